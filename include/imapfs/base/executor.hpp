@@ -1,0 +1,106 @@
+#pragma once
+// Time, cancellation and threads.
+//
+// Blocking work gets a CallContext: a stop token and a deadline, passed down by value or const reference to the place
+// that waits. Asynchronous work is a Completion that is called exactly once, on the thread that finished the work,
+// never while a lock is held.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <condition_variable>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "imapfs/base/concurrency.hpp"
+#include "imapfs/base/result.hpp"
+
+namespace imapfs {
+
+using SteadyClock = std::chrono::steady_clock;
+using Deadline = SteadyClock::time_point;
+
+/// How long, and until whose word, a blocking call may go on.
+struct CallContext {
+  std::stop_token stop;
+  Deadline deadline = Deadline::max();
+
+  static CallContext within(SteadyClock::duration patience, std::stop_token stop = {}) {
+    return CallContext{std::move(stop), SteadyClock::now() + patience};
+  }
+  [[nodiscard]] bool cancelled() const { return stop.stop_requested(); }
+  [[nodiscard]] bool expired() const { return SteadyClock::now() >= deadline; }
+  /// Time left in milliseconds for poll(2): -1 for no deadline, 0 when it has passed, never more than INT_MAX.
+  [[nodiscard]] int poll_timeout() const;
+  /// EINTR when cancelled, ETIMEDOUT when expired.
+  [[nodiscard]] Result<void> check() const;
+};
+
+/// Called exactly once with the outcome of an asynchronous call.
+template <class T>
+using Completion = std::function<void(Result<T>)>;
+
+using Job = std::function<void()>;
+
+/// Sets the calling thread's name (at most 15 bytes are kept) for logs, top and gdb.
+void name_this_thread(const std::string& name);
+
+/// One named thread that runs jobs in order. The queue is bounded. The destructor runs what is queued, then joins.
+class Worker {
+ public:
+  Worker(std::string name, std::size_t capacity);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Queues `job`; waits for room when the queue is full. Jobs posted after close() are dropped, and false is returned.
+  bool post(Job job);
+  /// As post(), but returns false at once when the queue is full.
+  [[nodiscard]] bool try_post(Job job);
+  /// Waits until everything posted before this call has run. Must not be called from the worker itself.
+  void drain();
+  /// Runs what is queued, then joins. Idempotent.
+  void close();
+  [[nodiscard]] std::size_t backlog() const { return queue_.size(); }
+
+ private:
+  BoundedQueue<Job> queue_;
+  std::jthread thread_;
+};
+
+/// The thread "sched": calls functions at points in time. Functions must be short and must not block; long work is
+/// posted to a Worker from there. Functions that are due when the scheduler is destroyed are dropped.
+class Scheduler {
+ public:
+  using Id = std::uint64_t;
+
+  explicit Scheduler(std::string name = "sched");
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  Id at(Deadline when, Job job);
+  Id after(SteadyClock::duration delay, Job job) { return at(SteadyClock::now() + delay, std::move(job)); }
+  /// True if the function had not been started and now never will be.
+  bool cancel(Id id);
+  /// Stops calling functions and joins. Idempotent.
+  void close();
+
+ private:
+  void run(const std::stop_token& stop);
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<std::pair<Deadline, Id>, Job> due_;
+  std::map<Id, Deadline> by_id_;
+  Id next_id_ = 1;
+  std::jthread thread_;
+};
+
+}  // namespace imapfs

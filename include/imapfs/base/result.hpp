@@ -1,0 +1,87 @@
+#pragma once
+// Errors as values.
+//
+// Every function that can fail for a reason outside the program returns Result<T>. An Error says which errno the user
+// gets, how far the damage reaches, whether a repetition can help, and what happened in words; each caller on the way up
+// adds what it was doing. Exceptions of third-party libraries are caught where the library is called and become Errors.
+// Results are values: no thread affinity, no ownership beyond the strings they hold.
+
+#include <cerrno>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <tl/expected.hpp>
+
+namespace imapfs {
+
+/// How much is unusable after a failure: the one request, the message it named, the mailbox, the connection (a new one
+/// is needed before anything else is sent), or the account (no connection will do better: login, certificate, options).
+enum class Scope : std::uint8_t { request, message, mailbox, session, account };
+
+/// Whether the same request may succeed if sent again: never, at once (on a new connection if the scope is session),
+/// or only later (throttling, no network, server unavailable).
+enum class Retry : std::uint8_t { never, now, later };
+
+std::string_view to_string(Scope scope);
+std::string_view to_string(Retry retry);
+
+/// A failure. `errnum` is a positive errno value; `what` is one line without a trailing full stop, innermost cause last:
+/// "list /INBOX: fetch headers: connection closed by server".
+struct Error {
+  int errnum = EIO;
+  Scope scope = Scope::request;
+  Retry retry = Retry::never;
+  std::string what;
+
+  /// Prefixes `what` with what the caller was doing.
+  [[nodiscard]] Error while_doing(std::string_view activity) && {
+    what = what.empty() ? std::string(activity) : fmt::format("{}: {}", activity, what);
+    return std::move(*this);
+  }
+};
+
+/// A value or the Error that prevented it.
+template <class T>
+class [[nodiscard]] Result : public tl::expected<T, Error> {
+ public:
+  using tl::expected<T, Error>::expected;
+};
+
+/// Builds the failing side of any Result: `return fail(ENOENT, "no mailbox {}", name);`
+/// The short form has scope request and retry never; the long form states both.
+template <class... Args>
+[[nodiscard]] tl::unexpected<Error> fail(int errnum, fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<Error>(
+      Error{errnum, Scope::request, Retry::never, fmt::format(format, std::forward<Args>(args)...)});
+}
+template <class... Args>
+[[nodiscard]] tl::unexpected<Error> fail(int errnum, Scope scope, Retry retry, fmt::format_string<Args...> format,
+                                         Args&&... args) {
+  return tl::unexpected<Error>(Error{errnum, scope, retry, fmt::format(format, std::forward<Args>(args)...)});
+}
+[[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+
+/// A failed system call: "what: strerror(errnum)". Scope request, retry never.
+[[nodiscard]] Error system_error(int errnum, std::string_view what);
+
+}  // namespace imapfs
+
+/// Evaluates to the value of a Result, or returns its Error from the enclosing function.
+#define IMAPFS_TRY(...)                                                           \
+  __extension__({                                                                 \
+    auto imapfs_try_result = (__VA_ARGS__);                                       \
+    if (!imapfs_try_result) return ::imapfs::fail(std::move(imapfs_try_result).error()); \
+    std::move(imapfs_try_result).value();                                         \
+  })
+
+/// The same, with the activity added to the Error on its way up.
+#define IMAPFS_TRY_WHILE(activity, ...)                                           \
+  __extension__({                                                                 \
+    auto imapfs_try_result = (__VA_ARGS__);                                       \
+    if (!imapfs_try_result)                                                       \
+      return ::imapfs::fail(std::move(imapfs_try_result).error().while_doing(activity)); \
+    std::move(imapfs_try_result).value();                                         \
+  })

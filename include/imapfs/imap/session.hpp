@@ -1,0 +1,211 @@
+#pragma once
+// One logged-in IMAP connection, in our types.
+//
+// A session is used by one thread at a time and blocks within the CallContext it is given. Sequence numbers never leave
+// this layer: where the server speaks in them, the session says only that something was removed. An Error of scope
+// session means the connection is lost and the object may only be destroyed; with a smaller scope it goes on. NO after
+// partial data is an Error; rows delivered before it were real.
+//
+// Data that arrives unasked on any command (EXISTS, EXPUNGE, VANISHED, FETCH, STATUS, LIST) goes to the UntaggedListener, on
+// the calling thread, in the order received. Servers never repeat it.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/base/executor.hpp"
+#include "imapfs/base/result.hpp"
+#include "imapfs/imap/server_traits.hpp"
+#include "imapfs/model/types.hpp"
+#include "imapfs/net/tls_stream.hpp"
+
+namespace imapfs::imap {
+
+/// A mailbox by the exact octets the server uses (modified UTF-7, or UTF-8 once UTF8=ACCEPT is enabled).
+using WireName = std::string;
+
+/// A row of LIST with what LIST … RETURN (STATUS …) added.
+struct ListedMailbox {
+  WireName wire_name;
+  std::string name;      ///< UTF-8, all levels with `delimiter` between them; INBOX in upper case
+  char delimiter = 0;    ///< 0: flat
+  bool selectable = true;  ///< neither \Noselect nor \NonExistent
+  bool may_have_children = true;  ///< not \Noinferiors
+  bool subscribed = false;
+  SpecialUse special_use = SpecialUse::none;
+  MailboxStatus status;
+};
+
+/// RFC 2342. `prefix` as sent, decoded to UTF-8, for example "INBOX." or "shared/".
+struct Namespace {
+  enum class Kind : std::uint8_t { personal, other_users, shared };
+  Kind kind = Kind::personal;
+  WireName wire_prefix;
+  std::string prefix;
+  char delimiter = 0;
+};
+
+/// One FETCH row without body. Absent items stay empty: servers omit and reorder.
+struct FetchRow {
+  Uid uid;
+  std::optional<FlagSet> flags;
+  std::optional<UnixTime> internal_date;
+  std::optional<std::uint64_t> size;
+  std::optional<ModSeq> modseq;
+  std::string_view header_block;  ///< of HEADER.FIELDS; valid during the call only
+};
+
+class UntaggedListener {
+ public:
+  virtual ~UntaggedListener() = default;
+  /// The selected mailbox now has `messages` messages.
+  virtual void on_exists(std::uint32_t messages) = 0;
+  /// A message was removed and the server did not say its UID.
+  virtual void on_expunge() = 0;
+  virtual void on_vanished(const UidSet& uids) = 0;
+  /// A FETCH row nobody asked for; `uid` may be 0 when the server did not send it.
+  virtual void on_fetch(const FetchRow& row) = 0;
+  /// RFC 5465 NOTIFY: STATUS of a mailbox that is not selected.
+  virtual void on_status(const WireName& mailbox, const MailboxStatus& status) = 0;
+  /// RFC 5465 NOTIFY: a mailbox was created, removed or renamed.
+  virtual void on_mailbox_list_changed() = 0;
+};
+
+/// What is known of a mailbox from last time, for RFC 7162 QRESYNC.
+struct QresyncState {
+  UidValidity uid_validity;
+  ModSeq highest_modseq;
+  UidSet known_uids;  ///< may be empty
+};
+
+struct SelectedMailbox {
+  std::uint32_t messages = 0;
+  std::optional<UidValidity> uid_validity;
+  std::optional<Uid> uid_next;
+  std::optional<ModSeq> highest_modseq;  ///< absent with NOMODSEQ, 0, or no CONDSTORE
+  bool read_only = false;
+  FlagSet permanent_flags;
+  bool may_create_keywords = false;  ///< \* in PERMANENTFLAGS
+  bool qresync_applied = false;      ///< the server answered QRESYNC: VANISHED (EARLIER) and FETCH rows were delivered
+};
+
+/// Items of a FETCH. UID is always asked for.
+struct FetchItems {
+  bool flags = false;
+  bool internal_date = false;
+  bool size = false;
+  bool modseq = false;                     ///< only with CONDSTORE
+  std::vector<std::string> header_fields;  ///< BODY.PEEK[HEADER.FIELDS (…)]
+};
+
+/// Part of a body, in octets.
+struct OctetRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+/// Receives a body as it comes off the wire.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  /// The literal's length: for a whole body its exact size, for a range what the server has of it.
+  virtual Result<void> begin(std::uint64_t length) = 0;
+  virtual Result<void> data(std::span<const char> bytes) = 0;
+};
+
+struct Quota {
+  std::uint64_t used_kib = 0;
+  std::uint64_t limit_kib = 0;
+};
+
+enum class IdleEnd : std::uint8_t { event, renewal_due };
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  [[nodiscard]] virtual const ServerTraits& traits() const = 0;
+  /// "imaps mail.example.org:993 TLSv1.3 …": for logs and status.
+  [[nodiscard]] virtual std::string description() const = 0;
+  virtual void set_listener(UntaggedListener* listener) = 0;
+
+  virtual Result<std::vector<Namespace>> namespaces(const CallContext& context) = 0;
+  /// Every mailbox below the prefix `wire_reference`, with STATUS in the same command where the server can.
+  virtual Result<std::vector<ListedMailbox>> list(const WireName& wire_reference, const CallContext& context) = 0;
+  virtual Result<MailboxStatus> status(const WireName& mailbox, const CallContext& context) = 0;
+
+  /// The mailbox selected now; empty if none.
+  [[nodiscard]] virtual const WireName& selected() const = 0;
+  /// EXAMINE (reading can never set \Seen), with QRESYNC where state is given and the server has it. Rows and vanished UIDs of
+  /// QRESYNC go to `rows` and `vanished`.
+  struct SelectRequest {
+    WireName mailbox;
+    bool read_write = false;
+    std::optional<QresyncState> qresync;
+    std::function<void(const FetchRow&)> rows;
+    std::function<void(const UidSet&)> vanished;
+  };
+  virtual Result<SelectedMailbox> select(const SelectRequest& request, const CallContext& context) = 0;
+
+  /// UID FETCH, rows streamed in the order received. `changed_since` needs CONDSTORE. One command; the caller bounds the set.
+  struct FetchRequest {
+    UidSet uids;
+    FetchItems items;
+    std::optional<ModSeq> changed_since;
+  };
+  virtual Result<void> fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
+                             const CallContext& context) = 0;
+
+  /// UID FETCH BODY.PEEK[] of one message, or of a range. ENOENT (scope message) if the server sent no body for it. A body that
+  /// the server labelled with another UID is refused with EIO and nothing of it must be kept.
+  virtual Result<void> fetch_body(Uid uid, std::optional<OctetRange> range, BodySink& sink,
+                                  const CallContext& context) = 0;
+  /// Head and tail of a large message in one command: BODY.PEEK[]<0.head> and BODY.PEEK[]<tail.offset.tail.length>. `tail_sink`
+  /// receives what the server has there, possibly nothing.
+  virtual Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
+                                           BodySink& tail_sink, const CallContext& context) = 0;
+  /// Raw header fields of one message, as a header block.
+  virtual Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
+                                                  const CallContext& context) = 0;
+
+  /// UIDs of the selected mailbox by SEARCH (ESEARCH where offered). `criteria` is sent as given ("ALL", "UID 1:5").
+  virtual Result<UidSet> search(const std::string& criteria, const CallContext& context) = 0;
+  virtual Result<void> noop(const CallContext& context) = 0;
+  /// RFC 9208 for the root of `mailbox`; nothing where there is no QUOTA or no STORAGE limit.
+  virtual Result<std::optional<Quota>> quota(const WireName& mailbox, const CallContext& context) = 0;
+
+  /// RFC 2177. Returns after at least one untagged datum was delivered to the listener and nothing more is buffered (DONE sent and
+  /// answered), when `renew_after` has passed, or with an Error. Needs a selected mailbox. EINTR on stop ends IDLE cleanly.
+  virtual Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) = 0;
+  /// RFC 5465: asks for STATUS of every personal mailbox and for mailbox names; without NOTIFY: EOPNOTSUPP.
+  virtual Result<void> notify_personal(const CallContext& context) = 0;
+
+  /// LOGOUT, at most a second. The destructor does not talk to the server.
+  virtual void logout() = 0;
+};
+
+/// How to reach and enter an account. The password is read from `password` at each login, so it can come from a command.
+struct AccountSettings {
+  net::Endpoint endpoint;
+  bool implicit_tls = true;     ///< imaps; else STARTTLS is required …
+  bool allow_plain = false;     ///< … unless this is set (-o insecure, checked by app)
+  net::TlsSettings tls;
+  std::string user;
+  std::function<Result<std::string>(const CallContext&)> password;
+  QuirkOverrides quirks;
+  std::size_t max_line = 1 << 20;      ///< a longer response line is a protocol error
+};
+
+/// Connects, secures, logs in, sends ID, enables QRESYNC/CONDSTORE/UTF8=ACCEPT where offered. Login refused: EACCES, scope
+/// account, retry never. `listener` may be null.
+Result<std::unique_ptr<Session>> open_session(const AccountSettings& settings, const CallContext& context);
+
+using SessionFactory = std::function<Result<std::unique_ptr<Session>>(const CallContext&)>;
+
+}  // namespace imapfs::imap

@@ -1,0 +1,91 @@
+#pragma once
+// The connections of one account: a few threads, each with a session of its own, that run jobs.
+//
+// A job names its mailbox; a thread whose session has it selected is preferred, then one with nothing selected, then a new
+// connection, then the least recently used. Interactive jobs overtake background ones, and one thread is always kept
+// free of background jobs (when there are two or more). Sessions are opened outside the lock, checked before reuse
+// after a pause, and thrown away after an Error of scope session.
+//
+// A job gets a live session and returns a Result. After an Error of scope session with Retry::now, the job runs again on a
+// new session until its deadline, at most three times; so jobs must be repeatable. When the server cannot be reached, the
+// pool backs off (1 s doubling to 60 s, with jitter, or what the server asked for); jobs that come meanwhile fail with the
+// last connect Error (EHOSTUNREACH …) without waiting, except that an interactive job may try again once a second.
+// The job's `done` is called exactly once, on the pool's thread or on the submitter's when refused at once.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "imapfs/base/executor.hpp"
+#include "imapfs/imap/session.hpp"
+
+namespace imapfs::imap {
+
+enum class Priority : std::uint8_t { interactive, background };
+
+struct PoolJob {
+  WireName mailbox;  ///< affinity only; empty: any session
+  Priority priority = Priority::interactive;
+  CallContext context;
+  /// Runs with a live session; may be called again after the connection was lost.
+  std::function<Result<void>(Session&, const CallContext&)> run;
+  std::function<void(Result<void>)> done;
+  std::string what;  ///< for logs: "fetch headers of INBOX"
+};
+
+/// A snapshot for /.imapfs/status.
+struct ConnectionStatus {
+  std::string name;         ///< "imap-1"
+  std::string description;  ///< empty when not connected
+  std::string mailbox;      ///< selected, wire form
+  std::string doing;        ///< PoolJob::what, or empty
+};
+
+struct PoolStatus {
+  std::vector<ConnectionStatus> connections;
+  bool online = false;
+  std::string last_error;
+  std::size_t queued = 0;
+};
+
+/// Called by the pool; must be quick. May come from any pool thread.
+class PoolListener {
+ public:
+  virtual ~PoolListener() = default;
+  /// A new session is about to serve jobs: the place to install an UntaggedListener. The listener returned must outlive the session.
+  virtual UntaggedListener* on_session_opened(Session& session) = 0;
+  /// Connectivity changed.
+  virtual void on_online(bool online, const std::string& reason) = 0;
+};
+
+class SessionPool {
+ public:
+  struct Settings {
+    std::size_t connections = 3;  ///< threads at most; started when first needed
+    SteadyClock::duration connect_timeout = std::chrono::seconds(30);
+    SteadyClock::duration idle_check_after = std::chrono::seconds(120);  ///< NOOP before reuse after this pause
+    std::size_t queue_limit = 4096;  ///< further jobs are refused with EAGAIN
+  };
+
+  SessionPool(Settings settings, SessionFactory factory, PoolListener* listener);
+  /// Cancels what runs, fails what is queued with ECANCELED, joins.
+  ~SessionPool();
+  SessionPool(const SessionPool&) = delete;
+  SessionPool& operator=(const SessionPool&) = delete;
+
+  /// Gives the pool a session that is already open (the one made before the mount).
+  void adopt(std::unique_ptr<Session> session);
+  void submit(PoolJob job);
+  [[nodiscard]] PoolStatus status() const;
+  /// The network came back (or the user asked): forget the back-off.
+  void retry_now();
+  void close();
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace imapfs::imap

@@ -1,0 +1,55 @@
+#pragma once
+// The connection that waits for news: one thread, one session, one mailbox at a time, IDLE with NOTIFY or alone, or a poll.
+//
+// The watcher selects its mailbox (with QRESYNC when the listener gives a state), lets the listener catch up through the session, then
+// idles; every untagged datum goes to the listener; after each burst the listener may use the session (fetch the new rows) before
+// IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends NOOP every `poll_interval`. A lost connection is
+// reopened with back-off and jitter, then the mailbox is selected and caught up again. All callbacks come from the thread "watch-N".
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "imapfs/imap/session.hpp"
+
+namespace imapfs::imap {
+
+class WatchListener : public UntaggedListener {
+ public:
+  /// The session is connected and nothing is selected: select the mailbox and bring it up to date. An Error of scope session
+  /// reconnects; any other (mailbox gone) ends the watch.
+  virtual Result<void> on_watch_started(Session& session, const CallContext& context) = 0;
+  /// A burst of untagged data has ended: the session is free for commands.
+  virtual Result<void> on_news(Session& session, const CallContext& context) = 0;
+  /// The watch is interrupted (false, with reason) or stands (true).
+  virtual void on_watching(bool watching, const std::string& reason) = 0;
+};
+
+class Watcher {
+ public:
+  struct Settings {
+    std::string name = "watch-1";
+    std::chrono::seconds renew_after{540};
+    std::chrono::seconds poll_interval{60};
+    SteadyClock::duration connect_timeout = std::chrono::seconds(30);
+    bool use_notify = false;  ///< ask for NOTIFY too, where the server has it
+  };
+
+  Watcher(Settings settings, SessionFactory factory, WatchListener& listener);
+  /// Ends IDLE, joins.
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  void start();
+  void stop();
+  /// Forget the back-off.
+  void retry_now();
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace imapfs::imap

@@ -1,0 +1,40 @@
+#pragma once
+// Header fields of mail as text: unfolding, RFC 2047, broken charsets, addresses. All of GMime's header parsing is
+// behind this unit and mime/. Input is hostile: any bytes, any length; output is always valid UTF-8 in NFC. Bounded:
+// fields over 64 KiB are cut before decoding. Thread-safe after initialise_mime().
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "imapfs/model/types.hpp"
+
+namespace imapfs::mime {
+
+/// Initialises GMime; call once before any other function of this layer, from any thread (idempotent).
+void initialise_mime();
+
+/// Valid UTF-8 in NFC from any bytes: UTF-8 where valid, else Windows-1252.
+[[nodiscard]] std::string to_utf8(std::string_view bytes);
+
+/// The value of an unstructured field (Subject): unfolded, encoded words decoded, raw 8-bit guessed, trimmed.
+[[nodiscard]] std::string decode_text(std::string_view raw_value);
+
+/// The first mailbox's address of From, To, … ("anna@example.org"); the display name if there is no address; empty if
+/// there is neither. Groups are entered.
+[[nodiscard]] std::string first_address(std::string_view raw_value);
+
+/// All addresses for people to read: `Anna Müller <anna@example.org>, bob@example.org`.
+[[nodiscard]] std::string decode_addresses(std::string_view raw_value);
+
+/// The Date field as Unix time; nothing where it cannot be parsed.
+[[nodiscard]] std::optional<UnixTime> parse_date(std::string_view raw_value);
+
+/// The raw value of the first field called `name` (any case) in a header block (CRLF or LF lines, folded lines
+/// included without the final line end); nothing if absent.
+[[nodiscard]] std::optional<std::string_view> find_field(std::string_view header_block, std::string_view name);
+
+/// The four fields a listing fetches (DATE FROM SUBJECT MESSAGE-ID), decoded.
+[[nodiscard]] MessageHeaders decode_listing_headers(std::string_view header_block);
+
+}  // namespace imapfs::mime

@@ -1,0 +1,86 @@
+#pragma once
+// Names both ways: messages as file names, mailboxes as path components and as IMAP wire names.
+//
+// Guarantees: a produced component is valid UTF-8 in NFC, 1 to 200 bytes, is not "." or "..", holds no '/', NUL, C0/C1 control,
+// DEL, bidi control, zero-width or other format character. Mailbox names round-trip exactly. Pure functions, any thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/base/result.hpp"
+#include "imapfs/model/types.hpp"
+
+namespace imapfs::mime {
+
+inline constexpr std::size_t max_file_name_bytes = 200;
+
+/// What a message's name is made of. Headers are raw values as fetched; they are decoded here.
+struct NameFields {
+  Uid uid;
+  UnixTime internal_date = 0;
+  std::string_view from;
+  std::string_view to;
+  std::string_view subject;
+  std::string_view message_id;
+};
+
+/// `-o name=TEMPLATE`. Placeholders: {uid} (required, exactly once), {date} (2026-11-20_0930, UTC, INTERNALDATE), {from} (address), {to},
+/// {subject}, {message-id}. Literal text must itself be safe. The template must end in a literal extension or {uid}.
+class NameTemplate {
+ public:
+  static constexpr std::string_view default_text = "{date}_{from}_{subject}.{uid}.eml";
+
+  /// EINVAL with the reason: no {uid}, {uid} twice, unknown placeholder, '/' or control in the literal text, {uid}
+  /// directly beside a digit (its value could not be read back).
+  static Result<NameTemplate> parse(std::string_view text);
+
+  /// The file name. Never fails: absent fields become "nobody" / "no-subject"; when over 200 bytes, the subject is cut first
+  /// (on a character boundary), then the other fields; {uid} and the extension are always whole. White space and the
+  /// characters design §1.2 lists become '-', runs collapse ("Lunch on Friday?" -> "Lunch-on-Friday").
+  [[nodiscard]] std::string render(const NameFields& fields) const;
+
+  /// The UIDs that `name` could carry, most likely first: the {uid} position of the template, and the whole stem for
+  /// "4711.eml". The caller compares the name with that message's own.
+  [[nodiscard]] std::vector<Uid> possible_uids(std::string_view name) const;
+
+  /// The UID if `name` is the short form that always resolves: "4711.eml" (no leading zeros).
+  [[nodiscard]] static std::optional<Uid> short_form(std::string_view name);
+
+  /// Whether rendering needs header fields at all ("{uid}.eml" does not).
+  [[nodiscard]] bool needs_headers() const;
+  [[nodiscard]] bool uses_to() const;
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  struct Piece {
+    enum class Kind : std::uint8_t { literal, uid, date, from, to, subject, message_id };
+    Kind kind = Kind::literal;
+    std::string literal;
+  };
+  std::string text_;
+  std::vector<Piece> pieces_;
+};
+
+/// Any text as one safe component: at most `limit` bytes; `fallback` when nothing is left.
+[[nodiscard]] std::string safe_component(std::string_view text, std::size_t limit, std::string_view fallback);
+
+/// One hierarchy level of a mailbox name (UTF-8) as a path component: exact, except that '/', NUL, controls, '%' where
+/// it would be read as an escape, a leading dot, invalid UTF-8 bytes and names "", "." and ".." are written as %XX.
+[[nodiscard]] std::string component_from_mailbox_level(std::string_view level);
+/// The reverse. EINVAL for a component no mailbox level maps to.
+Result<std::string> mailbox_level_from_component(std::string_view component);
+
+/// RFC 3501 §5.1.3 modified UTF-7 to UTF-8. Names that are not valid modified UTF-7 (servers that send raw UTF-8 or 8-bit) are kept
+/// as they are: `exact` is false then and the wire form must be remembered by the caller.
+struct DecodedName {
+  std::string utf8;
+  bool exact = true;  ///< encode_mailbox_name(utf8) gives the wire name back
+};
+[[nodiscard]] DecodedName decode_mailbox_name(std::string_view wire);
+/// UTF-8 to modified UTF-7. EINVAL for invalid UTF-8.
+Result<std::string> encode_mailbox_name(std::string_view utf8);
+
+}  // namespace imapfs::mime

@@ -1,0 +1,88 @@
+#pragma once
+// Bodies on disk: one file per message, whole or not at all, bounded in total size, least recently used evicted first.
+//
+// Guarantees: a body is visible to open() only after commit(), with exactly the octets written; a descriptor that was handed out stays
+// readable after eviction; a file left half-written by a crash is removed at the next start and never served; bodies survive a restart. A file
+// whose length does not match its name, or (after an unclean stop of the machine) whose checksum does not, is dropped. When the disk is full
+// or the directory is unusable, writers fall back to anonymous memory (memfd) for as long as they are open: `cached` is false, reads work.
+// Threads: all calls may come from any thread. open() of a cached body costs one open(2) and no lock held across it: it may be
+// called from FUSE threads. Everything else belongs on other threads.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "imapfs/base/result.hpp"
+#include "imapfs/model/types.hpp"
+
+namespace imapfs::store {
+
+struct BodyKey {
+  std::string mailbox;  ///< UTF-8 name
+  UidValidity uid_validity;
+  Uid uid;
+  auto operator<=>(const BodyKey&) const = default;
+};
+
+/// An open body. The descriptor is closed with the object; pread(2) on it from any thread.
+class BodyFile {
+ public:
+  BodyFile(int descriptor, std::uint64_t length) : descriptor_(descriptor), length_(length) {}
+  ~BodyFile();
+  BodyFile(const BodyFile&) = delete;
+  BodyFile& operator=(const BodyFile&) = delete;
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] std::uint64_t length() const { return length_; }
+
+ private:
+  int descriptor_;
+  std::uint64_t length_;
+};
+
+/// A body being received. Written by one thread, at any offsets; read by others through descriptor() where they know that bytes have
+/// been written. Destroyed without commit(): nothing remains on disk, but a descriptor kept open (dup) stays readable.
+class BodyWriter {
+ public:
+  virtual ~BodyWriter() = default;
+  virtual Result<void> write_at(std::uint64_t offset, std::span<const char> bytes) = 0;
+  [[nodiscard]] virtual int descriptor() const = 0;
+  /// False when the bytes live in memory because the disk could not take them.
+  [[nodiscard]] virtual bool cached() const = 0;
+  /// Publishes the body with this length. After it the descriptor is still readable. Not an error when the body cannot be cached.
+  virtual void commit(std::uint64_t length) = 0;
+};
+
+class MessageCache {
+ public:
+  struct Settings {
+    std::string directory;                        ///< empty: no disk cache, everything in memory while open
+    std::uint64_t size_limit = 1ULL << 30;        ///< bytes of bodies; the newest one may exceed it alone
+    std::uint64_t memory_limit = 256ULL << 20;    ///< total of memfd bodies; beyond it create() fails with ENOSPC
+  };
+  struct Usage {
+    std::uint64_t bytes = 0;
+    std::uint64_t bodies = 0;
+    std::uint64_t limit = 0;
+    std::uint64_t memory_bytes = 0;
+    bool disk_usable = true;
+  };
+
+  explicit MessageCache(Settings settings);
+  ~MessageCache();
+
+  [[nodiscard]] std::shared_ptr<BodyFile> open(const BodyKey& key);
+  [[nodiscard]] bool contains(const BodyKey& key) const;
+  Result<std::unique_ptr<BodyWriter>> create(const BodyKey& key, std::uint64_t expected_length);
+  void remove(const BodyKey& key);
+  /// Drops every body of a mailbox (all UIDVALIDITY values, or all but `keep`).
+  void remove_mailbox(const std::string& mailbox, std::optional<UidValidity> keep = std::nullopt);
+  [[nodiscard]] Usage usage() const;
+
+ private:
+  class Implementation;
+  std::shared_ptr<Implementation> implementation_;
+};
+
+}  // namespace imapfs::store

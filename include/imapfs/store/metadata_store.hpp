@@ -1,0 +1,121 @@
+#pragma once
+// The index of an account on disk: mailboxes, their sync state, and what is known of each message, in SQLite.
+//
+// Guarantees: safe against kill -9 at any moment (WAL, one transaction per batch; sync state and the rows it vouches for are
+// committed together). A corrupt or newer file is set aside as <file>.corrupt-N / <file>.newer-N with a log line, and an empty one is
+// made. A full disk or any later SQLite error turns the store off for the rest of the process (disabled()): reads find nothing, writes are
+// dropped, one warning is logged; the mount goes on. Losing the file loses nothing but time.
+// Threads: every call may block on the disk and takes the store's one mutex; never call from a FUSE thread or with a lock held.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/base/result.hpp"
+#include "imapfs/model/types.hpp"
+
+namespace imapfs::store {
+
+/// The directory of one account below the cache root, locked for this process.
+struct AccountDirectory {
+  std::string path;       ///< 0700, exists
+  int lock_descriptor = -1;  ///< flock(LOCK_EX) held until process end; owned by this object
+  bool private_copy = false;  ///< the account's own directory is in use by another mount: this is a numbered sibling
+
+  AccountDirectory() = default;
+  AccountDirectory(AccountDirectory&& other) noexcept;
+  AccountDirectory& operator=(AccountDirectory&& other) noexcept;
+  ~AccountDirectory();
+};
+
+/// Creates (0700) and locks `<cache_root>/<account>`, or the first free of `<account>@2` … `@9` when another mount holds it. `account` is made a
+/// safe component here. Fails with EACCES, ENOSPC … and the path; the caller may go on without a cache.
+Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account);
+/// $XDG_CACHE_HOME/imapfs, else ~/.cache/imapfs; empty if neither is known.
+std::string default_cache_root();
+
+/// The sync state of a mailbox: what the stored rows are worth.
+struct MailboxState {
+  UidValidity uid_validity;
+  Uid uid_next;
+  ModSeq highest_modseq;
+  bool complete = false;          ///< the rows are the whole mailbox as of this state
+  std::string name_template;      ///< the template the stored file names were made with
+  UnixTime changed_at = 0;        ///< directory mtime: last change seen; 0: never seen one
+  std::uint32_t changed_at_nanoseconds = 0;
+};
+
+struct StoredMailbox {
+  std::string name;      ///< UTF-8 name as in ListedMailbox, the key
+  std::string wire_name;
+  char delimiter = 0;
+  bool selectable = true;
+  SpecialUse special_use = SpecialUse::none;
+};
+
+/// A row with the header fields that xattrs show.
+struct StoredMessage {
+  MessageMeta meta;
+  MessageHeaders headers;
+};
+
+class MetadataStore {
+ public:
+  /// Never fails: a file that cannot be opened or made gives a store that is disabled.
+  static std::unique_ptr<MetadataStore> open(const std::string& directory);
+  /// A store that is disabled from the start (no cache directory).
+  static std::unique_ptr<MetadataStore> none();
+  ~MetadataStore();
+
+  [[nodiscard]] bool disabled() const;
+  [[nodiscard]] std::string last_error() const;
+
+  /// The mailbox list of last time, for a mount without the network.
+  std::vector<StoredMailbox> mailboxes();
+  void replace_mailboxes(const std::vector<StoredMailbox>& mailboxes);
+
+  std::optional<MailboxState> state(const std::string& mailbox);
+  /// Rows in UID order.
+  void for_each_message(const std::string& mailbox, const std::function<void(const MessageMeta&)>& row);
+  std::optional<MessageHeaders> headers(const std::string& mailbox, Uid uid);
+
+  /// One transaction: everything or nothing. `forget_all` first drops all rows of the mailbox (UIDVALIDITY changed).
+  struct Batch {
+    std::string mailbox;
+    bool forget_all = false;
+    std::vector<StoredMessage> upserts;
+    struct FlagChange {
+      Uid uid;
+      FlagSet flags;
+      ModSeq modseq;
+    };
+    std::vector<FlagChange> flag_changes;
+    struct SizeChange {
+      Uid uid;
+      std::uint64_t size;
+    };
+    std::vector<SizeChange> exact_sizes;
+    UidSet removals;
+    std::optional<MailboxState> state;
+  };
+  void apply(const Batch& batch);
+  void forget_mailbox(const std::string& mailbox);
+
+  /// Bytes of the database file and its log; rows. For status.
+  struct Usage {
+    std::uint64_t bytes = 0;
+    std::uint64_t messages = 0;
+  };
+  Usage usage();
+
+ private:
+  class Implementation;
+  explicit MetadataStore(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace imapfs::store

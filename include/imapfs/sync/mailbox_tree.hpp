@@ -1,0 +1,57 @@
+#pragma once
+// The account's mailboxes as directories: an immutable snapshot, replaced as a whole when LIST says something new.
+//
+// The personal namespace's prefix is stripped; other users' and shared namespaces stand beside it under their prefix's first component
+// (disambiguated with "%7E" appended if a personal mailbox has the same name). Levels the server does not list but that have children are
+// directories that hold no messages. Ids are stable (model/identity.hpp), assigned in path order. Any thread.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/imap/session.hpp"
+#include "imapfs/model/types.hpp"
+
+namespace imapfs::sync {
+
+struct MailboxNode {
+  MailboxId id;
+  MailboxId parent;          ///< 0: child of the root
+  std::string component;     ///< its name in the parent directory
+  std::string path;          ///< "Archive/2026": components joined by '/'; empty for the root
+  std::string name;          ///< UTF-8 server name; empty for directories that are no mailbox
+  imap::WireName wire_name;
+  char delimiter = 0;
+  bool selectable = false;
+  SpecialUse special_use = SpecialUse::none;
+  MailboxStatus status;      ///< as of LIST
+  InodeId inode;
+  std::map<std::string, MailboxId, std::less<>> children;  ///< by component
+};
+
+class MailboxTree {
+ public:
+  /// `account` seeds ids and inodes ("user@host").
+  static std::shared_ptr<const MailboxTree> build(const std::string& account, const std::vector<imap::Namespace>& namespaces,
+                                                  const std::vector<imap::ListedMailbox>& mailboxes);
+
+  [[nodiscard]] const MailboxNode& root() const { return nodes_.at(MailboxId{0}); }
+  [[nodiscard]] const MailboxNode* find(MailboxId id) const;
+  [[nodiscard]] const MailboxNode* find_path(std::string_view path) const;
+  [[nodiscard]] const MailboxNode* find_wire_name(const imap::WireName& name) const;
+  [[nodiscard]] const std::map<MailboxId, MailboxNode>& nodes() const { return nodes_; }
+
+ private:
+  std::map<MailboxId, MailboxNode> nodes_;
+};
+
+/// What differs between two trees, parents before children in `added`, children before parents in `removed`.
+struct TreeChange {
+  std::vector<MailboxNode> added;
+  std::vector<MailboxNode> removed;
+};
+TreeChange difference(const MailboxTree& before, const MailboxTree& after);
+
+}  // namespace imapfs::sync

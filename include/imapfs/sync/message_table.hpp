@@ -1,0 +1,81 @@
+#pragma once
+// The messages of one mailbox in memory: what readdir, lookup and stat are answered from.
+//
+// At most about 250 bytes per message including its name. Rows are kept in UID order; names live in an arena; flags are interned
+// per mailbox. Readers (any thread, FUSE included) take a shared lock for microseconds; callbacks run outside it. Only the mailbox's sync
+// writes, through the methods at the end.
+//
+// A table is `complete` once it holds the whole mailbox. Before that, rows appear in ascending UID order and `frontier()` says up to
+// which UID the table is exact, so that readdir can hand out everything up to it. A late row below the frontier is inserted all the same and
+// reported as an addition.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/mime/names.hpp"
+#include "imapfs/model/types.hpp"
+
+namespace imapfs::sync {
+
+class MessageTable {
+ public:
+  MessageTable() = default;
+  MessageTable(const MessageTable&) = delete;
+  MessageTable& operator=(const MessageTable&) = delete;
+
+  [[nodiscard]] std::optional<MessageMeta> find(Uid uid) const;
+  /// The message whose file name is `name`, or whose UID `name` is in short form ("4711.eml").
+  [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name, const mime::NameTemplate& names) const;
+
+  /// A row without copies, valid during the call.
+  struct RowView {
+    Uid uid;
+    UnixTime internal_date;
+    std::uint64_t size;
+    std::string_view file_name;
+    bool deleted;  ///< \Deleted
+  };
+  struct Page {
+    std::size_t rows = 0;   ///< visited
+    bool at_end = false;    ///< the table is complete and nothing follows
+  };
+  /// Visits rows with UID > `after` in UID order, up to the frontier, until `row` returns false (that row counts as not visited) or
+  /// `limit` rows. `row` runs under the shared lock: copy and return.
+  Page visit_after(Uid after, std::size_t limit, const std::function<bool(const RowView&)>& row) const;
+
+  [[nodiscard]] bool complete() const;
+  [[nodiscard]] Uid frontier() const;
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] UidSet uids() const;
+  [[nodiscard]] UidValidity uid_validity() const;
+  /// Bytes held, for status and the memory test.
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+  // -- for the mailbox's sync only --
+  /// Forgets every row and starts again under `validity`, incomplete.
+  void reset(UidValidity validity);
+  void reserve(std::size_t messages);
+  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `ascending` and the UID is beyond it.
+  bool upsert(const MessageMeta& meta, bool advance_frontier);
+  /// Returns false if the UID is unknown or nothing changed.
+  bool set_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
+  /// Returns false if unknown or unchanged.
+  bool set_exact_size(Uid uid, std::uint64_t size);
+  /// Removes those present; returns the removed ones in order, with their names.
+  std::vector<std::pair<Uid, std::string>> remove(const UidSet& uids);
+  void set_complete(bool complete);
+
+ private:
+  struct Row;
+  class State;
+  mutable std::shared_mutex mutex_;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace imapfs::sync

@@ -1,0 +1,48 @@
+#pragma once
+// The account, kept in step with the server: owns the mailboxes' tables, the pool, the watchers, the store's worker and the body
+// fetcher, and implements Account on them.
+//
+// Threads: calls from vfs return at once; network work runs on pool and watch threads, SQLite on the thread "store". Start after the fork.
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "imapfs/imap/session.hpp"
+#include "imapfs/imap/session_pool.hpp"
+#include "imapfs/store/message_cache.hpp"
+#include "imapfs/store/metadata_store.hpp"
+#include "imapfs/sync/account.hpp"
+
+namespace imapfs::sync {
+
+struct EngineSettings {
+  std::string account;                       ///< "user@host"
+  mime::NameTemplate names;                  ///< parsed by app
+  std::chrono::seconds refresh{60};
+  std::size_t connections = 4;               ///< in all; 1: no watcher, poll through the pool
+  bool watch = true;                         ///< IDLE / NOTIFY / poll at all
+  std::chrono::seconds idle_renewal{540};
+  std::chrono::seconds poll_interval{60};
+  SteadyClock::duration timeout = std::chrono::seconds(30);
+  std::uint64_t whole_fetch_limit = 1 << 20;  ///< larger messages are fetched in ranges
+};
+
+class SyncEngine : public Account {
+ public:
+  /// `first_session` may be null (offline mount from the cache). `listener` outlives the engine.
+  static std::unique_ptr<SyncEngine> create(EngineSettings settings, imap::SessionFactory factory,
+                                            std::unique_ptr<store::MetadataStore> metadata,
+                                            std::shared_ptr<store::MessageCache> bodies, Scheduler& scheduler,
+                                            ChangeListener& listener);
+
+  /// Reads namespaces and the mailbox list (through `first_session`, which then joins the pool; null: from the store) and starts watching.
+  /// Blocks; call before the mount is announced. Fails if there is neither a session nor a stored list.
+  virtual Result<void> start(std::unique_ptr<imap::Session> first_session, const CallContext& context) = 0;
+  /// Ends watchers, pool and store worker; what waits fails with ECANCELED.
+  virtual void stop() = 0;
+  /// SIGUSR1 and "network is back": forget back-offs.
+  virtual void retry_now() = 0;
+};
+
+}  // namespace imapfs::sync
