@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -64,24 +65,35 @@ template <class... Args>
 }
 [[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
+namespace detail {
+/// The value of a Result that holds one; tl::expected<void> has no value() to take.
+template <class T>
+T take(Result<T>&& result) {
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+}  // namespace detail
+
 /// A failed system call: "what: strerror(errnum)". Scope request, retry never.
 [[nodiscard]] Error system_error(int errnum, std::string_view what);
 
 }  // namespace imapfs
 
-/// Evaluates to the value of a Result, or returns its Error from the enclosing function.
-#define IMAPFS_TRY(...)                                                           \
-  __extension__({                                                                 \
-    auto imapfs_try_result = (__VA_ARGS__);                                       \
-    if (!imapfs_try_result) return ::imapfs::fail(std::move(imapfs_try_result).error()); \
-    std::move(imapfs_try_result).value();                                         \
+#define IMAPFS_JOIN_TOKENS_(left, right) left##right
+#define IMAPFS_JOIN_TOKENS(left, right) IMAPFS_JOIN_TOKENS_(left, right)
+// The name is unique per use so that one TRY may stand inside another's expression.
+#define IMAPFS_TRY_AS_(result, on_error, ...)           \
+  __extension__({                                       \
+    auto result = (__VA_ARGS__);                        \
+    if (!result) return ::imapfs::fail(on_error);       \
+    ::imapfs::detail::take(std::move(result));          \
   })
+#define IMAPFS_TRY_PLAIN_(result, ...) IMAPFS_TRY_AS_(result, std::move(result).error(), __VA_ARGS__)
+#define IMAPFS_TRY_CONTEXT_(result, activity, ...) \
+  IMAPFS_TRY_AS_(result, std::move(result).error().while_doing(activity), __VA_ARGS__)
+
+/// Evaluates to the value of a Result, or returns its Error from the enclosing function.
+#define IMAPFS_TRY(...) IMAPFS_TRY_PLAIN_(IMAPFS_JOIN_TOKENS(imapfs_try_, __COUNTER__), __VA_ARGS__)
 
 /// The same, with the activity added to the Error on its way up.
-#define IMAPFS_TRY_WHILE(activity, ...)                                           \
-  __extension__({                                                                 \
-    auto imapfs_try_result = (__VA_ARGS__);                                       \
-    if (!imapfs_try_result)                                                       \
-      return ::imapfs::fail(std::move(imapfs_try_result).error().while_doing(activity)); \
-    std::move(imapfs_try_result).value();                                         \
-  })
+#define IMAPFS_TRY_WHILE(activity, ...) \
+  IMAPFS_TRY_CONTEXT_(IMAPFS_JOIN_TOKENS(imapfs_try_, __COUNTER__), activity, __VA_ARGS__)

@@ -1,0 +1,119 @@
+#include "imapfs/base/executor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <vector>
+
+namespace imapfs {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(CallContext, ReportsCancellationBeforeExpiry) {
+  std::stop_source source;
+  auto context = CallContext::within(-1s, source.get_token());
+  EXPECT_EQ(context.check().error().errnum, ETIMEDOUT);
+  source.request_stop();
+  EXPECT_EQ(context.check().error().errnum, EINTR);
+}
+
+TEST(CallContext, WithoutADeadlineWaitsForEver) {
+  EXPECT_EQ(CallContext{}.poll_timeout(), -1);
+  EXPECT_EQ(CallContext::within(-1s).poll_timeout(), 0);
+  EXPECT_GT(CallContext::within(10s).poll_timeout(), 9000);
+}
+
+TEST(Worker, RunsJobsInOrderAndFinishesThemBeforeItEnds) {
+  std::vector<int> order;
+  {
+    Worker worker("test", 4);
+    for (int number = 0; number < 20; ++number) EXPECT_TRUE(worker.post([&order, number] { order.push_back(number); }));
+  }
+  ASSERT_EQ(order.size(), 20u);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(Worker, RefusesWorkAfterItWasClosed) {
+  Worker worker("test", 4);
+  worker.close();
+  EXPECT_FALSE(worker.post([] {}));
+  EXPECT_FALSE(worker.try_post([] {}));
+}
+
+TEST(Worker, DrainWaitsForEverythingPostedBefore) {
+  Worker worker("test", 100);
+  int ran = 0;
+  for (int number = 0; number < 50; ++number) worker.post([&ran] { ++ran; });
+  worker.drain();
+  EXPECT_EQ(ran, 50);
+}
+
+TEST(Worker, TryPostFailsWhenTheQueueIsFull) {
+  std::promise<void> gate;
+  std::promise<void> started;
+  Worker worker("test", 1);
+  worker.post([&] {
+    started.set_value();
+    gate.get_future().wait();
+  });
+  started.get_future().wait();
+  EXPECT_TRUE(worker.try_post([] {}));
+  EXPECT_FALSE(worker.try_post([] {}));
+  gate.set_value();
+}
+
+TEST(Scheduler, CallsFunctionsInTheOrderOfTheirTimes) {
+  Scheduler scheduler;
+  std::promise<void> done;
+  std::vector<int> order;
+  const auto now = SteadyClock::now();
+  scheduler.at(now + 20ms, [&] {
+    order.push_back(2);
+    done.set_value();
+  });
+  scheduler.at(now + 10ms, [&] { order.push_back(1); });
+  done.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(Scheduler, ACancelledFunctionIsNeverCalled) {
+  Scheduler scheduler;
+  std::atomic<bool> called{false};
+  const auto id = scheduler.after(1h, [&] { called = true; });
+  EXPECT_TRUE(scheduler.cancel(id));
+  EXPECT_FALSE(scheduler.cancel(id));
+  scheduler.close();
+  EXPECT_FALSE(called);
+}
+
+TEST(Scheduler, DropsWhatIsNotDueWhenItEnds) {
+  std::atomic<bool> called{false};
+  {
+    Scheduler scheduler;
+    scheduler.after(1h, [&] { called = true; });
+  }
+  EXPECT_FALSE(called);
+}
+
+TEST(SingleFlight, OnlyTheFirstStartsTheWorkAndAllAreHandedBack) {
+  SingleFlight<int, int> flights;
+  EXPECT_TRUE(flights.join(7, 1));
+  EXPECT_FALSE(flights.join(7, 2));
+  EXPECT_TRUE(flights.join(8, 3));
+  EXPECT_EQ(flights.finish(7), (std::vector<int>{1, 2}));
+  EXPECT_TRUE(flights.finish(7).empty());
+  EXPECT_TRUE(flights.join(7, 4));
+}
+
+TEST(BoundedQueue, PopReturnsNothingOnceStopped) {
+  BoundedQueue<int> queue(1);
+  std::stop_source source;
+  std::thread stopper([&] { source.request_stop(); });
+  EXPECT_FALSE(queue.pop(source.get_token()).has_value());
+  stopper.join();
+}
+
+}  // namespace
+}  // namespace imapfs
