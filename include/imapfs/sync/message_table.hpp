@@ -2,8 +2,8 @@
 // The messages of one mailbox in memory: what readdir, lookup and stat are answered from.
 //
 // At most about 250 bytes per message including its name. Rows are kept in UID order; names live in an arena; flags are interned
-// per mailbox. Readers (any thread, FUSE included) take a shared lock for microseconds; callbacks run outside it. Only the mailbox's sync
-// writes, through the methods at the end.
+// per mailbox. Readers (any thread, FUSE included) take a shared lock for microseconds; of all callbacks only visit_after()'s runs under it.
+// Only the mailbox's sync writes, through the methods at the end; one writer at a time is its business, not a requirement of memory safety.
 //
 // A table is `complete` once it holds the whole mailbox. Before that, rows appear in ascending UID order and `frontier()` says up to
 // which UID the table is exact, so that readdir can hand out everything up to it. A late row below the frontier is inserted all the same and
@@ -25,7 +25,8 @@ namespace imapfs::sync {
 
 class MessageTable {
  public:
-  MessageTable() = default;
+  MessageTable();
+  ~MessageTable();
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
@@ -60,10 +61,14 @@ class MessageTable {
   // -- for the mailbox's sync only --
   /// Forgets every row and starts again under `validity`, incomplete.
   void reset(UidValidity validity);
+  /// A hint from EXISTS; bounded, so that a lying server costs nothing.
   void reserve(std::size_t messages);
-  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `ascending` and the UID is beyond it.
+  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `advance_frontier` and the UID is beyond it. An exact
+  /// size that is known already survives an inexact one: a message is immutable. UID 0 is ignored. \Recent is not kept: it belongs to a
+  /// session, not to the message.
   bool upsert(const MessageMeta& meta, bool advance_frontier);
-  /// Returns false if the UID is unknown or nothing changed.
+  /// Returns false if the UID is unknown or the flags are the same. A mod-sequence of 0 or below the known one is ignored; a higher one is
+  /// kept even if the flags are the same.
   bool set_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
   /// Returns false if unknown or unchanged.
   bool set_exact_size(Uid uid, std::uint64_t size);
@@ -72,10 +77,9 @@ class MessageTable {
   void set_complete(bool complete);
 
  private:
-  struct Row;
-  class State;
+  struct State;
   mutable std::shared_mutex mutex_;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;  ///< guarded by mutex_
 };
 
 }  // namespace imapfs::sync
