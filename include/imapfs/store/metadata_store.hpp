@@ -35,7 +35,8 @@ struct AccountDirectory {
 /// Creates (0700) and locks `<cache_root>/<account>`, or the first free of `<account>@2` … `@9` when another mount holds it. `account` is made a
 /// safe component here. Fails with EACCES, ENOSPC … and the path; the caller may go on without a cache.
 Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account);
-/// $XDG_CACHE_HOME/imapfs, else ~/.cache/imapfs; empty if neither is known.
+/// $XDG_CACHE_HOME/imapfs, else ~/.cache/imapfs with the home directory of $HOME or, where that is unset (mount -a at boot), of the user
+/// database; empty if neither is known.
 std::string default_cache_root();
 
 /// The sync state of a mailbox: what the stored rows are worth.
@@ -79,8 +80,9 @@ class MetadataStore {
   void replace_mailboxes(const std::vector<StoredMailbox>& mailboxes);
 
   std::optional<MailboxState> state(const std::string& mailbox);
-  /// Rows in UID order.
-  void for_each_message(const std::string& mailbox, const std::function<void(const MessageMeta&)>& row);
+  /// Rows in UID order, read in pages; `row` runs without the store's lock. False: the store broke off (it is disabled now), and the rows so far are
+  /// not the whole mailbox.
+  bool for_each_message(const std::string& mailbox, const std::function<void(const MessageMeta&)>& row);
   std::optional<MessageHeaders> headers(const std::string& mailbox, Uid uid);
 
   /// One transaction: everything or nothing. `forget_all` first drops all rows of the mailbox (UIDVALIDITY changed).
