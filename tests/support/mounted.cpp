@@ -1,0 +1,84 @@
+#include "support/mounted.hpp"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+
+namespace imapfs::testing {
+
+std::optional<std::string> why_no_mount() {
+  if (access("/dev/fuse", F_OK) != 0) return "/dev/fuse does not exist";
+  return std::nullopt;
+}
+
+std::string imapfs_binary() { return IMAPFS_BINARY; }
+
+Mounted::Mounted(const Dovecot& dovecot, Settings settings)
+    : mountpoint_(directory_.path("mail")), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
+      log_(directory_.path("log")) {
+  std::filesystem::create_directory(mountpoint_);
+  command_ = quoted(imapfs_binary()) + " " + quoted(settings.url.empty() ? dovecot.url() : settings.url) + " " +
+             quoted(mountpoint_) + " --ca-file=" + quoted(dovecot.ca_file()) + " --password-file=" +
+             quoted(dovecot.password_file()) + " --cache-dir=" + quoted(cache_) + " --log=file --log-file=" + quoted(log_);
+  for (const auto& option : settings.options) command_ += " " + quoted(option);
+  mount();
+}
+
+Mounted::~Mounted() {
+  if (mounted_) unmount();
+}
+
+void Mounted::mount() {
+  const auto result = shell(command_);
+  if (result.status != 0)
+    throw std::runtime_error("mount failed with status " + std::to_string(result.status) + ": " + command_ + "\n" +
+                             result.output + result.errors + log());
+  mounted_ = true;
+}
+
+void Mounted::unmount() {
+  const pid_t pid = daemon_pid();
+  const auto result = shell("fusermount3 -u " + quoted(mountpoint_));
+  if (result.status != 0) shell("fusermount3 -uz " + quoted(mountpoint_));
+  mounted_ = false;
+  if (pid <= 0) return;
+  if (!eventually([&] { return kill(pid, 0) != 0; }, 20)) {
+    kill(pid, SIGKILL);
+    throw std::runtime_error("the daemon did not end after the unmount\n" + log());
+  }
+}
+
+void Mounted::kill_daemon() {
+  const pid_t pid = daemon_pid();
+  if (pid <= 0) throw std::runtime_error("no daemon to kill");
+  kill(pid, SIGKILL);
+  eventually([&] { return kill(pid, 0) != 0; });
+  shell("fusermount3 -uz " + quoted(mountpoint_));
+  mounted_ = false;
+}
+
+pid_t Mounted::daemon_pid() const {
+  const auto result = shell("pgrep -f -- " + quoted(" " + mountpoint_ + " "));
+  return result.status == 0 ? std::stoi(result.output) : -1;
+}
+
+nlohmann::json Mounted::status() const { return nlohmann::json::parse(read_file(path(".imapfs/status"))); }
+
+std::uint64_t Mounted::counter(const std::string& name) const { return status().at("counters").at(name); }
+
+std::vector<std::string> Mounted::list(const std::string& directory) const {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(path(directory))) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+CommandResult Mounted::run(const std::string& script, int seconds) const {
+  return shell("cd " + quoted(mountpoint_) + " && { " + script + "\n}", seconds);
+}
+
+}  // namespace imapfs::testing

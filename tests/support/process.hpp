@@ -1,0 +1,82 @@
+#pragma once
+// Running the shell's own tools from tests.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace imapfs::testing {
+
+struct CommandResult {
+  int status = -1;     ///< exit status; 128 + signal number when killed
+  std::string output;  ///< standard output
+  std::string errors;  ///< standard error
+};
+
+/// Runs `script` with bash -c, standard input empty, and waits at most `seconds` (then kills its process group; status 137).
+CommandResult shell(const std::string& script, int seconds = 60);
+
+/// Quotes one word for the shell.
+std::string quoted(const std::string& word);
+
+/// A command that runs beside the test; killed (with its process group) when the object goes.
+class BackgroundCommand {
+ public:
+  explicit BackgroundCommand(const std::string& script);
+  ~BackgroundCommand();
+  BackgroundCommand(const BackgroundCommand&) = delete;
+  BackgroundCommand& operator=(const BackgroundCommand&) = delete;
+
+  /// Waits until a line that contains `text` was written to standard output or standard error. False after `seconds`.
+  bool wait_for_line(const std::string& text, int seconds = 20);
+  /// Waits for the end; the exit status, or -1 after `seconds`.
+  int wait(int seconds = 20);
+  void signal(int number) const;
+  [[nodiscard]] const std::string& output() const { return output_; }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  bool read_more(int milliseconds);
+  pid_t pid_ = -1;
+  int descriptor_ = -1;
+  std::string output_;
+  int status_ = -1;
+};
+
+/// A fresh directory that is removed with its content when the object goes.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& content);
+
+/// Repeats `condition` until it holds or `seconds` have passed; whether it held. For states that have no event to wait for.
+template <class Condition>
+bool eventually(Condition condition, int seconds = 20);
+
+}  // namespace imapfs::testing
+
+#include <chrono>
+#include <thread>
+
+template <class Condition>
+bool imapfs::testing::eventually(Condition condition, int seconds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
