@@ -24,7 +24,7 @@ std::map<std::string, std::string> read_environment(const std::string& path) {
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
-  for (const auto& word : words) out += " " + quoted(word);
+  for (const auto& word : words) out += " " + shell_quote(word);
   return out;
 }
 
@@ -41,14 +41,14 @@ Dovecot::Dovecot(const std::vector<std::string>& options) {
   restart(options);
 }
 
-Dovecot::~Dovecot() { shell(quoted(sandbox_script) + " stop " + quoted(directory_.path())); }
+Dovecot::~Dovecot() { shell(shell_quote(sandbox_script) + " stop " + shell_quote(directory_.path())); }
 
 void Dovecot::run_sandbox(const std::string& arguments) const {
-  require(shell(quoted(sandbox_script) + " " + arguments), "dovecot-sandbox " + arguments);
+  require(shell(shell_quote(sandbox_script) + " " + arguments), "dovecot-sandbox " + arguments);
 }
 
 void Dovecot::restart(const std::vector<std::string>& options) {
-  run_sandbox("start " + quoted(directory_.path()) + joined(options));
+  run_sandbox("start " + shell_quote(directory_.path()) + joined(options));
   const auto environment = read_environment(directory_.path("sandbox.env"));
   imap_port_ = static_cast<std::uint16_t>(std::stoi(environment.at("IMAP_PORT")));
   imaps_port_ = static_cast<std::uint16_t>(std::stoi(environment.at("IMAPS_PORT")));
@@ -56,14 +56,14 @@ void Dovecot::restart(const std::vector<std::string>& options) {
   password_file_ = environment.at("PASSWORD_FILE");
 }
 
-void Dovecot::stop() { run_sandbox("stop " + quoted(directory_.path())); }
+void Dovecot::stop() { run_sandbox("stop " + shell_quote(directory_.path())); }
 
 void Dovecot::kick() { doveadm("kick anna"); }
 
 void Dovecot::deliver(const std::string& mailbox, const std::string& message) {
   write_file(directory_.path("delivery"), message);
   chmod(directory_.path("delivery").c_str(), 0644);
-  doveadm("save -u anna -m " + quoted(mailbox) + " " + quoted(directory_.path("delivery")));
+  doveadm("save -u anna -m " + shell_quote(mailbox) + " " + shell_quote(directory_.path("delivery")));
 }
 
 void Dovecot::deliver_many(const std::string& mailbox, int count, const std::string& prefix) {
@@ -78,7 +78,7 @@ void Dovecot::deliver_many(const std::string& mailbox, int count, const std::str
 
 std::string Dovecot::doveadm(const std::string& arguments) const {
   const auto result =
-      shell(quoted(sandbox_script) + " doveadm " + quoted(directory_.path()) + " " + arguments);
+      shell(shell_quote(sandbox_script) + " doveadm " + shell_quote(directory_.path()) + " " + arguments);
   require(result, "doveadm " + arguments);
   return result.output;
 }
@@ -96,7 +96,7 @@ std::string Dovecot::other_client(const std::string& script) const {
           << "imap.login('anna', open('" << password_file_ << "').read().strip())\n"
           << script << "\nimap.logout()\n";
   write_file(file, program.str());
-  const auto result = shell("python3 " + quoted(file), 300);
+  const auto result = shell("python3 " + shell_quote(file), 300);
   require(result, "python3: " + script);
   return result.output;
 }

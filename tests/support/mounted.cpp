@@ -21,10 +21,10 @@ Mounted::Mounted(const Dovecot& dovecot, Settings settings)
     : mountpoint_(directory_.path("mail")), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
       log_(directory_.path("log")) {
   std::filesystem::create_directory(mountpoint_);
-  command_ = quoted(imapfs_binary()) + " " + quoted(settings.url.empty() ? dovecot.url() : settings.url) + " " +
-             quoted(mountpoint_) + " --ca-file=" + quoted(dovecot.ca_file()) + " --password-file=" +
-             quoted(dovecot.password_file()) + " --cache-dir=" + quoted(cache_) + " --log=file --log-file=" + quoted(log_);
-  for (const auto& option : settings.options) command_ += " " + quoted(option);
+  command_ = shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? dovecot.url() : settings.url) + " " +
+             shell_quote(mountpoint_) + " --ca-file=" + shell_quote(dovecot.ca_file()) + " --password-file=" +
+             shell_quote(dovecot.password_file()) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
+  for (const auto& option : settings.options) command_ += " " + shell_quote(option);
   mount();
 }
 
@@ -42,8 +42,8 @@ void Mounted::mount() {
 
 void Mounted::unmount() {
   const pid_t pid = daemon_pid();
-  const auto result = shell("fusermount3 -u " + quoted(mountpoint_));
-  if (result.status != 0) shell("fusermount3 -uz " + quoted(mountpoint_));
+  const auto result = shell("fusermount3 -u " + shell_quote(mountpoint_));
+  if (result.status != 0) shell("fusermount3 -uz " + shell_quote(mountpoint_));
   mounted_ = false;
   if (pid <= 0) return;
   if (!eventually([&] { return kill(pid, 0) != 0; }, 20)) {
@@ -57,12 +57,12 @@ void Mounted::kill_daemon() {
   if (pid <= 0) throw std::runtime_error("no daemon to kill");
   kill(pid, SIGKILL);
   eventually([&] { return kill(pid, 0) != 0; });
-  shell("fusermount3 -uz " + quoted(mountpoint_));
+  shell("fusermount3 -uz " + shell_quote(mountpoint_));
   mounted_ = false;
 }
 
 pid_t Mounted::daemon_pid() const {
-  const auto result = shell("pgrep -f -- " + quoted(" " + mountpoint_ + " "));
+  const auto result = shell("pgrep -f -- " + shell_quote(" " + mountpoint_ + " "));
   return result.status == 0 ? std::stoi(result.output) : -1;
 }
 
@@ -78,7 +78,7 @@ std::vector<std::string> Mounted::list(const std::string& directory) const {
 }
 
 CommandResult Mounted::run(const std::string& script, int seconds) const {
-  return shell("cd " + quoted(mountpoint_) + " && { " + script + "\n}", seconds);
+  return shell("cd " + shell_quote(mountpoint_) + " && { " + script + "\n}", seconds);
 }
 
 }  // namespace imapfs::testing

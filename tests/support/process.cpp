@@ -91,7 +91,7 @@ CommandResult shell(const std::string& script, int seconds) {
   return result;
 }
 
-std::string quoted(const std::string& word) {
+std::string shell_quote(const std::string& word) {
   std::string out = "'";
   for (const char character : word) {
     if (character == '\'')

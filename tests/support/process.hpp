@@ -19,7 +19,7 @@ struct CommandResult {
 CommandResult shell(const std::string& script, int seconds = 60);
 
 /// Quotes one word for the shell.
-std::string quoted(const std::string& word);
+std::string shell_quote(const std::string& word);
 
 /// A command that runs beside the test; killed (with its process group) when the object goes.
 class BackgroundCommand {
