@@ -1,0 +1,61 @@
+#pragma once
+// News on its way up: what sync says has changed becomes notifications of the kernel and lines of /.imapfs/events.
+//
+// Exists before the account and the mount (SyncEngine::create needs it) and outlives both; connect() them when they are there.
+// Before that, changes only go to the event log. Called on sync's threads; holds no lock while it calls.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "imapfs/base/concurrency.hpp"
+#include "imapfs/sync/account.hpp"
+#include "imapfs/vfs/event_log.hpp"
+#include "imapfs/vfs/kernel_notifier.hpp"
+
+namespace imapfs::vfs {
+
+/// The directories the kernel has heard of: only there can be a watcher, so only there inotify events are raised.
+class Interest {
+ public:
+  void add(MailboxId mailbox);
+  /// The root is always of interest.
+  [[nodiscard]] bool contains(MailboxId mailbox) const;
+
+ private:
+  Guarded<std::unordered_set<MailboxId>> seen_;
+};
+
+class ChangePublisher : public sync::ChangeListener {
+ public:
+  /// More entries than this in one change become one directory-wide notification and one "overflow" line.
+  static constexpr std::size_t max_single_entries = 1000;
+
+  void connect_account(const sync::Account* account) { account_ = account; }
+  /// Null before the notifier is destroyed; a call in progress on another thread must have ended (stop the account first).
+  void connect_notifier(KernelNotifier* notifier) { notifier_ = notifier; }
+
+  void on_mailbox_changed(const MailboxChange& change) override;
+  void on_tree_changed(const sync::TreeChange& change) override;
+  void on_online(bool online, const std::string& reason) override;
+
+  [[nodiscard]] EventLog& events() { return events_; }
+  [[nodiscard]] Interest& interest() { return interest_; }
+
+ private:
+  void notify_mailbox(KernelNotifier& notifier, const MailboxChange& change) const;
+  void notify_entries(KernelNotifier& notifier, const MailboxChange& change) const;
+  void notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const;
+  [[nodiscard]] KernelNotifier::EntryChange directory_change(MailboxId mailbox, const std::string& path) const;
+  void log_mailbox(const MailboxChange& change);
+  void log_entries(const MailboxChange& change, const char* event, const std::vector<MailboxChange::Entry>& entries);
+  void log_uids(const MailboxChange& change, const char* event, const std::vector<Uid>& uids);
+
+  std::atomic<const sync::Account*> account_ = nullptr;
+  std::atomic<KernelNotifier*> notifier_ = nullptr;
+  EventLog events_;
+  Interest interest_;
+};
+
+}  // namespace imapfs::vfs

@@ -1,0 +1,72 @@
+#pragma once
+// What a node id means, and the way between ids, mailboxes and paths.
+//
+// 64 bits: [kind:4][mailbox id:28][UID or index:32]. An id is computed from names the server guarantees, so no table of nodes
+// exists, FORGET has nothing to free, and an id means the same in the next process (facts: crash). Pure functions, any thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "imapfs/model/types.hpp"
+#include "imapfs/sync/mailbox_tree.hpp"
+#include "imapfs/vfs/types.hpp"
+
+namespace imapfs::vfs {
+
+/// The values are part of the id and never change. 3 to 6 are reserved for later views.
+enum class NodeKind : std::uint8_t { fixed = 0, mailbox = 1, message = 2, search = 3, text = 4, parts = 5, deleted = 6 };
+
+/// Index of a fixed node.
+enum class FixedNode : std::uint32_t {
+  root = 1,  ///< FUSE_ROOT_ID
+  control_directory = 2,
+  status = 3,
+  events = 4,
+  requests = 5,
+  configuration = 6,
+};
+
+struct DecodedNode {
+  NodeKind kind = NodeKind::fixed;
+  MailboxId mailbox;
+  std::uint32_t index = 0;  ///< UID of a message, FixedNode of a fixed node
+
+  [[nodiscard]] Uid uid() const { return Uid{index}; }
+  bool operator==(const DecodedNode&) const = default;
+};
+
+inline constexpr NodeId root_node{1};
+
+[[nodiscard]] constexpr NodeId encode_node(NodeKind kind, MailboxId mailbox, std::uint32_t index) {
+  return NodeId{(std::uint64_t{static_cast<std::uint8_t>(kind)} << 60) |
+                (std::uint64_t{mailbox.value & 0x0fffffffU} << 32) | index};
+}
+/// Nothing for an id no version has ever given out.
+[[nodiscard]] std::optional<DecodedNode> decode_node(NodeId node);
+
+[[nodiscard]] constexpr NodeId fixed_node(FixedNode index) {
+  return encode_node(NodeKind::fixed, MailboxId{0}, static_cast<std::uint32_t>(index));
+}
+/// The root for mailbox 0.
+[[nodiscard]] constexpr NodeId mailbox_node(MailboxId mailbox) {
+  return mailbox.value == 0 ? root_node : encode_node(NodeKind::mailbox, mailbox, 0);
+}
+[[nodiscard]] constexpr NodeId message_node(MailboxId mailbox, Uid uid) {
+  return encode_node(NodeKind::message, mailbox, uid.value);
+}
+
+/// Directory cookies are properties of the entry, so that removing while reading neither misses nor repeats an entry.
+inline constexpr std::uint64_t cookie_dot = 1;
+inline constexpr std::uint64_t cookie_dot_dot = 2;
+[[nodiscard]] constexpr std::uint64_t mailbox_cookie(MailboxId mailbox) { return 16 + std::uint64_t{mailbox.value}; }
+[[nodiscard]] constexpr std::uint64_t message_cookie(Uid uid) { return (std::uint64_t{1} << 32) | uid.value; }
+
+/// The directory in the tree that `node` is, or that holds the message it is; null when there is none (any more).
+[[nodiscard]] const sync::MailboxNode* resolve_mailbox(const sync::MailboxTree& tree, const DecodedNode& node);
+
+/// "INBOX/name.eml", ".imapfs/status", "/" for the root: for logs. A message that is not in the table is "INBOX/#4711".
+[[nodiscard]] std::string node_path(const sync::Account& account, NodeId node);
+
+}  // namespace imapfs::vfs
