@@ -1,0 +1,135 @@
+#pragma once
+// Our copy of one mailbox: its table, what is worth what, and the one way every change takes: table first, then store, then ChangeListener.
+//
+// Changes may come from any thread (a sync, the watcher, an open body) and are announced in the order in which the table took them. The methods that
+// change something only note what is to be announced; publish() hands it on, with no lock held. Rows for UIDs that vanished while a sync runs are
+// ignored: another connection may still have had them on the way.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imapfs/imap/session.hpp"
+#include "imapfs/mime/names.hpp"
+#include "imapfs/store/metadata_store.hpp"
+#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/store_writer.hpp"
+#include "imapfs/sync/strand.hpp"
+#include "imapfs/sync/sync_gate.hpp"
+#include "imapfs/sync/sync_plan.hpp"
+
+namespace imapfs::sync {
+
+class MailboxReplica {
+ public:
+  struct Identity {
+    MailboxId id;
+    std::string path;
+    std::string name;  ///< UTF-8 name: the store's key
+    imap::WireName wire_name;
+  };
+  /// What rows are made with and where changes go; shared by all mailboxes, outlives them.
+  struct Surroundings {
+    const mime::NameTemplate& names;
+    StoreWriter& store;
+    ChangeListener& listener;
+  };
+
+  MailboxReplica(Identity identity, Surroundings surroundings, std::optional<store::MailboxState> stored);
+
+  [[nodiscard]] const Identity& identity() const { return identity_; }
+  [[nodiscard]] const std::shared_ptr<MessageTable>& table() const { return table_; }
+  [[nodiscard]] const mime::NameTemplate& names() const { return surroundings_.names; }
+  [[nodiscard]] SyncGate& gate() { return gate_; }
+  [[nodiscard]] KnownMailbox known() const;
+  [[nodiscard]] DirectoryTime directory_time(const MailboxStatus& listed, UnixTime now) const;
+
+  // -- stored rows --
+  /// True if nothing has to be read from the store. Otherwise `then` is kept, and `must_start` tells whether the caller must call
+  /// load() on the store's thread.
+  struct LoadTicket {
+    bool loaded = false;
+    bool must_start = false;
+  };
+  [[nodiscard]] LoadTicket await_load(Job then);
+  /// Reads the stored rows into the table, then runs those who wait.
+  void load(store::MetadataStore& metadata);
+  [[nodiscard]] bool stored_or_listed() const;
+
+  // -- what a sync learns; the caller publishes --
+  /// A row with everything a listing asks for. In a first listing (`listing`) it is no news; `in_order` moves the table's frontier. Returns
+  /// false for a row that carries nothing but flags of a message unknown here.
+  bool take_row(const imap::FetchRow& row, bool listing, bool in_order);
+  /// Flags of a message we know. Returns false if the UID is unknown.
+  bool take_flags(const imap::FetchRow& row);
+  void take_vanished(const UidSet& uids);
+  /// UIDVALIDITY is another: every row is gone.
+  void restart(UidValidity validity);
+  void reserve(std::uint64_t messages) { table_->reserve(static_cast<std::size_t>(messages)); }
+  /// A listing holds every message up to `uid`.
+  void listing_reached(Uid uid, ModSeq modseq);
+  [[nodiscard]] Uid listed_up_to() const;
+  /// Around every sync, by whoever holds the gate. Until the end, vanished messages are remembered.
+  void sync_begins();
+  void sync_ends();
+  /// The table is the whole mailbox as of this answer to SELECT.
+  void in_step_with(const imap::SelectedMailbox& selected, UnixTime now);
+  /// The table is the whole mailbox as far as the watching session knows.
+  void in_step_with_watch();
+
+  // -- single rows and facts --
+  /// Notes UIDVALIDITY for a table without rows: inode numbers depend on it.
+  void note_validity(UidValidity validity);
+  /// A message of a mailbox that is not listed.
+  [[nodiscard]] MessageMeta take_single(const imap::FetchRow& row);
+  [[nodiscard]] std::optional<MessageMeta> find(Uid uid) const;
+  [[nodiscard]] std::optional<MessageMeta> find_by_name(const std::string& name) const;
+  /// The length of the body is known; `then` runs after the change was announced.
+  void take_exact_size(Uid uid, std::uint64_t size, Job then);
+
+  /// Sends what has been noted on its way.
+  void publish();
+  /// publish() once so much has been noted that it should not wait (rows of a batch for the store).
+  void publish_when_large();
+
+ private:
+  struct Noted {
+    store::MetadataStore::Batch batch;
+    std::vector<ChangeListener::MailboxChange> changes;
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  [[nodiscard]] MessageMeta render(const imap::FetchRow& row) const;
+  [[nodiscard]] ChangeListener::MailboxChange& change();
+  void witness_change();
+  [[nodiscard]] store::MailboxState state_to_store() const;
+  void announce(Noted noted);
+  void keep_single(const MessageMeta& meta);
+
+  const Identity identity_;
+  const Surroundings surroundings_;
+  const std::shared_ptr<MessageTable> table_ = std::make_shared<MessageTable>();
+  SyncGate gate_;
+  Strand strand_;
+
+  mutable std::mutex mutex_;  ///< guards what follows, and writes to the table; taken before the table's own lock
+  enum class Load : std::uint8_t { needed, running, done } load_ = Load::needed;
+  std::vector<Job> after_load_;
+  store::MailboxState state_;
+  bool listed_ = false;
+  std::uint64_t messages_ = 0;   ///< as of the last finished sync
+  Uid listed_up_to_;
+  Uid highest_seen_;
+  bool syncing_ = false;
+  UidSet vanished_meanwhile_;
+  Noted noted_;
+  std::map<Uid, MessageMeta> singles_;
+  std::deque<Uid> singles_order_;
+};
+
+}  // namespace imapfs::sync

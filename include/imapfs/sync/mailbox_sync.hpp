@@ -1,0 +1,77 @@
+#pragma once
+// Brings one mailbox's replica in step with the server over a session, by the cheapest method that can be trusted (sync_plan.hpp).
+//
+// A sync is a series of steps: one step is one turn on a connection, so that somebody at a prompt gets a turn between two chunks of a long listing. A
+// step may be repeated on another session after an Error of scope session; what was learnt before counts. The caller holds the mailbox's SyncGate. One thread at a time; blocks within the CallContext.
+// Errors: those of the session, with the mailbox and the activity added.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "imapfs/imap/session.hpp"
+#include "imapfs/sync/mailbox_replica.hpp"
+#include "imapfs/sync/sync_plan.hpp"
+
+namespace imapfs::sync {
+
+class MailboxSync {
+ public:
+  struct Settings {
+    std::uint64_t messages_per_command = 20'000;
+    std::uint64_t messages_per_small_command = 1'500;  ///< with the quirk small_fetch_sets
+    SteadyClock::duration command_timeout = std::chrono::seconds(60);
+    SteadyClock::duration fetch_timeout = std::chrono::seconds(300);
+    std::uint64_t first_wake_rows = 1;  ///< readers hear of the first row at once, …
+    std::uint64_t wake_rows = 256;      ///< … then after so many rows,
+    SteadyClock::duration wake_after = std::chrono::milliseconds(20);  ///< or after this time
+  };
+  enum class Progress : std::uint8_t { finished, more };
+
+  MailboxSync(MailboxReplica& replica, Settings settings);
+  MailboxSync(const MailboxSync&) = delete;
+  MailboxSync& operator=(const MailboxSync&) = delete;
+
+  /// SELECT if need be, then the next turn's work.
+  Result<Progress> step(imap::Session& session, const CallContext& context);
+  /// All steps in a row.
+  Result<void> run(imap::Session& session, const CallContext& context);
+
+  /// For a session that has the mailbox selected and in step: messages have come.
+  Result<void> fetch_new(imap::Session& session, const CallContext& context);
+  /// For the same: something was removed or changed, and the server did not say what.
+  Result<void> compare_all(imap::Session& session, const CallContext& context);
+
+  [[nodiscard]] SyncMethod method() const { return method_; }
+
+  /// What a listing asks of each message.
+  [[nodiscard]] static imap::FetchItems listing_items(const mime::NameTemplate& names, bool condstore);
+
+ private:
+  Result<void> select(imap::Session& session, const CallContext& context);
+  Result<Progress> list_chunk(imap::Session& session, const CallContext& context);
+  Result<UidSet> next_chunk(imap::Session& session, const CallContext& context, bool& last);
+  Result<void> apply_qresync(imap::Session& session, const CallContext& context);
+  Result<void> apply_condstore(imap::Session& session, const CallContext& context);
+  Result<void> apply_full(imap::Session& session, const CallContext& context);
+  Result<void> reconcile(imap::Session& session, const CallContext& context, const UidSet& server);
+  Result<void> fetch_flags(imap::Session& session, const CallContext& context, std::optional<ModSeq> since, UidSet* seen);
+  Result<void> fetch_rows(imap::Session& session, const CallContext& context, const UidSet& uids, bool listing);
+  Result<UidSet> all_uids(imap::Session& session, const CallContext& context);
+  void finish();
+  [[nodiscard]] std::uint64_t chunk_size(const imap::Session& session) const;
+  [[nodiscard]] bool agrees() const;
+  [[nodiscard]] CallContext bounded(const CallContext& context, SteadyClock::duration patience) const;
+
+  MailboxReplica& replica_;
+  const Settings settings_;
+  KnownMailbox known_;
+  std::optional<imap::SelectedMailbox> selected_;
+  SyncMethod method_ = SyncMethod::listing;
+  std::optional<UidSet> to_list_;       ///< what a listing has still to fetch, where the UIDs are too sparse for plain ranges
+  bool resumed_ = false;                ///< rows of an earlier, unfinished listing may have changed since
+  std::optional<ModSeq> listing_modseq_;
+  std::uint64_t newer_than_select_ = 0;  ///< messages met that came after SELECT
+};
+
+}  // namespace imapfs::sync

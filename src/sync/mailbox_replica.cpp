@@ -1,0 +1,295 @@
+#include "imapfs/sync/mailbox_replica.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/mime/header_decode.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::size_t store_batch_rows = 2000;
+constexpr std::size_t announced_rows = 256;
+/// For messages whose server tells no date, and whose header has none either: 2000-01-01.
+constexpr UnixTime no_date = 946'684'800;
+
+bool is_empty(const store::MetadataStore::Batch& batch) {
+  return !batch.forget_all && batch.upserts.empty() && batch.flag_changes.empty() && batch.exact_sizes.empty() &&
+         batch.removals.empty() && !batch.state;
+}
+
+}  // namespace
+
+MailboxReplica::MailboxReplica(Identity identity, Surroundings surroundings, std::optional<store::MailboxState> stored)
+    : identity_(std::move(identity)), surroundings_(surroundings) {
+  if (stored) {
+    state_ = *stored;
+    table_->reset(state_.uid_validity);
+  } else {
+    load_ = Load::done;
+  }
+}
+
+KnownMailbox MailboxReplica::known() const {
+  const Lock lock(mutex_);
+  return {state_.uid_validity, state_.uid_next, state_.highest_modseq, messages_, listed_, table_->complete()};
+}
+
+bool MailboxReplica::stored_or_listed() const {
+  const Lock lock(mutex_);
+  return listed_ || load_ != Load::done;
+}
+
+DirectoryTime MailboxReplica::directory_time(const MailboxStatus& listed, UnixTime now) const {
+  const Lock lock(mutex_);
+  if (state_.changed_at != 0) return {state_.changed_at, state_.changed_at_nanoseconds};
+  if (table_->complete()) return unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_, now);
+  return unwitnessed_directory_time(listed.uid_validity.value_or(table_->uid_validity()),
+                                    listed.uid_next.value_or(Uid{}), listed.messages.value_or(0), now);
+}
+
+MessageMeta MailboxReplica::render(const imap::FetchRow& row) const {
+  MessageMeta meta;
+  meta.uid = row.uid;
+  meta.size = row.size.value_or(0);
+  meta.modseq = row.modseq.value_or(ModSeq{});
+  meta.flags = row.flags.value_or(FlagSet{});
+  const auto field = [&](std::string_view name) { return mime::find_field(row.header_block, name).value_or(""); };
+  meta.internal_date =
+      row.internal_date ? *row.internal_date : mime::parse_date(field("Date")).value_or(no_date);
+  mime::NameFields fields;
+  fields.uid = row.uid;
+  fields.internal_date = meta.internal_date;
+  fields.from = field("From");
+  fields.to = field("To");
+  fields.subject = field("Subject");
+  fields.message_id = field("Message-ID");
+  meta.file_name = surroundings_.names.render(fields);
+  return meta;
+}
+
+bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_order) {
+  // A server may send flags of a message unasked between the rows that were asked for.
+  if (!row.size && !row.internal_date && row.header_block.empty()) return take_flags(row);
+  if (row.uid.value == 0) return false;
+  store::StoredMessage stored;
+  stored.meta = render(row);
+  stored.headers = mime::decode_listing_headers(row.header_block);
+  const Lock lock(mutex_);
+  if (vanished_meanwhile_.contains(row.uid)) return true;
+  listed_ = true;
+  highest_seen_ = std::max(highest_seen_, row.uid);
+  const auto before = table_->find(row.uid);
+  if (before) {
+    // A name never changes for a UID, and a size that was counted is not given up for one that was told.
+    stored.meta.file_name = before->file_name;
+    if (before->size_is_exact) stored.meta.size = before->size;
+    stored.meta.size_is_exact = before->size_is_exact;
+  } else if (const auto single = singles_.find(row.uid); single != singles_.end() && single->second.size_is_exact) {
+    stored.meta.size = single->second.size;
+    stored.meta.size_is_exact = true;
+  }
+  table_->upsert(stored.meta, in_order);
+  if (!before && !listing) {
+    change().added.push_back({row.uid, stored.meta.file_name});
+    witness_change();
+  }
+  noted_.batch.upserts.push_back(std::move(stored));
+  return true;
+}
+
+bool MailboxReplica::take_flags(const imap::FetchRow& row) {
+  if (row.uid.value == 0) return false;
+  const Lock lock(mutex_);
+  if (const auto single = singles_.find(row.uid); single != singles_.end() && row.flags)
+    single->second.flags = *row.flags;
+  if (!table_->find(row.uid)) return false;
+  if (!row.flags) return true;
+  if (!table_->set_flags(row.uid, *row.flags, row.modseq.value_or(ModSeq{}))) return true;
+  change().flags_changed.push_back(row.uid);
+  noted_.batch.flag_changes.push_back({row.uid, *row.flags, row.modseq.value_or(ModSeq{})});
+  return true;
+}
+
+void MailboxReplica::take_vanished(const UidSet& uids) {
+  const Lock lock(mutex_);
+  std::erase_if(singles_, [&](const auto& single) { return uids.contains(single.first); });
+  if (syncing_)
+    for (const auto& range : uids.ranges()) vanished_meanwhile_.add(Uid{range.first}, Uid{range.last});
+  auto removed = table_->remove(uids);
+  if (removed.empty()) return;
+  // An entry that comes and goes before it was announced must be announced in that order.
+  if (!noted_.changes.empty() && !noted_.changes.back().added.empty()) noted_.changes.emplace_back();
+  auto& news = change();
+  std::erase_if(noted_.batch.upserts, [&](const auto& row) { return uids.contains(row.meta.uid); });
+  for (auto& [uid, name] : removed) {
+    noted_.batch.removals.add(uid, uid);
+    news.removed.push_back({uid, std::move(name)});
+  }
+  witness_change();
+}
+
+void MailboxReplica::restart(UidValidity validity) {
+  const Lock lock(mutex_);
+  const bool had_rows = listed_;
+  table_->reset(validity);
+  singles_.clear();
+  singles_order_.clear();
+  vanished_meanwhile_ = {};
+  listed_up_to_ = highest_seen_ = Uid{};
+  messages_ = 0;
+  const auto changed = state_;
+  state_ = {};
+  state_.uid_validity = validity;
+  state_.changed_at = changed.changed_at;
+  state_.changed_at_nanoseconds = changed.changed_at_nanoseconds;
+  noted_.batch = {};
+  noted_.batch.forget_all = true;
+  if (!had_rows) return;
+  noted_.changes.emplace_back();
+  change().everything = true;
+  witness_change();
+}
+
+void MailboxReplica::listing_reached(Uid uid, ModSeq modseq) {
+  const Lock lock(mutex_);
+  listed_ = true;
+  listed_up_to_ = uid;
+  // Rows that came out of order: the table's frontier moves to the last of them now.
+  const auto highest = std::min(uid, highest_seen_);
+  if (const auto last = table_->find(highest)) table_->upsert(*last, true);
+  state_.highest_modseq = modseq;
+  state_.uid_validity = table_->uid_validity();
+  noted_.batch.state = state_to_store();
+}
+
+Uid MailboxReplica::listed_up_to() const {
+  const Lock lock(mutex_);
+  return listed_up_to_;
+}
+
+void MailboxReplica::sync_begins() {
+  const Lock lock(mutex_);
+  syncing_ = true;
+  vanished_meanwhile_ = {};
+}
+
+void MailboxReplica::sync_ends() {
+  const Lock lock(mutex_);
+  syncing_ = false;
+  vanished_meanwhile_ = {};
+}
+
+void MailboxReplica::in_step_with_watch() {
+  const Lock lock(mutex_);
+  if (!table_->complete()) return;
+  messages_ = table_->size();
+  if (highest_seen_ >= state_.uid_next) state_.uid_next = Uid{highest_seen_.value + 1};
+  // The mod-sequence stays: what it stands for is told once more at the next QRESYNC, and does no harm.
+  noted_.batch.state = state_to_store();
+}
+
+void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected, UnixTime now) {
+  const Lock lock(mutex_);
+  listed_ = true;
+  const bool first = !table_->complete();
+  messages_ = table_->size();
+  state_.uid_validity = selected.uid_validity.value_or(UidValidity{});
+  state_.uid_next = std::max(selected.uid_next.value_or(Uid{1}), Uid{highest_seen_.value + 1});
+  state_.highest_modseq = selected.highest_modseq.value_or(ModSeq{});
+  if (table_->uid_validity() != state_.uid_validity && table_->size() == 0) table_->reset(state_.uid_validity);
+  table_->set_complete(true);
+  if (first && state_.changed_at == 0) {
+    const auto time = unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_, now);
+    state_.changed_at = time.seconds;
+    state_.changed_at_nanoseconds = time.nanoseconds;
+  }
+  singles_.clear();
+  singles_order_.clear();
+  noted_.batch.state = state_to_store();
+}
+
+void MailboxReplica::take_exact_size(Uid uid, std::uint64_t size, Job then) {
+  {
+    const Lock lock(mutex_);
+    bool changed = false;
+    if (const auto single = singles_.find(uid); single != singles_.end()) {
+      changed = single->second.size != size;
+      single->second.size = size;
+      single->second.size_is_exact = true;
+    }
+    const auto before = table_->find(uid);
+    if (before && table_->set_exact_size(uid, size)) {
+      changed = changed || before->size != size;
+      noted_.batch.exact_sizes.push_back({uid, size});
+    }
+    if (changed) change().attributes_changed.push_back(uid);
+  }
+  publish();
+  if (!then) return;
+  strand_.post(std::move(then));
+  strand_.drain();
+}
+
+ChangeListener::MailboxChange& MailboxReplica::change() {
+  if (noted_.changes.empty()) noted_.changes.emplace_back();
+  auto& change = noted_.changes.back();
+  if (change.path.empty()) {
+    change.mailbox = identity_.id;
+    change.path = identity_.path;
+    change.received = SteadyClock::now();
+  }
+  return change;
+}
+
+void MailboxReplica::witness_change() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now);
+  state_.changed_at = seconds.count();
+  state_.changed_at_nanoseconds = static_cast<std::uint32_t>(std::chrono::nanoseconds(now - seconds).count());
+  if (table_->complete()) noted_.batch.state = state_to_store();
+}
+
+store::MailboxState MailboxReplica::state_to_store() const {
+  store::MailboxState state = state_;
+  state.complete = table_->complete();
+  // Of an unfinished listing the rows up to here are worth something.
+  if (!state.complete) state.uid_next = Uid{listed_up_to_.value == UINT32_MAX ? UINT32_MAX : listed_up_to_.value + 1};
+  state.name_template = surroundings_.names.text();
+  return state;
+}
+
+void MailboxReplica::publish_when_large() {
+  bool large = false;
+  {
+    const Lock lock(mutex_);
+    large = noted_.batch.upserts.size() >= store_batch_rows || noted_.batch.flag_changes.size() >= store_batch_rows ||
+            (!noted_.changes.empty() && noted_.changes.back().added.size() >= announced_rows);
+  }
+  if (large) publish();
+}
+
+void MailboxReplica::publish() {
+  {
+    const Lock lock(mutex_);
+    Noted noted = std::exchange(noted_, {});
+    std::erase_if(noted.changes, [](const auto& change) { return change.path.empty(); });
+    if (is_empty(noted.batch) && noted.changes.empty()) return;
+    noted.batch.mailbox = identity_.name;
+    auto shared = std::make_shared<Noted>(std::move(noted));
+    // Posted under the lock: what is announced later was noted later.
+    strand_.post([this, shared] { announce(std::move(*shared)); });
+  }
+  strand_.drain();
+}
+
+void MailboxReplica::announce(Noted noted) {
+  if (!is_empty(noted.batch)) surroundings_.store.apply(std::move(noted.batch));
+  for (const auto& change : noted.changes) {
+    ++telemetry::counters().changes_seen;
+    surroundings_.listener.on_mailbox_changed(change);
+  }
+}
+
+}  // namespace imapfs::sync

@@ -1,0 +1,107 @@
+// Stored rows and single rows of a MailboxReplica.
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/mime/header_decode.hpp"
+#include "imapfs/sync/mailbox_replica.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::size_t singles_limit = 256;
+
+}  // namespace
+
+MailboxReplica::LoadTicket MailboxReplica::await_load(Job then) {
+  const Lock lock(mutex_);
+  if (load_ == Load::done) return {true, false};
+  after_load_.push_back(std::move(then));
+  return {false, std::exchange(load_, Load::running) == Load::needed};
+}
+
+void MailboxReplica::load(store::MetadataStore& metadata) {
+  const auto state = metadata.state(identity_.name);
+  // Names made with another template are of no use, and rows cannot be told from each other without names.
+  const bool usable = state && state->name_template == surroundings_.names.text();
+  if (usable) {
+    table_->reset(state->uid_validity);
+    Uid last;
+    metadata.for_each_message(identity_.name, [&](const MessageMeta& meta) {
+      // Of an unfinished listing only what lies below its last exact UID counts.
+      if (!state->complete && meta.uid >= state->uid_next) return;
+      table_->upsert(meta, true);
+      last = meta.uid;
+    });
+    const Lock lock(mutex_);
+    const auto changed = state_;
+    state_ = *state;
+    if (changed.changed_at != 0) state_.changed_at = changed.changed_at;
+    listed_ = true;
+    highest_seen_ = last;
+    listed_up_to_ = state->complete || state->uid_next.value == 0 ? last : Uid{state->uid_next.value - 1};
+    messages_ = table_->size();
+    table_->set_complete(state->complete);
+  } else {
+    const Lock lock(mutex_);
+    state_ = {};
+    if (state) noted_.batch.forget_all = true;
+  }
+  std::vector<Job> waiting;
+  {
+    const Lock lock(mutex_);
+    load_ = Load::done;
+    waiting = std::exchange(after_load_, {});
+  }
+  for (const auto& job : waiting) job();
+}
+
+void MailboxReplica::note_validity(UidValidity validity) {
+  const Lock lock(mutex_);
+  if (table_->size() != 0 || table_->complete() || table_->uid_validity() == validity) return;
+  if (table_->uid_validity().value != 0) change().everything = true;  // files by the old numbers may be known above
+  table_->reset(validity);
+  state_.uid_validity = validity;
+  singles_.clear();
+  singles_order_.clear();
+}
+
+MessageMeta MailboxReplica::take_single(const imap::FetchRow& row) {
+  auto meta = render(row);
+  const Lock lock(mutex_);
+  if (const auto known = singles_.find(row.uid); known != singles_.end() && known->second.size_is_exact) {
+    meta.size = known->second.size;
+    meta.size_is_exact = true;
+  }
+  keep_single(meta);
+  return meta;
+}
+
+void MailboxReplica::keep_single(const MessageMeta& meta) {
+  if (singles_.insert_or_assign(meta.uid, meta).second) singles_order_.push_back(meta.uid);
+  while (singles_order_.size() > singles_limit) {
+    singles_.erase(singles_order_.front());
+    singles_order_.pop_front();
+  }
+}
+
+std::optional<MessageMeta> MailboxReplica::find(Uid uid) const {
+  if (auto row = table_->find(uid)) return row;
+  const Lock lock(mutex_);
+  const auto single = singles_.find(uid);
+  if (single == singles_.end()) return std::nullopt;
+  return single->second;
+}
+
+std::optional<MessageMeta> MailboxReplica::find_by_name(const std::string& name) const {
+  if (auto row = table_->find_by_name(name, surroundings_.names)) return row;
+  const auto short_form = mime::NameTemplate::short_form(name);
+  const Lock lock(mutex_);
+  for (const Uid uid : surroundings_.names.possible_uids(name)) {
+    const auto single = singles_.find(uid);
+    if (single != singles_.end() && (single->second.file_name == name || short_form == uid)) return single->second;
+  }
+  return std::nullopt;
+}
+
+}  // namespace imapfs::sync

@@ -1,0 +1,274 @@
+#include "imapfs/sync/mailbox_sync.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "imapfs/base/telemetry.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+/// The end of every open range: `*` would match the last message even when its UID lies below the range.
+constexpr Uid highest_uid{UINT32_MAX};
+
+UnixTime unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Uid after(Uid uid) { return Uid{uid.value == UINT32_MAX ? UINT32_MAX : uid.value + 1}; }
+
+bool has_condstore(const imap::Session& session) {
+  return session.traits().has("CONDSTORE") || session.traits().has("QRESYNC");
+}
+
+}  // namespace
+
+MailboxSync::MailboxSync(MailboxReplica& replica, Settings settings) : replica_(replica), settings_(settings) {}
+
+imap::FetchItems MailboxSync::listing_items(const mime::NameTemplate& names, bool condstore) {
+  imap::FetchItems items;
+  items.flags = items.internal_date = items.size = true;
+  items.modseq = condstore;
+  if (names.needs_headers()) items.header_fields = {"DATE", "FROM", "SUBJECT", "MESSAGE-ID"};
+  if (names.uses_to()) items.header_fields.emplace_back("TO");
+  return items;
+}
+
+CallContext MailboxSync::bounded(const CallContext& context, SteadyClock::duration patience) const {
+  return {context.stop, std::min(context.deadline, SteadyClock::now() + patience)};
+}
+
+std::uint64_t MailboxSync::chunk_size(const imap::Session& session) const {
+  return session.traits().has(imap::Quirk::small_fetch_sets) ? settings_.messages_per_small_command
+                                                             : settings_.messages_per_command;
+}
+
+bool MailboxSync::agrees() const {
+  // What came after SELECT had counted is not in its count.
+  return replica_.table()->size() == selected_->messages + newer_than_select_;
+}
+
+Result<void> MailboxSync::run(imap::Session& session, const CallContext& context) {
+  while (IMAPFS_TRY(step(session, context)) == Progress::more) IMAPFS_TRY(context.check());
+  return {};
+}
+
+Result<MailboxSync::Progress> MailboxSync::step(imap::Session& session, const CallContext& context) {
+  const auto activity = fmt::format("sync {}", telemetry::printable(replica_.identity().path));
+  if (!selected_ || session.selected() != replica_.identity().wire_name)
+    IMAPFS_TRY_WHILE(activity, select(session, context));
+  auto progress = Progress::finished;
+  switch (method_) {
+    case SyncMethod::none: break;
+    case SyncMethod::listing: progress = IMAPFS_TRY_WHILE(activity, list_chunk(session, context)); break;
+    case SyncMethod::qresync: IMAPFS_TRY_WHILE(activity, apply_qresync(session, context)); break;
+    case SyncMethod::condstore: IMAPFS_TRY_WHILE(activity, apply_condstore(session, context)); break;
+    case SyncMethod::full: IMAPFS_TRY_WHILE(activity, apply_full(session, context)); break;
+  }
+  if (progress == Progress::finished) finish();
+  replica_.publish();
+  return progress;
+}
+
+Result<void> MailboxSync::select(imap::Session& session, const CallContext& context) {
+  known_ = replica_.known();
+  imap::Session::SelectRequest request;
+  request.mailbox = replica_.identity().wire_name;
+  if (known_.complete && known_.uid_validity.value != 0 && known_.highest_modseq.value != 0 &&
+      session.traits().has("QRESYNC"))
+    request.qresync = imap::QresyncState{known_.uid_validity, known_.highest_modseq, {}};
+  request.rows = [this](const imap::FetchRow& row) {
+    replica_.take_flags(row);
+    replica_.publish_when_large();
+  };
+  request.vanished = [this](const UidSet& uids) { replica_.take_vanished(uids); };
+  selected_.reset();
+  to_list_.reset();
+  newer_than_select_ = 0;
+  selected_ = IMAPFS_TRY_WHILE("select", session.select(request, bounded(context, settings_.command_timeout)));
+
+  const auto validity = selected_->uid_validity.value_or(UidValidity{});
+  if (identity_changed(known_, *selected_)) {
+    telemetry::info("{}: UIDVALIDITY changed from {} to {}", telemetry::printable(replica_.identity().path),
+                    known_.uid_validity.value, validity.value);
+    replica_.restart(validity);
+    replica_.publish();
+    known_ = replica_.known();
+  }
+  method_ = choose_method(known_, *selected_, has_condstore(session));
+  if (method_ != SyncMethod::listing) return {};
+  replica_.note_validity(validity);
+  replica_.reserve(selected_->messages);
+  const auto modseq = selected_->highest_modseq.value_or(ModSeq{});
+  const bool unchanged = modseq.value != 0 && listing_modseq_ == modseq;
+  resumed_ = resumed_ || (replica_.table()->size() > 0 && !unchanged);
+  listing_modseq_ = modseq;
+  return {};
+}
+
+// -- listing --
+
+Result<UidSet> MailboxSync::next_chunk(imap::Session& session, const CallContext& context, bool& last) {
+  const auto limit = chunk_size(session);
+  const auto first = after(replica_.listed_up_to());
+  last = true;
+  if (selected_->messages <= limit) return UidSet::range(first, highest_uid);
+  const auto end = selected_->uid_next.value_or(Uid{}).value;
+  const bool dense = end > 1 && end - 1 <= std::uint64_t{selected_->messages} * 4;
+  if (!to_list_ && dense) {
+    const auto chunk_end = std::min<std::uint64_t>(first.value + limit - 1, UINT32_MAX);
+    last = chunk_end + 1 >= end;
+    return UidSet::range(first, last ? highest_uid : Uid{static_cast<std::uint32_t>(chunk_end)});
+  }
+  if (!to_list_) {
+    to_list_ = IMAPFS_TRY(all_uids(session, context));
+    if (first.value > 1) to_list_ = subtract(*to_list_, UidSet::range(Uid{1}, replica_.listed_up_to()));
+  }
+  auto chunk = take_first(*to_list_, limit);
+  last = to_list_->empty();
+  const Uid chunk_end = chunk.empty() ? first : after(Uid{chunk.ranges().back().last});
+  if (last) chunk.add(chunk_end, highest_uid);
+  return chunk;
+}
+
+Result<MailboxSync::Progress> MailboxSync::list_chunk(imap::Session& session, const CallContext& context) {
+  bool last = true;
+  if (selected_->messages > 0 || replica_.table()->size() > 0) {
+    const auto chunk = IMAPFS_TRY(next_chunk(session, context, last));
+    auto fetched = fetch_rows(session, context, chunk, true);
+    if (!fetched) {
+      // What was taken out of the list and did not come must come again.
+      to_list_.reset();
+      return fail(std::move(fetched).error());
+    }
+    const Uid end{last ? replica_.table()->frontier().value : chunk.ranges().back().last};
+    replica_.listing_reached(last ? std::max(end, replica_.listed_up_to()) : end, *listing_modseq_);
+    replica_.gate().wake(*replica_.table());
+  }
+  if (!last) return Progress::more;
+  if (resumed_ || replica_.table()->size() < selected_->messages) IMAPFS_TRY(apply_full(session, context));
+  return Progress::finished;
+}
+
+Result<void> MailboxSync::fetch_rows(imap::Session& session, const CallContext& context, const UidSet& uids,
+                                     bool listing) {
+  imap::Session::FetchRequest request;
+  request.uids = uids;
+  request.items = listing_items(replica_.names(), has_condstore(session));
+  Uid highest;
+  bool ascending = true;
+  std::uint64_t rows = 0;
+  std::uint64_t next_wake = settings_.first_wake_rows;
+  auto wake_time = SteadyClock::now() + settings_.wake_after;
+  const auto take = [&](const imap::FetchRow& row) {
+    ++telemetry::counters().headers_fetched;
+    ascending = ascending && row.uid > highest;
+    highest = std::max(highest, row.uid);
+    const bool known = replica_.table()->size() > 0 && replica_.table()->find(row.uid).has_value();
+    replica_.take_row(row, listing, listing && ascending);
+    if (!known && selected_ && selected_->uid_next && row.uid >= *selected_->uid_next) ++newer_than_select_;
+    replica_.publish_when_large();
+    if (++rows < next_wake && SteadyClock::now() < wake_time) return;
+    next_wake = rows + settings_.wake_rows;
+    wake_time = SteadyClock::now() + settings_.wake_after;
+    replica_.gate().wake(*replica_.table());
+  };
+  IMAPFS_TRY_WHILE("fetch headers", session.fetch(request, take, bounded(context, settings_.fetch_timeout)));
+  return {};
+}
+
+// -- later --
+
+Result<void> MailboxSync::apply_qresync(imap::Session& session, const CallContext& context) {
+  if (may_have_new_messages(known_, *selected_, replica_.table()->size()))
+    IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
+  if (agrees()) return {};
+  telemetry::info("{}: QRESYNC leaves {} messages where the server has {}; comparing all",
+                  telemetry::printable(replica_.identity().path), replica_.table()->size(), selected_->messages);
+  return apply_full(session, context);
+}
+
+Result<void> MailboxSync::apply_condstore(imap::Session& session, const CallContext& context) {
+  if (selected_->highest_modseq != known_.highest_modseq)
+    IMAPFS_TRY(fetch_flags(session, context, known_.highest_modseq, nullptr));
+  if (may_have_new_messages(known_, *selected_, replica_.table()->size()))
+    IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
+  // With all new messages counted in, an equal count proves that nothing has gone.
+  if (agrees()) return {};
+  return reconcile(session, context, IMAPFS_TRY(all_uids(session, context)));
+}
+
+Result<void> MailboxSync::apply_full(imap::Session& session, const CallContext& context) {
+  UidSet seen;
+  if (selected_->messages > 0) IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
+  if (seen.empty() && selected_->messages > 0)
+    return fail(EIO, Scope::mailbox, Retry::later, "the server says it has {} messages and lists none",
+                selected_->messages);
+  return reconcile(session, context, seen);
+}
+
+Result<void> MailboxSync::reconcile(imap::Session& session, const CallContext& context, const UidSet& server) {
+  auto difference = compare_uids(replica_.table()->uids(), server);
+  replica_.take_vanished(difference.gone);
+  const bool listing = method_ == SyncMethod::listing;
+  while (!difference.missing.empty())
+    IMAPFS_TRY(fetch_rows(session, context, take_first(difference.missing, chunk_size(session)), listing));
+  return {};
+}
+
+Result<void> MailboxSync::fetch_flags(imap::Session& session, const CallContext& context, std::optional<ModSeq> since,
+                                      UidSet* seen) {
+  imap::Session::FetchRequest request;
+  request.items.flags = true;
+  request.items.modseq = has_condstore(session);
+  request.changed_since = since;
+  const auto take = [&](const imap::FetchRow& row) {
+    if (seen != nullptr && row.uid.value != 0) seen->add(row.uid, row.uid);
+    replica_.take_flags(row);
+    replica_.publish_when_large();
+  };
+  const bool in_chunks = session.traits().has(imap::Quirk::small_fetch_sets) && replica_.table()->size() > chunk_size(session);
+  auto left = in_chunks ? IMAPFS_TRY(all_uids(session, context)) : UidSet::range(Uid{1}, highest_uid);
+  while (!left.empty()) {
+    request.uids = in_chunks ? take_first(left, chunk_size(session)) : std::exchange(left, {});
+    IMAPFS_TRY_WHILE("fetch flags", session.fetch(request, take, bounded(context, settings_.fetch_timeout)));
+  }
+  return {};
+}
+
+Result<UidSet> MailboxSync::all_uids(imap::Session& session, const CallContext& context) {
+  auto uids = IMAPFS_TRY_WHILE("search all", session.search("ALL", bounded(context, settings_.fetch_timeout)));
+  if (uids.empty() && selected_->messages > 0)
+    return fail(EIO, Scope::mailbox, Retry::later, "the server says it has {} messages and finds none",
+                selected_->messages);
+  return uids;
+}
+
+// -- on a session that is in step --
+
+Result<void> MailboxSync::fetch_new(imap::Session& session, const CallContext& context) {
+  known_ = replica_.known();
+  method_ = SyncMethod::full;
+  IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
+  replica_.in_step_with_watch();
+  return {};
+}
+
+Result<void> MailboxSync::compare_all(imap::Session& session, const CallContext& context) {
+  known_ = replica_.known();
+  method_ = SyncMethod::full;
+  // The count is not known on this path: an empty answer is believed.
+  selected_ = imap::SelectedMailbox{};
+  UidSet seen;
+  IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
+  IMAPFS_TRY(reconcile(session, context, seen));
+  replica_.in_step_with_watch();
+  return {};
+}
+
+void MailboxSync::finish() {
+  ++telemetry::counters().mailbox_syncs;
+  replica_.in_step_with(*selected_, unix_now());
+}
+
+}  // namespace imapfs::sync

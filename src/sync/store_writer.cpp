@@ -1,0 +1,72 @@
+#include "imapfs/sync/store_writer.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+/// Batches of at most 2,000 rows each: a few megabytes when the disk is slow.
+constexpr std::size_t queue_capacity = 16;
+/// Counting rows costs a scan of an index.
+constexpr auto measure_every = std::chrono::seconds(30);
+
+}  // namespace
+
+StoreWriter::StoreWriter(std::unique_ptr<store::MetadataStore> metadata)
+    : metadata_(std::move(metadata)), worker_("store", queue_capacity) {
+  worker_.post([this] {
+    thread_ = std::this_thread::get_id();
+    look();
+  });
+}
+
+StoreWriter::~StoreWriter() { close(); }
+
+void StoreWriter::post(StoreJob job) {
+  if (thread_.load() == std::this_thread::get_id()) {
+    if (!try_post(job)) overflow_.push_back(std::move(job));
+    return;
+  }
+  worker_.post([this, job = std::move(job)] { run(job); });
+}
+
+bool StoreWriter::try_post(StoreJob job) {
+  return worker_.try_post([this, job = std::move(job)] { run(job); });
+}
+
+void StoreWriter::apply(store::MetadataStore::Batch batch) {
+  // A std::function must be copyable; the rows must not be copied.
+  auto shared = std::make_shared<store::MetadataStore::Batch>(std::move(batch));
+  post([shared](store::MetadataStore& metadata) { metadata.apply(*shared); });
+}
+
+void StoreWriter::run(const StoreJob& job) {
+  job(*metadata_);
+  while (!overflow_.empty()) {
+    const StoreJob next = std::move(overflow_.front());
+    overflow_.pop_front();
+    next(*metadata_);
+  }
+  look();
+}
+
+void StoreWriter::look() {
+  const auto now = SteadyClock::now();
+  const bool measure = measured_ == SteadyClock::time_point{} || now - measured_ > measure_every;
+  Snapshot fresh = snapshot();
+  if (measure) {
+    fresh.usage = metadata_->usage();
+    measured_ = now;
+  }
+  fresh.disabled = metadata_->disabled();
+  fresh.last_error = metadata_->last_error();
+  *snapshot_.lock() = std::move(fresh);
+}
+
+void StoreWriter::drain() { worker_.drain(); }
+
+void StoreWriter::close() { worker_.close(); }
+
+StoreWriter::Snapshot StoreWriter::snapshot() const {
+  return snapshot_.with_lock([](const Snapshot& snapshot) { return snapshot; });
+}
+
+}  // namespace imapfs::sync
