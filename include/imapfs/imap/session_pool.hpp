@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "imapfs/base/executor.hpp"
+#include "imapfs/imap/backoff.hpp"
 #include "imapfs/imap/session.hpp"
 
 namespace imapfs::imap {
@@ -67,6 +68,7 @@ class SessionPool {
     SteadyClock::duration connect_timeout = std::chrono::seconds(30);
     SteadyClock::duration idle_check_after = std::chrono::seconds(120);  ///< NOOP before reuse after this pause
     std::size_t queue_limit = 4096;  ///< further jobs are refused with EAGAIN
+    ConnectGate::Settings reconnect;
   };
 
   SessionPool(Settings settings, SessionFactory factory, PoolListener* listener);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "imapfs/imap/backoff.hpp"
 #include "imapfs/imap/session.hpp"
 
 namespace imapfs::imap {
@@ -34,6 +35,7 @@ class Watcher {
     std::chrono::seconds poll_interval{60};
     SteadyClock::duration connect_timeout = std::chrono::seconds(30);
     bool use_notify = false;  ///< ask for NOTIFY too, where the server has it
+    Backoff::Settings backoff;
   };
 
   Watcher(Settings settings, SessionFactory factory, WatchListener& listener);

@@ -1,0 +1,174 @@
+// Who serves what: the choice of a slot for each waiting job, the end of jobs that waited too long, and the reports of connectivity.
+
+#include <algorithm>
+#include <tuple>
+
+#include "imapfs/base/telemetry.hpp"
+#include "session_pool_implementation.hpp"
+
+namespace imapfs::imap {
+
+void SessionPool::Implementation::dispatch(std::vector<Refused>& refused) {
+  if (closed_) return;
+  dispatch_queue(interactive_, refused);
+  dispatch_queue(background_, refused);
+}
+
+void SessionPool::Implementation::dispatch_queue(std::deque<EntryPointer>& queue, std::vector<Refused>& refused) {
+  for (auto place = queue.begin(); place != queue.end();) {
+    const auto entry = *place;
+    // imap-queue completes it; no session is to be spent on it.
+    if (entry->stop.stop_requested()) {
+      ++place;
+      continue;
+    }
+    if (!entry->interactive() && !background_allowed()) return;
+    Slot* slot = find_slot(*entry);
+    if (slot != nullptr) {
+      place = queue.erase(place);
+      assign(*slot, entry);
+    } else if (gate_.failing() && live_slots() == 0) {
+      place = queue.erase(place);
+      refused.push_back({entry, gate_.last_error()});
+    } else {
+      ++place;
+    }
+  }
+}
+
+SessionPool::Implementation::Slot* SessionPool::Implementation::find_slot(const Entry& entry) {
+  // After a failure live sessions come before a new connection, and the gate decides about that.
+  if (gate_.failing())
+    if (Slot* live = choose_slot(entry.job, false)) return live;
+  Slot* slot = choose_slot(entry.job, true);
+  if (slot == nullptr || slot->connected) return slot;
+  return gate_.try_enter(entry.interactive(), SteadyClock::now()) ? slot : nullptr;
+}
+
+SessionPool::Implementation::Slot* SessionPool::Implementation::choose_slot(const PoolJob& job, bool may_connect) {
+  const auto rank = [&](const Slot& slot) {
+    const bool same_mailbox = slot.connected && !job.mailbox.empty() && slot.selected == job.mailbox;
+    if (slot.assigned || (slot.busy && !(slot.finishing && same_mailbox))) return 5;
+    if (same_mailbox) return slot.finishing ? 1 : 0;
+    if (slot.connected && slot.selected.empty()) return 2;
+    // A job that needs no mailbox takes any session rather than a connection of its own.
+    if (!slot.connected) return !may_connect ? 5 : job.mailbox.empty() ? 4 : 3;
+    return job.mailbox.empty() ? 3 : 4;
+  };
+  Slot* best = nullptr;
+  auto best_key = std::make_tuple(5, SteadyClock::time_point::max());
+  for (const auto& slot : slots_) {
+    const auto key = std::make_tuple(rank(*slot), slot->last_used);
+    if (std::get<0>(key) < 5 && key < best_key) {
+      best = slot.get();
+      best_key = key;
+    }
+  }
+  return best;
+}
+
+bool SessionPool::Implementation::background_allowed() const {
+  const auto running = std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) {
+    const auto& entry = slot->assigned ? slot->assigned : slot->running;
+    return entry && !entry->interactive();
+  });
+  return static_cast<std::size_t>(running) < std::max<std::size_t>(slots_.size() - 1, 1);
+}
+
+std::size_t SessionPool::Implementation::live_slots() const {
+  return static_cast<std::size_t>(
+      std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->connected; }));
+}
+
+bool SessionPool::Implementation::somebody_connects() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->connecting; });
+}
+
+void SessionPool::Implementation::assign(Slot& slot, EntryPointer entry) {
+  entry->may_connect = !slot.connected;
+  slot.assigned = std::move(entry);
+  if (!slot.thread.joinable()) slot.thread = std::jthread([this, &slot] { run_slot(slot); });
+  slot.work.notify_one();
+}
+
+void SessionPool::Implementation::complete(const EntryPointer& entry, Result<void> result) {
+  entry->on_stop.reset();
+  if (!result && entry->job.context.cancelled())
+    result = fail(EINTR, "{}: cancelled", entry->job.what);
+  else if (!result && entry->stop.stop_requested())
+    result = fail(ECANCELED, "{}: the connections are being closed", entry->job.what);
+  if (!entry->job.done) return;
+  const auto done = std::exchange(entry->job.done, nullptr);
+  done(std::move(result));
+}
+
+void SessionPool::Implementation::complete(std::vector<Refused> refused) {
+  for (auto& [entry, error] : refused) {
+    auto what = entry->job.what;
+    complete(entry, fail(what.empty() ? std::move(error) : std::move(error).while_doing(what)));
+  }
+}
+
+void SessionPool::Implementation::run_queue_watch() {
+  name_this_thread("imap-queue");
+  Lock lock(mutex_);
+  while (!closed_) {
+    something_stopped_ = false;
+    auto ended = take_ended(SteadyClock::now());
+    if (!ended.empty()) {
+      lock.unlock();
+      complete(std::move(ended));
+      ended.clear();
+      lock.lock();
+      continue;
+    }
+    auto next = Deadline::max();
+    for (const auto* queue : {&interactive_, &background_})
+      for (const auto& entry : *queue) next = std::min(next, entry->job.context.deadline);
+    // wait_until() converts to another clock, in which the maximum would overflow.
+    if (next == Deadline::max())
+      queue_changed_.wait(lock);
+    else
+      queue_changed_.wait_until(lock, next);
+  }
+}
+
+std::vector<SessionPool::Implementation::Refused> SessionPool::Implementation::take_ended(
+    SteadyClock::time_point now) {
+  std::vector<Refused> ended;
+  for (auto* queue : {&interactive_, &background_}) {
+    std::erase_if(*queue, [&](const EntryPointer& entry) {
+      if (entry->stop.stop_requested()) {
+        ended.push_back({entry, Error{EINTR, Scope::request, Retry::never, "cancelled"}});
+      } else if (now >= entry->job.context.deadline) {
+        ended.push_back({entry, Error{ETIMEDOUT, Scope::request, Retry::later, "no connection became free in time"}});
+      } else {
+        return false;
+      }
+      return true;
+    });
+  }
+  return ended;
+}
+
+void SessionPool::Implementation::report_connectivity() {
+  Lock lock(mutex_);
+  const bool connected = live_slots() > 0;
+  if (!connected && (!gate_.failing() || somebody_connects())) return;  // nothing is known yet
+  if (online_ == connected) return;
+  online_ = connected;
+  if (listener_ == nullptr) return;
+  reports_.emplace_back(connected, connected ? "connected" : gate_.last_error().what);
+  // One thread at a time reports, so that two changes in a row arrive in order.
+  if (std::exchange(reporting_, true)) return;
+  while (!reports_.empty()) {
+    const auto [state, why] = std::move(reports_.front());
+    reports_.pop_front();
+    lock.unlock();
+    listener_->on_online(state, why);
+    lock.lock();
+  }
+  reporting_ = false;
+}
+
+}  // namespace imapfs::imap

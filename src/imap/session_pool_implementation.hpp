@@ -1,0 +1,131 @@
+#pragma once
+// The inside of SessionPool.
+//
+// One mutex guards the queues and the slots' shared fields; sessions, jobs, listeners and completions are used without it. A slot's
+// thread alone touches its session. The thread "imap-queue" ends jobs that expire or are cancelled while they wait. Jobs travel as
+// shared Entries; whoever takes an Entry out of the queue or off a slot completes it, which makes `done` happen once.
+// Entries are destroyed without the mutex held: their stop callback takes it.
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "imapfs/imap/session_pool.hpp"
+
+namespace imapfs::imap {
+
+class SessionPool::Implementation {
+ public:
+  Implementation(Settings settings, SessionFactory factory, PoolListener* listener);
+  ~Implementation();
+
+  void adopt(std::unique_ptr<Session> session);
+  void submit(PoolJob job);
+  [[nodiscard]] PoolStatus status() const;
+  void retry_now();
+  void close();
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  /// A job on its way through the pool.
+  struct Entry {
+    explicit Entry(PoolJob accepted) : job(std::move(accepted)) {}
+    [[nodiscard]] CallContext context() const { return {stop.get_token(), job.context.deadline}; }
+    [[nodiscard]] bool interactive() const { return job.priority == Priority::interactive; }
+
+    PoolJob job;
+    std::stop_source stop;  ///< the job's own stop token or close()
+    std::optional<std::stop_callback<std::function<void()>>> on_stop;
+    // Touched only by who holds the entry.
+    int reruns = 0;
+    bool may_connect = false;  ///< the gate let it through when it was given a slot without a session
+  };
+  using EntryPointer = std::shared_ptr<Entry>;
+  struct Refused {
+    EntryPointer entry;
+    Error error;
+  };
+
+  /// A thread and its connection. The session belongs to the thread while `busy`, else to whoever holds the mutex.
+  struct Slot {
+    std::string name;
+    std::condition_variable work;
+    std::unique_ptr<Session> session;
+    EntryPointer assigned;  ///< chosen for this slot, not yet taken by its thread
+    EntryPointer running;
+    bool busy = false;
+    bool finishing = false;  ///< busy only with a completion: as good as free for its own mailbox
+    bool connecting = false;
+    bool connected = false;  ///< there is a session (readable while busy)
+    bool suspect = false;    ///< another connection was lost since: check before reuse
+    std::string description;
+    WireName selected;
+    SteadyClock::time_point last_used{};
+    std::jthread thread;
+  };
+
+  // session_pool_dispatch.cpp: with the mutex held
+  /// Gives waiting jobs to free slots. What cannot be served for want of a connection is taken out into `refused`.
+  void dispatch(std::vector<Refused>& refused);
+  void dispatch_queue(std::deque<EntryPointer>& queue, std::vector<Refused>& refused);
+  Slot* find_slot(const Entry& entry);
+  Slot* choose_slot(const PoolJob& job, bool may_connect);
+  [[nodiscard]] bool background_allowed() const;
+  [[nodiscard]] std::size_t live_slots() const;
+  [[nodiscard]] bool somebody_connects() const;
+  void assign(Slot& slot, EntryPointer entry);
+
+  // session_pool_dispatch.cpp: without
+  void complete(const EntryPointer& entry, Result<void> result);
+  void complete(std::vector<Refused> refused);
+  void run_queue_watch();
+  std::vector<Refused> take_ended(SteadyClock::time_point now);
+  /// Tells the listener if connectivity changed.
+  void report_connectivity();
+
+  // session_pool_run.cpp: on a slot's thread
+  void run_slot(Slot& slot);
+  EntryPointer next_entry(Slot& slot);
+  void serve(Slot& slot, const EntryPointer& entry);
+  Result<void> run_job(Slot& slot, const Entry& entry);
+  Result<void> prepare_session(Slot& slot, Entry& entry);
+  bool still_alive(Slot& slot, const Entry& entry);
+  Result<void> connect(Slot& slot, Entry& entry);
+  void connect_failed(const Entry& entry, const Error& error, SteadyClock::time_point started);
+  void install(Slot& slot, std::unique_ptr<Session> session);
+  void discard_session(Slot& slot, const Error& reason);
+  [[nodiscard]] bool may_run_again(const Entry& entry) const;
+  /// No connection could be had, but others live: lets one of those serve the job. With the mutex held.
+  bool hand_over(const EntryPointer& entry);
+  void note_state(Slot& slot);
+
+  const Settings settings_;
+  const SessionFactory factory_;
+  PoolListener* const listener_;
+
+  mutable std::mutex mutex_;
+  bool closed_ = false;
+  bool something_stopped_ = false;  ///< an entry's stop was requested: imap-queue must look
+  std::deque<EntryPointer> interactive_;
+  std::deque<EntryPointer> background_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  ConnectGate gate_;
+  std::optional<bool> online_;  ///< empty until something is known
+  std::string last_error_;
+  std::deque<std::pair<bool, std::string>> reports_;  ///< to the listener, in order
+  bool reporting_ = false;
+  std::condition_variable queue_changed_;
+  std::jthread queue_watch_;
+  std::once_flag close_once_;
+};
+
+}  // namespace imapfs::imap

@@ -1,0 +1,188 @@
+// A slot's thread: takes the job chosen for it, sees to a live session, runs the job, and again on a new connection when the old one was lost.
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "session_pool_implementation.hpp"
+
+namespace imapfs::imap {
+namespace {
+
+constexpr int reruns_at_most = 3;
+
+}  // namespace
+
+void SessionPool::Implementation::run_slot(Slot& slot) {
+  name_this_thread(slot.name);
+  while (auto entry = next_entry(slot)) {
+    serve(slot, entry);
+    entry.reset();  // its stop callback takes the mutex: not later, under it
+  }
+  if (slot.session) slot.session->logout();
+  const Lock lock(mutex_);
+  slot.connected = false;
+}
+
+SessionPool::Implementation::EntryPointer SessionPool::Implementation::next_entry(Slot& slot) {
+  std::vector<Refused> refused;
+  Lock lock(mutex_);
+  slot.busy = slot.finishing = false;
+  if (!slot.assigned) dispatch(refused);
+  if (!refused.empty()) {
+    lock.unlock();
+    complete(std::move(refused));
+    lock.lock();
+  }
+  slot.work.wait(lock, [&] { return closed_ || slot.assigned; });
+  slot.busy = true;
+  slot.running = std::exchange(slot.assigned, nullptr);
+  return slot.running;
+}
+
+void SessionPool::Implementation::serve(Slot& slot, const EntryPointer& entry) {
+  Result<void> result;
+  bool had_session = false;
+  for (;;) {
+    auto ready = prepare_session(slot, *entry);
+    had_session = ready.has_value();
+    result = had_session ? run_job(slot, *entry) : std::move(ready);
+    if (result || !had_session || !may_run_again(*entry)) break;
+    if (result.error().scope != Scope::session || result.error().retry != Retry::now) break;
+    ++entry->reruns;
+    telemetry::info("{}: {}: connection lost ({}), trying again", slot.name, telemetry::printable(entry->job.what),
+                    telemetry::printable(result.error().what));
+  }
+  bool handed_over = false;
+  std::vector<Refused> refused;
+  {
+    const Lock lock(mutex_);
+    slot.running.reset();
+    slot.last_used = SteadyClock::now();
+    handed_over = !had_session && may_run_again(*entry) && hand_over(entry);
+    slot.finishing = true;
+    dispatch(refused);
+  }
+  complete(std::move(refused));
+  if (!handed_over) complete(entry, std::move(result));
+}
+
+bool SessionPool::Implementation::may_run_again(const Entry& entry) const {
+  return entry.reruns < reruns_at_most && entry.context().check().has_value();
+}
+
+bool SessionPool::Implementation::hand_over(const EntryPointer& entry) {
+  if (closed_ || live_slots() == 0) return false;
+  ++entry->reruns;
+  (entry->interactive() ? interactive_ : background_).push_front(entry);
+  queue_changed_.notify_one();
+  return true;
+}
+
+Result<void> SessionPool::Implementation::run_job(Slot& slot, const Entry& entry) {
+  auto result = entry.job.run(*slot.session, entry.context());
+  note_state(slot);
+  if (!result && result.error().scope >= Scope::session) discard_session(slot, result.error());
+  return result;
+}
+
+Result<void> SessionPool::Implementation::prepare_session(Slot& slot, Entry& entry) {
+  IMAPFS_TRY(entry.context().check());
+  if (slot.session && still_alive(slot, entry)) return {};
+  // The check may have used up the job's time.
+  IMAPFS_TRY(entry.context().check());
+  return connect(slot, entry);
+}
+
+bool SessionPool::Implementation::still_alive(Slot& slot, const Entry& entry) {
+  {
+    const Lock lock(mutex_);
+    const bool rested = SteadyClock::now() - slot.last_used >= settings_.idle_check_after;
+    if (!std::exchange(slot.suspect, false) && !rested) return true;
+  }
+  // A third of the patience for a connection, so that a dead one leaves time to open another.
+  auto context = entry.context();
+  context.deadline = std::min(context.deadline, SteadyClock::now() + settings_.connect_timeout / 3);
+  const auto alive = slot.session->noop(context);
+  note_state(slot);
+  if (alive || alive.error().scope < Scope::session) return true;
+  discard_session(slot, alive.error());
+  return false;
+}
+
+Result<void> SessionPool::Implementation::connect(Slot& slot, Entry& entry) {
+  const auto started = SteadyClock::now();
+  {
+    const Lock lock(mutex_);
+    const bool granted = std::exchange(entry.may_connect, false);
+    if (!granted && !gate_.try_enter(entry.interactive(), started)) return fail(Error(gate_.last_error()));
+    slot.connecting = true;
+  }
+  auto context = entry.context();
+  context.deadline = std::min(context.deadline, started + settings_.connect_timeout);
+  auto session = factory_(context);
+  if (session) {
+    install(slot, std::move(session).value());
+    return {};
+  }
+  {
+    const Lock lock(mutex_);
+    slot.connecting = false;
+  }
+  connect_failed(entry, session.error(), started);
+  return fail(std::move(session).error());
+}
+
+void SessionPool::Implementation::connect_failed(const Entry& entry, const Error& error,
+                                                 SteadyClock::time_point started) {
+  const auto now = SteadyClock::now();
+  // A job that gave up, or came with little time left, says nothing about the server.
+  const bool hurried = error.errnum == ETIMEDOUT && now - started < settings_.connect_timeout / 10;
+  if (!entry.stop.stop_requested() && !hurried) {
+    telemetry::warning("cannot connect: {}", telemetry::printable(error.what));
+    const Lock lock(mutex_);
+    gate_.failed(error, started, now);
+    last_error_ = error.what;
+  }
+  report_connectivity();
+}
+
+void SessionPool::Implementation::install(Slot& slot, std::unique_ptr<Session> session) {
+  if (listener_ != nullptr) session->set_listener(listener_->on_session_opened(*session));
+  {
+    const Lock lock(mutex_);
+    slot.session = std::move(session);
+    slot.connecting = false;
+    slot.connected = true;
+    slot.suspect = false;
+    slot.description = slot.session->description();
+    slot.selected = slot.session->selected();
+    gate_.succeeded();
+  }
+  report_connectivity();
+}
+
+void SessionPool::Implementation::discard_session(Slot& slot, const Error& reason) {
+  std::unique_ptr<Session> lost;
+  {
+    const Lock lock(mutex_);
+    lost = std::move(slot.session);
+    slot.connected = false;
+    slot.selected.clear();
+    if (reason.errnum != EINTR) {  // else the job broke it, by cancellation
+      for (const auto& other : slots_) other->suspect = true;
+      last_error_ = reason.what;
+    }
+    // "Suggested Backoff Time": the server wants to be left alone, whoever asks.
+    if (suggested_backoff_ms(reason.what)) gate_.asked_to_wait(reason, SteadyClock::now());
+  }
+  telemetry::debug("{}: connection dropped: {}", slot.name, telemetry::printable(reason.what));
+  report_connectivity();
+}
+
+void SessionPool::Implementation::note_state(Slot& slot) {
+  const Lock lock(mutex_);
+  slot.selected = slot.session->selected();
+  slot.last_used = SteadyClock::now();
+}
+
+}  // namespace imapfs::imap
