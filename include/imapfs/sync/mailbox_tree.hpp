@@ -4,11 +4,16 @@
 // The personal namespace's prefix is stripped; other users' and shared namespaces stand beside it under their prefix's first component
 // (disambiguated with "%7E" appended if a personal mailbox has the same name). Levels the server does not list but that have children are
 // directories that hold no messages. Ids are stable (model/identity.hpp), assigned in path order. Any thread.
+//
+// What LIST says is not trusted: duplicates are merged, two names that would be one component are told apart by "%7E", a component longer
+// than 255 bytes is cut and gets a hash, and names beyond the bounds of the implementation (4,096 bytes, 100 levels, 250,000 directories) are left
+// out with a warning.
 
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "imapfs/imap/session.hpp"
@@ -39,15 +44,20 @@ class MailboxTree {
 
   [[nodiscard]] const MailboxNode& root() const { return nodes_.at(MailboxId{0}); }
   [[nodiscard]] const MailboxNode* find(MailboxId id) const;
+  /// "Archive/2026" without leading or trailing slash; "" is the root.
   [[nodiscard]] const MailboxNode* find_path(std::string_view path) const;
+  /// INBOX in any case.
   [[nodiscard]] const MailboxNode* find_wire_name(const imap::WireName& name) const;
   [[nodiscard]] const std::map<MailboxId, MailboxNode>& nodes() const { return nodes_; }
 
  private:
+  MailboxTree() = default;
   std::map<MailboxId, MailboxNode> nodes_;
+  std::unordered_map<imap::WireName, MailboxId> by_wire_name_;
 };
 
-/// What differs between two trees, parents before children in `added`, children before parents in `removed`.
+/// What differs between two trees, parents before children in `added`, children before parents in `removed`. A directory that became or
+/// ceased to be a selectable mailbox, or another mailbox, is in both; a new status or special use is no difference.
 struct TreeChange {
   std::vector<MailboxNode> added;
   std::vector<MailboxNode> removed;

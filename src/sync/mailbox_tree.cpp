@@ -1,0 +1,116 @@
+#include "imapfs/sync/mailbox_tree.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "imapfs/model/identity.hpp"
+#include "mailbox_tree_builder.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+MailboxId next_id(MailboxId id) {
+  constexpr std::uint32_t mask = (1U << 28) - 1;
+  const auto next = (id.value + 1) & mask;
+  return MailboxId{next == 0 ? 1 : next};
+}
+
+MailboxNode node_of(const MailboxDraft& draft, const std::string& account) {
+  MailboxNode node;
+  node.component = draft.component;
+  node.path = draft.path;
+  node.delimiter = draft.delimiter;
+  node.inode = mailbox_inode(account, draft.path);
+  if (draft.mailbox != nullptr) {
+    node.name = is_inbox(draft.mailbox->name) ? "INBOX" : draft.mailbox->name;
+    node.wire_name = draft.mailbox->wire_name;
+    node.selectable = draft.mailbox->selectable;
+    node.special_use = draft.mailbox->special_use;
+    node.status = draft.mailbox->status;
+  }
+  return node;
+}
+
+/// The drafts by path: ids are given in this order, so that the same paths always get the same ids.
+std::vector<std::size_t> in_path_order(const std::vector<MailboxDraft>& drafts) {
+  std::vector<std::size_t> order(drafts.size() - 1);
+  std::iota(order.begin(), order.end(), std::size_t{1});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return drafts[a].path < drafts[b].path; });
+  return order;
+}
+
+bool same_directory(const MailboxNode& left, const MailboxNode& right) {
+  return left.path == right.path && left.parent == right.parent && left.selectable == right.selectable &&
+         left.wire_name == right.wire_name;
+}
+
+std::vector<MailboxNode> missing_from(const MailboxTree& other, const MailboxTree& tree) {
+  std::vector<MailboxNode> missing;
+  for (const auto& [id, node] : tree.nodes()) {
+    if (id.value == 0) continue;
+    const auto* counterpart = other.find(id);
+    if (counterpart == nullptr || !same_directory(*counterpart, node)) missing.push_back(node);
+  }
+  std::sort(missing.begin(), missing.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  return missing;
+}
+
+}  // namespace
+
+std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account,
+                                                      const std::vector<imap::Namespace>& namespaces,
+                                                      const std::vector<imap::ListedMailbox>& mailboxes) {
+  const MailboxTreeBuilder builder(namespaces, mailboxes);
+  const auto& drafts = builder.drafts();
+  const std::shared_ptr<MailboxTree> tree(new MailboxTree);
+  tree->nodes_.emplace(MailboxId{0}, node_of(drafts.front(), account));
+  std::vector<MailboxId> ids(drafts.size());
+  // A parent's path sorts before its children's.
+  for (const auto index : in_path_order(drafts)) {
+    const auto& draft = drafts[index];
+    auto id = mailbox_id_candidate(account, draft.path);
+    while (tree->nodes_.contains(id)) id = next_id(id);
+    ids[index] = id;
+    auto node = node_of(draft, account);
+    node.id = id;
+    node.parent = ids[draft.parent];
+    tree->nodes_.at(node.parent).children.emplace(node.component, id);
+    if (draft.mailbox != nullptr) tree->by_wire_name_.emplace(is_inbox(node.name) ? "INBOX" : node.wire_name, id);
+    tree->nodes_.emplace(id, std::move(node));
+  }
+  return tree;
+}
+
+const MailboxNode* MailboxTree::find(MailboxId id) const {
+  const auto found = nodes_.find(id);
+  return found == nodes_.end() ? nullptr : &found->second;
+}
+
+const MailboxNode* MailboxTree::find_path(std::string_view path) const {
+  const auto* node = &root();
+  while (!path.empty()) {
+    const auto slash = path.find('/');
+    const auto child = node->children.find(path.substr(0, slash));
+    if (child == node->children.end()) return nullptr;
+    node = find(child->second);
+    if (slash == std::string_view::npos) return node;
+    path.remove_prefix(slash + 1);
+    if (path.empty()) return nullptr;
+  }
+  return node;
+}
+
+const MailboxNode* MailboxTree::find_wire_name(const imap::WireName& name) const {
+  const auto found = by_wire_name_.find(is_inbox(name) ? "INBOX" : name);
+  return found == by_wire_name_.end() ? nullptr : find(found->second);
+}
+
+TreeChange difference(const MailboxTree& before, const MailboxTree& after) {
+  TreeChange change;
+  change.added = missing_from(before, after);
+  change.removed = missing_from(after, before);
+  std::reverse(change.removed.begin(), change.removed.end());
+  return change;
+}
+
+}  // namespace imapfs::sync
