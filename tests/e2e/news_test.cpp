@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(
                       ServerLevel{"CondstoreOnly", "IMAP4rev1 SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS CONDSTORE"},
                       ServerLevel{"Plain", "IMAP4rev1 IDLE NAMESPACE"},
                       ServerLevel{"WithoutIdle", "IMAP4rev1 NAMESPACE"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& level) { return std::string(level.param.name); });
 
 TEST_P(News, ADeliveryShowsInAListedDirectory) {
   EXPECT_EQ(mount().list("INBOX").size(), 2u);

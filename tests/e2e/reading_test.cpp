@@ -108,7 +108,7 @@ TEST_F(Reading, ExtendedAttributesShowWhatTheServerKnows) {
 
 TEST_F(Reading, EveryChangeIsRefusedAsReadOnly) {
   const std::string name = shell_quote("INBOX/" + name_with("INBOX", "Lunch"));
-  for (const std::string& change :
+  for (const std::string& change : std::vector<std::string>
        {"touch INBOX/new.eml", "rm -f " + name, "mv " + name + " Sent/", "mkdir New", "rmdir Trash", "echo x >> " + name,
         "truncate -s 0 " + name, "ln " + name + " INBOX/link", "ln -s x INBOX/link", "setfattr -n user.imap.flags -v x " + name}) {
     const auto result = mount().run(change);
