@@ -1,13 +1,15 @@
 #pragma once
 // Names both ways: messages as file names, mailboxes as path components and as IMAP wire names.
 //
-// Guarantees: a produced component is valid UTF-8 in NFC, 1 to 200 bytes, is not "." or "..", holds no '/', NUL, C0/C1 control,
-// DEL, bidi control, zero-width or other format character. Mailbox names round-trip exactly. Pure functions, any thread.
+// Guarantees: a produced component is valid UTF-8, is not empty, "." or "..", holds no '/', NUL, C0/C1 control, DEL, bidi control,
+// zero-width or other format character. A message's name is also in NFC and at most 200 bytes. Mailbox names round-trip exactly
+// (so they are neither normalised nor cut: a component may exceed what the kernel takes). Pure functions, any thread.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "imapfs/base/result.hpp"
@@ -33,8 +35,12 @@ class NameTemplate {
  public:
   static constexpr std::string_view default_text = "{date}_{from}_{subject}.{uid}.eml";
 
-  /// EINVAL with the reason: no {uid}, {uid} twice, unknown placeholder, '/' or control in the literal text, {uid}
-  /// directly beside a digit (its value could not be read back).
+  /// The template default_text.
+  NameTemplate();
+
+  /// EINVAL with the reason: no {uid}, {uid} twice, unknown placeholder, a character in the literal text that names never
+  /// hold, {uid} directly beside a digit or another placeholder (its value could not be read back), a leading '.' or '-',
+  /// or so much fixed text that 200 bytes are not enough.
   static Result<NameTemplate> parse(std::string_view text);
 
   /// The file name. Never fails: absent fields become "nobody" / "no-subject"; when over 200 bytes, the subject is cut first
@@ -60,15 +66,21 @@ class NameTemplate {
     Kind kind = Kind::literal;
     std::string literal;
   };
+  using Pieces = std::vector<Piece>;
+  explicit NameTemplate(Pieces pieces) : pieces_(std::move(pieces)) {}
+  static Result<Piece> placeholder(std::string_view name);
+  static std::size_t least_bytes(const Piece& piece);
+  static std::string value_of(const Piece& piece, const NameFields& fields);
+  Result<void> check() const;
+  [[nodiscard]] std::size_t uid_position() const;
   std::string text_;
-  std::vector<Piece> pieces_;
+  Pieces pieces_;
 };
 
 /// Any text as one safe component: at most `limit` bytes; `fallback` when nothing is left.
 [[nodiscard]] std::string safe_component(std::string_view text, std::size_t limit, std::string_view fallback);
 
 /// One hierarchy level of a mailbox name (UTF-8) as a path component: exact, except that '/', NUL, controls, '%' where
-/// it would be read as an escape, a leading dot, invalid UTF-8 bytes and names "", "." and ".." are written as %XX.
 [[nodiscard]] std::string component_from_mailbox_level(std::string_view level);
 /// The reverse. EINVAL for a component no mailbox level maps to.
 Result<std::string> mailbox_level_from_component(std::string_view component);

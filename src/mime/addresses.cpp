@@ -1,0 +1,148 @@
+// Address fields (RFC 5322 §3.4) by GMime, with what it cannot parse read by hand.
+
+#include <gmime/gmime.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "field_text.hpp"
+#include "imapfs/mime/header_decode.hpp"
+#include "unicode.hpp"
+
+namespace imapfs::mime {
+namespace {
+
+/// GMime enters groups recursively, one level per colon.
+constexpr std::ptrdiff_t max_colons = 64;
+
+struct Unref {
+  void operator()(InternetAddressList* list) const { g_object_unref(list); }
+};
+using AddressList = std::unique_ptr<InternetAddressList, Unref>;
+
+struct Mailbox {
+  std::string name;
+  std::string address;
+};
+
+std::string_view with_few_colons(std::string_view line) {
+  std::ptrdiff_t colons = 0;
+  const auto end = std::find_if(line.begin(), line.end(), [&](char letter) { return letter == ':' && ++colons > max_colons; });
+  return line.substr(0, static_cast<std::size_t>(end - line.begin()));
+}
+
+AddressList parse(std::string_view line) {
+  initialise_mime();
+  return AddressList(internet_address_list_parse(nullptr, std::string(with_few_colons(line)).c_str()));
+}
+
+/// An encoded word where an address should be ("=?utf-8?Q?Anna_=3Ca=40b=3E?=") or a word without '@' is a name.
+bool is_address(std::string_view text) { return text.find('@') != std::string_view::npos && !text.starts_with("=?"); }
+
+Mailbox mailbox_of(InternetAddress* address) {
+  const auto text = [](const char* value) { return std::string(value ? value : ""); };
+  Mailbox mailbox{shown(text(internet_address_get_name(address))), {}};
+  std::string raw = text(internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(address)));
+  if (is_address(raw)) {
+    mailbox.address = shown(raw);
+  } else if (mailbox.name.empty()) {
+    mailbox.name = decode_text(raw);
+  }
+  return mailbox;
+}
+
+/// Calls `visit` for each mailbox, groups entered, until it returns false. The depth is bounded by with_few_colons().
+template <class Visitor>
+bool visit_mailboxes(InternetAddressList* list, const Visitor& visit) {
+  if (!list) return true;
+  for (int i = 0; i < internet_address_list_length(list); ++i) {
+    InternetAddress* address = internet_address_list_get_address(list, i);
+    if (INTERNET_ADDRESS_IS_GROUP(address)) {
+      if (!visit_mailboxes(internet_address_group_get_members(INTERNET_ADDRESS_GROUP(address)), visit)) return false;
+    } else if (INTERNET_ADDRESS_IS_MAILBOX(address)) {
+      if (!visit(mailbox_of(address))) return false;
+    }
+  }
+  return true;
+}
+
+/// For fields GMime refuses as a whole ("Anna [x] <a@b>"): what stands in the first angle brackets, if it is an address.
+std::string bracketed_address(std::string_view line) {
+  const auto open = line.find('<');
+  if (open == std::string_view::npos) return {};
+  const auto close = line.find('>', open);
+  if (close == std::string_view::npos) return {};
+  const auto inner = line.substr(open + 1, close - open - 1);
+  return is_address(inner) && inner.find(' ') == std::string_view::npos ? shown(inner) : std::string();
+}
+
+/// "anna@example.org" and "Any Atoms <anna@example.org>" in ASCII, which most mail has, without GMime; else nothing.
+std::string_view plain_address(std::string_view line) {
+  const auto is_atom = [](char letter) {
+    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           std::string_view("!#$%&'*+-/=?^_`{|}~.").find(letter) != std::string_view::npos;
+  };
+  const auto is_phrase = [&](char letter) { return is_atom(letter) || letter == ' '; };
+  if (line.find("=?") != std::string_view::npos || line.find("xn--") != std::string_view::npos) return {};
+  if (const auto open = line.find('<'); open != std::string_view::npos) {
+    if (!line.ends_with('>') || !std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(open), is_phrase)) return {};
+    line = line.substr(open + 1, line.size() - open - 2);
+  }
+  const auto at = line.find('@');
+  if (at == 0 || at == std::string_view::npos || at + 1 == line.size()) return {};
+  const auto domain = line.substr(at + 1);
+  const bool plain = std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(at), is_atom) &&
+                     std::all_of(domain.begin(), domain.end(), is_atom);
+  return plain ? line : std::string_view();
+}
+
+std::string to_string(const Mailbox& mailbox) {
+  if (mailbox.name.empty()) return mailbox.address;
+  const bool needs_quotes = mailbox.name.find_first_of(",;:<>@\"") != std::string::npos;
+  std::string text;
+  if (needs_quotes) {
+    text += '"';
+    for (const char letter : mailbox.name) {
+      if (letter == '"' || letter == '\\') text += '\\';
+      text += letter;
+    }
+    text += '"';
+  } else {
+    text = mailbox.name;
+  }
+  if (!mailbox.address.empty()) text += " <" + mailbox.address + ">";
+  return text;
+}
+
+}  // namespace
+
+std::string first_address(std::string_view raw_value) {
+  const std::string line = unfolded(raw_value);
+  if (const auto plain = plain_address(line); !plain.empty()) return std::string(plain);
+  std::string address;
+  std::string name;
+  const AddressList list = parse(line);
+  visit_mailboxes(list.get(), [&](const Mailbox& mailbox) {
+    address = mailbox.address;
+    if (name.empty()) name = mailbox.name;
+    return address.empty();
+  });
+  if (address.empty() && !list) address = bracketed_address(line);
+  if (!address.empty()) return address;
+  // "<>" is the address of nobody (RFC 5321 §4.5.5).
+  return list || line == "<>" ? name : decode_text(line);
+}
+
+std::string decode_addresses(std::string_view raw_value) {
+  const std::string line = unfolded(raw_value);
+  std::string text;
+  const AddressList list = parse(line);
+  visit_mailboxes(list.get(), [&](const Mailbox& mailbox) {
+    const std::string entry = to_string(mailbox);
+    if (!entry.empty()) text += (text.empty() ? "" : ", ") + entry;
+    return true;
+  });
+  return list || line == "<>" ? text : decode_text(line);
+}
+
+}  // namespace imapfs::mime

@@ -1,0 +1,146 @@
+#include "imapfs/mime/header_decode.hpp"
+
+#include <gmime/gmime.h>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+#include "field_text.hpp"
+#include "unicode.hpp"
+
+namespace imapfs::mime {
+namespace {
+
+constexpr std::string_view white_space = " \t\r\n\v\f";
+constexpr std::size_t max_date_bytes = 256;
+
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char letter) { return letter >= ' ' && letter < 0x7f; });
+}
+
+char to_lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + ('a' - 'A')) : letter; }
+
+/// Whether `line` is the first line of a field called `name`; obsolete syntax allows white space before the colon
+/// (RFC 5322 §4.5).
+bool starts_field(std::string_view line, std::string_view name) {
+  const bool same = line.size() > name.size() &&
+                    std::equal(name.begin(), name.end(), line.begin(),
+                               [](char left, char right) { return to_lower(left) == to_lower(right); });
+  if (!same) return false;
+  const auto after = line.find_first_not_of(" \t", name.size());
+  return after != std::string_view::npos && line[after] == ':';
+}
+
+/// Length of the first line of `text` including its line end.
+std::size_t line_length(std::string_view text) {
+  const auto end = text.find('\n');
+  return end == std::string_view::npos ? text.size() : end + 1;
+}
+
+bool is_folded(std::string_view rest) { return rest.starts_with(' ') || rest.starts_with('\t'); }
+
+std::string_view without_line_end(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view outer(" \t\r\n\v\f\0", 7);
+  const auto first = text.find_first_not_of(outer);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(outer) - first + 1);
+}
+
+std::string unfolded(std::string_view raw_value) {
+  raw_value = trimmed(raw_value.substr(0, max_field_bytes));
+  std::string line;
+  line.reserve(raw_value.size());
+  while (!raw_value.empty()) {
+    const auto end = std::min(raw_value.find_first_of("\r\n"), raw_value.size());
+    line += raw_value.substr(0, end);
+    raw_value.remove_prefix(end);
+    if (raw_value.empty()) break;
+    raw_value.remove_prefix(std::min(raw_value.find_first_not_of(white_space), raw_value.size()));
+    line += ' ';
+  }
+  return is_ascii(line) && line.find('\0') == std::string::npos ? line : valid_utf8(line);
+}
+
+std::string shown(std::string_view decoded) {
+  decoded = trimmed(decoded);
+  if (is_plain(decoded)) return std::string(decoded);
+  const std::string text = to_utf8(decoded);
+  std::string line;
+  line.reserve(text.size());
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = sequence_length(rest);
+    const char32_t character = code_point(rest);
+    const bool is_control = character < 0x20 || (character >= 0x7f && character < 0xa0);
+    const bool is_line_end = character == 0x85 || character == 0x2028 || character == 0x2029;
+    if (is_line_end || (character < 0x20 && is_blank(character))) {
+      line += ' ';
+    } else if (is_control) {
+      line += "\xef\xbf\xbd";
+    } else {
+      line += rest.substr(0, length);
+    }
+    rest.remove_prefix(length);
+  }
+  return std::string(trimmed(line));
+}
+
+void initialise_mime() {
+  static std::once_flag once;
+  std::call_once(once, [] { g_mime_init(); });
+}
+
+std::string to_utf8(std::string_view bytes) { return to_nfc(valid_utf8(bytes)); }
+
+std::string decode_text(std::string_view raw_value) {
+  const std::string line = unfolded(raw_value);
+  if (line.find("=?") == std::string::npos) return shown(line);
+  initialise_mime();
+  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()), &g_free);
+  return shown(decoded ? std::string_view(decoded.get()) : std::string_view(line));
+}
+
+std::optional<UnixTime> parse_date(std::string_view raw_value) {
+  const std::string line = unfolded(raw_value.substr(0, max_date_bytes));
+  if (line.empty()) return std::nullopt;
+  initialise_mime();
+  const std::unique_ptr<GDateTime, decltype(&g_date_time_unref)> date(g_mime_utils_header_decode_date(line.c_str()),
+                                                                      &g_date_time_unref);
+  if (!date) return std::nullopt;
+  return g_date_time_to_unix(date.get());
+}
+
+std::optional<std::string_view> find_field(std::string_view header_block, std::string_view name) {
+  while (!header_block.empty()) {
+    std::size_t length = line_length(header_block);
+    if (without_line_end(header_block.substr(0, length)).empty()) return std::nullopt;
+    const bool found = !name.empty() && starts_field(header_block.substr(0, length), name);
+    while (is_folded(header_block.substr(length))) length += line_length(header_block.substr(length));
+    if (found) {
+      const auto value = header_block.substr(0, length);
+      return without_line_end(value.substr(value.find(':', name.size()) + 1));
+    }
+    header_block.remove_prefix(length);
+  }
+  return std::nullopt;
+}
+
+MessageHeaders decode_listing_headers(std::string_view header_block) {
+  const auto field = [&](std::string_view name) { return find_field(header_block, name).value_or(std::string_view()); };
+  MessageHeaders headers;
+  headers.from = decode_addresses(field("From"));
+  headers.subject = decode_text(field("Subject"));
+  headers.date = decode_text(field("Date"));
+  headers.message_id = decode_text(field("Message-ID"));
+  return headers;
+}
+
+}  // namespace imapfs::mime
