@@ -115,12 +115,19 @@ class Watcher::Implementation {
     session->set_listener(&untagged_);
     auto result = begin(*session, stop, final);
     if (result) {
-      stood_ = true;
+      stand();
       report(true, session->description(), false);
       result = wait_for_news(*session, stop);
     }
     if (result.error().scope < Scope::session) session->logout();
     return result;
+  }
+
+  /// What was asked of the back-off before is settled.
+  void stand() {
+    const std::lock_guard guard(mutex_);
+    stood_ = true;
+    retry_now_ = false;
   }
 
   Result<void> begin(Session& session, const std::stop_token& stop, bool& final) {
