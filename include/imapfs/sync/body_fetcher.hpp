@@ -1,0 +1,64 @@
+#pragma once
+// Bodies on open: from the cache, or from the server into the cache while readers are served what has arrived.
+//
+// One fetch per message at a time: whoever opens a message that is being received joins. Messages up to `whole_fetch_limit` come with one
+// FETCH; of larger ones only what is read comes, in ranges that grow for sequential readers. The length a Body tells is the
+// server's own, never RFC822.SIZE by faith. Bytes go straight to the cache's file: memory does not grow with the message.
+//
+// Errors: open and read fail with what the pool or the server said (ENOENT: expunged, ENOSPC: neither disk nor memory can take it, ESTALE: UIDVALIDITY
+// changed); a later read tries again. A lost connection is resumed where it broke off as long as the pool runs the job again.
+//
+// Threads: any. Completions run on pool threads, or within the call when the answer is at hand, with no lock held. Bodies may outlive the
+// fetcher: after close() they serve what is present and fail otherwise with ECANCELED.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "imapfs/base/executor.hpp"
+#include "imapfs/imap/session_pool.hpp"
+#include "imapfs/store/message_cache.hpp"
+#include "imapfs/sync/account.hpp"
+
+namespace imapfs::sync {
+
+class BodyFetcher {
+ public:
+  struct Settings {
+    SteadyClock::duration timeout = std::chrono::seconds(30);  ///< of one command, plus time for its bytes on a slow line
+    std::uint64_t whole_fetch_limit = 1 << 20;                 ///< larger messages are fetched in ranges
+  };
+
+  /// What is known of the message to open.
+  struct Request {
+    MailboxId mailbox;
+    imap::WireName wire_name;
+    store::BodyKey key;
+    std::uint64_t size = 0;      ///< RFC822.SIZE, or the exact length; 0: unknown
+    bool size_is_exact = false;  ///< the length was seen before: no probe is needed
+    bool partial_allowed = true;  ///< false: BODY.PEEK[]<…> is never used. Quirk::no_partial of the session is honoured anyway.
+  };
+
+  /// Hands a job to the pool: `[&pool](imap::PoolJob job) { pool.submit(std::move(job)); }`.
+  using Submit = std::function<void(imap::PoolJob)>;
+  /// Told, before the open completes, of a length that is not Request::size. On a pool thread; must be quick.
+  using OnExactSize = std::function<void(MailboxId, Uid, std::uint64_t)>;
+
+  BodyFetcher(Settings settings, Submit submit, std::shared_ptr<store::MessageCache> cache, OnExactSize on_exact_size);
+  /// close()
+  ~BodyFetcher();
+  BodyFetcher(const BodyFetcher&) = delete;
+  BodyFetcher& operator=(const BodyFetcher&) = delete;
+
+  void open(Request request, Completion<std::shared_ptr<Body>> done);
+  /// Messages being received now, for status.
+  [[nodiscard]] std::size_t transfers() const;
+  /// Stops what runs and submits nothing more. Call before the pool is closed, not from a completion. Idempotent.
+  void close();
+
+ private:
+  class Implementation;
+  std::shared_ptr<Implementation> implementation_;
+};
+
+}  // namespace imapfs::sync
