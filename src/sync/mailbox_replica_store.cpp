@@ -47,6 +47,10 @@ void MailboxReplica::load(store::MetadataStore& metadata) {
     state_ = {};
     if (state) noted_.batch.forget_all = true;
   }
+  abandon_load();
+}
+
+void MailboxReplica::abandon_load() {
   std::vector<Job> waiting;
   {
     const Lock lock(mutex_);

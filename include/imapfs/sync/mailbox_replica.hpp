@@ -59,6 +59,8 @@ class MailboxReplica {
   [[nodiscard]] LoadTicket await_load(Job then);
   /// Reads the stored rows into the table, then runs those who wait.
   void load(store::MetadataStore& metadata);
+  /// The store is closed: lets those who wait go on without rows.
+  void abandon_load();
   [[nodiscard]] bool stored_or_listed() const;
 
   // -- what a sync learns; the caller publishes --

@@ -1,0 +1,150 @@
+// One mailbox under watch.
+
+#include <condition_variable>
+
+#include "imapfs/base/telemetry.hpp"
+#include "sync_engine_implementation.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+/// Waits on the watcher's thread for rows that the store's thread reads.
+Result<void> wait_for_rows(EngineImplementation& engine, const MailboxPointer& mailbox, const CallContext& context) {
+  struct Latch {
+    std::mutex mutex;
+    std::condition_variable_any changed;
+    bool open = false;
+  };
+  auto latch = std::make_shared<Latch>();
+  engine.with_rows_loaded(mailbox, [latch] {
+    const std::lock_guard guard(latch->mutex);
+    latch->open = true;
+    latch->changed.notify_all();
+  });
+  std::unique_lock lock(latch->mutex);
+  const auto open = [&] { return latch->open; };
+  // wait_until() with the greatest time overflows in some clocks' conversions.
+  if (context.deadline == Deadline::max())
+    latch->changed.wait(lock, context.stop, open);
+  else
+    latch->changed.wait_until(lock, context.stop, context.deadline, open);
+  if (latch->open) return {};
+  return context.cancelled() ? fail(EINTR, "cancelled") : fail(ETIMEDOUT, Scope::session, Retry::later, "read the cache");
+}
+
+}  // namespace
+
+MailboxWatch::MailboxWatch(EngineImplementation& engine, MailboxPointer mailbox, imap::Watcher::Settings settings,
+                           const imap::SessionFactory& factory)
+    : engine_(engine), mailbox_(std::move(mailbox)), watcher_(settings, factory, *this) {
+  snapshot_.lock()->name = settings.name;
+}
+
+MailboxWatch::~MailboxWatch() {
+  watcher_.stop();
+  on_watching(false, "stopped");
+}
+
+MailboxWatch::Snapshot MailboxWatch::snapshot() const {
+  return snapshot_.with_lock([](const Snapshot& snapshot) { return snapshot; });
+}
+
+Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallContext& context) {
+  engine_.note_traits(session);
+  snapshot_.lock()->description = session.description();
+  messages_came_ = compare_all_ = false;
+  auto result = catch_up(session, context);
+  ended_ = !result && result.error().scope < Scope::session && !context.cancelled();
+  return result;
+}
+
+/// Rows are brought in step on this session where there are any; a mailbox that nobody has listed is only selected.
+Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& context) {
+  auto& replica = mailbox_->replica;
+  if (replica.stored_or_listed()) {
+    IMAPFS_TRY(wait_for_rows(engine_, mailbox_, context));
+    if (replica.known().complete) {
+      if (replica.gate().try_enter()) {
+        const auto began_after = engine_.begin_sync(mailbox_);
+        MailboxSync sync(replica, engine_.sync_settings());
+        auto result = sync.run(session, context);
+        engine_.end_sync(mailbox_, began_after, sync.method(), result);
+        return result;
+      }
+      // Selected below, so that nothing is missed; what came before is the next sync's.
+    }
+  }
+  imap::Session::SelectRequest request;
+  request.mailbox = replica.identity().wire_name;
+  const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
+  replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
+  replica.publish();
+  engine_.hint(mailbox_);
+  return {};
+}
+
+Result<void> MailboxWatch::on_news(imap::Session& session, const CallContext& context) {
+  if (!messages_came_ && !compare_all_) return {};
+  auto& replica = mailbox_->replica;
+  if (!replica.known().complete || !replica.gate().try_enter()) {
+    messages_came_ = compare_all_ = false;
+    engine_.hint(mailbox_);
+    return {};
+  }
+  const auto began_after = engine_.begin_sync(mailbox_);
+  auto result = take_news(session, context);
+  engine_.end_sync(mailbox_, began_after, mailbox_->activity.lock()->method, result);
+  return result;
+}
+
+Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& context) {
+  MailboxSync sync(mailbox_->replica, engine_.sync_settings());
+  const bool all = std::exchange(compare_all_, false);
+  messages_came_ = false;
+  return all ? sync.compare_all(session, context) : sync.fetch_new(session, context);
+}
+
+void MailboxWatch::on_watching(bool watching, const std::string& reason) {
+  {
+    auto snapshot = snapshot_.lock();
+    snapshot->watching = watching;
+    snapshot->reason = telemetry::printable(reason);
+  }
+  const auto name = snapshot().name;
+  auto activity = mailbox_->activity.lock();
+  if (watching) {
+    activity->watched_by = name;
+  } else if (activity->watched_by == name) {
+    // Until now nothing was missed.
+    activity->watched_by.clear();
+    if (activity->checked != SteadyClock::time_point{}) activity->checked = SteadyClock::now();
+  }
+}
+
+void MailboxWatch::on_exists(std::uint32_t messages) {
+  if (messages != mailbox_->replica.table()->size()) messages_came_ = true;
+}
+
+void MailboxWatch::on_expunge() { compare_all_ = true; }
+
+void MailboxWatch::on_vanished(const UidSet& uids) {
+  mailbox_->replica.take_vanished(uids);
+  mailbox_->replica.publish();
+}
+
+void MailboxWatch::on_fetch(const imap::FetchRow& row) {
+  if (row.uid.value == 0) {
+    compare_all_ = true;
+    return;
+  }
+  mailbox_->replica.take_flags(row);
+  mailbox_->replica.publish();
+}
+
+void MailboxWatch::on_status(const imap::WireName& mailbox, const MailboxStatus& status) {
+  engine_.take_status(mailbox, status);
+}
+
+void MailboxWatch::on_mailbox_list_changed() { engine_.relist(); }
+
+}  // namespace imapfs::sync

@@ -1,0 +1,124 @@
+#include "imapfs/sync/sync_engine.hpp"
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "sync_engine_implementation.hpp"
+
+namespace imapfs::sync {
+
+std::unique_ptr<SyncEngine> SyncEngine::create(EngineSettings settings, imap::SessionFactory factory,
+                                               std::unique_ptr<store::MetadataStore> metadata,
+                                               std::shared_ptr<store::MessageCache> bodies, Scheduler& scheduler,
+                                               ChangeListener& listener) {
+  return std::make_unique<EngineImplementation>(std::move(settings), std::move(factory), std::move(metadata),
+                                                std::move(bodies), scheduler, listener);
+}
+
+EngineImplementation::EngineImplementation(EngineSettings settings, imap::SessionFactory factory,
+                                           std::unique_ptr<store::MetadataStore> metadata,
+                                           std::shared_ptr<store::MessageCache> bodies, Scheduler& scheduler,
+                                           ChangeListener& listener)
+    : settings_(std::move(settings)),
+      factory_(std::move(factory)),
+      bodies_(std::move(bodies)),
+      scheduler_(scheduler),
+      listener_(listener),
+      store_(std::move(metadata)) {
+  handle_->engine = this;
+  tree_.lock()->tree = MailboxTree::build(settings_.account, {}, {});
+}
+
+EngineImplementation::~EngineImplementation() { stop(); }
+
+Result<void> EngineImplementation::start(std::unique_ptr<imap::Session> first_session, const CallContext& context) {
+  if (first_session) {
+    note_traits(*first_session);
+    const auto listing = IMAPFS_TRY_WHILE("list mailboxes", list_mailboxes(*first_session, context));
+    adopt_listing(listing, true);
+    tree_.lock()->checked = SteadyClock::now();
+  } else {
+    const auto listing = stored_listing();
+    if (!listing) return fail(EHOSTUNREACH, Scope::account, Retry::later, "no connection, and nothing is cached");
+    adopt_listing(*listing, true);
+    *connectivity_.lock() = {false, "not connected yet"};
+  }
+  open_pool(first_session && first_session->traits().has("NOTIFY"));
+  if (first_session) pool_->adopt(std::move(first_session));
+  helper_ = std::make_unique<Worker>("sync", 64);
+  tick_soon();
+  schedule_tick();
+  return {};
+}
+
+void EngineImplementation::open_pool(bool has_notify) {
+  watch_budget_ = 0;
+  if (settings_.watch && settings_.connections >= 2) watch_budget_ = 1;
+  if (settings_.watch && settings_.connections >= 4 && !has_notify) watch_budget_ = 2;
+  imap::SessionPool::Settings pool;
+  pool.connections = std::max<std::size_t>(1, settings_.connections - std::min(settings_.connections, watch_budget_));
+  pool.connect_timeout = settings_.timeout;
+  pool_ = std::make_unique<imap::SessionPool>(pool, factory_, this);
+  open_fetcher();
+}
+
+void EngineImplementation::stop() {
+  if (stopping_.exchange(true)) return;
+  {
+    const std::lock_guard guard(handle_->mutex);
+    handle_->engine = nullptr;
+  }
+  if (helper_) helper_->close();
+  // Watchers and pool call back into this object until they are closed.
+  auto watches = std::exchange(*watches_.lock(), {});
+  watches.clear();
+  if (fetcher_) fetcher_->close();
+  if (pool_) pool_->close();
+  store_.close();
+  for (const auto& mailbox : all_mailboxes()) mailbox->replica.abandon_load();
+}
+
+void EngineImplementation::retry_now() {
+  if (pool_) pool_->retry_now();
+  const auto watches = watches_.with_lock([](const auto& all) { return all; });
+  for (const auto& watch : watches) watch->retry_now();
+  tick_soon();
+}
+
+void EngineImplementation::submit(imap::PoolJob job) {
+  if (pool_ && !stopping_) return pool_->submit(std::move(job));
+  if (job.done) job.done(fail(ECANCELED, Scope::account, Retry::never, "the account is not running"));
+}
+
+CallContext EngineImplementation::patience() const { return CallContext::within(settings_.timeout); }
+
+void EngineImplementation::later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function) {
+  scheduler_.after(delay, [handle = handle_, function = std::move(function)] {
+    const std::lock_guard guard(handle->mutex);
+    if (handle->engine != nullptr) function(*handle->engine);
+  });
+}
+
+imap::UntaggedListener* EngineImplementation::on_session_opened(imap::Session& session) {
+  note_traits(session);
+  auto listeners = session_listeners_.lock();
+  // Keyed by address: a session that is gone leaves its place to the next one there.
+  auto& listener = (*listeners)[&session];
+  if (!listener) listener = std::make_unique<PoolSessionListener>(*this, session);
+  return listener.get();
+}
+
+void EngineImplementation::on_online(bool online, const std::string& reason) {
+  *connectivity_.lock() = {online, reason};
+  telemetry::info("{}: {}", online ? "online" : "offline", telemetry::printable(reason));
+  listener_.on_online(online, reason);
+  if (online) tick_soon();
+}
+
+bool EngineImplementation::online() const {
+  return connectivity_.with_lock([](const Connectivity& state) { return state.online; });
+}
+
+void EngineImplementation::note_traits(const imap::Session& session) { *traits_.lock() = session.traits(); }
+
+}  // namespace imapfs::sync

@@ -1,0 +1,274 @@
+#pragma once
+// The inside of SyncEngine: an account's mailboxes, and who keeps each of them in step.
+//
+// Locks: every lock here guards a few fields and is never held across a call into the pool, a watcher, the store, a replica or a listener.
+// The one exception is the tree: adopt_tree() runs under its own gate, one at a time. Threads: vfs's, the pool's, the watchers', "store", "sched"
+// (short) and "sync" (what may block: starting and stopping watchers).
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imapfs/base/concurrency.hpp"
+#include "imapfs/imap/session_pool.hpp"
+#include "imapfs/imap/watcher.hpp"
+#include "imapfs/sync/body_fetcher.hpp"
+#include "imapfs/sync/mailbox_replica.hpp"
+#include "imapfs/sync/mailbox_sync.hpp"
+#include "imapfs/sync/store_writer.hpp"
+#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/sync_gate.hpp"
+
+namespace imapfs::sync {
+
+/// A mailbox of the account with what the engine knows of its use.
+struct Mailbox {
+  Mailbox(MailboxReplica::Identity identity, MailboxReplica::Surroundings surroundings,
+          std::optional<store::MailboxState> stored)
+      : replica(std::move(identity), surroundings, std::move(stored)) {}
+
+  struct Activity {
+    SteadyClock::time_point accessed;      ///< by vfs; epoch: never
+    SteadyClock::time_point checked;       ///< in step with the server then; epoch: never
+    std::uint64_t news = 0;                ///< grows with every hint that the server has something new
+    std::uint64_t covered = 0;             ///< the hints that the last good sync began after
+    std::string watched_by;                ///< empty: nobody
+    SyncMethod method = SyncMethod::none;  ///< of the last good sync
+    UnixTime synced_at = 0;
+    std::string last_error;
+    MailboxStatus listed;                  ///< by LIST, STATUS or NOTIFY
+  };
+
+  MailboxReplica replica;
+  mutable Guarded<Activity> activity;
+  SingleFlight<std::string, Completion<MessageMeta>> lookups;
+};
+using MailboxPointer = std::shared_ptr<Mailbox>;
+
+class EngineImplementation;
+
+/// Hears what pool sessions are told unasked. One per session; knows which mailbox is selected from the session itself.
+class PoolSessionListener final : public imap::UntaggedListener {
+ public:
+  PoolSessionListener(EngineImplementation& engine, imap::Session& session) : engine_(engine), session_(session) {}
+  void on_exists(std::uint32_t messages) override;
+  void on_expunge() override;
+  void on_vanished(const UidSet& uids) override;
+  void on_fetch(const imap::FetchRow& row) override;
+  void on_status(const imap::WireName& mailbox, const MailboxStatus& status) override;
+  void on_mailbox_list_changed() override;
+
+ private:
+  EngineImplementation& engine_;
+  imap::Session& session_;
+};
+
+/// One mailbox under watch: keeps it in step on the watcher's own session. Callbacks on the watcher's thread.
+class MailboxWatch final : public imap::WatchListener {
+ public:
+  MailboxWatch(EngineImplementation& engine, MailboxPointer mailbox, imap::Watcher::Settings settings,
+               const imap::SessionFactory& factory);
+  ~MailboxWatch() override;
+
+  Result<void> on_watch_started(imap::Session& session, const CallContext& context) override;
+  Result<void> on_news(imap::Session& session, const CallContext& context) override;
+  void on_watching(bool watching, const std::string& reason) override;
+  void on_exists(std::uint32_t messages) override;
+  void on_expunge() override;
+  void on_vanished(const UidSet& uids) override;
+  void on_fetch(const imap::FetchRow& row) override;
+  void on_status(const imap::WireName& mailbox, const MailboxStatus& status) override;
+  void on_mailbox_list_changed() override;
+
+  void start() { watcher_.start(); }
+  void retry_now() { watcher_.retry_now(); }
+  [[nodiscard]] const MailboxPointer& mailbox() const { return mailbox_; }
+  /// The mailbox could not be watched, though the connection was good.
+  [[nodiscard]] bool ended() const { return ended_; }
+
+  struct Snapshot {
+    std::string name;
+    std::string description;
+    bool watching = false;
+    std::string reason;
+  };
+  [[nodiscard]] Snapshot snapshot() const;
+
+ private:
+  Result<void> catch_up(imap::Session& session, const CallContext& context);
+  Result<void> take_news(imap::Session& session, const CallContext& context);
+
+  EngineImplementation& engine_;
+  const MailboxPointer mailbox_;
+  bool messages_came_ = false;   ///< watcher's thread only
+  bool compare_all_ = false;     ///< watcher's thread only
+  std::atomic<bool> ended_{false};
+  Guarded<Snapshot> snapshot_;
+  imap::Watcher watcher_;        ///< last: its thread uses the rest
+};
+
+class EngineImplementation final : public SyncEngine, public imap::PoolListener {
+ public:
+  EngineImplementation(EngineSettings settings, imap::SessionFactory factory,
+                       std::unique_ptr<store::MetadataStore> metadata, std::shared_ptr<store::MessageCache> bodies,
+                       Scheduler& scheduler, ChangeListener& listener);
+  ~EngineImplementation() override;
+
+  // -- SyncEngine (sync_engine.cpp) --
+  Result<void> start(std::unique_ptr<imap::Session> first_session, const CallContext& context) override;
+  void stop() override;
+  void retry_now() override;
+
+  // -- Account --
+  [[nodiscard]] const std::string& name() const override { return settings_.account; }
+  [[nodiscard]] const mime::NameTemplate& names() const override { return settings_.names; }
+  [[nodiscard]] std::shared_ptr<const MailboxTree> tree() const override;
+  void freshen_tree(Completion<void> done) override;
+  [[nodiscard]] std::shared_ptr<const MessageTable> table(MailboxId mailbox) const override;
+  [[nodiscard]] DirectoryTime directory_time(MailboxId mailbox) const override;
+  void freshen(MailboxId mailbox, Completion<void> done) override;
+  void await_rows(MailboxId mailbox, Uid after, Completion<void> done) override;
+  void find_message(MailboxId mailbox, const std::string& name, Completion<MessageMeta> done) override;
+  void find_message(MailboxId mailbox, Uid uid, Completion<MessageMeta> done) override;
+  void details(MailboxId mailbox, Uid uid, Completion<MessageDetails> done) override;
+  void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) override;
+  void usage(Completion<Usage> done) override;
+  [[nodiscard]] nlohmann::json status() const override;
+
+  // -- PoolListener --
+  imap::UntaggedListener* on_session_opened(imap::Session& session) override;
+  void on_online(bool online, const std::string& reason) override;
+
+  // -- for the listeners above, on any thread --
+  [[nodiscard]] MailboxPointer find_mailbox(const imap::WireName& wire_name) const;
+  /// The server hinted at something new: a sync follows if rows are held.
+  void hint(const MailboxPointer& mailbox);
+  void take_status(const imap::WireName& wire_name, const MailboxStatus& status);
+  void relist();
+  /// Brackets a sync by whoever entered the mailbox's gate.
+  [[nodiscard]] std::uint64_t begin_sync(const MailboxPointer& mailbox);
+  void end_sync(const MailboxPointer& mailbox, std::uint64_t began_after, SyncMethod method,
+                const Result<void>& result);
+  void with_rows_loaded(const MailboxPointer& mailbox, Job then);
+  [[nodiscard]] MailboxSync::Settings sync_settings() const;
+  void note_traits(const imap::Session& session);
+  void tick_soon();
+
+ private:
+  /// Reaches the engine from the scheduler, which may outlive it.
+  struct Handle {
+    std::mutex mutex;
+    EngineImplementation* engine = nullptr;
+  };
+  struct Connectivity {
+    bool online = true;
+    std::string reason;
+  };
+  struct TreeState {
+    std::shared_ptr<const MailboxTree> tree;
+    std::vector<imap::Namespace> namespaces;
+    SteadyClock::time_point checked;
+  };
+  struct Mailboxes {
+    std::map<MailboxId, MailboxPointer> by_id;
+    std::map<imap::WireName, MailboxPointer> by_wire_name;
+  };
+  struct CachedUsage {
+    std::optional<Usage> usage;
+    SteadyClock::time_point measured;
+  };
+
+  // sync_engine.cpp
+  void open_pool(bool has_notify);
+  void submit(imap::PoolJob job);
+  [[nodiscard]] CallContext patience() const;
+  void later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function);
+
+  // sync_engine_tree.cpp
+  struct Listing {
+    std::vector<imap::Namespace> namespaces;
+    std::vector<imap::ListedMailbox> mailboxes;
+  };
+  Result<Listing> list_mailboxes(imap::Session& session, const CallContext& context) const;
+  [[nodiscard]] std::optional<Listing> stored_listing();
+  void store_listing(const Listing& listing);
+  void adopt_listing(const Listing& listing, bool first);
+  void adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped);
+  void forget(const MailboxPointer& mailbox);
+  void start_listing(imap::Priority priority);
+
+  // sync_engine_mailboxes.cpp
+  [[nodiscard]] MailboxPointer find_mailbox(MailboxId id) const;
+  /// As find_mailbox(), and notes that somebody is there.
+  [[nodiscard]] MailboxPointer use_mailbox(MailboxId id) const;
+  [[nodiscard]] std::vector<MailboxPointer> all_mailboxes() const;
+  [[nodiscard]] bool is_fresh(const MailboxPointer& mailbox) const;
+  [[nodiscard]] bool online() const;
+  void freshen_loaded(const MailboxPointer& mailbox, Completion<void> done);
+  /// The gate was just entered.
+  void start_sync(const MailboxPointer& mailbox, imap::Priority priority);
+  void submit_step(const MailboxPointer& mailbox, std::shared_ptr<MailboxSync> sync, std::uint64_t began_after,
+                   imap::Priority priority);
+  [[nodiscard]] Completion<void> impatient(const MailboxPointer& mailbox, Completion<void> done);
+  void try_load(const MailboxPointer& mailbox);
+
+  // sync_engine_messages.cpp
+  struct Lookup {
+    std::string key;         ///< the name, or "#uid"
+    std::vector<Uid> uids;   ///< candidates
+    bool by_name = false;
+  };
+  [[nodiscard]] static std::optional<MessageMeta> find_known(const MailboxPointer& mailbox, const Lookup& lookup);
+  void find(const MailboxPointer& mailbox, const Lookup& lookup, Completion<MessageMeta> done);
+  void find_loaded(const MailboxPointer& mailbox, const Lookup& lookup, const Completion<MessageMeta>& done);
+  void fetch_single(const MailboxPointer& mailbox, const Lookup& lookup, Completion<MessageMeta> done);
+  [[nodiscard]] static Result<void> examine(const MailboxPointer& mailbox, imap::Session& session,
+                                            const CallContext& context);
+  void stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
+                      const Completion<MessageDetails>& done);
+  void open_known(const MailboxPointer& mailbox, const MessageMeta& meta,
+                  const Completion<std::shared_ptr<Body>>& done);
+  void open_fetcher();
+  [[nodiscard]] Usage known_usage() const;
+  void finish_usage(const Usage& usage);
+
+  // sync_engine_watch.cpp
+  void tick();
+  void schedule_tick();
+  void poll_mailboxes();
+  void keep_watchers();
+  [[nodiscard]] MailboxPointer second_to_watch() const;
+  [[nodiscard]] std::shared_ptr<MailboxWatch> make_watch(const std::string& name, const MailboxPointer& mailbox);
+
+  const EngineSettings settings_;
+  const imap::SessionFactory factory_;
+  const std::shared_ptr<store::MessageCache> bodies_;
+  Scheduler& scheduler_;
+  ChangeListener& listener_;
+  StoreWriter store_;
+  const std::shared_ptr<Handle> handle_ = std::make_shared<Handle>();
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> tick_queued_{false};
+
+  mutable Guarded<Connectivity> connectivity_;
+  mutable Guarded<TreeState> tree_;
+  SyncGate tree_gate_;
+  mutable Guarded<Mailboxes> mailboxes_;
+  Guarded<std::optional<imap::ServerTraits>> traits_;
+  Guarded<std::map<const imap::Session*, std::unique_ptr<PoolSessionListener>>> session_listeners_;
+  Guarded<CachedUsage> usage_;
+  SingleFlight<int, Completion<Usage>> usage_flight_;
+  mutable Guarded<std::map<std::pair<MailboxId, Uid>, MessageDetails>> details_;
+
+  std::size_t watch_budget_ = 0;
+  std::unique_ptr<imap::SessionPool> pool_;
+  std::unique_ptr<BodyFetcher> fetcher_;
+  mutable Guarded<std::vector<std::shared_ptr<MailboxWatch>>> watches_;  ///< changed on "sync" and by stop()
+  SteadyClock::time_point retargeted_;                           ///< "sync" only
+  std::unique_ptr<Worker> helper_;                               ///< the thread "sync"
+};
+
+}  // namespace imapfs::sync

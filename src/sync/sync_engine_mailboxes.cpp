@@ -1,0 +1,206 @@
+// Listings of SyncEngine: when a mailbox is checked, by whom, and who waits for it.
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "sync_engine_implementation.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+/// Of a whole first listing, in several turns; an ended one is taken up where it stopped.
+constexpr auto sync_deadline = std::chrono::minutes(15);
+/// A complete listing that is only somewhat old does not keep anybody waiting for a server that does not answer.
+constexpr SteadyClock::duration longest_freshen = std::chrono::seconds(10);
+constexpr auto load_retry = std::chrono::milliseconds(20);
+
+UnixTime unix_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// The server was not reached, or has no time: what is cached is still good.
+bool is_about_reaching(const Error& error) {
+  return error.scope >= Scope::session || error.retry != Retry::never || error.errnum == ECANCELED;
+}
+
+}  // namespace
+
+MailboxPointer EngineImplementation::find_mailbox(MailboxId id) const {
+  auto all = mailboxes_.lock();
+  const auto found = all->by_id.find(id);
+  return found == all->by_id.end() ? nullptr : found->second;
+}
+
+MailboxPointer EngineImplementation::find_mailbox(const imap::WireName& wire_name) const {
+  auto all = mailboxes_.lock();
+  const auto found = all->by_wire_name.find(wire_name);
+  return found == all->by_wire_name.end() ? nullptr : found->second;
+}
+
+MailboxPointer EngineImplementation::use_mailbox(MailboxId id) const {
+  auto mailbox = find_mailbox(id);
+  if (mailbox) mailbox->activity.lock()->accessed = SteadyClock::now();
+  return mailbox;
+}
+
+std::vector<MailboxPointer> EngineImplementation::all_mailboxes() const {
+  std::vector<MailboxPointer> mailboxes;
+  auto all = mailboxes_.lock();
+  for (const auto& [id, mailbox] : all->by_id) mailboxes.push_back(mailbox);
+  return mailboxes;
+}
+
+std::shared_ptr<const MessageTable> EngineImplementation::table(MailboxId id) const {
+  const auto mailbox = find_mailbox(id);
+  return mailbox ? mailbox->replica.table() : nullptr;
+}
+
+DirectoryTime EngineImplementation::directory_time(MailboxId id) const {
+  const auto mailbox = find_mailbox(id);
+  if (!mailbox) return unwitnessed_directory_time({}, {}, 0, unix_now());
+  return mailbox->replica.directory_time(mailbox->activity.lock()->listed, unix_now());
+}
+
+bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {
+  if (!mailbox->replica.table()->complete()) return false;
+  auto activity = mailbox->activity.lock();
+  if (activity->checked == SteadyClock::time_point{} || activity->news != activity->covered) return false;
+  return !activity->watched_by.empty() || SteadyClock::now() - activity->checked < settings_.refresh;
+}
+
+// -- loading --
+
+void EngineImplementation::with_rows_loaded(const MailboxPointer& mailbox, Job then) {
+  const auto ticket = mailbox->replica.await_load(then);
+  if (ticket.loaded) return then();
+  if (ticket.must_start) try_load(mailbox);
+}
+
+void EngineImplementation::try_load(const MailboxPointer& mailbox) {
+  const bool posted = store_.try_post([mailbox](store::MetadataStore& metadata) {
+    mailbox->replica.load(metadata);
+    mailbox->replica.publish();
+  });
+  // No room: a FUSE thread may be here, so nobody waits.
+  if (!posted && !stopping_)
+    later(load_retry, [mailbox](EngineImplementation& engine) { engine.try_load(mailbox); });
+}
+
+// -- syncs --
+
+MailboxSync::Settings EngineImplementation::sync_settings() const {
+  MailboxSync::Settings settings;
+  settings.command_timeout = 2 * settings_.timeout;
+  settings.fetch_timeout = 10 * settings_.timeout;
+  return settings;
+}
+
+std::uint64_t EngineImplementation::begin_sync(const MailboxPointer& mailbox) {
+  mailbox->replica.sync_begins();
+  return mailbox->activity.lock()->news;
+}
+
+void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t began_after, SyncMethod method,
+                                    const Result<void>& result) {
+  auto& replica = mailbox->replica;
+  replica.sync_ends();
+  replica.publish();
+  {
+    auto activity = mailbox->activity.lock();
+    if (result) {
+      activity->covered = began_after;
+      activity->checked = SteadyClock::now();
+      activity->method = method;
+      activity->synced_at = unix_now();
+      activity->last_error.clear();
+    } else {
+      activity->last_error = telemetry::printable(result.error().what);
+    }
+  }
+  if (!result) telemetry::warning("{}", telemetry::printable(result.error().what));
+  if (!result && result.error().errnum == ENOENT && result.error().scope == Scope::mailbox) relist();
+  const bool again = replica.gate().finish(result);
+  if (again && result && replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
+}
+
+void EngineImplementation::start_sync(const MailboxPointer& mailbox, imap::Priority priority) {
+  const auto began_after = begin_sync(mailbox);
+  submit_step(mailbox, std::make_shared<MailboxSync>(mailbox->replica, sync_settings()), began_after, priority);
+}
+
+void EngineImplementation::submit_step(const MailboxPointer& mailbox, std::shared_ptr<MailboxSync> sync,
+                                       std::uint64_t began_after, imap::Priority priority) {
+  imap::PoolJob job;
+  job.mailbox = mailbox->replica.identity().wire_name;
+  job.priority = priority;
+  job.context = CallContext::within(sync_deadline);
+  job.what = fmt::format("sync {}", telemetry::printable(mailbox->replica.identity().path));
+  auto more = std::make_shared<bool>(false);
+  job.run = [mailbox, sync, more](imap::Session& session, const CallContext& context) -> Result<void> {
+    *more = IMAPFS_TRY(sync->step(session, context)) == MailboxSync::Progress::more;
+    return {};
+  };
+  // Between two turns of a long listing others get one.
+  job.done = [this, mailbox, sync, more, began_after, priority](const Result<void>& result) {
+    if (result && *more) return submit_step(mailbox, sync, began_after, priority);
+    end_sync(mailbox, began_after, sync->method(), result);
+  };
+  submit(std::move(job));
+}
+
+void EngineImplementation::hint(const MailboxPointer& mailbox) {
+  ++mailbox->activity.lock()->news;
+  if (!mailbox->replica.table()->complete()) {
+    mailbox->replica.gate().ask_again();
+    return;
+  }
+  if (!mailbox->replica.gate().ask_again() && mailbox->replica.gate().join({}))
+    start_sync(mailbox, imap::Priority::background);
+}
+
+// -- those who wait --
+
+Completion<void> EngineImplementation::impatient(const MailboxPointer& mailbox, Completion<void> done) {
+  auto called = std::make_shared<std::atomic<bool>>(false);
+  const auto longest = std::min<SteadyClock::duration>(longest_freshen, settings_.timeout / 2);
+  const auto timer = scheduler_.after(longest, [called, done] {
+    if (!called->exchange(true)) done({});
+  });
+  return [called, done = std::move(done), mailbox, timer, &scheduler = scheduler_](const Result<void>& result) {
+    if (called->exchange(true)) return;
+    scheduler.cancel(timer);
+    const bool still_good = !result && is_about_reaching(result.error()) && mailbox->replica.table()->complete();
+    done(still_good ? Result<void>{} : result);
+  };
+}
+
+void EngineImplementation::freshen(MailboxId id, Completion<void> done) {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  with_rows_loaded(mailbox, [this, mailbox, done = std::move(done)] { freshen_loaded(mailbox, done); });
+}
+
+void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Completion<void> done) {
+  auto& gate = mailbox->replica.gate();
+  const auto& table = mailbox->replica.table();
+  bool must_start = false;
+  if (table->complete()) {
+    if (is_fresh(mailbox) || !online()) return done({});
+    must_start = gate.join(impatient(mailbox, std::move(done)));
+  } else {
+    must_start = gate.join_for_rows(Uid{0}, *table, std::move(done));
+  }
+  if (must_start) start_sync(mailbox, imap::Priority::interactive);
+}
+
+void EngineImplementation::await_rows(MailboxId id, Uid after, Completion<void> done) {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  with_rows_loaded(mailbox, [this, mailbox, after, done = std::move(done)] {
+    const auto& table = mailbox->replica.table();
+    if (has_rows_beyond(*table, after)) return done({});
+    if (mailbox->replica.gate().join_for_rows(after, *table, done)) start_sync(mailbox, imap::Priority::interactive);
+  });
+}
+
+}  // namespace imapfs::sync

@@ -1,0 +1,252 @@
+// Single messages of SyncEngine: lookups by name and UID, header fields, bodies; and the account's usage.
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/mime/header_decode.hpp"
+#include "sync_engine_implementation.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::size_t details_limit = 1024;
+
+tl::unexpected<Error> no_such_message() { return fail(ENOENT, Scope::message, Retry::never, "no such message"); }
+tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
+
+MessageHeaders decode_headers(std::string_view block) { return mime::decode_listing_headers(block); }
+
+}  // namespace
+
+// -- lookups --
+
+void EngineImplementation::find_message(MailboxId id, const std::string& name, Completion<MessageMeta> done) {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox) return done(no_such_mailbox());
+  Lookup lookup{name, settings_.names.possible_uids(name), true};
+  if (lookup.uids.empty()) return done(no_such_message());
+  find(mailbox, lookup, std::move(done));
+}
+
+void EngineImplementation::find_message(MailboxId id, Uid uid, Completion<MessageMeta> done) {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox) return done(no_such_mailbox());
+  if (uid.value == 0) return done(no_such_message());
+  find(mailbox, Lookup{fmt::format("#{}", uid.value), {uid}, false}, std::move(done));
+}
+
+std::optional<MessageMeta> EngineImplementation::find_known(const MailboxPointer& mailbox, const Lookup& lookup) {
+  if (lookup.by_name) return mailbox->replica.find_by_name(lookup.key);
+  return mailbox->replica.find(lookup.uids.front());
+}
+
+void EngineImplementation::find(const MailboxPointer& mailbox, const Lookup& lookup, Completion<MessageMeta> done) {
+  if (auto known = find_known(mailbox, lookup)) return done(std::move(*known));
+  with_rows_loaded(mailbox, [this, mailbox, lookup, done = std::move(done)] { find_loaded(mailbox, lookup, done); });
+}
+
+void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Lookup& lookup,
+                                       const Completion<MessageMeta>& done) {
+  if (auto known = find_known(mailbox, lookup)) return done(std::move(*known));
+  const auto& table = mailbox->replica.table();
+  if (!table->complete()) {
+    const auto exact_to = table->frontier();
+    const bool below = std::all_of(lookup.uids.begin(), lookup.uids.end(), [&](Uid uid) { return uid <= exact_to; });
+    if (below) return done(no_such_message());
+    return fetch_single(mailbox, lookup, done);
+  }
+  if (is_fresh(mailbox) || !online()) return done(no_such_message());
+  freshen_loaded(mailbox, [mailbox, lookup, done](const Result<void>&) {
+    auto known = find_known(mailbox, lookup);
+    if (!known) return done(no_such_message());
+    done(std::move(*known));
+  });
+}
+
+Result<void> EngineImplementation::examine(const MailboxPointer& mailbox, imap::Session& session,
+                                           const CallContext& context) {
+  const auto& wire_name = mailbox->replica.identity().wire_name;
+  if (session.selected() == wire_name) return {};
+  imap::Session::SelectRequest request;
+  request.mailbox = wire_name;
+  const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
+  mailbox->replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
+  mailbox->replica.publish();
+  return {};
+}
+
+void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Lookup& lookup,
+                                        Completion<MessageMeta> done) {
+  if (!mailbox->lookups.join(lookup.key, std::move(done))) return;
+  auto found = std::make_shared<std::optional<MessageMeta>>();
+  imap::PoolJob job;
+  job.mailbox = mailbox->replica.identity().wire_name;
+  job.context = patience();
+  job.what = fmt::format("look up {} in {}", telemetry::printable(lookup.key, 60), telemetry::printable(job.mailbox, 60));
+  job.run = [this, mailbox, lookup, found](imap::Session& session, const CallContext& context) -> Result<void> {
+    IMAPFS_TRY(examine(mailbox, session, context));
+    imap::Session::FetchRequest request;
+    request.uids = UidSet::of(lookup.uids);
+    request.items = MailboxSync::listing_items(settings_.names, session.traits().has("CONDSTORE"));
+    return session.fetch(
+        request,
+        [&](const imap::FetchRow& row) {
+          // Servers may mention other messages; only what was asked for is an answer.
+          if (!request.uids.contains(row.uid) || (!row.size && !row.internal_date)) return;
+          auto meta = mailbox->replica.take_single(row);
+          const bool short_form = lookup.by_name && mime::NameTemplate::short_form(lookup.key) == row.uid;
+          if (!lookup.by_name || meta.file_name == lookup.key || short_form) *found = std::move(meta);
+        },
+        context);
+  };
+  job.done = [mailbox, lookup, found](const Result<void>& result) {
+    for (const auto& waiting : mailbox->lookups.finish(lookup.key)) {
+      if (!result)
+        waiting(fail(result.error()));
+      else if (*found)
+        waiting(**found);
+      else
+        waiting(no_such_message());
+    }
+  };
+  submit(std::move(job));
+}
+
+// -- header fields --
+
+void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDetails> done) {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox) return done(no_such_mailbox());
+  {
+    auto known = details_.with_lock([&](const auto& all) -> std::optional<MessageDetails> {
+      const auto found = all.find({id, uid});
+      if (found == all.end()) return std::nullopt;
+      return found->second;
+    });
+    if (known) return done(std::move(*known));
+  }
+  auto block = std::make_shared<std::string>();
+  imap::PoolJob job;
+  job.mailbox = mailbox->replica.identity().wire_name;
+  job.context = patience();
+  job.what = fmt::format("fetch header fields of UID {}", uid.value);
+  job.run = [mailbox, uid, block](imap::Session& session, const CallContext& context) -> Result<void> {
+    IMAPFS_TRY(examine(mailbox, session, context));
+    *block = IMAPFS_TRY(session.fetch_header_fields(uid, {"FROM", "TO", "SUBJECT", "DATE", "MESSAGE-ID"}, context));
+    return {};
+  };
+  job.done = [this, mailbox, id, uid, block, done = std::move(done)](const Result<void>& result) {
+    if (!result) return stored_details(mailbox, uid, result.error(), done);
+    MessageDetails fresh;
+    fresh.headers = decode_headers(*block);
+    if (const auto to = mime::find_field(*block, "To")) fresh.to = mime::decode_addresses(*to);
+    details_.with_lock([&](auto& all) {
+      if (all.size() >= details_limit) all.clear();
+      all[{id, uid}] = fresh;
+    });
+    done(std::move(fresh));
+  };
+  submit(std::move(job));
+}
+
+void EngineImplementation::stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
+                                          const Completion<MessageDetails>& done) {
+  const auto answer = [mailbox, uid, cause, done](store::MetadataStore& metadata) {
+    auto headers = metadata.headers(mailbox->replica.identity().name, uid);
+    if (!headers || cause.scope == Scope::message) return done(fail(cause));
+    done(MessageDetails{std::move(*headers), {}});
+  };
+  if (!store_.try_post(answer)) done(fail(cause));
+}
+
+// -- bodies --
+
+void EngineImplementation::open_body(MailboxId id, Uid uid, Completion<std::shared_ptr<Body>> done) {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox) return done(no_such_mailbox());
+  find(mailbox, Lookup{fmt::format("#{}", uid.value), {uid}, false},
+       [this, mailbox, done = std::move(done)](const Result<MessageMeta>& meta) {
+         if (!meta) return done(fail(meta.error()));
+         open_known(mailbox, *meta, done);
+       });
+}
+
+void EngineImplementation::open_known(const MailboxPointer& mailbox, const MessageMeta& meta,
+                                      const Completion<std::shared_ptr<Body>>& done) {
+  if (!fetcher_) return done(fail(ECANCELED, Scope::account, Retry::never, "the account is not running"));
+  const auto& identity = mailbox->replica.identity();
+  BodyFetcher::Request request;
+  request.mailbox = identity.id;
+  request.wire_name = identity.wire_name;
+  request.key = {identity.name, mailbox->replica.table()->uid_validity(), meta.uid};
+  request.size = meta.size;
+  request.size_is_exact = meta.size_is_exact;
+  fetcher_->open(request, [mailbox, meta, done](Result<std::shared_ptr<Body>> body) {
+    if (!body || (meta.size_is_exact && meta.size == (*body)->length())) return done(std::move(body));
+    // Everybody hears of the right size before the first byte can be read.
+    const auto length = (*body)->length();
+    mailbox->replica.take_exact_size(meta.uid, length, [done, body = std::move(*body)] { done(body); });
+  });
+}
+
+void EngineImplementation::open_fetcher() {
+  BodyFetcher::Settings fetcher;
+  fetcher.timeout = settings_.timeout;
+  fetcher.whole_fetch_limit = settings_.whole_fetch_limit;
+  fetcher_ = std::make_unique<BodyFetcher>(
+      fetcher, [this](imap::PoolJob job) { submit(std::move(job)); }, bodies_,
+      [this](MailboxId id, Uid uid, std::uint64_t length) {
+        if (const auto mailbox = find_mailbox(id)) mailbox->replica.take_exact_size(uid, length, {});
+      });
+}
+
+// -- usage --
+
+void EngineImplementation::usage(Completion<Usage> done) {
+  const auto cached = usage_.with_lock([](const CachedUsage& state) { return state; });
+  const bool fresh = SteadyClock::now() - cached.measured < settings_.refresh;
+  if (cached.usage && (fresh || !online())) return done(*cached.usage);
+  if (!usage_flight_.join(0, std::move(done))) return;
+  auto quota = std::make_shared<std::optional<imap::Quota>>();
+  imap::PoolJob job;
+  job.context = patience();
+  job.what = "quota";
+  job.run = [quota](imap::Session& session, const CallContext& context) -> Result<void> {
+    *quota = IMAPFS_TRY(session.quota("INBOX", context));
+    return {};
+  };
+  job.done = [this, quota](const Result<void>&) {
+    // Without a quota, or without a connection, what is known of the messages has to do.
+    finish_usage(*quota ? Usage{(*quota)->used_kib, (*quota)->limit_kib} : known_usage());
+  };
+  submit(std::move(job));
+}
+
+void EngineImplementation::finish_usage(const Usage& usage) {
+  *usage_.lock() = {usage, SteadyClock::now()};
+  for (const auto& waiting : usage_flight_.finish(0)) waiting(usage);
+}
+
+Usage EngineImplementation::known_usage() const {
+  std::uint64_t bytes = 0;
+  for (const auto& mailbox : all_mailboxes()) {
+    const auto told = mailbox->activity.lock()->listed.size;
+    if (told) {
+      bytes += *told;
+      continue;
+    }
+    Uid last;
+    // In pages: the table's lock is not held for long.
+    while (true) {
+      const auto page = mailbox->replica.table()->visit_after(last, 10'000, [&](const MessageTable::RowView& row) {
+        bytes += row.size;
+        last = row.uid;
+        return true;
+      });
+      if (page.rows == 0) break;
+    }
+  }
+  return {(bytes + 1023) / 1024, std::nullopt};
+}
+
+}  // namespace imapfs::sync

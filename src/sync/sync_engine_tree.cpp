@@ -1,0 +1,190 @@
+// The mailbox list of SyncEngine: from the server, from the store, and what follows from a change of it.
+
+#include <algorithm>
+#include <set>
+
+#include "imapfs/base/telemetry.hpp"
+#include "sync_engine_implementation.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::size_t mailboxes_limit = 100'000;
+
+/// The store keeps mailboxes only. The namespaces, without which paths could not be made offline, are kept as rows under names that no mailbox
+/// can have: U+0001 and the kind, then the prefix.
+constexpr char namespace_mark = '\x01';
+
+store::StoredMailbox to_row(const imap::Namespace& space) {
+  store::StoredMailbox row;
+  row.name = std::string{namespace_mark, static_cast<char>('0' + static_cast<int>(space.kind))} + space.prefix;
+  row.wire_name = space.wire_prefix;
+  row.delimiter = space.delimiter;
+  row.selectable = false;
+  return row;
+}
+
+std::optional<imap::Namespace> to_namespace(const store::StoredMailbox& row) {
+  if (row.name.size() < 2 || row.name[0] != namespace_mark || row.name[1] < '0' || row.name[1] > '2')
+    return std::nullopt;
+  imap::Namespace space;
+  space.kind = static_cast<imap::Namespace::Kind>(row.name[1] - '0');
+  space.prefix = row.name.substr(2);
+  space.wire_prefix = row.wire_name;
+  space.delimiter = row.delimiter;
+  return space;
+}
+
+}  // namespace
+
+std::shared_ptr<const MailboxTree> EngineImplementation::tree() const { return tree_.lock()->tree; }
+
+Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(imap::Session& session,
+                                                                           const CallContext& context) const {
+  Listing listing;
+  auto namespaces = session.namespaces(context);
+  if (!namespaces && namespaces.error().scope >= Scope::session) return fail(std::move(namespaces).error());
+  // NAMESPACE is optional: what a server does not tell is in the personal namespace without a prefix.
+  if (namespaces) listing.namespaces = std::move(*namespaces);
+  std::set<imap::WireName> known;
+  const auto list = [&](const imap::WireName& prefix) -> Result<void> {
+    auto rows = IMAPFS_TRY(session.list(prefix, context));
+    for (auto& row : rows) {
+      if (listing.mailboxes.size() >= mailboxes_limit) break;
+      if (row.name.find(namespace_mark) == 0 || !known.insert(row.wire_name).second) continue;
+      listing.mailboxes.push_back(std::move(row));
+    }
+    return {};
+  };
+  // INBOX lies outside a personal prefix such as "Mail/".
+  IMAPFS_TRY(list(""));
+  for (const auto& space : listing.namespaces) {
+    if (space.wire_prefix.empty()) continue;
+    const bool covered = std::any_of(known.begin(), known.end(), [&](const imap::WireName& name) {
+      return name.size() > space.wire_prefix.size() && name.starts_with(space.wire_prefix);
+    });
+    if (covered) continue;
+    auto listed = list(space.wire_prefix);
+    if (!listed && listed.error().scope >= Scope::session) return fail(std::move(listed).error());
+    if (!listed) telemetry::warning("list namespace: {}", telemetry::printable(listed.error().what));
+  }
+  return listing;
+}
+
+std::optional<EngineImplementation::Listing> EngineImplementation::stored_listing() {
+  Listing listing;
+  for (const auto& row : store_.direct().mailboxes()) {
+    if (auto space = to_namespace(row)) {
+      listing.namespaces.push_back(std::move(*space));
+      continue;
+    }
+    imap::ListedMailbox mailbox;
+    mailbox.name = row.name;
+    mailbox.wire_name = row.wire_name;
+    mailbox.delimiter = row.delimiter;
+    mailbox.selectable = row.selectable;
+    mailbox.special_use = row.special_use;
+    listing.mailboxes.push_back(std::move(mailbox));
+  }
+  if (listing.mailboxes.empty()) return std::nullopt;
+  return listing;
+}
+
+void EngineImplementation::store_listing(const Listing& listing) {
+  std::vector<store::StoredMailbox> rows;
+  for (const auto& space : listing.namespaces) rows.push_back(to_row(space));
+  for (const auto& mailbox : listing.mailboxes)
+    rows.push_back({mailbox.name, mailbox.wire_name, mailbox.delimiter, mailbox.selectable, mailbox.special_use});
+  store_.post([rows = std::move(rows)](store::MetadataStore& metadata) { metadata.replace_mailboxes(rows); });
+}
+
+void EngineImplementation::adopt_listing(const Listing& listing, bool first) {
+  const auto fresh = MailboxTree::build(settings_.account, listing.namespaces, listing.mailboxes);
+  const auto before = tree();
+  std::vector<MailboxPointer> dropped;
+  adopt_mailboxes(*fresh, dropped);
+  {
+    auto state = tree_.lock();
+    state->tree = fresh;
+    state->namespaces = listing.namespaces;
+  }
+  store_listing(listing);
+  for (const auto& mailbox : dropped) forget(mailbox);
+  if (first) return;
+  const auto change = difference(*before, *fresh);
+  if (!change.added.empty() || !change.removed.empty()) listener_.on_tree_changed(change);
+}
+
+void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped) {
+  const auto before = mailboxes_.with_lock([](const Mailboxes& mailboxes) { return mailboxes; });
+  Mailboxes after;
+  for (const auto& [id, node] : tree.nodes()) {
+    if (!node.selectable || node.name.empty()) continue;
+    const auto known = before.by_id.find(id);
+    MailboxPointer mailbox;
+    if (known != before.by_id.end() && known->second->replica.identity().name == node.name &&
+        known->second->replica.identity().wire_name == node.wire_name) {
+      mailbox = known->second;
+    } else {
+      // Only at the start can the store know a mailbox that memory does not: reading it here is a start's business.
+      auto stored = before.by_id.empty() ? store_.direct().state(node.name) : std::nullopt;
+      mailbox = std::make_shared<Mailbox>(MailboxReplica::Identity{id, node.path, node.name, node.wire_name},
+                                          MailboxReplica::Surroundings{settings_.names, store_, listener_},
+                                          std::move(stored));
+    }
+    mailbox->activity.lock()->listed = node.status;
+    after.by_wire_name[node.wire_name] = mailbox;
+    after.by_id[id] = std::move(mailbox);
+  }
+  for (const auto& [id, mailbox] : before.by_id) {
+    const auto still = after.by_id.find(id);
+    if (still == after.by_id.end() || still->second != mailbox) dropped.push_back(mailbox);
+  }
+  *mailboxes_.lock() = std::move(after);
+}
+
+void EngineImplementation::forget(const MailboxPointer& mailbox) {
+  const auto name = mailbox->replica.identity().name;
+  telemetry::info("mailbox {} is gone", telemetry::printable(mailbox->replica.identity().path));
+  store_.post([name, bodies = bodies_](store::MetadataStore& metadata) {
+    metadata.forget_mailbox(name);
+    if (bodies) bodies->remove_mailbox(name);
+  });
+}
+
+void EngineImplementation::freshen_tree(Completion<void> done) {
+  const auto age = SteadyClock::now() - tree_.lock()->checked;
+  if (age < settings_.refresh || !online()) return done({});
+  auto tolerant = [done = std::move(done)](const Result<void>&) { done({}); };
+  if (tree_gate_.join(std::move(tolerant))) start_listing(imap::Priority::interactive);
+}
+
+void EngineImplementation::relist() {
+  if (tree_gate_.join({}))
+    start_listing(imap::Priority::interactive);
+  else
+    tree_gate_.ask_again();
+}
+
+/// tree_gate_ was just entered.
+void EngineImplementation::start_listing(imap::Priority priority) {
+  imap::PoolJob job;
+  job.priority = priority;
+  job.context = patience();
+  job.what = "list mailboxes";
+  auto listing = std::make_shared<Listing>();
+  job.run = [this, listing](imap::Session& session, const CallContext& context) -> Result<void> {
+    *listing = IMAPFS_TRY(list_mailboxes(session, context));
+    return {};
+  };
+  job.done = [this, listing](const Result<void>& result) {
+    if (result) {
+      tree_.lock()->checked = SteadyClock::now();
+      adopt_listing(*listing, false);
+    }
+    if (tree_gate_.finish(result) && result) relist();
+  };
+  submit(std::move(job));
+}
+
+}  // namespace imapfs::sync
