@@ -22,6 +22,8 @@ namespace imapfs::vfs {
 class EventLog {
  public:
   static constexpr std::size_t default_capacity = 4096;
+  /// Reads that may wait at once; more get EAGAIN.
+  static constexpr std::size_t max_waiting = 1024;
 
   explicit EventLog(std::size_t capacity = default_capacity) : capacity_(capacity) {}
 

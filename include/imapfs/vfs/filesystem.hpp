@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -99,8 +100,9 @@ class Filesystem {
   struct Target;
 
   [[nodiscard]] Result<Target> target(NodeId node) const;
-  template <class T>
-  [[nodiscard]] bool refuse_change(const char* operation, NodeId node, const Reply<T>& reply) const;
+  /// The announcement that allows the announcer this change; nothing for everybody else.
+  [[nodiscard]] std::optional<Announcement> announced(const Caller& caller, NodeId parent, const std::string& name,
+                                                      Announcement::Kind kind, bool directory) const;
   void announced_entry(const Announcement& announcement, Reply<Entry> reply);
 
   sync::Account& account_;

@@ -38,6 +38,8 @@ struct DecodedNode {
 };
 
 inline constexpr NodeId root_node{1};
+/// Hidden: reached by name, never listed.
+inline constexpr std::string_view control_directory_name = ".imapfs";
 
 [[nodiscard]] constexpr NodeId encode_node(NodeKind kind, MailboxId mailbox, std::uint32_t index) {
   return NodeId{(std::uint64_t{static_cast<std::uint8_t>(kind)} << 60) |

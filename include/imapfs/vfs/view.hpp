@@ -35,6 +35,8 @@ class View {
   virtual void open(const Caller& caller, const Node& node, int flags, Reply<OpenResult> reply);
   virtual void read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply);
   virtual void release(const Node& node, HandleId handle);
+  /// The kernel forgot the node and its pages.
+  virtual void forget(const Node& node);
   /// Whether a read can be served now; if not, `wake` is called once when it can.
   virtual bool poll(const Node& node, HandleId handle, std::function<void()> wake);
 

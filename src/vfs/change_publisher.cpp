@@ -1,0 +1,160 @@
+#include "imapfs/vfs/change_publisher.hpp"
+
+#include <string_view>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/vfs/node_tree.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+/// "Archive" of "Archive/2026"; empty at the top.
+std::string directory_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? std::string_view() : path.substr(0, slash));
+}
+
+std::string name_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+nlohmann::json mailbox_event(const char* event, const std::string& path) {
+  return {{"event", event}, {"path", path}, {"mailbox", path}};
+}
+
+}  // namespace
+
+void Interest::add(MailboxId mailbox) {
+  seen_.with_lock([&](auto& seen) { seen.insert(mailbox); });
+}
+
+bool Interest::contains(MailboxId mailbox) const {
+  if (mailbox.value == 0) return true;
+  return seen_.with_lock([&](const auto& seen) { return seen.contains(mailbox); });
+}
+
+void ChangePublisher::on_mailbox_changed(const MailboxChange& change) {
+  if (KernelNotifier* notifier = notifier_) notify_mailbox(*notifier, change);
+  log_mailbox(change);
+}
+
+/// Where the directory of `mailbox` itself hangs.
+KernelNotifier::EntryChange ChangePublisher::directory_change(MailboxId mailbox, const std::string& path) const {
+  MailboxId parent;
+  if (const sync::Account* account = account_) {
+    const auto tree = account->tree();
+    if (const auto* node = tree->find(mailbox)) parent = node->parent;
+  }
+  KernelNotifier::EntryChange directory;
+  directory.parent = mailbox_node(parent);
+  directory.directory = directory_of(path);
+  directory.name = name_of(path);
+  directory.node = mailbox_node(mailbox);
+  directory.is_directory = true;
+  return directory;
+}
+
+void ChangePublisher::notify_mailbox(KernelNotifier& notifier, const MailboxChange& change) const {
+  const bool entries_wrong = change.everything || change.removed.size() > max_single_entries ||
+                             change.attributes_changed.size() > max_single_entries;
+  if (entries_wrong) {
+    auto directory = directory_change(change.mailbox, change.path);
+    directory.received = change.received;
+    notifier.directory_forgotten(directory);
+    return;
+  }
+  for (const Uid uid : change.attributes_changed) notifier.attributes_changed(message_node(change.mailbox, uid));
+  notify_entries(notifier, change);
+}
+
+void ChangePublisher::notify_entries(KernelNotifier& notifier, const MailboxChange& change) const {
+  KernelNotifier::EntryChange entry;
+  entry.parent = mailbox_node(change.mailbox);
+  entry.directory = change.path;
+  entry.announce = interest_.contains(change.mailbox);
+  entry.received = change.received;
+  for (const auto& removed : change.removed) {
+    entry.name = removed.file_name;
+    entry.node = message_node(change.mailbox, removed.uid);
+    notifier.entry_removed(entry);
+  }
+  // A name nobody has seen is in no cache: for many of them, one word about the listing is enough.
+  if (change.added.size() > max_single_entries) return notifier.directory_changed(entry.parent);
+  for (const auto& added : change.added) {
+    entry.name = added.file_name;
+    entry.node = message_node(change.mailbox, added.uid);
+    notifier.entry_added(entry);
+  }
+}
+
+void ChangePublisher::notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const {
+  KernelNotifier::EntryChange entry;
+  entry.parent = mailbox_node(directory.parent);
+  entry.directory = directory_of(directory.path);
+  entry.name = directory.component;
+  entry.node = mailbox_node(directory.id);
+  entry.is_directory = true;
+  entry.announce = interest_.contains(directory.parent);
+  entry.received = SteadyClock::now();
+  if (added) {
+    notifier.entry_added(entry);
+  } else {
+    notifier.entry_removed(entry);
+  }
+}
+
+void ChangePublisher::on_tree_changed(const sync::TreeChange& change) {
+  // Removed first: a mailbox that was deleted and created again is in both lists under one name.
+  if (KernelNotifier* notifier = notifier_) {
+    for (const auto& directory : change.removed) notify_directory(*notifier, directory, false);
+    for (const auto& directory : change.added) notify_directory(*notifier, directory, true);
+  }
+  for (const auto& directory : change.removed) events_.append(mailbox_event("mailbox-removed", directory.path));
+  for (const auto& directory : change.added) events_.append(mailbox_event("mailbox-added", directory.path));
+}
+
+void ChangePublisher::on_online(bool online, const std::string& reason) {
+  nlohmann::json event = {{"event", online ? "online" : "offline"}};
+  if (!reason.empty()) event["reason"] = telemetry::printable(reason);
+  events_.append(event);
+}
+
+void ChangePublisher::log_mailbox(const MailboxChange& change) {
+  if (change.everything) events_.append(mailbox_event("reset", change.path));
+  log_entries(change, "removed", change.removed);
+  log_entries(change, "added", change.added);
+  log_uids(change, "size", change.attributes_changed);
+  log_uids(change, "flags", change.flags_changed);
+}
+
+void ChangePublisher::log_entries(const MailboxChange& change, const char* event,
+                                  const std::vector<MailboxChange::Entry>& entries) {
+  if (entries.size() > max_single_entries) return events_.append(mailbox_event("overflow", change.path));
+  for (const auto& entry : entries) {
+    events_.append({{"event", event},
+                    {"path", fmt::format("{}/{}", change.path, entry.file_name)},
+                    {"mailbox", change.path},
+                    {"uid", entry.uid.value}});
+  }
+}
+
+void ChangePublisher::log_uids(const MailboxChange& change, const char* event, const std::vector<Uid>& uids) {
+  if (uids.empty()) return;
+  if (uids.size() > max_single_entries) return events_.append(mailbox_event("overflow", change.path));
+  const sync::Account* account = account_;
+  const auto table = account ? account->table(change.mailbox) : nullptr;
+  std::vector<MailboxChange::Entry> named;
+  for (const Uid uid : uids) {
+    const auto message = table ? table->find(uid) : std::nullopt;
+    // Gone again in the meantime: "removed" follows or was said.
+    if (message) named.push_back({uid, message->file_name});
+  }
+  log_entries(change, event, named);
+}
+
+}  // namespace imapfs::vfs

@@ -1,0 +1,78 @@
+#include "open_bodies.hpp"
+
+#include <algorithm>
+
+namespace imapfs::vfs {
+
+void OpenBodies::add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry) {
+  // Swapped in, so that a replaced body is destroyed with the parameter, outside the lock.
+  state_.with_lock([&](State& state) {
+    auto& open = state.open[Key{node, handle}];
+    ++open.count;
+    open.body.swap(body);
+    if (entry) open.entry = entry;
+  });
+}
+
+void OpenBodies::add_unowned(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body) {
+  std::shared_ptr<sync::Body> evicted;
+  state_.with_lock([&](State& state) {
+    state.unowned.emplace_back(Key{node, handle}, std::move(body));
+    if (state.unowned.size() <= max_unowned) return;
+    evicted = std::move(state.unowned.front().second);
+    state.unowned.pop_front();
+  });
+}
+
+void OpenBodies::release(NodeId node, HandleId handle) {
+  std::shared_ptr<sync::Body> closed;
+  state_.with_lock([&](State& state) {
+    const auto found = state.open.find(Key{node, handle});
+    if (found == state.open.end() || --found->second.count > 0) return;
+    closed = std::move(found->second.body);
+    state.open.erase(found);
+  });
+}
+
+std::shared_ptr<sync::Body> OpenBodies::find(NodeId node, HandleId handle) const {
+  return state_.with_lock([&](const State& state) -> std::shared_ptr<sync::Body> {
+    const Key key{node, handle};
+    if (const auto found = state.open.find(key); found != state.open.end()) return found->second.body;
+    for (const auto& [unowned_key, body] : state.unowned) {
+      if (unowned_key == key) return body;
+    }
+    return nullptr;
+  });
+}
+
+std::optional<Entry> OpenBodies::find_entry(NodeId node) const {
+  return state_.with_lock([&](const State& state) -> std::optional<Entry> {
+    const auto found = state.open.lower_bound(Key{node, 0});
+    if (found == state.open.end() || found->first.first != node) return std::nullopt;
+    return found->second.entry;
+  });
+}
+
+std::size_t OpenBodies::size() const {
+  return state_.with_lock([](const State& state) { return state.open.size() + state.unowned.size(); });
+}
+
+bool PushedBodies::begin(NodeId node, HandleId handle) {
+  return state_.with_lock([&](State& state) {
+    const auto [entry, inserted] = state.pushed.try_emplace(node, handle);
+    if (!inserted && entry->second == handle) return false;
+    entry->second = handle;
+    state.order.push_back(node);
+    if (state.order.size() > capacity) {
+      state.pushed.erase(state.order.front());
+      state.order.pop_front();
+    }
+    return true;
+  });
+}
+
+void PushedBodies::forget(NodeId node) {
+  state_.with_lock([&](State& state) { state.pushed.erase(node); });
+}
+
+}  // namespace imapfs::vfs

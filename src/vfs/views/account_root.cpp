@@ -1,0 +1,43 @@
+#include "account_root.hpp"
+
+#include <utility>
+
+#include "../entries.hpp"
+
+namespace imapfs::vfs {
+
+void AccountRootView::lookup(const Caller& caller, const Node&, const std::string& name, Reply<Entry> reply) {
+  if (name.starts_with('.')) {
+    if (name != control_directory_name) return reply(fail(ENOENT, "no such name"));
+    const NodeId node = fixed_node(FixedNode::control_directory);
+    return control_.entry(Node{node, *decode_node(node)}, std::move(reply));
+  }
+  auto tree = context_.account.tree();
+  if (auto child = find_child(context_, caller, *tree, tree->root(), name)) return reply(std::move(*child));
+  context_.account.freshen_tree([this, caller, name, reply = std::move(reply)](Result<void>) {
+    // Whether or not the check worked out: what is in the tree now is the best answer there is.
+    const auto fresh = context_.account.tree();
+    if (auto child = find_child(context_, caller, *fresh, fresh->root(), name)) return reply(std::move(*child));
+    reply(fail(ENOENT, "no such mailbox"));
+  });
+}
+
+void AccountRootView::entry(const Node&, Reply<Entry> reply) {
+  reply(mailbox_entry(context_.account, context_.settings, context_.account.tree()->root()));
+}
+
+void AccountRootView::open_directory(const Caller&, const Node&, Reply<OpenDirectoryResult> reply) {
+  context_.account.freshen_tree([this, reply = std::move(reply)](Result<void> checked) {
+    if (!checked) return reply(fail(std::move(checked).error().while_doing("check the mailbox list")));
+    const auto tree = context_.account.tree();
+    const bool unchanged = versions_.unchanged(context_.account, tree->root());
+    reply(OpenDirectoryResult{0, true, unchanged});
+  });
+}
+
+void AccountRootView::list(const Caller& caller, const Node&, const ListRequest& request, Reply<DirectoryPage> reply) {
+  const auto tree = context_.account.tree();
+  reply(list_head(context_, caller, *tree, tree->root(), request));
+}
+
+}  // namespace imapfs::vfs

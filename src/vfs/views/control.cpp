@@ -1,0 +1,148 @@
+#include "control.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "../entries.hpp"
+#include "imapfs/model/identity.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+struct ControlFile {
+  FixedNode node;
+  const char* name;
+};
+constexpr ControlFile control_files[] = {
+    {FixedNode::status, "status"},
+    {FixedNode::events, "events"},
+    {FixedNode::requests, "requests"},
+    {FixedNode::configuration, "config"},
+};
+
+FixedNode meaning(const Node& node) { return FixedNode{node.meaning.index}; }
+
+Timestamp now() {
+  const auto time = std::chrono::system_clock::now();
+  return {std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(), 0};
+}
+
+}  // namespace
+
+// Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of ours.
+ControlView::ControlView(const ViewContext& context, EventLog& events)
+    : context_(context),
+      events_(events),
+      mounted_(now()),
+      next_handle_((static_cast<HandleId>(mounted_.seconds) << 24) + 1) {}
+
+Entry ControlView::entry_of(FixedNode node) const {
+  Entry entry;
+  entry.node = fixed_node(node);
+  entry.entry_timeout = context_.settings.timeout;
+  entry.attribute_timeout = context_.settings.timeout;
+  const auto path = node_path(context_.account, entry.node);
+  auto& attributes = entry.attributes;
+  attributes = directory_attributes(context_.settings, InodeId{stable_hash(path, stable_hash(context_.account.name()))},
+                                    0, mounted_);
+  if (node == FixedNode::control_directory) {
+    attributes.mode = S_IFDIR | (0500 & ~context_.settings.umask);
+  } else {
+    attributes.mode = S_IFREG | (0400 & ~context_.settings.umask);
+    attributes.links = 1;
+  }
+  return entry;
+}
+
+void ControlView::lookup(const Caller&, const Node& parent, const std::string& name, Reply<Entry> reply) {
+  if (meaning(parent) != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
+  for (const auto& file : control_files) {
+    if (name == file.name) return reply(entry_of(file.node));
+  }
+  reply(fail(ENOENT, "no such control file"));
+}
+
+void ControlView::entry(const Node& node, Reply<Entry> reply) { reply(entry_of(meaning(node))); }
+
+NodeId ControlView::parent(const Node& node) const {
+  return meaning(node) == FixedNode::control_directory ? root_node : fixed_node(FixedNode::control_directory);
+}
+
+std::string ControlView::snapshot(FixedNode node) const {
+  nlohmann::json content = nlohmann::json::object();
+  if (node == FixedNode::status) content = context_.account.status();
+  if (node == FixedNode::requests && context_.settings.requests) content = context_.settings.requests();
+  if (node == FixedNode::configuration && context_.settings.configuration) content = context_.settings.configuration();
+  return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+void ControlView::open(const Caller&, const Node& node, int, Reply<OpenResult> reply) {
+  if (meaning(node) == FixedNode::control_directory) return reply(fail(EISDIR, "a directory"));
+  OpenResult result;
+  result.handle = next_handle_++;
+  result.direct_io = true;
+  result.no_flush = true;
+  if (meaning(node) == FixedNode::events) {
+    result.nonseekable = true;
+    events_.open(result.handle);
+  } else {
+    auto content = std::make_shared<const std::string>(snapshot(meaning(node)));
+    snapshots_.with_lock([&](auto& snapshots) { snapshots.emplace(result.handle, std::move(content)); });
+  }
+  reply(std::move(result));
+}
+
+void ControlView::read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
+  if (meaning(node) == FixedNode::control_directory) return reply(fail(EISDIR, "a directory"));
+  if (meaning(node) == FixedNode::events) {
+    const bool wait = (request.flags & O_NONBLOCK) == 0;
+    return events_.read({request.handle, request.size, wait, caller.request},
+                        [reply = std::move(reply)](Result<std::string> lines) {
+                          if (!lines) return reply(fail(std::move(lines).error()));
+                          reply(ReadResult(std::move(*lines)));
+                        });
+  }
+  auto content = snapshots_.with_lock([&](const auto& snapshots) {
+    const auto found = snapshots.find(request.handle);
+    return found == snapshots.end() ? nullptr : found->second;
+  });
+  // A handle of an earlier process: the state of now is the best there is.
+  if (!content) content = std::make_shared<const std::string>(snapshot(meaning(node)));
+  if (request.offset >= content->size()) return reply(ReadResult(std::string()));
+  reply(ReadResult(content->substr(static_cast<std::size_t>(request.offset), request.size)));
+}
+
+void ControlView::release(const Node& node, HandleId handle) {
+  if (meaning(node) == FixedNode::events) return events_.close(handle);
+  snapshots_.with_lock([&](auto& snapshots) { snapshots.erase(handle); });
+}
+
+bool ControlView::poll(const Node& node, HandleId handle, std::function<void()> wake) {
+  return meaning(node) != FixedNode::events || events_.poll(handle, std::move(wake));
+}
+
+void ControlView::open_directory(const Caller&, const Node& node, Reply<OpenDirectoryResult> reply) {
+  if (meaning(node) != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
+  reply(OpenDirectoryResult{0, true, true});
+}
+
+void ControlView::list(const Caller&, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
+  if (meaning(node) != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
+  DirectoryPage page;
+  append_dots(page, request.cookie, request.limit, entry_of(FixedNode::control_directory),
+              mailbox_entry(context_.account, context_.settings, context_.account.tree()->root()));
+  for (const auto& file : control_files) {
+    const std::uint64_t cookie = 16 + static_cast<std::uint64_t>(file.node);
+    if (cookie <= request.cookie || page.size() >= request.limit) continue;
+    page.push_back({file.name, cookie, request.plus, entry_of(file.node)});
+  }
+  reply(std::move(page));
+}
+
+}  // namespace imapfs::vfs

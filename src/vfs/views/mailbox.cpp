@@ -1,0 +1,201 @@
+#include "mailbox.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "../entries.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+/// A wait may end with nothing to show when the rows it announced were removed at once. An account that does so
+/// without end would otherwise spin here.
+constexpr int max_waits_in_vain = 16;
+
+Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such mailbox"}; }
+
+/// The entry of a message looked up as `name`. News of the message names it by its file name only, so what was found by another
+/// name (the short form) must not stay in the kernel's cache.
+Entry named_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
+                  const MessageMeta& meta, const std::string& name) {
+  const MessageEntries entries(context.account, context.settings, mailbox, table.uid_validity());
+  auto entry = entries.entry(meta);
+  if (name != meta.file_name) entry.entry_timeout = std::chrono::seconds(0);
+  return entry;
+}
+
+std::string_view special_use_name(SpecialUse use) {
+  switch (use) {
+    case SpecialUse::none: return "";
+    case SpecialUse::all: return "\\All";
+    case SpecialUse::archive: return "\\Archive";
+    case SpecialUse::drafts: return "\\Drafts";
+    case SpecialUse::flagged: return "\\Flagged";
+    case SpecialUse::junk: return "\\Junk";
+    case SpecialUse::sent: return "\\Sent";
+    case SpecialUse::trash: return "\\Trash";
+    case SpecialUse::important: return "\\Important";
+  }
+  return "";
+}
+
+std::optional<std::string> number(std::optional<std::uint64_t> value) {
+  return value ? std::optional(std::to_string(*value)) : std::nullopt;
+}
+
+/// The xattrs of a mailbox; nothing for one it does not have.
+std::optional<std::string> mailbox_xattr(const sync::Account& account, const sync::MailboxNode& mailbox,
+                                         std::string_view name) {
+  if (name == "user.imap.mailbox" && !mailbox.name.empty()) return mailbox.name;
+  if (name == "user.imap.special-use" && mailbox.special_use != SpecialUse::none) {
+    return std::string(special_use_name(mailbox.special_use));
+  }
+  if (name == "user.imap.unseen") return number(mailbox.status.unseen);
+  const auto table = account.table(mailbox.id);
+  if (name == "user.imap.uidvalidity") {
+    if (table && table->uid_validity().value != 0) return number(table->uid_validity().value);
+    return mailbox.status.uid_validity ? number(mailbox.status.uid_validity->value) : std::nullopt;
+  }
+  if (name == "user.imap.messages") {
+    return table && table->complete() ? number(table->size()) : number(mailbox.status.messages);
+  }
+  return std::nullopt;
+}
+
+constexpr std::string_view xattr_candidates[] = {"user.imap.mailbox", "user.imap.special-use", "user.imap.uidvalidity",
+                                                 "user.imap.messages", "user.imap.unseen"};
+
+}  // namespace
+
+/// One readdir on its way through the waits.
+struct MailboxView::Listing {
+  MailboxId mailbox;
+  Uid after;
+  std::size_t limit = 0;
+  bool plus = false;
+  int waits = 0;
+  Reply<DirectoryPage> reply;
+};
+
+void MailboxView::lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(parent.meaning.mailbox);
+  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!caller.announcer) context_.interest.add(mailbox->id);
+  if (auto child = find_child(context_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
+  // No message's name and no component starts with a dot: probes for .hidden, .git, .Trash must not reach the server.
+  if (name.starts_with('.')) return reply(fail(ENOENT, "no such name"));
+
+  const auto table = context_.account.table(mailbox->id);
+  if (!table) return reply(fail(ENOENT, "no such name"));
+  if (const auto meta = table->find_by_name(name, context_.account.names())) {
+    return reply(named_entry(context_, *mailbox, *table, *meta, name));
+  }
+  if (table->complete()) return reply(fail(ENOENT, "no such message"));
+  context_.account.find_message(
+      mailbox->id, name, [this, tree, mailbox, table, name, reply = std::move(reply)](Result<MessageMeta> meta) {
+        if (!meta) return reply(fail(std::move(meta).error().while_doing("find the message")));
+        reply(named_entry(context_, *mailbox, *table, *meta, name));
+      });
+}
+
+void MailboxView::entry(const Node& node, Reply<Entry> reply) {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  if (!mailbox) return reply(fail(no_mailbox()));
+  reply(mailbox_entry(context_.account, context_.settings, *mailbox));
+}
+
+NodeId MailboxView::parent(const Node& node) const {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  return mailbox ? mailbox_node(mailbox->parent) : root_node;
+}
+
+void MailboxView::open_directory(const Caller& caller, const Node& node, Reply<OpenDirectoryResult> reply) {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!caller.announcer) context_.interest.add(mailbox->id);
+  auto done = [this, id = mailbox->id, reply = std::move(reply)](Result<void> fresh) {
+    if (!fresh) return reply(fail(std::move(fresh).error().while_doing("bring the mailbox up to date")));
+    const auto now = context_.account.tree();
+    const auto* opened = now->find(id);
+    if (!opened) return reply(fail(no_mailbox()));
+    const bool unchanged = versions_.unchanged(context_.account, *opened);
+    reply(OpenDirectoryResult{0, true, unchanged});
+  };
+  if (context_.account.table(mailbox->id)) {
+    context_.account.freshen(mailbox->id, std::move(done));
+  } else {
+    context_.account.freshen_tree(std::move(done));
+  }
+}
+
+void MailboxView::list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  if (!mailbox) return reply(fail(no_mailbox()));
+  auto head = list_head(context_, caller, *tree, *mailbox, request);
+  if (!head.empty()) return reply(std::move(head));
+
+  const bool among_messages = request.cookie > message_cookie(Uid{0});
+  const Uid after{among_messages ? static_cast<std::uint32_t>(request.cookie) : 0};
+  list_messages(std::make_shared<Listing>(Listing{mailbox->id, after, request.limit, request.plus, 0, std::move(reply)}));
+}
+
+void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {
+  bool at_end = false;
+  auto page = message_page(*listing, at_end);
+  if (!page || !page->empty() || at_end) return listing->reply(std::move(page));
+  if (listing->waits++ == max_waits_in_vain) {
+    return listing->reply(fail(EIO, Scope::mailbox, Retry::later, "the listing does not go on"));
+  }
+  context_.account.await_rows(listing->mailbox, listing->after, [this, listing](Result<void> arrived) {
+    if (!arrived) return listing->reply(fail(std::move(arrived).error().while_doing("wait for the listing")));
+    list_messages(listing);
+  });
+}
+
+Result<DirectoryPage> MailboxView::message_page(const Listing& listing, bool& at_end) const {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(listing.mailbox);
+  if (!mailbox) return fail(no_mailbox());
+  const auto table = context_.account.table(listing.mailbox);
+  DirectoryPage page;
+  if (!table) {
+    at_end = true;
+    return page;
+  }
+  const MessageEntries entries(context_.account, context_.settings, *mailbox, table->uid_validity());
+  page.reserve(std::min(listing.limit, table->size()));
+  const auto visited = table->visit_after(listing.after, listing.limit, [&](const sync::MessageTable::RowView& row) {
+    page.push_back({std::string(row.file_name), message_cookie(row.uid), listing.plus,
+                    entries.entry(row.uid, row.size, row.internal_date)});
+    return true;
+  });
+  at_end = visited.at_end;
+  return page;
+}
+
+void MailboxView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  if (!mailbox) return reply(fail(no_mailbox()));
+  if (auto value = mailbox_xattr(context_.account, *mailbox, name)) return reply(std::move(*value));
+  reply(fail(ENODATA, "no such attribute"));
+}
+
+std::vector<std::string> MailboxView::xattr_names(const Node& node) const {
+  std::vector<std::string> names;
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  if (!mailbox) return names;
+  for (const auto candidate : xattr_candidates) {
+    if (mailbox_xattr(context_.account, *mailbox, candidate)) names.emplace_back(candidate);
+  }
+  return names;
+}
+
+}  // namespace imapfs::vfs

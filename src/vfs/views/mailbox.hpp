@@ -1,0 +1,33 @@
+#pragma once
+// A mailbox as a directory: its child mailboxes, then its messages. The places of .search, .text, .parts and .deleted are
+// names in lookup().
+
+#include "../directory_listing.hpp"
+#include "imapfs/vfs/view.hpp"
+
+namespace imapfs::vfs {
+
+class MailboxView : public View {
+ public:
+  explicit MailboxView(const ViewContext& context) : context_(context) {}
+
+  void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
+  void entry(const Node& node, Reply<Entry> reply) override;
+  [[nodiscard]] NodeId parent(const Node& node) const override;
+  /// Starts the first sync or brings the mailbox up to date.
+  void open_directory(const Caller& caller, const Node& node, Reply<OpenDirectoryResult> reply) override;
+  /// Hands out what the table holds up to its frontier and waits only when that is nothing.
+  void list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) override;
+  void xattr(const Node& node, const std::string& name, Reply<std::string> reply) override;
+  [[nodiscard]] std::vector<std::string> xattr_names(const Node& node) const override;
+
+ private:
+  struct Listing;
+  void list_messages(const std::shared_ptr<Listing>& listing);
+  [[nodiscard]] Result<DirectoryPage> message_page(const Listing& listing, bool& at_end) const;
+
+  const ViewContext context_;
+  ListingVersions versions_;
+};
+
+}  // namespace imapfs::vfs

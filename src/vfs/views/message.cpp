@@ -1,0 +1,195 @@
+#include "message.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "../entries.hpp"
+#include "../timestamps.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+Error no_message() { return Error{ENOENT, Scope::message, Retry::never, "no such message"}; }
+
+void read_body(const std::shared_ptr<sync::Body>& body, const ReadRequest& request, Reply<ReadResult> reply) {
+  const std::uint64_t length = body->length();
+  if (request.offset >= length || request.size == 0) return reply(ReadResult(std::string()));
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(request.size, length - request.offset));
+  body->read(request.offset, wanted, [body, reply = std::move(reply)](Result<BodySlice> slice) {
+    if (!slice) return reply(fail(std::move(slice).error().while_doing("read the message")));
+    if (slice->length == 0) return reply(ReadResult(std::string()));
+    reply(ReadResult(std::move(*slice)));
+  });
+}
+
+/// Attributes known without asking for header fields. Nothing where the server has no such thing.
+std::optional<std::string> xattr_from_meta(const MessageMeta& meta, std::string_view name) {
+  if (name == "user.imap.uid") return std::to_string(meta.uid.value);
+  if (name == "user.imap.flags") return meta.flags.to_string();
+  if (name == "user.imap.internaldate") return rfc3339(meta.internal_date);
+  if (name == "user.imap.modseq" && meta.modseq.value != 0) return std::to_string(meta.modseq.value);
+  return std::nullopt;
+}
+
+std::optional<std::string> xattr_from_details(const sync::MessageDetails& details, std::string_view name) {
+  if (name == "user.imap.message-id") return details.headers.message_id;
+  if (name == "user.imap.from") return details.headers.from;
+  if (name == "user.imap.to") return details.to;
+  if (name == "user.imap.subject") return details.headers.subject;
+  return std::nullopt;
+}
+
+bool comes_from_details(std::string_view name) { return xattr_from_details({}, name).has_value(); }
+
+bool comes_from_meta(std::string_view name) {
+  return name == "user.imap.uid" || name == "user.imap.flags" || name == "user.imap.internaldate" ||
+         name == "user.imap.modseq";
+}
+
+}  // namespace
+
+std::optional<MessageMeta> MessageView::meta_in_memory(const Node& node) const {
+  const auto table = context_.account.table(node.meaning.mailbox);
+  return table ? table->find(node.meaning.uid()) : std::nullopt;
+}
+
+UidValidity MessageView::validity(const Node& node) const {
+  const auto table = context_.account.table(node.meaning.mailbox);
+  return table ? table->uid_validity() : UidValidity{0};
+}
+
+std::optional<Entry> MessageView::entry_of(const Node& node, const MessageMeta& meta) const {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(node.meaning.mailbox);
+  if (!mailbox) return std::nullopt;
+  return MessageEntries(context_.account, context_.settings, *mailbox, validity(node)).entry(meta);
+}
+
+/// The message from the table, or from the server while the table is not complete.
+void MessageView::with_meta(const Node& node, Completion<MessageMeta> done) {
+  const auto table = context_.account.table(node.meaning.mailbox);
+  if (!table) return done(fail(no_message()));
+  if (auto meta = table->find(node.meaning.uid())) return done(std::move(*meta));
+  if (table->complete()) return done(fail(no_message()));
+  context_.account.find_message(node.meaning.mailbox, node.meaning.uid(), std::move(done));
+}
+
+void MessageView::entry(const Node& node, Reply<Entry> reply) {
+  if (const auto meta = meta_in_memory(node)) {
+    if (auto entry = entry_of(node, *meta)) return reply(std::move(*entry));
+  }
+  if (auto open = bodies_.find_entry(node.id)) {
+    open->attributes.links = 0;
+    open->entry_timeout = std::chrono::seconds(0);
+    return reply(std::move(*open));
+  }
+  with_meta(node, [this, node, reply = std::move(reply)](Result<MessageMeta> meta) {
+    if (!meta) return reply(fail(std::move(meta).error()));
+    if (auto entry = entry_of(node, *meta)) return reply(std::move(*entry));
+    reply(fail(no_message()));
+  });
+}
+
+void MessageView::open(const Caller&, const Node& node, int, Reply<OpenResult> reply) {
+  auto before = meta_in_memory(node);
+  context_.account.open_body(
+      node.meaning.mailbox, node.meaning.uid(),
+      [this, node, before = std::move(before), reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
+        if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
+        opened(node, before, *body, reply);
+      });
+}
+
+void MessageView::opened(const Node& node, std::optional<MessageMeta> before, const std::shared_ptr<sync::Body>& body,
+                         Reply<OpenResult> reply) {
+  OpenResult result;
+  result.handle = validity(node).value;
+  result.keep_cache = true;
+  result.no_flush = true;
+  // Without an earlier row nobody knows what an earlier process has shown: an invalidation too many is harmless.
+  result.size_corrected = !before || before->size != body->length();
+  auto meta = meta_in_memory(node);
+  if (!meta) meta = std::move(before);
+  std::optional<Entry> entry = meta ? entry_of(node, *meta) : std::nullopt;
+  if (entry) entry->attributes.size = body->length();
+  bodies_.add(node.id, result.handle, body, entry);
+
+  const std::uint64_t length = body->length();
+  if (length == 0 || length > context_.settings.push_limit || !body->whole() || !pushed_.begin(node.id, result.handle)) {
+    return reply(std::move(result));
+  }
+  body->read(0, static_cast<std::size_t>(length),
+             [body, length, result = std::move(result), reply = std::move(reply)](Result<BodySlice> slice) mutable {
+               if (slice && slice->length == length) result.whole = std::move(*slice);
+               reply(std::move(result));
+             });
+}
+
+void MessageView::read(const Caller&, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
+  if (const auto body = bodies_.find(node.id, request.handle)) return read_body(body, request, std::move(reply));
+  reopen(node, request, std::move(reply));
+}
+
+/// The open happened in an earlier process. Its handle says which UIDVALIDITY the reader means.
+void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
+  const auto stale = [request](UidValidity now) {
+    return request.handle != 0 && now.value != 0 && now.value != request.handle;
+  };
+  if (stale(validity(node))) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
+  context_.account.open_body(
+      node.meaning.mailbox, node.meaning.uid(),
+      [this, node, request, stale, reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
+        if (!body) {
+          auto error = std::move(body).error().while_doing("open the message again");
+          // An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
+          if (error.errnum == ENOENT) error.errnum = ESTALE;
+          return reply(fail(std::move(error)));
+        }
+        if (stale(validity(node))) {
+          return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
+        }
+        bodies_.add_unowned(node.id, request.handle, *body);
+        read_body(*body, request, reply);
+      });
+}
+
+void MessageView::release(const Node& node, HandleId handle) { bodies_.release(node.id, handle); }
+
+void MessageView::forget(const Node& node) { pushed_.forget(node.id); }
+
+void MessageView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {
+  if (name == "user.imap.uidvalidity") {
+    const auto value = validity(node).value;
+    if (value == 0) return reply(fail(ENODATA, "the server has no UIDVALIDITY here"));
+    return reply(std::to_string(value));
+  }
+  if (comes_from_meta(name)) {
+    return with_meta(node, [name, reply = std::move(reply)](Result<MessageMeta> meta) {
+      if (!meta) return reply(fail(std::move(meta).error()));
+      if (auto value = xattr_from_meta(*meta, name)) return reply(std::move(*value));
+      reply(fail(ENODATA, "the server has no such property"));
+    });
+  }
+  if (comes_from_details(name)) {
+    return context_.account.details(
+        node.meaning.mailbox, node.meaning.uid(), [name, reply = std::move(reply)](Result<sync::MessageDetails> details) {
+          if (!details) return reply(fail(std::move(details).error().while_doing("get header fields")));
+          reply(xattr_from_details(*details, name).value_or(std::string()));
+        });
+  }
+  reply(fail(ENODATA, "no such attribute"));
+}
+
+std::vector<std::string> MessageView::xattr_names(const Node& node) const {
+  std::vector<std::string> names = {"user.imap.uid", "user.imap.flags", "user.imap.internaldate"};
+  if (validity(node).value != 0) names.emplace_back("user.imap.uidvalidity");
+  const auto meta = meta_in_memory(node);
+  if (meta && meta->modseq.value != 0) names.emplace_back("user.imap.modseq");
+  for (const char* name : {"user.imap.message-id", "user.imap.from", "user.imap.to", "user.imap.subject"}) {
+    names.emplace_back(name);
+  }
+  return names;
+}
+
+}  // namespace imapfs::vfs
