@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -26,6 +26,8 @@ namespace imapfs::telemetry {
 namespace {
 
 constexpr std::size_t remembered_errors = 20;
+constexpr std::size_t log_file_limit = 16 << 20;
+constexpr std::size_t log_files_kept = 1;
 constexpr std::string_view category_names[category_count] = {"fuse", "imap", "sync", "store"};
 
 std::atomic<Level> current_level{Level::info};
@@ -81,7 +83,7 @@ Result<spdlog::sink_ptr> make_sink(const LogSettings& settings) {
   if (settings.destination == Destination::file) {
     IMAPFS_TRY(prepare_log_file(settings.file));
     try {
-      return spdlog::sink_ptr(std::make_shared<spdlog::sinks::basic_file_sink_mt>(settings.file));
+      return spdlog::sink_ptr(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(settings.file, log_file_limit, log_files_kept));
     } catch (const spdlog::spdlog_ex& exception) {
       return fail(EIO, "cannot open log file {}: {}", settings.file, exception.what());
     }
