@@ -13,8 +13,8 @@ inline constexpr std::size_t max_field_bytes = 64 * 1024;
 /// Without white space, line ends and NUL at both ends.
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 
-/// The field on one line in valid UTF-8, ready for GMime (which takes C strings): cut to max_field_bytes, every fold and
-/// stray line end a space.
+/// The field on one line in valid UTF-8, ready for GMime (which takes C strings): cut to max_field_bytes, every fold
+/// and stray line end a space.
 [[nodiscard]] std::string unfolded(std::string_view raw_value);
 
 /// What GMime decoded, as text that may be shown: valid UTF-8 in NFC on one line, controls as U+FFFD, trimmed.

@@ -24,9 +24,9 @@ char to_lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast
 /// Whether `line` is the first line of a field called `name`; obsolete syntax allows white space before the colon
 /// (RFC 5322 §4.5).
 bool starts_field(std::string_view line, std::string_view name) {
-  const bool same = line.size() > name.size() &&
-                    std::equal(name.begin(), name.end(), line.begin(),
-                               [](char left, char right) { return to_lower(left) == to_lower(right); });
+  const bool same =
+      line.size() > name.size() && std::equal(name.begin(), name.end(), line.begin(),
+                                              [](char left, char right) { return to_lower(left) == to_lower(right); });
   if (!same) return false;
   const auto after = line.find_first_not_of(" \t", name.size());
   return after != std::string_view::npos && line[after] == ':';
@@ -104,7 +104,8 @@ std::string decode_text(std::string_view raw_value) {
   const std::string line = unfolded(raw_value);
   if (line.find("=?") == std::string::npos) return shown(line);
   initialise_mime();
-  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()), &g_free);
+  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()),
+                                                         &g_free);
   return shown(decoded ? std::string_view(decoded.get()) : std::string_view(line));
 }
 

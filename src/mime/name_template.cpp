@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <numeric>
 
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/mime/names.hpp"
@@ -42,8 +41,16 @@ std::string format_date(UnixTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(seconds);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(seconds - day);
-  return fmt::format("{:04}-{:02}-{:02}_{:02}{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count());
+  std::string text = "0000-00-00_0000";
+  const auto put = [&text](std::size_t end, long number) {
+    for (; number > 0; number /= 10) text[--end] = static_cast<char>('0' + number % 10);
+  };
+  put(4, static_cast<int>(date.year()));
+  put(7, static_cast<unsigned>(date.month()));
+  put(10, static_cast<unsigned>(date.day()));
+  put(13, clock.hours().count());
+  put(15, clock.minutes().count());
+  return text;
 }
 
 std::string_view without_angle_brackets(std::string_view text) {
@@ -69,7 +76,7 @@ Result<void> check_literal(std::string_view literal) {
   return {};
 }
 
-/// Shortens `lengths[index]` down to `floor` as far as `excess` asks; returns what is left of the excess.
+/// Shortens `length` down to `floor` as far as `excess` asks; returns what is left of the excess.
 std::size_t shorten(std::size_t& length, std::size_t floor, std::size_t excess) {
   const std::size_t cut = length > floor ? std::min(length - floor, excess) : 0;
   length -= cut;
@@ -99,7 +106,8 @@ Result<NameTemplate::Piece> NameTemplate::placeholder(std::string_view name) {
 }
 
 Result<NameTemplate> NameTemplate::parse(std::string_view text) {
-  if (text.size() > max_file_name_bytes) return fail(EINVAL, "name template: longer than {} bytes", max_file_name_bytes);
+  if (text.size() > max_file_name_bytes)
+    return fail(EINVAL, "name template: longer than {} bytes", max_file_name_bytes);
   NameTemplate result{Pieces{}};
   result.text_ = text;
   while (!text.empty()) {
@@ -131,7 +139,8 @@ Result<void> NameTemplate::check() const {
     return fail(EINVAL, "name template: must end in {{uid}} or in text such as .eml");
   }
   const std::size_t at = uid_position();
-  const bool clear_before = at == 0 || (pieces_[at - 1].kind == Piece::Kind::literal && !is_digit(pieces_[at - 1].literal.back()));
+  const bool clear_before =
+      at == 0 || (pieces_[at - 1].kind == Piece::Kind::literal && !is_digit(pieces_[at - 1].literal.back()));
   const bool clear_after = at + 1 == pieces_.size() ||
                            (pieces_[at + 1].kind == Piece::Kind::literal && !is_digit(pieces_[at + 1].literal.front()));
   if (!clear_before || !clear_after) {
@@ -203,18 +212,23 @@ std::string NameTemplate::render(const NameFields& fields) const {
       if (length < values[i].size()) values[i] = safe_component(values[i], length, "-");
     }
   }
-  return std::accumulate(values.begin(), values.end(), std::string());
+  std::string name;
+  name.reserve(max_file_name_bytes);
+  for (const auto& value : values) name += value;
+  return name;
 }
 
 std::vector<Uid> NameTemplate::possible_uids(std::string_view name) const {
   std::vector<Uid> uids;
   const auto add = [&](std::optional<Uid> uid) {
-    if (uid && uids.size() < max_candidates && std::find(uids.begin(), uids.end(), *uid) == uids.end()) uids.push_back(*uid);
+    if (uid && uids.size() < max_candidates && std::find(uids.begin(), uids.end(), *uid) == uids.end())
+      uids.push_back(*uid);
   };
   if (name.size() > max_file_name_bytes) return uids;
   const std::size_t at = uid_position();
   const std::string_view before = at > 0 ? std::string_view(pieces_[at - 1].literal) : std::string_view();
-  const std::string_view after = at + 1 < pieces_.size() ? std::string_view(pieces_[at + 1].literal) : std::string_view();
+  const std::string_view after =
+      at + 1 < pieces_.size() ? std::string_view(pieces_[at + 1].literal) : std::string_view();
   const bool whole_head = at < 2;
   const bool whole_tail = at + 2 >= pieces_.size();
   for (auto last = name.find_last_of(digits); last != std::string_view::npos;) {
@@ -222,7 +236,8 @@ std::vector<Uid> NameTemplate::possible_uids(std::string_view name) const {
     const std::size_t first = gap == std::string_view::npos ? 0 : gap + 1;
     const auto head = name.substr(0, first);
     const auto tail = name.substr(last + 1);
-    if ((whole_head ? head == before : head.ends_with(before)) && (whole_tail ? tail == after : tail.starts_with(after))) {
+    if ((whole_head ? head == before : head.ends_with(before)) &&
+        (whole_tail ? tail == after : tail.starts_with(after))) {
       add(parse_uid(name.substr(first, last + 1 - first)));
     }
     last = first == 0 ? std::string_view::npos : name.find_last_of(digits, first - 1);

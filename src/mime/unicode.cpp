@@ -13,10 +13,10 @@ constexpr std::string_view replacement_character = "\xef\xbf\xbd";
 constexpr std::size_t max_combining_run = 30;
 
 /// Windows-1252 0x80 to 0x9f; 0xfffd where nothing is assigned.
-constexpr std::array<char32_t, 32> windows_1252 = {
-    0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-    0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+constexpr std::array<char32_t, 32> windows_1252 = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                                   0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
+                                                   0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                                   0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
 
 void append(std::string& text, char32_t character) {
   std::array<char, 6> bytes{};
@@ -37,8 +37,8 @@ struct Interval {
   char32_t last;
 };
 
-/// Characters without a shape that Unicode does not class as format characters: joiners, fillers, variation selectors other than
-/// those of emoji, and the ranges reserved for more of them (Default_Ignorable_Code_Point).
+/// Characters without a shape that Unicode does not class as format characters: joiners, fillers, variation selectors
+/// other than those of emoji, and the ranges reserved for more of them (Default_Ignorable_Code_Point).
 constexpr std::array<Interval, 10> shapeless = {{{0x034f, 0x034f},
                                                  {0x115f, 0x1160},
                                                  {0x17b4, 0x17b5},
@@ -117,7 +117,8 @@ std::string valid_utf8(std::string_view bytes) {
 
 std::string to_nfc(std::string text) {
   // Nothing below U+0300 (lead byte 0xcc) changes or combines in NFC.
-  const bool normal = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
+  const bool normal =
+      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
   if (normal) return text;
   const std::unique_ptr<char, decltype(&g_free)> result(
       g_utf8_normalize(text.data(), static_cast<gssize>(text.size()), G_NORMALIZE_NFC), &g_free);

@@ -28,8 +28,8 @@ namespace imapfs::mime {
 /// NFC of valid UTF-8 that came from valid_utf8().
 [[nodiscard]] std::string to_nfc(std::string text);
 
-/// Characters that no name may hold in the clear: controls, line and paragraph separators, format characters (bidi controls,
-/// zero-width, tags), other characters without a shape, noncharacters.
+/// Characters that no name may hold in the clear: controls, line and paragraph separators, format characters (bidi
+/// controls, zero-width, tags), other characters without a shape, noncharacters.
 [[nodiscard]] bool is_unsafe(char32_t character);
 
 /// Space separators and characters that look like one.

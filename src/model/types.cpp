@@ -1,10 +1,10 @@
 #include "imapfs/model/types.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <iterator>
-
-#include <fmt/format.h>
 
 namespace imapfs {
 namespace {

@@ -1,4 +1,5 @@
-// Any bytes as header fields: what comes back is valid UTF-8 in NFC, on one line, without controls, and not longer than bounds allow.
+// Any bytes as header fields: what comes back is valid UTF-8 in NFC, on one line, without controls, and not longer than
+// bounds allow.
 
 #include <algorithm>
 #include <cstdint>
@@ -16,12 +17,19 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-/// Strict UTF-8 by the table of RFC 3629 §4, written here a second time so that the code under test does not judge itself.
+/// Strict UTF-8 by the table of RFC 3629 §4, written here a second time so that the code under test does not judge
+/// itself.
 bool is_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t index) { return index < text.size() ? static_cast<unsigned char>(text[index]) : 0u; };
+  const auto byte = [&](std::size_t index) {
+    return index < text.size() ? static_cast<unsigned char>(text[index]) : 0u;
+  };
   for (std::size_t i = 0; i < text.size();) {
     const unsigned lead = byte(i);
-    const std::size_t tail = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : (lead & 0xf0) == 0xe0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : 9;
+    const std::size_t tail = lead < 0x80                   ? 0
+                             : lead >= 0xc2 && lead < 0xe0 ? 1
+                             : (lead & 0xf0) == 0xe0       ? 2
+                             : lead >= 0xf0 && lead < 0xf5 ? 3
+                                                           : 9;
     if (tail == 9) return false;
     for (std::size_t k = 1; k <= tail; ++k) {
       if ((byte(i + k) & 0xc0) != 0x80) return false;
@@ -36,7 +44,8 @@ bool is_utf8(std::string_view text) {
 void check_line(const std::string& text) {
   require(is_utf8(text));
   require(to_utf8(text) == text);
-  require(std::none_of(text.begin(), text.end(), [](char letter) { return (letter >= 0 && letter < ' ') || letter == 0x7f; }));
+  require(std::none_of(text.begin(), text.end(),
+                       [](char letter) { return (letter >= 0 && letter < ' ') || letter == 0x7f; }));
   require(text.find("\u0085") == std::string::npos && text.find("\u2028") == std::string::npos);
 }
 

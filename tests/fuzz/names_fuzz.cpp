@@ -27,9 +27,9 @@ void require_no_dangerous_bytes(std::string_view component) {
   require(!component.empty() && component.front() != '.');
   require(std::none_of(component.begin(), component.end(),
                        [](char letter) { return (letter >= 0 && letter < ' ') || letter == 0x7f || letter == '/'; }));
-  require(!holds_any(component, {"\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e",
-                                 "\u2028", "\u2029", "\u2060", "\u2066", "\u2067", "\u2068", "\u2069", "\u061c", "\ufeff", "\u0085",
-                                 "\u009b", "\U000e0041"}));
+  require(!holds_any(component, {"\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u202a",    "\u202b", "\u202c",
+                                 "\u202d", "\u202e", "\u2028", "\u2029", "\u2060", "\u2066",    "\u2067", "\u2068",
+                                 "\u2069", "\u061c", "\ufeff", "\u0085", "\u009b", "\U000e0041"}));
 }
 
 void check_message_name(const NameTemplate& names, Uid uid, std::string_view name) {
@@ -78,7 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_mailbox_name(rest);
   check_mailbox_name(next());
   const auto parsed = NameTemplate::parse(next());
-  const NameFields fields{Uid{number}, static_cast<UnixTime>(number) * 1000003 - 4000000000, next(), input, rest, input};
+  const NameFields fields{Uid{number}, static_cast<UnixTime>(number) * 1000003 - 4000000000, next(), input, rest,
+                          input};
   check_message_name(NameTemplate(), fields.uid, NameTemplate().render(fields));
   if (parsed) check_message_name(*parsed, fields.uid, parsed->render(fields));
   static_cast<void>(NameTemplate().possible_uids(input));

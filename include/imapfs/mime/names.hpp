@@ -1,9 +1,10 @@
 #pragma once
 // Names both ways: messages as file names, mailboxes as path components and as IMAP wire names.
 //
-// Guarantees: a produced component is valid UTF-8, is not empty, "." or "..", holds no '/', NUL, C0/C1 control, DEL, bidi control,
-// zero-width or other format character. A message's name is also in NFC and at most 200 bytes. Mailbox names round-trip exactly
-// (so they are neither normalised nor cut: a component may exceed what the kernel takes). Pure functions, any thread.
+// Guarantees: a produced component is valid UTF-8, is not empty, "." or "..", holds no '/', NUL, C0/C1 control, DEL,
+// bidi control, zero-width or other format character. A message's name is also in NFC and at most 200 bytes. Mailbox
+// names round-trip exactly (so they are neither normalised nor cut: a component may exceed what the kernel takes). Pure
+// functions, any thread.
 
 #include <cstdint>
 #include <optional>
@@ -29,8 +30,9 @@ struct NameFields {
   std::string_view message_id;
 };
 
-/// `-o name=TEMPLATE`. Placeholders: {uid} (required, exactly once), {date} (2026-11-20_0930, UTC, INTERNALDATE), {from} (address), {to},
-/// {subject}, {message-id}. Literal text must itself be safe. The template must end in a literal extension or {uid}.
+/// `-o name=TEMPLATE`. Placeholders: {uid} (required, exactly once), {date} (2026-11-20_0930, UTC, INTERNALDATE),
+/// {from} (address), {to}, {subject}, {message-id}. Literal text must itself be safe. The template must end in a
+/// literal extension or {uid}.
 class NameTemplate {
  public:
   static constexpr std::string_view default_text = "{date}_{from}_{subject}.{uid}.eml";
@@ -38,14 +40,14 @@ class NameTemplate {
   /// The template default_text.
   NameTemplate();
 
-  /// EINVAL with the reason: no {uid}, {uid} twice, unknown placeholder, a character in the literal text that names never
-  /// hold, {uid} directly beside a digit or another placeholder (its value could not be read back), a leading '.' or '-',
-  /// or so much fixed text that 200 bytes are not enough.
+  /// EINVAL with the reason: no {uid}, {uid} twice, unknown placeholder, a character in the literal text that names
+  /// never hold, {uid} directly beside a digit or another placeholder (its value could not be read back), a leading '.'
+  /// or '-', or so much fixed text that 200 bytes are not enough.
   static Result<NameTemplate> parse(std::string_view text);
 
-  /// The file name. Never fails: absent fields become "nobody" / "no-subject"; when over 200 bytes, the subject is cut first
-  /// (on a character boundary), then the other fields; {uid} and the extension are always whole. White space and the
-  /// characters design §1.2 lists become '-', runs collapse ("Lunch on Friday?" -> "Lunch-on-Friday").
+  /// The file name. Never fails: absent fields become "nobody" / "no-subject"; when over 200 bytes, the subject is cut
+  /// first (on a character boundary), then the other fields; {uid} and the extension are always whole. White space and
+  /// the characters design §1.2 lists become '-', runs collapse ("Lunch on Friday?" -> "Lunch-on-Friday").
   [[nodiscard]] std::string render(const NameFields& fields) const;
 
   /// The UIDs that `name` could carry, most likely first: the {uid} position of the template, and the whole stem for
@@ -85,8 +87,8 @@ class NameTemplate {
 /// The reverse. EINVAL for a component no mailbox level maps to.
 Result<std::string> mailbox_level_from_component(std::string_view component);
 
-/// RFC 3501 §5.1.3 modified UTF-7 to UTF-8. Names that are not valid modified UTF-7 (servers that send raw UTF-8 or 8-bit) are kept
-/// as they are: `exact` is false then and the wire form must be remembered by the caller.
+/// RFC 3501 §5.1.3 modified UTF-7 to UTF-8. Names that are not valid modified UTF-7 (servers that send raw UTF-8 or
+/// 8-bit) are kept as they are: `exact` is false then and the wire form must be remembered by the caller.
 struct DecodedName {
   std::string utf8;
   bool exact = true;  ///< encode_mailbox_name(utf8) gives the wire name back

@@ -16,8 +16,8 @@ namespace imapfs {
 /// path order when two paths collide.
 [[nodiscard]] MailboxId mailbox_id_candidate(std::string_view account, std::string_view path);
 
-// Inode numbers: messages lie in [2^61, 2^62), directories in [2^62, 2^63); everything below 2^61 is free for other files.
-// Within one mailbox no two UIDs share a number.
+// Inode numbers: messages lie in [2^61, 2^62), directories in [2^62, 2^63); everything below 2^61 is free for other
+// files. Within one mailbox no two UIDs share a number.
 
 /// st_ino of a directory of the mailbox tree.
 [[nodiscard]] InodeId mailbox_inode(std::string_view account, std::string_view path);

@@ -33,7 +33,9 @@ TEST(ToUtf8, RefusesSurrogatesOverlongFormsAndNul) {
   EXPECT_EQ(to_utf8("\xed\xa0\x80"), "í\xc2\xa0€");
   EXPECT_EQ(to_utf8("\xc0\xaf"), "À¯");
   EXPECT_EQ(to_utf8("\xf5\x80\x80\x80"), "õ€€€");
-  EXPECT_EQ(to_utf8("a\0b"s), "a\xef\xbf\xbd" "b");
+  EXPECT_EQ(to_utf8("a\0b"s),
+            "a\xef\xbf\xbd"
+            "b");
 }
 
 TEST(ToUtf8, CutsEndlessRunsOfCombiningMarksInsteadOfSortingThem) {
@@ -89,7 +91,8 @@ TEST(DecodeText, NeverShowsControls) {
 TEST(DecodeText, SurvivesUnknownCharsetsAndLoneSurrogates) {
   EXPECT_EQ(decode_text("=?x-unknown?Q?abc?="), "abc");
   EXPECT_EQ(decode_text("=?utf-8?Q?M=FCller?=").substr(0, 1), "M");
-  for (const auto* word : {"=?utf-16?B?2AA=?=", "=?utf-8?Q?=ED=A0=80?=", "=?../../etc?Q?a=FF?=", "=?utf-16be?B?2AAAQQ==?="}) {
+  for (const auto* word :
+       {"=?utf-16?B?2AA=?=", "=?utf-8?Q?=ED=A0=80?=", "=?../../etc?Q?a=FF?=", "=?utf-16be?B?2AAAQQ==?="}) {
     const std::string text = decode_text(word);
     EXPECT_EQ(to_utf8(text), text) << word;
   }
@@ -133,6 +136,12 @@ TEST(FirstAddress, ReadsWhatStrictParsersRefuse) {
   EXPECT_EQ(first_address("M\xfcller <anna@example.org>"), "anna@example.org");
 }
 
+TEST(FirstAddress, ReadsWhatGMimeWouldLeakOn) {
+  EXPECT_EQ(first_address("Anna <anna@[127.0.0.1]> (at home"), "anna@[127.0.0.1]");
+  EXPECT_EQ(first_address("anna@[127.0.0.1]"), "anna@[127.0.0.1]");
+  EXPECT_EQ(first_address("\"[list] Anna (via x)\" <anna@example.org>"), "anna@example.org");
+}
+
 TEST(DecodeAddresses, WritesAllForPeople) {
   EXPECT_EQ(decode_addresses("=?utf-8?Q?Anna_M=C3=BCller?= <anna@example.org>, bob@example.org"),
             "Anna Müller <anna@example.org>, bob@example.org");
@@ -159,7 +168,8 @@ TEST(ParseDate, ReadsTheFormsOfMail) {
 }
 
 TEST(ParseDate, GivesNothingForGarbage) {
-  for (const auto* text : {"", "yesterday", "Fri, 99 Nov 2026 99:30:00 +9999", "31 Feb 2026 00:00:00 +0000", "\xff\xff"}) {
+  for (const auto* text :
+       {"", "yesterday", "Fri, 99 Nov 2026 99:30:00 +9999", "31 Feb 2026 00:00:00 +0000", "\xff\xff"}) {
     EXPECT_FALSE(parse_date(text)) << text;
   }
 }
@@ -204,7 +214,8 @@ TEST(HeaderDecode, WorksFromManyThreadsAtOnce) {
   std::vector<std::string> results(4);
   for (auto& result : results) {
     threads.emplace_back([&result] {
-      for (int i = 0; i < 200; ++i) result = decode_text("=?iso-8859-1?Q?=E9?= =?koi8-r?B?8A==?=") + first_address("\"x\" <a@b.c>");
+      for (int i = 0; i < 200; ++i)
+        result = decode_text("=?iso-8859-1?Q?=E9?= =?koi8-r?B?8A==?=") + first_address("\"x\" <a@b.c>");
     });
   }
   threads.clear();

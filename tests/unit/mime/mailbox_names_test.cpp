@@ -16,13 +16,33 @@ struct Pair {
 };
 
 const std::vector<Pair> level_pairs = {
-    {"INBOX", "INBOX"},          {"Entwürfe", "Entwürfe"}, {"a b", "a b"},          {" x ", " x "},
-    {"-x", "-x"},                {"a/b", "a%2Fb"},         {".hidden", "%2Ehidden"}, {"a.b", "a.b"},
-    {".", "%2E"},                {"..", "%2E."},           {"", "%20"},              {"100%", "100%"},
-    {"%2F", "%252F"},            {"%2f", "%2f"},           {"%zz", "%zz"},           {"a\nb", "a%0Ab"},
-    {"\x1b[31m", "%1B[31m"},     {"\x7f", "%7F"},          {"\xff\xfe", "%FF%FE"},   {"\xc2\x85", "%C2%85"},
-    {"a\u202e", "a%E2%80%AE"},   {"\u200b", "%E2%80%8B"},  {"\u2028", "%E2%80%A8"},  {"a\0"s, "a%00"},
-    {"u\xcc\x88", "u\xcc\x88"},  {"'$(x)'", "'$(x)'"},     {"%20", "%2520"},
+    {"INBOX", "INBOX"},
+    {"Entwürfe", "Entwürfe"},
+    {"a b", "a b"},
+    {" x ", " x "},
+    {"-x", "-x"},
+    {"a/b", "a%2Fb"},
+    {".hidden", "%2Ehidden"},
+    {"a.b", "a.b"},
+    {".", "%2E"},
+    {"..", "%2E."},
+    {"", "%20"},
+    {"100%", "100%"},
+    {"%2F", "%252F"},
+    {"%2f", "%2f"},
+    {"%zz", "%zz"},
+    {"a\nb", "a%0Ab"},
+    {"\x1b[31m", "%1B[31m"},
+    {"\x7f", "%7F"},
+    {"\xff\xfe", "%FF%FE"},
+    {"\xc2\x85", "%C2%85"},
+    {"a\u202e", "a%E2%80%AE"},
+    {"\u200b", "%E2%80%8B"},
+    {"\u2028", "%E2%80%A8"},
+    {"a\0"s, "a%00"},
+    {"u\xcc\x88", "u\xcc\x88"},
+    {"'$(x)'", "'$(x)'"},
+    {"%20", "%2520"},
 };
 
 TEST(MailboxLevels, AreExactExceptForWhatAPathCannotHold) {
@@ -44,7 +64,8 @@ TEST(MailboxLevels, RoundTripForAnyBytes) {
     std::string level;
     for (auto length = random() % 8; length > 0; --length) level += alphabet[random() % alphabet.size()];
     const std::string component = component_from_mailbox_level(level);
-    ASSERT_FALSE(component.empty() || component.starts_with('.') || component.find('/') != std::string::npos) << component;
+    ASSERT_FALSE(component.empty() || component.starts_with('.') || component.find('/') != std::string::npos)
+        << component;
     const auto back = mailbox_level_from_component(component);
     ASSERT_TRUE(back) << component;
     ASSERT_EQ(*back, level);
@@ -52,7 +73,8 @@ TEST(MailboxLevels, RoundTripForAnyBytes) {
 }
 
 TEST(MailboxLevels, OneMailboxHasOnePath) {
-  for (const auto* component : {"", "a/b", ".", "..", ".hidden", "%41", "%2e%2E", "a%2Eb", "a\n", "\xff", "%C3%BC", "\u202e"}) {
+  for (const auto* component :
+       {"", "a/b", ".", "..", ".hidden", "%41", "%2e%2E", "a%2Eb", "a\n", "\xff", "%C3%BC", "\u202e"}) {
     const auto level = mailbox_level_from_component(component);
     const bool refused = !level && level.error().errnum == EINVAL;
     EXPECT_TRUE(refused) << component;
@@ -60,10 +82,17 @@ TEST(MailboxLevels, OneMailboxHasOnePath) {
 }
 
 const std::vector<Pair> wire_pairs = {
-    {"INBOX", "INBOX"},           {"Entwürfe", "Entw&APw-rfe"},   {"a&b", "a&-b"},
-    {"日本語", "&ZeVnLIqe-"},     {"日本語&台北", "&ZeVnLIqe-&-&U,BTFw-"}, {"😀", "&2D3eAA-"},
-    {"-ü-", "-&APw--"},           {"&", "&-"},                    {"a\tb", "a&AAk-b"},
-    {"", ""},                     {"&AGE-", "&-AGE-"},
+    {"INBOX", "INBOX"},
+    {"Entwürfe", "Entw&APw-rfe"},
+    {"a&b", "a&-b"},
+    {"日本語", "&ZeVnLIqe-"},
+    {"日本語&台北", "&ZeVnLIqe-&-&U,BTFw-"},
+    {"😀", "&2D3eAA-"},
+    {"-ü-", "-&APw--"},
+    {"&", "&-"},
+    {"a\tb", "a&AAk-b"},
+    {"", ""},
+    {"&AGE-", "&-AGE-"},
 };
 
 TEST(MailboxWireNames, RoundTripThroughModifiedUtf7) {
@@ -78,8 +107,8 @@ TEST(MailboxWireNames, RoundTripThroughModifiedUtf7) {
 }
 
 TEST(MailboxWireNames, WhatIsNotModifiedUtf7IsKept) {
-  for (const std::string& wire : {"&"s, "a&"s, "&AGE-"s, "&2D0-"s, "&3Kk-"s, "&ZeVnLIqe"s, "Entw\xc3\xbcrfe"s, "M\xfcll"s, "&===-"s, "&A-"s,
-                                  "&Zeg/-"s, "a\tb"s, "&AAA-"s, "a\0b"s, "&ZeU-&Zyw-"s}) {
+  for (const std::string& wire : {"&"s, "a&"s, "&AGE-"s, "&2D0-"s, "&3Kk-"s, "&ZeVnLIqe"s, "Entw\xc3\xbcrfe"s,
+                                  "M\xfcll"s, "&===-"s, "&A-"s, "&Zeg/-"s, "a\tb"s, "&AAA-"s, "a\0b"s, "&ZeU-&Zyw-"s}) {
     const auto decoded = decode_mailbox_name(wire);
     EXPECT_EQ(decoded.utf8, wire);
     EXPECT_FALSE(decoded.exact) << wire;

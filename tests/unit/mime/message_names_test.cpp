@@ -51,15 +51,19 @@ TEST(MessageNames, PathSeparatorsAndNulBecomeDashes) {
 
 TEST(MessageNames, TerminalsAreSafeFromControlsAndEscapeSequences) {
   EXPECT_EQ(subject_part("\x1b]0;owned\x07\x1b[2Jx"), "0-owned-2Jx");
-  EXPECT_EQ(subject_part("a\xc2\x9b" "b\x7f" "c"), "a-b-c");
+  EXPECT_EQ(subject_part("a\xc2\x9b"
+                         "b\x7f"
+                         "c"),
+            "a-b-c");
   EXPECT_EQ(subject_part("=?utf-8?Q?a=1B=5B31m?="), "a-31m");
 }
 
 TEST(MessageNames, BidiAndInvisibleCharactersBecomeDashes) {
   const std::vector<std::string> invisible = {
-      "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u200e",     "\u200f",    "\u061c",
-      "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u2028", "\u2029", "\u00ad", "\u180e", "\U000e0041", "\U000e0001", "\u034f",
-      "\u3164", "\u115f", "\uffa0", "\u2800", "\u00a0", "\u3000", "\ufff9", "\ufffd", "\ufffe", "\ufdd0",     "\U000e0100"};
+      "\u202a", "\u202b", "\u202c", "\u202d",     "\u202e",     "\u2066", "\u2067", "\u2068",    "\u2069",
+      "\u200e", "\u200f", "\u061c", "\u200b",     "\u200c",     "\u200d", "\u2060", "\ufeff",    "\u2028",
+      "\u2029", "\u00ad", "\u180e", "\U000e0041", "\U000e0001", "\u034f", "\u3164", "\u115f",    "\uffa0",
+      "\u2800", "\u00a0", "\u3000", "\ufff9",     "\ufffd",     "\ufffe", "\ufdd0", "\U000e0100"};
   for (const auto& character : invisible) {
     EXPECT_EQ(subject_part("exe" + character + "fdp"), "exe-fdp") << std::hex << static_cast<int>(character.back());
   }
@@ -73,9 +77,7 @@ TEST(MessageNames, ShellLoopsAreSafe) {
   EXPECT_EQ(subject_part("...hidden"), "hidden");
 }
 
-TEST(MessageNames, WhiteSpaceRunsBecomeOneDash) {
-  EXPECT_EQ(subject_part("  a \t b\r\n c --- d  "), "a-b-c-d");
-}
+TEST(MessageNames, WhiteSpaceRunsBecomeOneDash) { EXPECT_EQ(subject_part("  a \t b\r\n c --- d  "), "a-b-c-d"); }
 
 TEST(MessageNames, NoDashOrDotStandsBeforeTheNextPiece) { EXPECT_EQ(subject_part("What?! ..."), "What"); }
 
@@ -128,7 +130,8 @@ TEST(MessageNames, DatesOutsideTheCalendarAreClamped) {
 TEST(MessageNames, EveryPlaceholderIsFilled) {
   const auto names = NameTemplate::parse("{uid}_{to}_{message-id}_{from}.txt");
   ASSERT_TRUE(names);
-  EXPECT_EQ(names->render({Uid{5}, 0, "a@x.org", "Bob <b@x.org>", {}, " <m/1@x.org>"}), "5_b@x.org_m-1@x.org_a@x.org.txt");
+  EXPECT_EQ(names->render({Uid{5}, 0, "a@x.org", "Bob <b@x.org>", {}, " <m/1@x.org>"}),
+            "5_b@x.org_m-1@x.org_a@x.org.txt");
   EXPECT_EQ(names->render({Uid{5}, 0, {}, {}, {}, {}}), "5_nobody_no-message-id_nobody.txt");
   EXPECT_TRUE(names->uses_to());
   EXPECT_TRUE(names->needs_headers());
@@ -144,9 +147,26 @@ TEST(NameTemplate, NeedsNoHeadersForNumbersAndDates) {
 TEST(NameTemplate, RefusesWhatCouldNotWork) {
   EXPECT_EQ(error_of(NameTemplate::default_text), 0);
   EXPECT_EQ(error_of("{uid}"), 0);
-  for (const auto* text : {"", "{date}.eml", "{uid}.{uid}", "{nothing}{uid}.eml", "{uid", "uid}", "a/{uid}.eml", "{uid}2", "2{uid}",
-                           "{subject}{uid}.eml", "{uid}{date}.eml", ".{uid}.eml", "-{uid}.eml", "{uid}_{subject}", "a b.{uid}.eml",
-                           "{uid}\n", "\xff{uid}", "*{uid}", "{uid}.\u202e", "{date}\xcc\x81.{uid}"}) {
+  for (const auto* text : {"",
+                           "{date}.eml",
+                           "{uid}.{uid}",
+                           "{nothing}{uid}.eml",
+                           "{uid",
+                           "uid}",
+                           "a/{uid}.eml",
+                           "{uid}2",
+                           "2{uid}",
+                           "{subject}{uid}.eml",
+                           "{uid}{date}.eml",
+                           ".{uid}.eml",
+                           "-{uid}.eml",
+                           "{uid}_{subject}",
+                           "a b.{uid}.eml",
+                           "{uid}\n",
+                           "\xff{uid}",
+                           "*{uid}",
+                           "{uid}.\u202e",
+                           "{date}\xcc\x81.{uid}"}) {
     EXPECT_EQ(error_of(text), EINVAL) << text;
   }
   EXPECT_EQ(error_of(std::string(195, 'a') + "{uid}"), EINVAL);
@@ -168,7 +188,8 @@ TEST(PossibleUids, ReadsTheUidBack) {
 
 TEST(PossibleUids, FindsNoneInNamesThatCarryNone) {
   const NameTemplate names;
-  for (const auto* name : {"", "eml", ".eml", "a.eml", "0.eml", "04711.eml", "4294967296.eml", "x.4711.txt", "4711", "+1.eml", "x.0.eml"}) {
+  for (const auto* name : {"", "eml", ".eml", "a.eml", "0.eml", "04711.eml", "4294967296.eml", "x.4711.txt", "4711",
+                           "+1.eml", "x.0.eml"}) {
     EXPECT_TRUE(names.possible_uids(name).empty()) << name;
   }
 }
@@ -184,7 +205,8 @@ TEST(PossibleUids, TriesEveryPlaceOfAUidBetweenFields) {
 
 TEST(PossibleUids, ContainTheUidOfEveryRenderedName) {
   std::mt19937 random(20261122);
-  for (const auto* text : {"{date}_{from}_{subject}.{uid}.eml", "{uid}.eml", "{uid}", "{uid}-{subject}.eml", "{subject}-{uid}", "mail-{uid}.x"}) {
+  for (const auto* text : {"{date}_{from}_{subject}.{uid}.eml", "{uid}.eml", "{uid}", "{uid}-{subject}.eml",
+                           "{subject}-{uid}", "mail-{uid}.x"}) {
     const auto names = NameTemplate::parse(text);
     ASSERT_TRUE(names) << text;
     for (int round = 0; round < 200; ++round) {
@@ -200,7 +222,8 @@ TEST(PossibleUids, ContainTheUidOfEveryRenderedName) {
 
 TEST(ShortForm, IsTheBareUid) {
   EXPECT_EQ(NameTemplate::short_form("4711.eml"), Uid{4711});
-  for (const auto* name : {"04711.eml", "0.eml", "4711", "4711.EML", "-1.eml", "4294967296.eml", "99999999999999999999.eml", " 1.eml", ".eml"}) {
+  for (const auto* name : {"04711.eml", "0.eml", "4711", "4711.EML", "-1.eml", "4294967296.eml",
+                           "99999999999999999999.eml", " 1.eml", ".eml"}) {
     EXPECT_FALSE(NameTemplate::short_form(name)) << name;
   }
 }

@@ -1,10 +1,10 @@
 // Golden values: backup tools compare inode numbers across versions of imapfs. A change here is a bug in identity.cpp.
+#include "imapfs/model/identity.hpp"
+
 #include <gtest/gtest.h>
 
 #include <set>
 #include <string>
-
-#include "imapfs/model/identity.hpp"
 
 namespace imapfs {
 namespace {

@@ -20,9 +20,7 @@ TEST(UidSet, IsWrittenAsAnImapSequenceSet) {
 
 TEST(UidSet, NeverContainsAStar) { EXPECT_EQ(UidSet::range(Uid{10}, Uid{highest}).to_string(), "10:4294967295"); }
 
-TEST(UidSet, ReversedRangesMeanTheSame) {
-  EXPECT_EQ(UidSet::range(Uid{9}, Uid{4}), UidSet::range(Uid{4}, Uid{9}));
-}
+TEST(UidSet, ReversedRangesMeanTheSame) { EXPECT_EQ(UidSet::range(Uid{9}, Uid{4}), UidSet::range(Uid{4}, Uid{9})); }
 
 TEST(UidSet, ZeroIsNoUid) {
   EXPECT_TRUE(UidSet::single(Uid{0}).empty());
