@@ -36,6 +36,9 @@ class BodyFetcher {
     store::BodyKey key;
     std::uint64_t size = 0;      ///< RFC822.SIZE, or the exact length; 0: unknown
     bool size_is_exact = false;  ///< the length was seen before: no probe is needed
+    /// False once the mailbox has another UIDVALIDITY than the key: asked on the pool's thread before a command, since a session may have the
+    /// mailbox selected anew by then. Empty: always current.
+    std::function<bool()> is_current;
     bool partial_allowed = true;  ///< false: BODY.PEEK[]<…> is never used. Quirk::no_partial of the session is honoured anyway.
   };
 
@@ -50,7 +53,7 @@ class BodyFetcher {
   BodyFetcher(const BodyFetcher&) = delete;
   BodyFetcher& operator=(const BodyFetcher&) = delete;
 
-  void open(Request request, Completion<std::shared_ptr<Body>> done);
+  void open(const Request& request, Completion<std::shared_ptr<Body>> done);
   /// Messages being received now, for status.
   [[nodiscard]] std::size_t transfers() const;
   /// Stops what runs and submits nothing more. Call before the pool is closed, not from a completion. Idempotent.

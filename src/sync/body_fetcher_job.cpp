@@ -1,0 +1,268 @@
+// What a transfer does on the pool's thread: choose the command, take its octets, tell who waits for them.
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "body_fetcher_streamed_body.hpp"
+#include "body_fetcher_transfer.hpp"
+#include "imapfs/base/telemetry.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::uint64_t head_length = 256 << 10;
+/// How far beyond RFC822.SIZE a body may reach and still be measured by a probe.
+constexpr std::uint64_t tail_length = 64 << 10;
+
+}  // namespace
+
+/// Takes the octets of one literal to their place. A literal whose length is not acceptable is read and dropped: giving up in
+/// the middle would cost the connection.
+class BodyTransfer::Sink : public imap::BodySink {
+ public:
+  using Accept = std::function<bool(std::uint64_t length)>;
+
+  Sink(BodyTransfer& transfer, std::uint64_t offset, Accept accept)
+      : transfer_(transfer), position_(offset), accept_(std::move(accept)) {}
+
+  Result<void> begin(std::uint64_t length) override {
+    if (begun_) return fail(EIO, Scope::session, Retry::never, "the server sent a body twice");
+    begun_ = true;
+    announced_ = left_ = length;
+    accepted_ = accept_(length);
+    if (accepted_) transfer_.expect(length);
+    return {};
+  }
+
+  Result<void> data(std::span<const char> bytes) override {
+    if (bytes.size() > left_) return fail(EIO, Scope::session, Retry::never, "more octets than announced");
+    left_ -= bytes.size();
+    if (accepted_) IMAPFS_TRY(transfer_.store(position_, bytes));
+    position_ += bytes.size();
+    return {};
+  }
+
+  [[nodiscard]] bool accepted() const { return accepted_; }
+  [[nodiscard]] std::uint64_t announced() const { return announced_; }
+  /// EIO unless a literal came and was complete.
+  [[nodiscard]] Result<void> check() const {
+    if (!begun_) return fail(EIO, Scope::message, Retry::never, "the server sent no body");
+    if (left_ > 0) return fail(EIO, Scope::session, Retry::now, "{} octets of the body are missing", left_);
+    return {};
+  }
+
+ private:
+  BodyTransfer& transfer_;
+  std::uint64_t position_;
+  const Accept accept_;
+  bool begun_ = false;
+  bool accepted_ = false;
+  std::uint64_t announced_ = 0;
+  std::uint64_t left_ = 0;
+};
+
+Result<void> BodyTransfer::run(imap::Session& session, const CallContext& context) {
+  const auto activity =
+      fmt::format("fetch message {} of {}", request_.key.uid.value, telemetry::printable(request_.key.mailbox));
+  IMAPFS_TRY_WHILE(activity, select(session, context));
+  IMAPFS_TRY_WHILE(activity, create_writer());
+  IMAPFS_TRY_WHILE(activity, fetch(session, context));
+  commit_if_whole();
+  return {};
+}
+
+Result<void> BodyTransfer::select(imap::Session& session, const CallContext& context) {
+  if (request_.is_current && !request_.is_current()) {
+    return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
+  }
+  if (session.selected() == request_.wire_name) return {};
+  imap::Session::SelectRequest request;
+  request.mailbox = request_.wire_name;
+  const auto selected = IMAPFS_TRY(session.select(request, context));
+  const auto validity = selected.uid_validity.value_or(request_.key.uid_validity);
+  // Scope session: with this mailbox selected, the connection would not be asked again.
+  if (validity != request_.key.uid_validity) {
+    return fail(ESTALE, Scope::session, Retry::never, "the mailbox has UIDVALIDITY {} now", validity.value);
+  }
+  return {};
+}
+
+/// Before the command, so that a full disk does not cost the connection.
+Result<void> BodyTransfer::create_writer() {
+  {
+    const Lock lock(mutex_);
+    if (writer_) return {};
+  }
+  std::shared_ptr<store::BodyWriter> writer = IMAPFS_TRY(host_->cache().create(request_.key, request_.size));
+  const Lock lock(mutex_);
+  writer_ = std::move(writer);
+  return {};
+}
+
+Result<void> BodyTransfer::fetch(imap::Session& session, const CallContext& context) {
+  const bool partial = request_.partial_allowed && !session.traits().has(imap::Quirk::no_partial);
+  Lock lock(mutex_);
+  if (!length_) {
+    lock.unlock();
+    return fetch_first(session, partial, context);
+  }
+  if (by_ranges_ && partial) {
+    const auto range = next_range();
+    lock.unlock();
+    return range ? fetch_range(session, *range, context) : Result<void>{};
+  }
+  // The connection broke before, or the message was given up and is wanted again.
+  const auto gap = present_.first_gap({0, *length_});
+  const ByteSpan rest{gap ? gap->begin : *length_, *length_};
+  lock.unlock();
+  if (!gap && *length_ > 0) return {};
+  return partial && rest.begin > 0 ? fetch_rest(session, rest, context) : fetch_whole(session, context);
+}
+
+Result<void> BodyTransfer::fetch_first(imap::Session& session, bool partial, const CallContext& context) {
+  if (!partial || request_.size <= host_->settings().whole_fetch_limit || request_.size == 0) {
+    return fetch_whole(session, context);
+  }
+  {
+    const Lock lock(mutex_);
+    by_ranges_ = true;
+  }
+  IMAPFS_TRY(request_.size_is_exact ? fetch_head(session, context) : fetch_head_and_tail(session, context));
+  if (known_length()) return {};
+  telemetry::info("message {} of {}: its size is far from {}, fetching it whole", request_.key.uid.value,
+                  telemetry::printable(request_.key.mailbox), request_.size);
+  {
+    const Lock lock(mutex_);
+    by_ranges_ = false;
+    present_.clear();
+  }
+  return fetch_whole(session, context);
+}
+
+Result<void> BodyTransfer::fetch_head(imap::Session& session, const CallContext& context) {
+  const imap::OctetRange head{0, std::min(head_length, request_.size)};
+  Sink sink(*this, 0, [&](std::uint64_t length) {
+    if (length != head.length) return false;
+    publish_length(request_.size);
+    return true;
+  });
+  IMAPFS_TRY(session.fetch_body(request_.key.uid, head, sink, context));
+  return sink.check();
+}
+
+/// RFC822.SIZE is a hint. The octet at size-1 and what follows it tell the true length: one octet proves the size, more of them say by how much
+/// it was too small, none that it was too large.
+Result<void> BodyTransfer::fetch_head_and_tail(imap::Session& session, const CallContext& context) {
+  const auto head = std::min(head_length, request_.size);
+  const imap::OctetRange tail{request_.size - 1, tail_length};
+  Sink head_sink(*this, 0, [&](std::uint64_t length) { return length == head; });
+  Sink tail_sink(*this, tail.offset, [&](std::uint64_t length) {
+    if (!head_sink.accepted() || length == 0 || length >= tail_length) return false;
+    publish_length(tail.offset + length);
+    return true;
+  });
+  IMAPFS_TRY(session.fetch_head_and_tail(request_.key.uid, head, tail, head_sink, tail_sink, context));
+  return head_sink.check();
+}
+
+Result<void> BodyTransfer::fetch_whole(imap::Session& session, const CallContext& context) {
+  Sink sink(*this, 0, [&](std::uint64_t length) {
+    const auto known = known_length();
+    if (known) return *known == length;
+    publish_length(length);
+    return true;
+  });
+  IMAPFS_TRY(session.fetch_body(request_.key.uid, std::nullopt, sink, context));
+  IMAPFS_TRY(sink.check());
+  return sink.accepted() ? Result<void>{} : break_off(sink.announced());
+}
+
+Result<void> BodyTransfer::fetch_rest(imap::Session& session, ByteSpan rest, const CallContext& context) {
+  Sink sink(*this, rest.begin, [&](std::uint64_t length) { return length == rest.length(); });
+  const imap::OctetRange range{rest.begin, rest.length()};
+  IMAPFS_TRY(session.fetch_body(request_.key.uid, range, sink, context));
+  IMAPFS_TRY(sink.check());
+  return sink.accepted() ? Result<void>{} : fetch_whole(session, context);
+}
+
+Result<void> BodyTransfer::fetch_range(imap::Session& session, ByteSpan range, const CallContext& context) {
+  Sink sink(*this, range.begin, [&](std::uint64_t length) { return length == range.length(); });
+  IMAPFS_TRY(session.fetch_body(request_.key.uid, imap::OctetRange{range.begin, range.length()}, sink, context));
+  IMAPFS_TRY(sink.check());
+  if (sink.accepted()) return {};
+  return fail(EIO, Scope::message, Retry::never, "{} octets at {} asked for, the server has {}", range.length(),
+              range.begin, sink.announced());
+}
+
+/// A message is immutable; a server that says otherwise cannot be read further under the length that readers were told.
+Result<void> BodyTransfer::break_off(std::uint64_t length) {
+  const Lock lock(mutex_);
+  broken_ = Error{EIO, Scope::message, Retry::never,
+                  fmt::format("the message had {} octets and has {} now", length_.value_or(0), length)};
+  ended_ = true;
+  return fail(*broken_);
+}
+
+std::optional<std::uint64_t> BodyTransfer::known_length() const {
+  const Lock lock(mutex_);
+  return length_;
+}
+
+void BodyTransfer::publish_length(std::uint64_t length) {
+  // Before anybody can see the length, so that the size is corrected before the first read.
+  host_->exact_size(request_, length);
+  Lock lock(mutex_);
+  published_length_ = length;
+  length_ = length;
+  whole_ = present_.covers({0, length});
+  const auto openers = std::exchange(openers_, {});
+  lock.unlock();
+  // All bodies first: one that is dropped at once must not end the transfer for the others.
+  std::vector<std::shared_ptr<Body>> bodies;
+  for (std::size_t i = 0; i < openers.size(); ++i) bodies.push_back(std::make_shared<StreamedBody>(shared_from_this()));
+  for (std::size_t i = 0; i < openers.size(); ++i) openers[i](std::move(bodies[i]));
+}
+
+void BodyTransfer::expect(std::uint64_t octets) {
+  Lock lock(mutex_);
+  expected_ += octets;
+  abandon_if_unwanted(std::move(lock));
+}
+
+Result<void> BodyTransfer::store(std::uint64_t offset, std::span<const char> bytes) {
+  const ByteSpan span{offset, offset + bytes.size()};
+  Lock lock(mutex_);
+  const bool known = present_.covers(span);
+  const auto writer = writer_;
+  lock.unlock();
+  telemetry::counters().body_bytes_fetched += bytes.size();
+  if (!known) IMAPFS_TRY(writer->write_at(offset, bytes));
+
+  std::vector<std::pair<BodySlice, Completion<BodySlice>>> served;
+  lock.lock();
+  present_.add(span);
+  expected_ -= std::min<std::uint64_t>(expected_, bytes.size());
+  whole_ = length_ && present_.covers({0, *length_});
+  std::erase_if(readers_, [&](Reader& reader) {
+    if (!present_.covers(reader.span)) return false;
+    served.emplace_back(slice(reader.span), std::move(reader.done));
+    return true;
+  });
+  lock.unlock();
+  for (auto& [answer, done] : served) done(std::move(answer));
+  return {};
+}
+
+void BodyTransfer::commit_if_whole() {
+  Lock lock(mutex_);
+  if (!whole_ || committed_) return;
+  committed_ = true;
+  const auto writer = writer_;
+  const auto length = *length_;
+  lock.unlock();
+  writer->commit(length);
+  ++telemetry::counters().bodies_fetched;
+}
+
+}  // namespace imapfs::sync

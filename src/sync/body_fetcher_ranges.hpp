@@ -1,0 +1,36 @@
+#pragma once
+// Which octets of a body are there. Not thread-safe.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+namespace imapfs::sync {
+
+/// Octets from `begin` up to, not including, `end`.
+struct ByteSpan {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  [[nodiscard]] std::uint64_t length() const { return end - begin; }
+  bool operator==(const ByteSpan&) const = default;
+};
+
+/// A set of octets as disjoint spans that do not touch.
+class ByteRanges {
+ public:
+  void add(ByteSpan span);
+  void clear();
+  [[nodiscard]] bool covers(ByteSpan span) const { return !first_gap(span); }
+  /// The first run of absent octets within `span`.
+  [[nodiscard]] std::optional<ByteSpan> first_gap(ByteSpan span) const;
+  /// Where the present octets before `offset` end: the start of the gap that `offset` lies in.
+  [[nodiscard]] std::uint64_t gap_start(std::uint64_t offset) const;
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] bool empty() const { return spans_.empty(); }
+
+ private:
+  std::map<std::uint64_t, std::uint64_t> spans_;  ///< end by begin
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace imapfs::sync

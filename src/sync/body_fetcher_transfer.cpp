@@ -1,0 +1,180 @@
+#include "body_fetcher_transfer.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "body_fetcher_streamed_body.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::uint64_t granule = 64 << 10;          ///< of ranges for random reads
+constexpr std::uint64_t smallest_window = 256 << 10;  ///< of ranges for sequential reads
+constexpr std::uint64_t largest_window = 8 << 20;
+/// The kernel's read-ahead may ask a little out of order.
+constexpr std::uint64_t sequence_slack = 128 << 10;
+/// With more than this still to come, a reconnect is cheaper than the rest of a body nobody wants.
+constexpr std::uint64_t abandon_beyond = 1 << 20;
+/// The slowest line on which a body must still be readable.
+constexpr std::uint64_t slowest_octets_per_second = 64 << 10;
+constexpr std::uint64_t assumed_size = 16 << 20;  ///< where the server tells none
+
+std::uint64_t align_down(std::uint64_t offset) { return offset / granule * granule; }
+
+}  // namespace
+
+void ReadStream::note(std::uint64_t offset, std::uint64_t length) {
+  const bool continues = offset <= position + sequence_slack && position <= offset + sequence_slack;
+  run = continues ? run + length : length;
+  position = offset + length;
+}
+
+std::uint64_t ReadStream::window() const {
+  return run < smallest_window ? 0 : std::min(std::bit_floor(run), largest_window);
+}
+
+BodyTransfer::BodyTransfer(std::shared_ptr<TransferHost> host, BodyFetcher::Request request)
+    : host_(std::move(host)), request_(std::move(request)) {}
+
+bool BodyTransfer::join(OpenDone& done) {
+  Lock lock(mutex_);
+  if (ended_) return false;
+  if (length_) {
+    lock.unlock();
+    auto body = std::make_shared<StreamedBody>(shared_from_this());
+    done(std::move(body));
+    return true;
+  }
+  openers_.push_back(std::move(done));
+  if (!running_) start_job(std::move(lock));
+  return true;
+}
+
+void BodyTransfer::stop() {
+  Lock lock(mutex_);
+  stopped_ = true;
+  auto stop = stop_;
+  lock.unlock();
+  stop.request_stop();
+}
+
+void BodyTransfer::attach(ReadStream* stream) {
+  const Lock lock(mutex_);
+  streams_.insert(stream);
+}
+
+void BodyTransfer::detach(ReadStream* stream) {
+  Lock lock(mutex_);
+  streams_.erase(stream);
+  abandon_if_unwanted(std::move(lock));
+}
+
+void BodyTransfer::abandon_if_unwanted(Lock lock) {
+  const bool wanted = !openers_.empty() || !readers_.empty() || !streams_.empty();
+  if (wanted || !running_ || stopped_ || expected_ <= abandon_beyond) return;
+  stopped_ = true;
+  auto stop = stop_;
+  lock.unlock();
+  stop.request_stop();
+}
+
+void BodyTransfer::read(ReadStream& stream, std::uint64_t offset, std::size_t length, Completion<BodySlice> done) {
+  Lock lock(mutex_);
+  const auto begin = std::min(offset, *length_);
+  const ByteSpan span{begin, begin + std::min<std::uint64_t>(length, *length_ - begin)};
+  stream.note(begin, span.length());
+  if (present_.covers(span)) {
+    auto answer = slice(span);
+    lock.unlock();
+    done(std::move(answer));
+    return read_ahead();
+  }
+  if (broken_) {
+    auto error = *broken_;
+    lock.unlock();
+    return done(fail(std::move(error)));
+  }
+  readers_.push_back(Reader{span, stream.window(), std::move(done)});
+  if (!running_) start_job(std::move(lock));
+}
+
+void BodyTransfer::read_ahead() {
+  if (whole_) return;
+  Lock lock(mutex_);
+  if (by_ranges_ && !running_ && !broken_ && next_range()) start_job(std::move(lock));
+}
+
+BodySlice BodyTransfer::slice(ByteSpan span) const {
+  return BodySlice{writer_->descriptor(), span.begin, static_cast<std::size_t>(span.length()), writer_};
+}
+
+std::optional<ByteSpan> BodyTransfer::next_range() const {
+  for (const auto& reader : readers_) {
+    if (const auto gap = present_.first_gap(reader.span)) return shape(*gap, reader);
+  }
+  for (const auto* stream : streams_) {
+    const auto window = stream->window();
+    const auto gap = present_.first_gap({stream->position, std::min(*length_, stream->position + window)});
+    if (window > 0 && gap) return present_.first_gap({gap->begin, std::min(*length_, gap->begin + window)});
+  }
+  return std::nullopt;
+}
+
+ByteSpan BodyTransfer::shape(ByteSpan gap, const Reader& reader) const {
+  auto begin = gap.begin;
+  auto end = std::max(reader.span.end, begin + reader.window);
+  if (reader.window == 0) {
+    begin = std::max(align_down(begin), present_.gap_start(begin));
+    end = align_down(end + granule - 1);
+  }
+  end = std::min({end, *length_, begin + largest_window});
+  return present_.first_gap({begin, end}).value_or(gap);
+}
+
+SteadyClock::duration BodyTransfer::patience() const {
+  const auto size = length_.value_or(request_.size == 0 ? assumed_size : request_.size);
+  const auto octets = by_ranges_ ? std::min(size, largest_window) : size;
+  return host_->settings().timeout + std::chrono::seconds(octets / slowest_octets_per_second);
+}
+
+void BodyTransfer::start_job(Lock lock) {
+  running_ = true;
+  stopped_ = false;
+  expected_ = 0;
+  stop_ = std::stop_source();
+  imap::PoolJob job;
+  job.mailbox = request_.wire_name;
+  job.priority = imap::Priority::interactive;
+  job.context = CallContext::within(patience(), stop_.get_token());
+  job.what = fmt::format("fetch message {} of {}", request_.key.uid.value, request_.key.mailbox);
+  job.run = [self = shared_from_this()](imap::Session& session, const CallContext& context) {
+    return self->run(session, context);
+  };
+  job.done = [self = shared_from_this()](const Result<void>& result) { self->finished(result); };
+  lock.unlock();
+  host_->submit(std::move(job));
+}
+
+bool BodyTransfer::has_work() const {
+  return !openers_.empty() || !readers_.empty() || (by_ranges_ && length_ && !broken_ && next_range());
+}
+
+void BodyTransfer::finished(const Result<void>& result) {
+  Lock lock(mutex_);
+  running_ = false;
+  expected_ = 0;
+  // Whoever came after the stop was requested is not to blame for it.
+  if (result || (stopped_ && !broken_)) {
+    if (has_work()) start_job(std::move(lock));
+    return;
+  }
+  if (!length_) ended_ = true;
+  const auto openers = std::exchange(openers_, {});
+  const auto readers = std::exchange(readers_, {});
+  lock.unlock();
+  for (const auto& done : openers) done(fail(result.error()));
+  for (const auto& reader : readers) reader.done(fail(result.error()));
+}
+
+}  // namespace imapfs::sync
