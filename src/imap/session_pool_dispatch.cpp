@@ -47,19 +47,19 @@ SessionPool::Implementation::Slot* SessionPool::Implementation::find_slot(const 
 
 SessionPool::Implementation::Slot* SessionPool::Implementation::choose_slot(const PoolJob& job, bool may_connect) {
   const auto rank = [&](const Slot& slot) {
-    const bool same_mailbox = slot.connected && !job.mailbox.empty() && slot.selected == job.mailbox;
-    if (slot.assigned || (slot.busy && !(slot.finishing && same_mailbox))) return 5;
-    if (same_mailbox) return slot.finishing ? 1 : 0;
-    if (slot.connected && slot.selected.empty()) return 2;
+    // A slot whose thread is only calling a completion is as good as free: what that one submits finds its session.
+    if (slot.assigned || (slot.busy && !slot.finishing)) return 4;
+    if (slot.connected && !job.mailbox.empty() && slot.selected == job.mailbox) return 0;
+    if (slot.connected && slot.selected.empty()) return 1;
     // A job that needs no mailbox takes any session rather than a connection of its own.
-    if (!slot.connected) return !may_connect ? 5 : job.mailbox.empty() ? 4 : 3;
-    return job.mailbox.empty() ? 3 : 4;
+    if (!slot.connected) return !may_connect ? 4 : job.mailbox.empty() ? 3 : 2;
+    return job.mailbox.empty() ? 2 : 3;
   };
   Slot* best = nullptr;
-  auto best_key = std::make_tuple(5, SteadyClock::time_point::max());
+  auto best_key = std::make_tuple(4, SteadyClock::time_point::min());
   for (const auto& slot : slots_) {
     const auto key = std::make_tuple(rank(*slot), slot->last_used);
-    if (std::get<0>(key) < 5 && key < best_key) {
+    if (key < best_key) {
       best = slot.get();
       best_key = key;
     }

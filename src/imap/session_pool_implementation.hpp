@@ -63,7 +63,7 @@ class SessionPool::Implementation {
     EntryPointer assigned;  ///< chosen for this slot, not yet taken by its thread
     EntryPointer running;
     bool busy = false;
-    bool finishing = false;  ///< busy only with a completion: as good as free for its own mailbox
+    bool finishing = false;  ///< busy only with a completion: as good as free
     bool connecting = false;
     bool connected = false;  ///< there is a session (readable while busy)
     bool suspect = false;    ///< another connection was lost since: check before reuse

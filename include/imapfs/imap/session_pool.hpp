@@ -10,7 +10,8 @@
 // new session until its deadline, at most three times; so jobs must be repeatable. When the server cannot be reached, the
 // pool backs off (1 s doubling to 60 s, with jitter, or what the server asked for); jobs that come meanwhile fail with the
 // last connect Error (EHOSTUNREACH …) without waiting, except that an interactive job may try again once a second.
-// The job's `done` is called exactly once, on the pool's thread or on the submitter's when refused at once.
+// The job's `done` is called exactly once, on the pool's thread or on the submitter's when refused at once. It must be quick: the session's
+// next job waits for it. A job that waits ends with EINTR or ETIMEDOUT as soon as it is cancelled or expires.
 
 #include <cstddef>
 #include <functional>
