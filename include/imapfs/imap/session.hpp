@@ -200,6 +200,7 @@ struct AccountSettings {
   std::function<Result<std::string>(const CallContext&)> password;
   QuirkOverrides quirks;
   std::size_t max_line = 1 << 20;      ///< a longer response line is a protocol error
+  bool compress = true;                ///< COMPRESS=DEFLATE where offered
 };
 
 /// Connects, secures, logs in, sends ID, enables QRESYNC/CONDSTORE/UTF8=ACCEPT where offered. Login refused: EACCES, scope

@@ -1,0 +1,109 @@
+#pragma once
+// One dialogue after another over a connection: sends a command, routes what comes back, and returns its tagged answer.
+//
+// Every untagged response is first offered to the running command; what it does not take goes to the UntaggedListener or is
+// skipped, so news is never lost and never in the way, also where it precedes a continuation. NO and BAD become Errors by
+// error_from_answer(). After an Error of scope session the channel is broken and repeats that Error. One thread at a time.
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "imapfs/imap/command_line.hpp"
+#include "imapfs/imap/fetch_parser.hpp"
+#include "imapfs/imap/response_reader.hpp"
+#include "imapfs/imap/server_traits.hpp"
+#include "imapfs/imap/session.hpp"
+#include "imapfs/imap/transport.hpp"
+
+namespace imapfs::imap {
+
+/// What kind of response the reader stands on.
+struct Response {
+  enum class Kind : std::uint8_t { untagged, tagged, continuation, junk };
+  Kind kind = Kind::junk;
+  std::optional<std::uint64_t> number;  ///< "* 5 EXISTS"
+  std::string name;                     ///< upper case: "EXISTS", "OK"; at most 32 octets; kept in place, no allocation as a rule
+  [[nodiscard]] bool is(std::string_view wanted) const { return name == wanted; }
+};
+
+/// Gets an untagged response with the reader behind its name. True: taken (what it leaves unread is skipped).
+using UntaggedHandler = std::function<Result<bool>(const Response&, ResponseReader&)>;
+
+class CommandChannel {
+ public:
+  CommandChannel(std::unique_ptr<net::ByteStream> stream, std::size_t max_line);
+
+  [[nodiscard]] Transport& transport() { return transport_; }
+  [[nodiscard]] ResponseReader& reader() { return reader_; }
+  void set_listener(UntaggedListener* listener) { listener_ = listener; }
+  void set_literal_plus(bool available) { literal_plus_ = available; }
+
+  /// Sends `command` and handles responses until it is answered with OK.
+  Result<Answer> run(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);
+
+  // The steps of run(), for commands with a dialogue of their own (IDLE, libetpan's).
+
+  /// The reason why the channel is of no use, if it is.
+  [[nodiscard]] Result<void> usable() const;
+  /// `error` if its scope is session is remembered, and returned in any case.
+  Error broken_by(Error error);
+  /// Starts a command: makes its tag the current one and returns it.
+  std::string begin(const CallContext& context);
+  /// The same with a tag made elsewhere.
+  void begin(std::string tag, const CallContext& context);
+  /// Replaces the context of the command that is running.
+  void set_context(const CallContext& context) { context_ = context; }
+  Result<void> write(std::string_view bytes, const CallContext& context);
+  /// Reads up to the next response that is tagged, or a continuation; untagged ones go to `handler`, then to dispatch().
+  Result<Response> next_event(const UntaggedHandler& handler);
+  /// Reads one response. Junk is counted and skipped here, unless it is an error in disguise.
+  Result<Response> next_response();
+  /// Offers an untagged response to the handler, else does what must be done with it, and finishes it.
+  Result<void> take_untagged(const Response& response, const UntaggedHandler& handler);
+  /// Gives the listener a row that a command saw and did not ask for.
+  void deliver_fetch(const FetchRow& row);
+  /// The tagged answer the reader stands on.
+  Result<Answer> tagged_answer(const Response& response);
+
+  /// Untagged data that reached the listener so far.
+  [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
+  /// Capabilities last announced by the server in any form; consumed by the caller.
+  std::optional<std::set<std::string>> take_capabilities();
+  [[nodiscard]] const std::set<std::string>& enabled() const { return enabled_; }
+
+ private:
+  Result<std::optional<Answer>> send(const CommandLine& command, const std::string& tag, const UntaggedHandler& handler,
+                                     const CallContext& context);
+  Result<void> dispatch(const Response& response);
+  Result<void> dispatch_status_text(const Response& response);
+  Result<void> dispatch_data(const Response& response);
+  Result<void> deliver_vanished();
+  Result<void> deliver_status();
+  Result<void> junk_line();
+  Error closed_error(Error error) const;
+  void note_codes(const Answer& answer);
+  void trace_line(std::string_view direction, std::string_view line) const;
+
+  Transport transport_;
+  ResponseReader reader_;
+  FetchParser fetch_parser_;
+  UntaggedListener* listener_ = nullptr;
+  CallContext context_;
+  std::string tag_;
+  std::uint64_t next_tag_ = 1;
+  std::uint64_t delivered_ = 0;
+  std::uint32_t junk_ = 0;
+  bool literal_plus_ = false;
+  bool traced_ = false;
+  std::optional<Answer> bye_;
+  std::optional<Error> broken_;
+  std::optional<std::set<std::string>> capabilities_;
+  std::set<std::string> enabled_;
+};
+
+}  // namespace imapfs::imap

@@ -1,0 +1,76 @@
+#pragma once
+// Session over libetpan and the streaming reader: libetpan for login and simple commands, the reader for everything that carries
+// rows, bodies or news. One file per command family in src/imap (select_command.cpp, fetch_command.cpp, …).
+//
+// Contracts are those of Session. The constructor takes a connection that is logged in; see login.hpp for how it gets there.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imapfs/imap/command_channel.hpp"
+#include "imapfs/imap/etpan_link.hpp"
+#include "imapfs/imap/session.hpp"
+
+namespace imapfs::imap {
+
+/// The two faces of one connection, in the order in which they must be built.
+struct Connection {
+  Connection(std::unique_ptr<net::ByteStream> stream, std::size_t max_line)
+      : channel(std::move(stream), max_line), link(channel) {}
+  CommandChannel channel;
+  EtpanLink link;
+};
+
+class EtpanSession final : public Session {
+ public:
+  struct Login {
+    ServerTraits traits;
+    std::string description;  ///< "imaps host:port"
+  };
+  EtpanSession(std::unique_ptr<Connection> connection, Login login);
+
+  [[nodiscard]] const ServerTraits& traits() const override { return login_.traits; }
+  [[nodiscard]] std::string description() const override;
+  void set_listener(UntaggedListener* listener) override { connection_->channel.set_listener(listener); }
+  Result<std::vector<Namespace>> namespaces(const CallContext& context) override;
+  Result<std::vector<ListedMailbox>> list(const WireName& wire_reference, const CallContext& context) override;
+  Result<MailboxStatus> status(const WireName& mailbox, const CallContext& context) override;
+  [[nodiscard]] const WireName& selected() const override { return selected_; }
+  Result<SelectedMailbox> select(const SelectRequest& request, const CallContext& context) override;
+  Result<void> fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
+                     const CallContext& context) override;
+  Result<void> fetch_body(Uid uid, std::optional<OctetRange> range, BodySink& sink,
+                          const CallContext& context) override;
+  Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
+                                   BodySink& tail_sink, const CallContext& context) override;
+  Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
+                                          const CallContext& context) override;
+  Result<UidSet> search(const std::string& criteria, const CallContext& context) override;
+  Result<void> noop(const CallContext& context) override;
+  Result<std::optional<Quota>> quota(const WireName& mailbox, const CallContext& context) override;
+  Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) override;
+  Result<void> notify_personal(const CallContext& context) override;
+  void logout() override;
+
+ private:
+  [[nodiscard]] CommandLine command(std::string_view name) const { return CommandLine(name, utf8_); }
+  [[nodiscard]] bool has(std::string_view capability) const { return login_.traits.has(capability); }
+  [[nodiscard]] std::string status_items() const;
+  [[nodiscard]] std::string decoded(const WireName& name) const;
+  Result<std::vector<ListedMailbox>> list_with(const CommandLine& command, const WireName& reference,
+                                               const CallContext& context);
+  class BodyFetch;
+  Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
+  Result<void> finish_idle(const CallContext& context);
+
+  std::unique_ptr<Connection> connection_;
+  Login login_;
+  FetchParser fetch_parser_;
+  WireName selected_;
+  bool utf8_ = false;              ///< UTF8=ACCEPT is enabled: names are UTF-8, and 8-bit may stand in quotes
+  bool list_return_failed_ = false;
+};
+
+}  // namespace imapfs::imap

@@ -1,0 +1,48 @@
+#pragma once
+// The bytes of one IMAP connection: the net::ByteStream, the upgrade to TLS, and COMPRESS=DEFLATE (RFC 4978) on top.
+//
+// Counts what passes in telemetry. Errors are the stream's (scope session); the end of the stream is an error too, with
+// Retry::now, because IMAP never ends in the middle of a dialogue. One thread at a time; owns the stream.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "imapfs/net/byte_stream.hpp"
+#include "imapfs/net/tls_stream.hpp"
+
+namespace imapfs::imap {
+
+class DeflateCodec;
+
+class Transport {
+ public:
+  explicit Transport(std::unique_ptr<net::ByteStream> stream);
+  ~Transport();
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  /// Reads at least one byte.
+  Result<std::size_t> read(std::span<char> buffer, const CallContext& context);
+  Result<void> write(std::string_view bytes, const CallContext& context);
+  /// Waits until read() has something. ETIMEDOUT and EINTR leave the connection usable.
+  Result<void> wait_readable(const CallContext& context);
+
+  /// The stream becomes TLS. Nothing read before may be used after.
+  Result<void> start_tls(const std::string& host, const net::TlsSettings& settings, const CallContext& context);
+  /// From here on both directions are raw DEFLATE. `already_read` is what was read beyond the tagged OK.
+  Result<void> start_compression(std::string_view already_read);
+
+  [[nodiscard]] std::string description() const;
+
+ private:
+  Result<std::size_t> read_stream(std::span<char> buffer, const CallContext& context);
+
+  std::unique_ptr<net::ByteStream> stream_;
+  std::unique_ptr<DeflateCodec> codec_;
+  std::string ahead_;  ///< decompressed by wait_readable(), not yet read
+};
+
+}  // namespace imapfs::imap

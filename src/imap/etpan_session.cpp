@@ -1,0 +1,104 @@
+#include "imapfs/imap/etpan_session.hpp"
+
+#include <utility>
+
+#include "imapfs/imap/response_values.hpp"
+#include "imapfs/mime/names.hpp"
+
+namespace imapfs::imap {
+namespace {
+
+constexpr auto logout_patience = std::chrono::seconds(1);
+constexpr std::size_t max_namespaces = 1000;
+
+void add_namespaces(std::vector<Namespace>& result, const mailimap_namespace_item* item, Namespace::Kind kind) {
+  if (item == nullptr || item->ns_data_list == nullptr) return;
+  for (auto* cell = clist_begin(item->ns_data_list); cell != nullptr && result.size() < max_namespaces;
+       cell = clist_next(cell)) {
+    const auto* info = static_cast<const mailimap_namespace_info*>(clist_content(cell));
+    if (info == nullptr || info->ns_prefix == nullptr) continue;
+    result.push_back({kind, info->ns_prefix, {}, info->ns_delimiter});
+  }
+}
+
+/// `* QUOTA "" (STORAGE 10 512 MESSAGE 3 1000)`, behind the root's name. Sets the quota if STORAGE has a limit.
+Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
+  std::string storage;
+  IMAPFS_TRY(reader.string(storage, max_mailbox_name));
+  reader.skip_spaces();
+  if (!reader.accept('(')) return {};
+  while (!reader.at_end()) {
+    reader.skip_spaces();
+    if (reader.accept(')')) break;
+    const bool is_storage = iequals(reader.atom(), "STORAGE");
+    reader.skip_spaces();
+    const auto used = reader.number();
+    reader.skip_spaces();
+    const auto limit = reader.number();
+    if (!used || !limit) return {};
+    // Several roots may cover a mailbox: the one with the least room left counts.
+    if (is_storage && (!quota || *limit - std::min(*used, *limit) < quota->limit_kib - quota->used_kib)) {
+      quota = Quota{std::min(*used, *limit), *limit};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+EtpanSession::EtpanSession(std::unique_ptr<Connection> connection, Login login)
+    : connection_(std::move(connection)), login_(std::move(login)) {
+  utf8_ = connection_->channel.enabled().contains("UTF8=ACCEPT") || connection_->channel.enabled().contains("IMAP4REV2");
+}
+
+std::string EtpanSession::description() const {
+  return login_.description + ' ' + connection_->channel.transport().description();
+}
+
+Result<std::vector<Namespace>> EtpanSession::namespaces(const CallContext& context) {
+  std::vector<Namespace> result;
+  if (!has("NAMESPACE")) return std::vector<Namespace>{Namespace{}};
+  mailimap_namespace_data* data = nullptr;
+  const EtpanLink::Command namespace_command{"NAMESPACE", {"NAMESPACE"}, false};
+  IMAPFS_TRY(connection_->link.call(namespace_command, context,
+                                    [&](mailimap* imap) { return mailimap_namespace(imap, &data); }));
+  if (data != nullptr) {
+    add_namespaces(result, data->ns_personal, Namespace::Kind::personal);
+    add_namespaces(result, data->ns_other, Namespace::Kind::other_users);
+    add_namespaces(result, data->ns_shared, Namespace::Kind::shared);
+    mailimap_namespace_data_free(data);
+  }
+  for (auto& space : result) space.prefix = decoded(space.wire_prefix);
+  if (result.empty()) result.emplace_back();
+  return result;
+}
+
+Result<void> EtpanSession::noop(const CallContext& context) {
+  const EtpanLink::Command noop_command{"NOOP", {}, false};
+  IMAPFS_TRY(connection_->link.call(noop_command, context, mailimap_noop));
+  return {};
+}
+
+/// Our own reader: libetpan's quota is 32 bits, which ends at 4 TiB.
+Result<std::optional<Quota>> EtpanSession::quota(const WireName& mailbox, const CallContext& context) {
+  std::optional<Quota> result;
+  if (!has("QUOTA")) return result;
+  auto line = command("GETQUOTAROOT");
+  line.string(mailbox);
+  const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
+    if (response.is("QUOTAROOT")) return true;
+    if (!response.is("QUOTA")) return false;
+    IMAPFS_TRY(take_quota(reader, result));
+    return true;
+  };
+  IMAPFS_TRY(connection_->channel.run(line, handler, context));
+  return result;
+}
+
+void EtpanSession::logout() {
+  const EtpanLink::Command logout_command{"LOGOUT", {}, false};
+  const auto context = CallContext::within(logout_patience);
+  (void)connection_->link.call(logout_command, context, mailimap_logout);
+}
+
+}  // namespace imapfs::imap

@@ -1,0 +1,83 @@
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/imap/etpan_session.hpp"
+#include "imapfs/imap/response_values.hpp"
+
+namespace imapfs::imap {
+namespace {
+
+bool is_field_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return c > ' ' && c < 0x7f && c != ':' && c != '(' && c != ')' && c != '"' && c != '\\' && c != '{' && c != ']';
+  });
+}
+
+Result<std::string> header_fields_item(const std::vector<std::string>& fields) {
+  std::string item = "BODY.PEEK[HEADER.FIELDS (";
+  for (const auto& field : fields) {
+    if (!is_field_name(field)) return fail(EINVAL, "\"{}\" is no header field", telemetry::printable(field));
+    if (item.back() != '(') item += ' ';
+    item += upper(field);
+  }
+  return item + ")]";
+}
+
+Result<std::string> items_text(const FetchItems& items) {
+  std::string text = "(UID";
+  if (items.flags) text += " FLAGS";
+  if (items.internal_date) text += " INTERNALDATE";
+  if (items.size) text += " RFC822.SIZE";
+  if (items.modseq) text += " MODSEQ";
+  if (!items.header_fields.empty()) text += ' ' + IMAPFS_TRY(header_fields_item(items.header_fields));
+  return text + ')';
+}
+
+/// Whether a row answers the request, rather than being news of a flag change that happened to come in between.
+bool answers(const FetchRow& row, const Session::FetchRequest& request) {
+  if (!request.uids.contains(row.uid)) return false;
+  const auto& items = request.items;
+  const bool only_news = !items.internal_date && !items.size && items.header_fields.empty();
+  if (only_news) return true;
+  return (items.internal_date && row.internal_date) || (items.size && row.size) ||
+         (!items.header_fields.empty() && row.header_block.data() != nullptr);
+}
+
+}  // namespace
+
+Result<void> EtpanSession::fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
+                                 const CallContext& context) {
+  if (request.uids.empty()) return {};
+  auto line = command("UID FETCH");
+  line.word(request.uids.to_string()).word(IMAPFS_TRY(items_text(request.items)));
+  if (request.changed_since) line.word(fmt::format("(CHANGEDSINCE {})", request.changed_since->value));
+  auto& channel = connection_->channel;
+  std::uint64_t headers = 0;
+  const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
+    if (!response.is("FETCH") || !response.number) return false;
+    const auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
+    if (!answers(row, request)) {
+      channel.deliver_fetch(row);
+      return true;
+    }
+    if (row.header_block.data() != nullptr) ++headers;
+    rows(row);
+    return true;
+  };
+  auto outcome = channel.run(line, handler, context);
+  telemetry::counters().headers_fetched.fetch_add(headers, std::memory_order_relaxed);
+  if (!outcome) return fail(std::move(outcome).error());
+  return {};
+}
+
+Result<std::string> EtpanSession::fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
+                                                      const CallContext& context) {
+  FetchRequest request{UidSet::single(uid), {}, {}};
+  request.items.header_fields = fields;
+  std::optional<std::string> block;
+  IMAPFS_TRY(fetch(request, [&](const FetchRow& row) { block = std::string(row.header_block); }, context));
+  if (!block) return fail(ENOENT, Scope::message, Retry::never, "the server has no message with UID {}", uid.value);
+  return std::move(*block);
+}
+
+}  // namespace imapfs::imap

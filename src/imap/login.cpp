@@ -1,0 +1,194 @@
+#include "imapfs/imap/login.hpp"
+
+#include <utility>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/imap/authentication.hpp"
+#include "imapfs/imap/etpan_session.hpp"
+#include "imapfs/imap/response_values.hpp"
+
+
+namespace imapfs::imap {
+namespace {
+
+constexpr std::size_t max_greeting = 1000;
+
+/// The steps of a login, in order; each leaves the connection ready for the next.
+class LoginDialogue {
+ public:
+  LoginDialogue(std::unique_ptr<net::ByteStream> stream, const AccountSettings& settings, const CallContext& context)
+      : connection_(std::make_unique<Connection>(std::move(stream), settings.max_line)),
+        settings_(settings),
+        context_(context) {}
+
+  Result<std::unique_ptr<Session>> run() {
+    IMAPFS_TRY(read_greeting());
+    IMAPFS_TRY(connection_->link.connect(preauthenticated_));
+    IMAPFS_TRY(know_capabilities());
+    if (!settings_.implicit_tls) IMAPFS_TRY(secure());
+    if (!preauthenticated_) {
+      IMAPFS_TRY(authenticate(*connection_, capabilities_, settings_, context_));
+      // RFC 9051 §6.2: what was announced before the login says nothing about what holds after it.
+      capabilities_ = Capabilities();
+      IMAPFS_TRY(know_capabilities());
+    }
+    IMAPFS_TRY(identify());
+    auto traits = make_traits(greeting_, capabilities_, id_, settings_.quirks);
+    IMAPFS_TRY(compress(traits));
+    IMAPFS_TRY(enable(traits));
+    connection_->channel.set_literal_plus(traits.has("LITERAL+"));
+    EtpanSession::Login login{std::move(traits), fmt::format("{} {}:{}", settings_.implicit_tls ? "imaps" : "imap",
+                                                             settings_.endpoint.host, settings_.endpoint.port)};
+    return std::unique_ptr<Session>(std::make_unique<EtpanSession>(std::move(connection_), std::move(login)));
+  }
+
+ private:
+  Result<void> read_greeting();
+  Result<void> know_capabilities();
+  Result<void> secure();
+  Result<void> start_tls();
+  Result<void> identify();
+  Result<void> compress(const ServerTraits& traits);
+  Result<void> enable(ServerTraits& traits);
+
+  std::unique_ptr<Connection> connection_;
+  const AccountSettings& settings_;
+  const CallContext& context_;
+  std::string greeting_;
+  Capabilities capabilities_;
+  IdFields id_;
+  bool preauthenticated_ = false;
+};
+
+/// libetpan crashes on hostile greetings: this one is read here, and libetpan gets a harmless one.
+Result<void> LoginDialogue::read_greeting() {
+  auto& channel = connection_->channel;
+  channel.begin(std::string(), context_);
+  while (true) {
+    const auto response = IMAPFS_TRY(channel.next_response());
+    const auto& name = response.name;
+    if (response.kind != Response::Kind::untagged || (name != "OK" && name != "PREAUTH" && name != "BYE")) {
+      return fail(channel.broken_by(Error{EIO, Scope::session, Retry::later, "the server's greeting is not IMAP"}));
+    }
+    greeting_ = telemetry::printable(channel.reader().rest(), max_greeting);
+    if (name == "BYE") {
+      const auto answer = parse_status_text(Answer::Kind::bye, channel.reader().rest());
+      return fail(channel.broken_by(error_from_answer("greeting", answer)));
+    }
+    preauthenticated_ = name == "PREAUTH";
+    return channel.take_untagged(response, nullptr);
+  }
+}
+
+Result<void> LoginDialogue::know_capabilities() {
+  auto& channel = connection_->channel;
+  auto announced = channel.take_capabilities();
+  if (!announced || announced->empty()) {
+    mailimap_capability_data* data = nullptr;
+    const EtpanLink::Command command{"CAPABILITY", {"CAPABILITY"}, false};
+    IMAPFS_TRY(connection_->link.call(command, context_,
+                                      [&](mailimap* imap) { return mailimap_capability(imap, &data); }));
+    if (data != nullptr) mailimap_capability_data_free(data);
+    announced = channel.take_capabilities();
+  }
+  capabilities_ = Capabilities(announced.value_or(std::set<std::string>{}));
+  return {};
+}
+
+Result<void> LoginDialogue::secure() {
+  if (preauthenticated_ && !settings_.allow_plain) {
+    // RFC 9051 §11.3: a PREAUTH greeting makes STARTTLS impossible; it may come from an attacker in between.
+    return fail(EACCES, Scope::account, Retry::never,
+                "{} greets as already logged in (PREAUTH) on an unencrypted connection: refused; use imaps://",
+                settings_.endpoint.host);
+  }
+  if (capabilities_.has("STARTTLS") && !preauthenticated_) return start_tls();
+  if (settings_.allow_plain) return {};
+  return fail(EACCES, Scope::account, Retry::never,
+              "{} offers no STARTTLS on port {}, so the connection cannot be encrypted; use imaps:// instead",
+              settings_.endpoint.host, settings_.endpoint.port);
+}
+
+Result<void> LoginDialogue::start_tls() {
+  auto& reader = connection_->channel.reader();
+  const auto refuse = [&] {
+    return fail(connection_->channel.broken_by(
+        Error{EACCES, Scope::account, Retry::never,
+              fmt::format("{} sent data before TLS that it must not send: refused, somebody may be tampering with the "
+                          "connection",
+                          settings_.endpoint.host)}));
+  };
+  if (reader.has_buffered()) return refuse();
+  const EtpanLink::Command command{"STARTTLS", {}, false};
+  IMAPFS_TRY(connection_->link.call(command, context_, mailimap_starttls));
+  if (reader.has_buffered()) return refuse();
+  auto secured = connection_->channel.transport().start_tls(settings_.endpoint.host, settings_.tls, context_);
+  if (!secured) return fail(std::move(secured).error());
+  (void)connection_->channel.take_capabilities();
+  capabilities_ = Capabilities();
+  return know_capabilities();
+}
+
+/// Some servers refuse SELECT to clients that did not introduce themselves, so ID is always sent where it is known.
+Result<void> LoginDialogue::identify() {
+  if (!capabilities_.has("ID")) return {};
+  id_ = IMAPFS_TRY(exchange_id(*connection_, context_));
+  return {};
+}
+
+Result<void> LoginDialogue::compress(const ServerTraits& traits) {
+  if (!settings_.compress || !traits.has("COMPRESS=DEFLATE")) return {};
+  auto& channel = connection_->channel;
+  CommandLine line("COMPRESS");
+  line.word("DEFLATE");
+  auto answer = channel.run(line, nullptr, context_);
+  if (!answer) {
+    if (answer.error().scope >= Scope::session) return fail(std::move(answer).error());
+    return {};  // [COMPRESSIONACTIVE] and the like: it goes on uncompressed
+  }
+  return channel.transport().start_compression(channel.reader().take_buffered());
+}
+
+Result<void> LoginDialogue::enable(ServerTraits& traits) {
+  if (!traits.has("ENABLE")) return {};
+  std::vector<std::string> wanted;
+  for (const auto* word : {"QRESYNC", "CONDSTORE", "UTF8=ACCEPT"}) {
+    if (traits.has(word)) wanted.emplace_back(word);
+  }
+  if (wanted.empty()) return {};
+  if (wanted.front() == "QRESYNC") std::erase(wanted, "CONDSTORE");  // RFC 7162 §3.2.3: implied
+  auto outcome = enable_capabilities(*connection_, wanted, context_);
+  if (!outcome && outcome.error().scope >= Scope::session) return fail(std::move(outcome).error());
+  // RFC 7162 §3.2.5: QRESYNC in SELECT is only allowed once ENABLED said so.
+  if (!connection_->channel.enabled().contains("QRESYNC")) traits.capabilities.remove("QRESYNC");
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> login_session(std::unique_ptr<net::ByteStream> stream, const AccountSettings& settings,
+                                               const CallContext& context) {
+  return LoginDialogue(std::move(stream), settings, context).run();
+}
+
+Result<std::unique_ptr<Session>> open_session(const AccountSettings& settings, const CallContext& context) {
+  const auto where = fmt::format("{}:{}", settings.endpoint.host, settings.endpoint.port);
+  auto& counters = telemetry::counters();
+  counters.connects.fetch_add(1, std::memory_order_relaxed);
+  const auto attempt = [&]() -> Result<std::unique_ptr<Session>> {
+    auto stream = IMAPFS_TRY(net::connect_tcp(settings.endpoint, context));
+    if (settings.implicit_tls) {
+      stream = IMAPFS_TRY(net::start_tls(std::move(stream), settings.endpoint.host, settings.tls, context));
+    }
+    return login_session(std::move(stream), settings, context);
+  };
+  auto session = attempt();
+  if (session) return session;
+  counters.connect_failures.fetch_add(1, std::memory_order_relaxed);
+  auto error = std::move(session).error();
+  if (error.scope < Scope::session) error.scope = Scope::session;
+  if (error.what.find(settings.endpoint.host) != std::string::npos) return fail(std::move(error));
+  return fail(std::move(error).while_doing(where));
+}
+
+}  // namespace imapfs::imap

@@ -1,0 +1,56 @@
+#include "imapfs/imap/etpan_session.hpp"
+#include "imapfs/imap/response_values.hpp"
+
+namespace imapfs::imap {
+namespace {
+
+/// (TAG "F7") UID ALL 1:5,7
+Result<void> take_esearch(ResponseReader& reader, UidSet& found) {
+  while (true) {
+    reader.skip_spaces();
+    if (reader.at_end()) return {};
+    if (reader.peek() == '(') {
+      IMAPFS_TRY(reader.skip_value());
+      continue;
+    }
+    const auto word = reader.atom();
+    if (iequals(word, "UID")) continue;
+    reader.skip_spaces();
+    if (iequals(word, "ALL")) {
+      found = IMAPFS_TRY(parse_uid_set(reader));
+    } else {
+      IMAPFS_TRY(reader.skip_value());
+    }
+  }
+}
+
+void add_all(UidSet& set, const UidSet& more) {
+  if (set.empty()) {
+    set = more;
+    return;
+  }
+  for (const auto& range : more.ranges()) set.add(Uid{range.first}, Uid{range.last});
+}
+
+}  // namespace
+
+Result<UidSet> EtpanSession::search(const std::string& criteria, const CallContext& context) {
+  auto line = command("UID SEARCH");
+  if (has("ESEARCH")) line.word("RETURN (ALL)");
+  line.word(criteria);
+  IMAPFS_TRY(line.check());
+  UidSet found;
+  const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
+    if (response.is("ESEARCH")) {
+      IMAPFS_TRY(take_esearch(reader, found));
+      return true;
+    }
+    if (!response.is("SEARCH")) return false;
+    add_all(found, IMAPFS_TRY(parse_uid_words(reader)));
+    return true;
+  };
+  IMAPFS_TRY(connection_->channel.run(line, handler, context));
+  return found;
+}
+
+}  // namespace imapfs::imap
