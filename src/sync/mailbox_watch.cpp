@@ -40,7 +40,9 @@ MailboxWatch::MailboxWatch(EngineImplementation& engine, MailboxPointer mailbox,
   snapshot_.lock()->name = settings.name;
 }
 
-MailboxWatch::~MailboxWatch() {
+MailboxWatch::~MailboxWatch() { stop(); }
+
+void MailboxWatch::stop() {
   watcher_.stop();
   on_watching(false, "stopped");
 }
@@ -54,7 +56,8 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
   snapshot_.lock()->description = session.description();
   messages_came_ = compare_all_ = false;
   auto result = catch_up(session, context);
-  ended_ = !result && result.error().scope < Scope::session && !context.cancelled();
+  // The watcher gives up after an Error that no new connection can cure.
+  ended_ = !result && result.error().scope < Scope::session && result.error().retry == Retry::never;
   return result;
 }
 
@@ -76,7 +79,8 @@ Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& c
   }
   imap::Session::SelectRequest request;
   request.mailbox = replica.identity().wire_name;
-  const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
+  const auto patience = CallContext::within(engine_.sync_settings().command_timeout, context.stop);
+  const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, patience));
   replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
   replica.publish();
   engine_.hint(mailbox_);

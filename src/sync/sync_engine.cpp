@@ -71,7 +71,7 @@ void EngineImplementation::stop() {
   if (helper_) helper_->close();
   // Watchers and pool call back into this object until they are closed.
   auto watches = std::exchange(*watches_.lock(), {});
-  watches.clear();
+  for (const auto& watch : watches) watch->stop();
   if (fetcher_) fetcher_->close();
   if (pool_) pool_->close();
   store_.close();

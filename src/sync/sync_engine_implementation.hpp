@@ -84,6 +84,8 @@ class MailboxWatch final : public imap::WatchListener {
   void on_mailbox_list_changed() override;
 
   void start() { watcher_.start(); }
+  /// Joins the watcher's thread. To be called before the last reference goes: that may be status(), which must not block.
+  void stop();
   void retry_now() { watcher_.retry_now(); }
   [[nodiscard]] const MailboxPointer& mailbox() const { return mailbox_; }
   /// The mailbox could not be watched, though the connection was good.

@@ -122,6 +122,7 @@ void EngineImplementation::keep_watchers() {
     if (!inbox) return;
     watches.push_back(make_watch("watch-1", inbox));
   } else if (watches[0]->ended()) {
+    watches[0]->stop();
     watches[0] = make_watch("watch-1", watches[0]->mailbox());
   }
   const bool has_notify = traits_.with_lock([](const auto& traits) { return traits && traits->has("NOTIFY"); });
@@ -132,6 +133,7 @@ void EngineImplementation::keep_watchers() {
     if (target && may_change && (watches.size() < 2 || watches[1]->mailbox() != target)) {
       // The old one first: the connection budget holds at every moment.
       if (watches.size() == 2) {
+        watches.back()->stop();
         watches.pop_back();
         *watches_.lock() = watches;
       }

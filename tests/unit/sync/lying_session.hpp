@@ -1,0 +1,92 @@
+#pragma once
+// A session that tells what a FakeServer says, after a test has bent it.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "imapfs/imap/session.hpp"
+
+namespace imapfs::sync {
+
+/// How a server deviates. Shared by all its sessions.
+struct Lies {
+  bool omit_vanished = false;                                 ///< QRESYNC without VANISHED
+  bool reverse_rows = false;                                  ///< FETCH rows from the highest UID down
+  std::function<void(imap::SelectedMailbox&)> bend_selected;  ///< what SELECT answers
+  std::function<void(imap::FetchRow&)> bend_row;
+};
+
+class LyingSession : public imap::Session {
+ public:
+  LyingSession(std::unique_ptr<imap::Session> honest, std::shared_ptr<Lies> lies)
+      : honest_(std::move(honest)), lies_(std::move(lies)) {}
+
+  [[nodiscard]] const imap::ServerTraits& traits() const override { return honest_->traits(); }
+  [[nodiscard]] std::string description() const override { return honest_->description(); }
+  void set_listener(imap::UntaggedListener* listener) override { honest_->set_listener(listener); }
+  Result<std::vector<imap::Namespace>> namespaces(const CallContext& context) override {
+    return honest_->namespaces(context);
+  }
+  Result<std::vector<imap::ListedMailbox>> list(const imap::WireName& prefix, const CallContext& context) override {
+    return honest_->list(prefix, context);
+  }
+  Result<MailboxStatus> status(const imap::WireName& mailbox, const CallContext& context) override {
+    return honest_->status(mailbox, context);
+  }
+  [[nodiscard]] const imap::WireName& selected() const override { return honest_->selected(); }
+  Result<imap::SelectedMailbox> select(const SelectRequest& request, const CallContext& context) override {
+    auto bent = request;
+    if (lies_->omit_vanished) bent.vanished = nullptr;
+    auto selected = honest_->select(bent, context);
+    if (selected && lies_->bend_selected) lies_->bend_selected(*selected);
+    return selected;
+  }
+  Result<void> fetch(const FetchRequest& request, const std::function<void(const imap::FetchRow&)>& rows,
+                     const CallContext& context) override {
+    std::vector<std::pair<imap::FetchRow, std::string>> kept;
+    const auto bend = [&](const imap::FetchRow& row) {
+      auto bent = row;
+      if (lies_->bend_row) lies_->bend_row(bent);
+      if (!lies_->reverse_rows) return rows(bent);
+      kept.emplace_back(bent, std::string(bent.header_block));
+    };
+    auto result = honest_->fetch(request, bend, context);
+    for (auto entry = kept.rbegin(); entry != kept.rend(); ++entry) {
+      entry->first.header_block = entry->second;
+      rows(entry->first);
+    }
+    return result;
+  }
+  Result<void> fetch_body(Uid uid, std::optional<imap::OctetRange> range, imap::BodySink& sink,
+                          const CallContext& context) override {
+    return honest_->fetch_body(uid, range, sink, context);
+  }
+  Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head, imap::OctetRange tail, imap::BodySink& head_sink,
+                                   imap::BodySink& tail_sink, const CallContext& context) override {
+    return honest_->fetch_head_and_tail(uid, head, tail, head_sink, tail_sink, context);
+  }
+  Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
+                                          const CallContext& context) override {
+    return honest_->fetch_header_fields(uid, fields, context);
+  }
+  Result<UidSet> search(const std::string& criteria, const CallContext& context) override {
+    return honest_->search(criteria, context);
+  }
+  Result<void> noop(const CallContext& context) override { return honest_->noop(context); }
+  Result<std::optional<imap::Quota>> quota(const imap::WireName& mailbox, const CallContext& context) override {
+    return honest_->quota(mailbox, context);
+  }
+  Result<imap::IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) override {
+    return honest_->idle(renew_after, context);
+  }
+  Result<void> notify_personal(const CallContext& context) override { return honest_->notify_personal(context); }
+  void logout() override { honest_->logout(); }
+
+ private:
+  std::unique_ptr<imap::Session> honest_;
+  std::shared_ptr<Lies> lies_;
+};
+
+}  // namespace imapfs::sync
