@@ -59,10 +59,22 @@ Result<void> prepare_file(const std::string& path) {
   return {};
 }
 
+/// SQLite takes a cut-off last page for one of zeros. A file that has a log may be caught in the middle of growing, and the log repairs it.
+bool ends_within_a_page(const std::string& path, std::int64_t page_size) {
+  struct stat file {};
+  struct stat log {};
+  if (::stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0) return false;
+  return ::stat(path.c_str(), &file) == 0 && page_size > 0 && file.st_size > page_size && file.st_size % page_size != 0;
+}
+
 int errnum_of(int code) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return corrupt_errnum;
+    case SQLITE_NOTADB:
+    // The statements are fixed, so a schema they do not fit ("no such column") or data of the wrong kind is damage too.
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH: return corrupt_errnum;
     case SQLITE_FULL: return ENOSPC;
     case SQLITE_READONLY: return EROFS;
     case SQLITE_CANTOPEN:
@@ -148,6 +160,7 @@ Result<std::unique_ptr<Database>> Database::open_once(const std::string& path, c
   bool newer = false;
   auto opened = attempt([&] {
     database.reset(new Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX));
+    if (ends_within_a_page(path, database->connection_.execAndGet("PRAGMA page_size").getInt())) throw CorruptContent("cut off");
     database->configure();
     newer = database->connection_.execAndGet("PRAGMA user_version").getInt() > static_cast<int>(schema.migrations.size());
     const int application = database->connection_.execAndGet("PRAGMA application_id").getInt();
