@@ -56,8 +56,9 @@ Result<void> try_mechanism(Connection& connection, std::string_view mechanism, c
   const EtpanLink::Command command{"AUTHENTICATE", {}, true};
   const std::string name(mechanism);
   IMAPFS_TRY(connection.link.call(command, context, [&](mailimap* imap) {
-    return mailimap_authenticate(imap, name.c_str(), settings.endpoint.host.c_str(), nullptr, nullptr,
-                                 settings.user.c_str(), settings.user.c_str(), password.value.c_str(), nullptr);
+    // An empty authorization identity: to act as oneself (RFC 4616 §2); some servers refuse one that is given.
+    return mailimap_authenticate(imap, name.c_str(), settings.endpoint.host.c_str(), nullptr, nullptr, "",
+                                 settings.user.c_str(), password.value.c_str(), nullptr);
   }));
   return {};
 }

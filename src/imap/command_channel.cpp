@@ -75,7 +75,8 @@ Result<void> CommandChannel::write(std::string_view bytes, const CallContext& co
 Result<Response> CommandChannel::next_response() {
   while (true) {
     if (auto loaded = reader_.next(); !loaded) return fail(broken_by(std::move(loaded).error()));
-    if (traced_) trace_line("<", reader_.rest());
+    // A continuation may be part of a SASL exchange: its text is not logged.
+    if (traced_) trace_line("<", reader_.rest().starts_with("+") ? "+" : reader_.rest());
     Response response;
     if (reader_.accept('+')) {
       // Some servers leave out the space.

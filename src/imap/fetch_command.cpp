@@ -34,13 +34,11 @@ Result<std::string> items_text(const FetchItems& items) {
 }
 
 /// Whether a row answers the request, rather than being news of a flag change that happened to come in between.
-bool answers(const FetchRow& row, const Session::FetchRequest& request) {
+bool answers(const FetchRow& row, bool named_listing_item, const Session::FetchRequest& request) {
   if (!request.uids.contains(row.uid)) return false;
   const auto& items = request.items;
   const bool only_news = !items.internal_date && !items.size && items.header_fields.empty();
-  if (only_news) return true;
-  return (items.internal_date && row.internal_date) || (items.size && row.size) ||
-         (!items.header_fields.empty() && row.header_block.data() != nullptr);
+  return only_news || named_listing_item;
 }
 
 }  // namespace
@@ -56,7 +54,7 @@ Result<void> EtpanSession::fetch(const FetchRequest& request, const std::functio
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (!response.is("FETCH") || !response.number) return false;
     const auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
-    if (!answers(row, request)) {
+    if (!answers(row, fetch_parser_.named_listing_item(), request)) {
       channel.deliver_fetch(row);
       return true;
     }

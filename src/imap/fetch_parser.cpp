@@ -44,6 +44,7 @@ Result<void> pour_literal(ResponseReader& reader, BodySink& sink) {
 
 Result<FetchRow> FetchParser::parse(ResponseReader& reader, BodyReceiver* bodies) {
   FetchRow row;
+  named_listing_item_ = false;
   reader.skip_spaces();
   if (!reader.accept('(')) return row;
   while (true) {
@@ -75,9 +76,11 @@ Result<void> FetchParser::item(ResponseReader& reader, FetchRow& row, BodyReceiv
     if (reader.peek() != '(') return reader.skip_value();
     row.flags = parse_flag_list(reader);
   } else if (iequals(name, "RFC822.SIZE")) {
+    named_listing_item_ = true;
     row.size = reader.number();
     if (!row.size) return reader.skip_value();
   } else if (iequals(name, "INTERNALDATE")) {
+    named_listing_item_ = true;
     const auto text = IMAPFS_TRY(reader.string(scratch_, 64));
     if (text) row.internal_date = parse_internal_date(*text);
   } else if (iequals(name, "MODSEQ")) {
@@ -103,6 +106,7 @@ Result<void> FetchParser::body_item(ResponseReader& reader, FetchRow& row, BodyR
   reader.skip_spaces();
   if (bodies == nullptr) {
     if (iequals(std::string_view(section_).substr(0, header_fields.size()), header_fields)) {
+      named_listing_item_ = true;
       return header_item(reader, row);
     }
     return reader.skip_value();

@@ -36,11 +36,16 @@ class FetchParser {
   /// Parses the row at the reader's cursor (after "* n FETCH"). The row's header_block is valid until the next call.
   Result<FetchRow> parse(ResponseReader& reader, BodyReceiver* bodies);
 
+  /// Whether the last row named something only a listing asks for (date, size, header), well-formed or not: a row without is news
+  /// of a flag change.
+  [[nodiscard]] bool named_listing_item() const { return named_listing_item_; }
+
  private:
   Result<void> item(ResponseReader& reader, FetchRow& row, BodyReceiver* bodies);
   Result<void> body_item(ResponseReader& reader, FetchRow& row, BodyReceiver* bodies);
   Result<void> header_item(ResponseReader& reader, FetchRow& row);
 
+  bool named_listing_item_ = false;
   std::string header_;
   std::string scratch_;
   std::string section_;

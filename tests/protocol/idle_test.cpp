@@ -1,0 +1,135 @@
+#include "dialogue.hpp"
+
+namespace imapfs::imap::test {
+namespace {
+
+constexpr auto long_renewal = std::chrono::seconds(60);
+
+std::unique_ptr<Session> idling_session(ScriptedServer& server, NotingListener& listener) {
+  auto session = logged_in(server);
+  if (session == nullptr) return session;
+  EXPECT_TRUE(session->select(inbox(), patient()));
+  session->set_listener(&listener);
+  return session;
+}
+
+TEST(Idle, ReturnsAfterNewsWasDeliveredAndDoneAnswered) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .send("+ idling\r\n* OK Still here\r\n* 4 EXISTS\r\n* VANISHED 3\r\n")
+      .expect_bare("DONE")
+      .send("* 5 EXISTS\r\n{tag} OK done\r\n")
+      .answer("NOOP", "");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(long_renewal, patient());
+  ASSERT_TRUE(end) << end.error().what;
+  EXPECT_EQ(*end, IdleEnd::event);
+  EXPECT_EQ(listener.notes, (std::vector<std::string>{"exists 4", "vanished 3", "exists 5"}));
+  EXPECT_TRUE(session->noop(patient()));
+}
+
+TEST(Idle, NewsBeforeTheContinuationIsNoDeadlock) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .send("* 4 EXISTS\r\n+\r\n")
+      .expect_bare("DONE")
+      .send("{tag} OK\r\n");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(long_renewal, patient());
+  ASSERT_TRUE(end) << end.error().what;
+  EXPECT_EQ(*end, IdleEnd::event);
+}
+
+TEST(Idle, IsRenewedWhenItIsDue) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").send("+ \r\n").expect_bare("DONE").send("{tag} OK\r\n");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(std::chrono::seconds(0), patient());
+  ASSERT_TRUE(end);
+  EXPECT_EQ(*end, IdleEnd::renewal_due);
+}
+
+TEST(Idle, StoppedFromOutsideLeavesTheSessionUsable) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .send("+ \r\n")
+      .expect_bare("DONE")
+      .send("{tag} OK\r\n")
+      .answer("NOOP", "");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    while (server.received().empty() || server.received().back().find("IDLE") == std::string::npos) std::this_thread::yield();
+    stop.request_stop();
+  });
+  const auto end = session->idle(long_renewal, CallContext::within(std::chrono::seconds(20), stop.get_token()));
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, EINTR);
+  // A stop that came before the continuation costs the session; after it, none.
+  EXPECT_EQ(session->noop(patient()).has_value(), end.error().scope == Scope::request);
+}
+
+TEST(Idle, AServerThatHangsUpHasDeliveredItsNewsFirst) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").send("+ \r\n* 4 EXISTS\r\n* OK [ALERT] bye\r\n").hang_up();
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(long_renewal, patient());
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().scope, Scope::session);
+  EXPECT_EQ(listener.notes, std::vector<std::string>{"exists 4"});
+}
+
+TEST(Idle, RefusedIsAnErrorAndTheSessionGoesOn) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").answer("IDLE", "", "NO not now").answer("NOOP", "");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  EXPECT_FALSE(session->idle(long_renewal, patient()));
+  EXPECT_TRUE(session->noop(patient()));
+}
+
+TEST(Idle, NeedsTheCapabilityAndAMailbox) {
+  ScriptedServer without;
+  without.log_in("IMAP4rev1");
+  auto session = logged_in(without);
+  ASSERT_NE(session, nullptr);
+  EXPECT_EQ(session->idle(long_renewal, patient()).error().errnum, EOPNOTSUPP);
+  EXPECT_EQ(session->notify_personal(patient()).error().errnum, EOPNOTSUPP);
+  ScriptedServer unselected;
+  unselected.log_in("IMAP4rev1 IDLE");
+  session = logged_in(unselected);
+  ASSERT_NE(session, nullptr);
+  EXPECT_EQ(session->idle(long_renewal, patient()).error().errnum, EINVAL);
+}
+
+TEST(Notify, StatusOfOtherMailboxesReachesTheListener) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 NOTIFY").answer("NOTIFY SET STATUS", "* STATUS Archive (MESSAGES 7)\r\n").answer("NOOP", "* LIST () \"/\" New (\"OLDNAME\" (\"Old\"))\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  NotingListener listener;
+  session->set_listener(&listener);
+  ASSERT_TRUE(session->notify_personal(patient()));
+  ASSERT_TRUE(session->noop(patient()));
+  EXPECT_EQ(listener.notes, (std::vector<std::string>{"status Archive 7", "list"}));
+}
+
+}  // namespace
+}  // namespace imapfs::imap::test

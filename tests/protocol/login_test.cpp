@@ -1,0 +1,236 @@
+#include "dialogue.hpp"
+
+namespace imapfs::imap::test {
+namespace {
+
+AccountSettings starttls_account() {
+  auto settings = account();
+  settings.implicit_tls = false;
+  return settings;
+}
+
+TEST(Login, KnowsTheCapabilitiesAnnouncedWithTheAnswer) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE MOVE");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  EXPECT_TRUE(session->traits().has("MOVE"));
+  EXPECT_FALSE(session->traits().has("QRESYNC"));
+}
+
+TEST(Login, AsksForCapabilitiesWhenTheServerDoesNotVolunteerThem) {
+  ScriptedServer server;
+  server.send("* OK hello\r\n")
+      .answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n")
+      .answer("LOGIN", "")
+      .answer("CAPABILITY", "* CAPABILITY IMAP4rev1 IDLE\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  EXPECT_TRUE(session->traits().has("IDLE"));
+}
+
+TEST(Login, ForgetsWhatWasAnnouncedBeforeIt) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 MOVE] hello\r\n")
+      .answer("LOGIN", "")
+      .answer("CAPABILITY", "* CAPABILITY IMAP4rev1 IDLE\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  EXPECT_FALSE(session->traits().has("MOVE"));
+}
+
+TEST(Login, RefusalIsAnAccountErrorThatQuotesTheServer) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n").answer("LOGIN", "", "NO [AUTHENTICATIONFAILED] Wrong \x1b[31mpassword");
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.errnum, EACCES);
+  EXPECT_EQ(error.scope, Scope::account);
+  EXPECT_EQ(error.retry, Retry::never);
+  EXPECT_NE(error.what.find("password"), std::string::npos);
+  EXPECT_EQ(error.what.find('\x1b'), std::string::npos);
+}
+
+TEST(Login, AServerThatIsBusyMayBeTriedAgainLater) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n").answer("LOGIN", "", "NO [UNAVAILABLE] try again");
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.scope, Scope::session);
+  EXPECT_EQ(error.retry, Retry::later);
+}
+
+TEST(Login, AuthenticatedButNotConnectedIsALoginFailure) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n").answer("LOGIN", "", "NO User is authenticated but not connected.");
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.errnum, EACCES);
+  EXPECT_EQ(error.scope, Scope::account);
+}
+
+TEST(Login, SendsTheAlertBeforeTheAnswerToNobody) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      .answer("LOGIN", "* NO [ALERT] filesystem is 99% full\r\n* 3 EXISTS\r\n", "OK [CAPABILITY IMAP4rev1] in");
+  EXPECT_NE(logged_in(server), nullptr);
+}
+
+TEST(Login, PlainAuthenticationSurvivesUntaggedDataBeforeTheContinuation) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN LOGINDISABLED] hello\r\n")
+      .expect("AUTHENTICATE PLAIN")
+      .send("* OK still with you\r\n+ \r\n")
+      .expect_bare("AGFubmEAc2VjcmV0")
+      .send("{tag} OK [CAPABILITY IMAP4rev1 IDLE] in\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_TRUE(session->traits().has("IDLE"));
+}
+
+TEST(Login, AContinuationWithoutASpaceIsAccepted) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n")
+      .expect("AUTHENTICATE PLAIN")
+      .send("+\r\n")
+      .expect_bare("AGFubmEAc2VjcmV0")
+      .send("{tag} OK [CAPABILITY IMAP4rev1] in\r\n");
+  EXPECT_NE(logged_in(server), nullptr) << server.complaint();
+}
+
+TEST(Login, ARefusedMechanismIsNotTriedAgainWithTheSamePassword) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN] hello\r\n")
+      .expect("AUTHENTICATE PLAIN")
+      .send("+ \r\n")
+      .expect_bare("")
+      .send("{tag} NO [AUTHENTICATIONFAILED] no\r\n");
+  EXPECT_EQ(refused_login(server).scope, Scope::account);
+  EXPECT_EQ(server.received().size(), 2u);
+}
+
+TEST(Login, AMechanismTheServerDoesNotUnderstandGivesWayToTheNext) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n")
+      .answer("AUTHENTICATE PLAIN", "", "BAD unknown command")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  EXPECT_NE(logged_in(server), nullptr) << server.complaint();
+}
+
+TEST(Login, ASharedMailboxUserLogsInByTheLoginCommand) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n").answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  auto settings = account();
+  settings.user = "anna\\shared";
+  EXPECT_NE(logged_in(server, settings), nullptr) << server.complaint();
+}
+
+TEST(Login, LoginDisabledWithoutAMechanismIsRefusedBeforeThePasswordIsSent) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hello\r\n");
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.errnum, EACCES);
+  EXPECT_TRUE(server.received().empty());
+}
+
+TEST(Login, APasswordWithALineBreakIsNeverSent) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n");
+  auto settings = account();
+  settings.password = [](const CallContext&) { return Result<std::string>("x\r\nA1 DELETE INBOX"); };
+  EXPECT_EQ(refused_login(server, settings).scope, Scope::account);
+  EXPECT_TRUE(server.received().empty());
+}
+
+TEST(Login, AGreetingOfByeSaysWhy) {
+  ScriptedServer server;
+  server.send("* BYE [UNAVAILABLE] too many connections\r\n");
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.scope, Scope::session);
+  EXPECT_EQ(error.retry, Retry::later);
+  EXPECT_NE(error.what.find("too many connections"), std::string::npos);
+}
+
+TEST(Login, AServerThatIsNotImapIsRefused) {
+  ScriptedServer server;
+  server.send("* 220 mail.example.org ESMTP\r\n");
+  EXPECT_EQ(refused_login(server).errnum, EIO);
+}
+
+TEST(Login, APreauthenticatedConnectionNeedsNoLogin) {
+  ScriptedServer server;
+  server.send("* PREAUTH [CAPABILITY IMAP4rev1 IDLE] hello anna\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  EXPECT_TRUE(server.received().empty());
+}
+
+TEST(Login, IdIsSentWhereItIsKnownAndItsAnswerRemembered) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1 ID] in")
+      .answer("ID (\"name\" \"imapfs\")", "* ID (\"Name\" {7}\r\nDovecot \"support-url\" NIL \"vendor\" \"a \\\"b\\\"\")\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_EQ(session->traits().id.at("name"), "Dovecot");
+}
+
+TEST(Login, ARefusedIdIsNoError) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1 ID] in")
+      .answer("ID", "", "BAD what");
+  EXPECT_NE(logged_in(server), nullptr);
+}
+
+TEST(Login, QresyncThatWasNotEnabledIsNotUsed) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1 ENABLE CONDSTORE QRESYNC] in")
+      .answer("ENABLE QRESYNC", "* ENABLED\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_FALSE(session->traits().has("QRESYNC"));
+  EXPECT_TRUE(session->traits().has("CONDSTORE"));
+}
+
+TEST(StartTls, IsRequiredUnlessPlainIsAllowed) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n");
+  const auto error = refused_login(server, starttls_account());
+  EXPECT_EQ(error.errnum, EACCES);
+  EXPECT_EQ(error.scope, Scope::account);
+  EXPECT_NE(error.what.find("STARTTLS"), std::string::npos);
+  EXPECT_TRUE(server.received().empty());
+}
+
+TEST(StartTls, IsNotMissedWherePlainIsAllowed) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1");
+  auto settings = starttls_account();
+  settings.allow_plain = true;
+  EXPECT_NE(logged_in(server, settings), nullptr);
+}
+
+TEST(StartTls, RefusesAPreauthenticatedGreeting) {
+  ScriptedServer server;
+  server.send("* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] hello anna\r\n");
+  EXPECT_EQ(refused_login(server, starttls_account()).errnum, EACCES);
+  EXPECT_TRUE(server.received().empty());
+}
+
+TEST(StartTls, RefusesDataInjectedBehindTheAnswer) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n")
+      .answer("STARTTLS", "", "OK go\r\n* CAPABILITY IMAP4rev1 AUTH=EVIL");
+  const auto error = refused_login(server, starttls_account());
+  EXPECT_EQ(error.errnum, EACCES);
+  EXPECT_NE(error.what.find("before TLS"), std::string::npos);
+}
+
+TEST(StartTls, RefusedByTheServerEndsTheLogin) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n").answer("STARTTLS", "", "NO not today");
+  (void)refused_login(server, starttls_account());
+  EXPECT_EQ(server.received().size(), 1u);
+}
+
+}  // namespace
+}  // namespace imapfs::imap::test

@@ -1,0 +1,172 @@
+#pragma once
+// An IMAP server that follows a script, on the other end of a socketpair: what a test says it sends, byte for byte, and what
+// it expects to be asked.
+//
+// Steps run on the server's own thread once client() was called. "{tag}" in what is sent is the tag of the last command received. A
+// command that is not the expected one ends the connection and is reported by complaint(). The destructor joins.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "imapfs/net/tls_stream.hpp"
+
+namespace imapfs::test {
+
+class ScriptedServer {
+ public:
+  ScriptedServer() {
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_.data()) != 0) std::abort();
+  }
+  ~ScriptedServer() {
+    ::shutdown(ends_[1], SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
+    ::close(ends_[1]);
+    if (!client_taken_) ::close(ends_[0]);
+  }
+  ScriptedServer(const ScriptedServer&) = delete;
+  ScriptedServer& operator=(const ScriptedServer&) = delete;
+
+  /// Sends text.
+  ScriptedServer& send(std::string text) {
+    steps_.push_back([this, text = std::move(text)] { return write_all(with_tag(text)); });
+    return *this;
+  }
+  /// Sends `text` `count` times.
+  ScriptedServer& flood(std::string text, std::size_t count) {
+    steps_.push_back([this, text = std::move(text), count] {
+      for (std::size_t i = 0; i < count; ++i) {
+        if (!write_all(text)) return false;
+      }
+      return true;
+    });
+    return *this;
+  }
+  /// Waits for a command line that contains `part`, and remembers its tag.
+  ScriptedServer& expect(std::string part) {
+    steps_.push_back([this, part = std::move(part)] { return expect_line(part, true); });
+    return *this;
+  }
+  /// Waits for a line that is no command: DONE, a SASL response, the octets of a literal.
+  ScriptedServer& expect_bare(std::string part) {
+    steps_.push_back([this, part = std::move(part)] { return expect_line(part, false); });
+    return *this;
+  }
+  /// expect(), then untagged lines, then the tagged answer.
+  ScriptedServer& answer(std::string part, std::string untagged, std::string answer = "OK done") {
+    return expect(std::move(part)).send(std::move(untagged) + "{tag} " + std::move(answer) + "\r\n");
+  }
+  /// Ends the connection.
+  ScriptedServer& hang_up() {
+    steps_.push_back([this] {
+      ::shutdown(ends_[1], SHUT_RDWR);
+      return false;
+    });
+    return *this;
+  }
+  /// The greeting and a login by the LOGIN command, with ENABLE answered as asked. `capabilities` hold after login.
+  ScriptedServer& log_in(const std::string& capabilities, const std::string& greeting = "ready") {
+    send("* OK [CAPABILITY IMAP4rev1] " + greeting + "\r\n");
+    answer("LOGIN", "", "OK [CAPABILITY " + capabilities + "] logged in");
+    const auto words = ' ' + capabilities + ' ';
+    if (words.find(" ID ") != std::string::npos) answer("ID", "* ID NIL\r\n");
+    if (words.find(" ENABLE ") != std::string::npos) {
+      if (words.find(" QRESYNC ") != std::string::npos) {
+        answer("ENABLE", "* ENABLED QRESYNC\r\n");
+      } else if (words.find(" CONDSTORE ") != std::string::npos) {
+        answer("ENABLE", "* ENABLED CONDSTORE\r\n");
+      }
+    }
+    return *this;
+  }
+
+  /// The client's end. Starts the script.
+  std::unique_ptr<net::ByteStream> client() {
+    client_taken_ = true;
+    thread_ = std::thread([this] { run(); });
+    return net::adopt_descriptor(ends_[0]);
+  }
+  /// What was not as the script wanted; empty when all is well so far.
+  [[nodiscard]] std::string complaint() {
+    std::lock_guard guard(mutex_);
+    return complaint_;
+  }
+  /// Every line received so far.
+  [[nodiscard]] std::vector<std::string> received() {
+    std::lock_guard guard(mutex_);
+    return received_;
+  }
+
+ private:
+  void run() {
+    for (const auto& step : steps_) {
+      if (!step()) break;
+    }
+    // The connection stays open, as a mute server's would, until the test or hang_up() ends it.
+  }
+  std::string with_tag(std::string text) const {
+    for (auto at = text.find("{tag}"); at != std::string::npos; at = text.find("{tag}")) text.replace(at, 5, tag_);
+    return text;
+  }
+  bool write_all(std::string_view text) {
+    while (!text.empty()) {
+      const auto written = ::send(ends_[1], text.data(), text.size(), MSG_NOSIGNAL);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return false;
+      text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+  }
+  bool read_line(std::string& line) {
+    while (true) {
+      if (const auto end = input_.find('\n'); end != std::string::npos) {
+        line = input_.substr(0, end);
+        input_.erase(0, end + 1);
+        if (!line.empty() && line.back() == '\r') line.pop_back();
+        std::lock_guard guard(mutex_);
+        received_.push_back(line);
+        return true;
+      }
+      std::array<char, 4096> buffer;
+      const auto got = ::recv(ends_[1], buffer.data(), buffer.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return false;
+      input_.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+  }
+  bool expect_line(const std::string& part, bool command) {
+    std::string line;
+    if (!read_line(line)) return false;
+    if (line.find(part) == std::string::npos) {
+      {
+        std::lock_guard guard(mutex_);
+        complaint_ = "expected \"" + part + "\", got \"" + line + "\"";
+      }
+      ::shutdown(ends_[1], SHUT_RDWR);
+      return false;
+    }
+    if (command) tag_ = line.substr(0, line.find(' '));
+    return true;
+  }
+
+  std::array<int, 2> ends_{};
+  bool client_taken_ = false;
+  std::vector<std::function<bool()>> steps_;
+  std::thread thread_;
+  std::string tag_;    // script thread only
+  std::string input_;  // script thread only
+  std::mutex mutex_;
+  std::string complaint_;
+  std::vector<std::string> received_;
+};
+
+}  // namespace imapfs::test
