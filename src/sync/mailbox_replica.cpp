@@ -90,11 +90,11 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
     stored.meta.size = single->second.size;
     stored.meta.size_is_exact = true;
   }
+  // A row below the frontier comes late: a reader may be past its place already.
+  const bool late = row.uid < table_->frontier();
   table_->upsert(stored.meta, in_order);
-  if (!before && !listing) {
-    change().added.push_back({row.uid, stored.meta.file_name});
-    witness_change();
-  }
+  if (!before && (!listing || late)) change().added.push_back({row.uid, stored.meta.file_name});
+  if (!before && !listing) witness_change();
   noted_.batch.upserts.push_back(std::move(stored));
   return true;
 }

@@ -21,6 +21,18 @@ namespace imapfs::sync {
 
 inline constexpr auto test_patience = std::chrono::seconds(20);
 
+/// What a server can do for a client that was away.
+enum class Level { qresync, condstore, none };
+inline const auto all_levels = ::testing::Values(Level::qresync, Level::condstore, Level::none);
+inline std::string level_name(const ::testing::TestParamInfo<Level>& level) {
+  if (level.param == Level::qresync) return "Qresync";
+  return level.param == Level::condstore ? "Condstore" : "None";
+}
+inline void limit(testing::FakeServer& server, Level level) {
+  if (level != Level::qresync) server.set_capability("QRESYNC", false);
+  if (level == Level::none) server.set_capability("CONDSTORE", false);
+}
+
 class RecordingListener : public ChangeListener {
  public:
   void on_mailbox_changed(const MailboxChange& change) override {
