@@ -32,7 +32,9 @@ Entry mailbox_entry(const sync::Account& account, const Settings& settings, cons
   entry.attributes = directory_attributes(settings, mailbox.inode, mailbox.children.size(),
                                           Timestamp{time.seconds, time.nanoseconds});
   entry.entry_timeout = settings.timeout;
-  entry.attribute_timeout = settings.timeout;
+  // The time of a mailbox whose rows are not all known is a guess that the first listing corrects, with no news of it.
+  const auto table = account.table(mailbox.id);
+  entry.attribute_timeout = table && !table->complete() ? std::chrono::seconds(0) : settings.timeout;
   return entry;
 }
 

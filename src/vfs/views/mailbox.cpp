@@ -92,7 +92,7 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
   if (const auto meta = table->find_by_name(name, context_.account.names())) {
     return reply(named_entry(context_, *mailbox, *table, *meta, name));
   }
-  if (table->complete()) return reply(fail(ENOENT, "no such message"));
+  // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is not.
   context_.account.find_message(
       mailbox->id, name, [this, tree, mailbox, table, name, reply = std::move(reply)](Result<MessageMeta> meta) {
         if (!meta) return reply(fail(std::move(meta).error().while_doing("find the message")));

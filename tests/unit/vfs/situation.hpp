@@ -1,0 +1,145 @@
+#pragma once
+// A mount without a kernel: FakeAccount, ChangePublisher and Filesystem, and one-line ways to ask and to read answers.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imapfs/vfs/filesystem.hpp"
+#include "support/fake_account.hpp"
+
+namespace imapfs::vfs {
+
+/// Receives a reply. Fails the test when it comes twice.
+template <class T>
+class Answer {
+ public:
+  [[nodiscard]] Reply<T> reply() {
+    return [state = state_](Result<T> result) {
+      EXPECT_FALSE(state->has_value()) << "answered twice";
+      state->emplace(std::move(result));
+    };
+  }
+  [[nodiscard]] bool came() const { return state_->has_value(); }
+  /// 0 for success; -1 while there is no answer.
+  [[nodiscard]] int error() const { return !came() ? -1 : (**state_ ? 0 : (**state_).error().errnum); }
+  [[nodiscard]] const auto& value() const { return ***state_; }
+  [[nodiscard]] const std::string& cause() const { return (**state_).error().what; }
+
+ private:
+  std::shared_ptr<std::optional<Result<T>>> state_ = std::make_shared<std::optional<Result<T>>>();
+};
+
+struct Situation {
+  explicit Situation(Settings settings = default_settings(), const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"})
+      : account(mailboxes), filesystem(account, publisher, std::move(settings)) {
+    publisher.connect_account(&account);
+  }
+
+  static Settings default_settings() {
+    Settings settings;
+    settings.uid = 1000;
+    settings.gid = 1000;
+    return settings;
+  }
+
+  [[nodiscard]] NodeId mailbox(const std::string& path) const { return mailbox_node(account.id(path)); }
+  [[nodiscard]] NodeId message(const std::string& path, std::uint32_t uid) const {
+    return message_node(account.id(path), Uid{uid});
+  }
+  static Announcement announce(Announcement::Kind kind, NodeId parent, const std::string& name, NodeId node) {
+    return Announcement{kind, parent, name, node};
+  }
+
+  Answer<Entry> lookup(NodeId parent, const std::string& name, const Caller& caller = {}) {
+    Answer<Entry> answer;
+    filesystem.lookup(caller, parent, name, answer.reply());
+    return answer;
+  }
+  Answer<AttributesReply> getattr(NodeId node, const Caller& caller = {}) {
+    Answer<AttributesReply> answer;
+    filesystem.getattr(caller, node, answer.reply());
+    return answer;
+  }
+  Answer<OpenResult> open(NodeId node, int flags = 0) {
+    Answer<OpenResult> answer;
+    filesystem.open({}, node, flags, answer.reply());
+    return answer;
+  }
+  Answer<ReadResult> read(NodeId node, HandleId handle, std::uint64_t offset = 0, std::size_t size = 4096,
+                          int flags = 0, RequestId request = 0) {
+    Answer<ReadResult> answer;
+    Caller caller;
+    caller.request = request;
+    filesystem.read(caller, {node, handle, offset, size, flags}, answer.reply());
+    return answer;
+  }
+  Answer<OpenDirectoryResult> opendir(NodeId node) {
+    Answer<OpenDirectoryResult> answer;
+    filesystem.opendir({}, node, answer.reply());
+    return answer;
+  }
+  Answer<DirectoryPage> readdir(NodeId node, std::uint64_t cookie, std::size_t limit = 100, bool plus = true) {
+    Answer<DirectoryPage> answer;
+    filesystem.readdir({}, {node, cookie, limit, plus}, answer.reply());
+    return answer;
+  }
+  Answer<std::string> xattr(NodeId node, const std::string& name) {
+    Answer<std::string> answer;
+    filesystem.getxattr({}, node, name, answer.reply());
+    return answer;
+  }
+  std::vector<std::string> xattr_names(NodeId node) {
+    Answer<std::string> answer;
+    filesystem.listxattr({}, node, answer.reply());
+    std::vector<std::string> names;
+    std::string rest = answer.value();
+    for (std::size_t end = rest.find('\0'); end != std::string::npos; end = rest.find('\0')) {
+      names.push_back(rest.substr(0, end));
+      rest.erase(0, end + 1);
+    }
+    return names;
+  }
+  /// Every entry of a directory, in pages of `limit`.
+  DirectoryPage list(NodeId node, std::size_t limit = 100, bool plus = true) {
+    DirectoryPage all;
+    for (std::uint64_t cookie = 0;;) {
+      const auto page = readdir(node, cookie, limit, plus);
+      if (page.error() != 0 || page.value().empty()) return all;
+      all.insert(all.end(), page.value().begin(), page.value().end());
+      cookie = page.value().back().cookie;
+    }
+  }
+  static std::vector<std::string> names(const DirectoryPage& page) {
+    std::vector<std::string> names;
+    for (const auto& entry : page) names.push_back(entry.name);
+    return names;
+  }
+
+  static std::string bytes(const ReadResult& result) {
+    if (const auto* text = std::get_if<std::string>(&result)) return *text;
+    const auto& slice = std::get<BodySlice>(result);
+    std::string text(slice.length, '\0');
+    const auto count = ::pread(slice.descriptor, text.data(), text.size(), static_cast<off_t>(slice.offset));
+    text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+    return text;
+  }
+  static std::string bytes(const Answer<ReadResult>& answer) { return bytes(answer.value()); }
+
+  testing::FakeAccount account;
+  ChangePublisher publisher;
+  Filesystem filesystem;
+};
+
+inline Caller announcer() {
+  Caller caller;
+  caller.announcer = true;
+  return caller;
+}
+
+}  // namespace imapfs::vfs
