@@ -1,0 +1,79 @@
+#include "imapfs/imap/response_values.hpp"
+
+#include <gtest/gtest.h>
+
+#include "imapfs/imap/command_line.hpp"
+#include "imapfs/imap/etpan_guard.hpp"
+
+namespace imapfs::imap::test {
+namespace {
+
+TEST(InternalDate, IsReadWithItsZone) {
+  EXPECT_EQ(parse_internal_date("17-Jul-1996 02:44:25 -0700"), 837596665);
+  EXPECT_EQ(parse_internal_date(" 1-Jan-1970 01:00:00 +0100"), 0);
+  EXPECT_EQ(parse_internal_date("1-jan-1970 00:00:00 +0000"), 0);
+  EXPECT_EQ(parse_internal_date("31-Dec-1969 23:59:59 +0000"), -1);
+  EXPECT_EQ(parse_internal_date("29-Feb-2024 12:00:00 +0000"), 1709208000);
+}
+
+TEST(InternalDate, WhatIsNoDateIsAbsent) {
+  for (const auto* text : {"", "x", "30-Feb-2026 00:00:00 +0000", "1-Foo-2026 00:00:00 +0000", "1-Jan-2026", "1-Jan-2026 99:00:00 +0000",
+                           "1-Jan-2026 00:61:00 +0000", "-1-Jan-2026 00:00:00 +0000", "32-Jan-2026 00:00:00 +0000"}) {
+    EXPECT_FALSE(parse_internal_date(text)) << text;
+  }
+}
+
+TEST(InternalDate, AMissingOrBadZoneIsUtc) {
+  EXPECT_EQ(parse_internal_date("1-Jan-1970 00:00:05"), 5);
+  EXPECT_EQ(parse_internal_date("1-Jan-1970 00:00:05 CET"), 5);
+}
+
+TEST(StatusText, IsCutIntoCodeDataAndText) {
+  const auto answer = parse_status_text(Answer::Kind::no, "[copyuid 1 2:3 4:5] Moved");
+  EXPECT_EQ(answer.code, "COPYUID");
+  EXPECT_EQ(answer.code_data, "1 2:3 4:5");
+  EXPECT_EQ(answer.text, "Moved");
+  EXPECT_EQ(parse_status_text(Answer::Kind::ok, "[PERMANENTFLAGS (a]b \\*)] x").code_data, "(a]b \\*)");
+  EXPECT_EQ(parse_status_text(Answer::Kind::ok, "[ALERT").code, "ALERT");
+  EXPECT_EQ(parse_status_text(Answer::Kind::ok, "[PERMANENTFLAGS (] x").code_data, "(");
+  EXPECT_TRUE(parse_status_text(Answer::Kind::ok, "").code.empty());
+}
+
+TEST(CapabilityWords, KeepOnlyWhatACapabilityCanBe) {
+  const auto words = parse_capability_words(" IMAP4rev1  auth=plain X\x01Y (bad) LITERAL+ ");
+  EXPECT_EQ(words, (std::set<std::string>{"IMAP4REV1", "AUTH=PLAIN", "LITERAL+"}));
+}
+
+TEST(CommandLine, QuotesEscapesAndUsesLiteralsForEightBits) {
+  CommandLine line("STATUS");
+  line.string("a\"b\\c").string("\xc3\xbc").word("(X)");
+  EXPECT_EQ(line.pieces(), (std::vector<std::string>{"STATUS \"a\\\"b\\\\c\" ", "\xc3\xbc", " (X)"}));
+  CommandLine utf8("STATUS", true);
+  utf8.string("\xc3\xbc");
+  EXPECT_EQ(utf8.pieces().front(), "STATUS \"\xc3\xbc\"");
+}
+
+TEST(CommandLine, RefusesLineBreaksAndNulsEverywhere) {
+  EXPECT_FALSE(CommandLine("X").string("a\rb").check());
+  EXPECT_FALSE(CommandLine("X").word("a\nb").check());
+  EXPECT_FALSE(CommandLine("X").string(std::string("\xc3\0", 2)).check());
+  EXPECT_TRUE(CommandLine("X").string("fine").check());
+}
+
+TEST(EtpanGuard, LetsOrdinaryResponsesPass) {
+  EXPECT_TRUE(harmless("* NAMESPACE ((\"\" \"/\")) NIL ((\"a(b\" \"/\"))"));
+  EXPECT_TRUE(harmless("* ID (\"name\" \"12345678901234567890\")"));
+}
+
+TEST(EtpanGuard, StopsWhatCrashesLibetpan) {
+  EXPECT_FALSE(harmless("* ID (" + std::string(20'000, '(') + std::string(20'000, ')') + ")"));
+  EXPECT_FALSE(harmless("* NAMESPACE (("));
+  EXPECT_FALSE(harmless("* NAMESPACE )"));
+  EXPECT_FALSE(harmless("* ID (\"open)"));
+  EXPECT_FALSE(harmless("* QUOTA x (STORAGE 4294967296 1)"));
+  EXPECT_FALSE(harmless(std::string("* ID (\"a\0b\")", 11)));
+  EXPECT_FALSE(harmless("* ID " + std::string(max_guarded_response, 'x')));
+}
+
+}  // namespace
+}  // namespace imapfs::imap::test
