@@ -33,19 +33,18 @@ std::string_view with_few_colons(std::string_view line) {
   return line.substr(0, static_cast<std::size_t>(end - line.begin()));
 }
 
-/// GMime 3.2 leaks a domain literal that an unfinished comment follows ("a@[127.0.0.1](").
+/// GMime 3.2 leaks a domain literal that an unfinished comment follows ("a@[127.0.0.1]("). Quotes within a literal
+/// quote nothing, so after its '[' any '(' counts.
 bool has_literal_and_comment(std::string_view line) {
   bool quoted = false;
-  bool literal = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '\\')
+    if (line[i] == '\\') {
       ++i;
-    else if (line[i] == '"')
+    } else if (line[i] == '"') {
       quoted = !quoted;
-    else if (!quoted && line[i] == '[')
-      literal = true;
-    else if (!quoted && literal && line[i] == '(')
-      return true;
+    } else if (!quoted && line[i] == '[') {
+      return line.find('(', i) != std::string_view::npos;
+    }
   }
   return false;
 }
