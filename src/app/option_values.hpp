@@ -1,0 +1,46 @@
+#pragma once
+// Values of options: from text to checked numbers, sizes, durations and addresses. Errors say what the text is not; the caller adds the option's name.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "imapfs/base/result.hpp"
+
+namespace imapfs::app {
+
+/// Decimal digits only, within the bounds.
+Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most);
+/// "540", "540s", "9m", "2h".
+Result<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds least, std::chrono::seconds most);
+/// "1G", "512M", "1073741824", "1GiB": powers of 1024.
+Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least);
+/// Octal, at most 0777.
+Result<mode_t> parse_umask(std::string_view text);
+/// A path made absolute, since the daemon leaves the working directory.
+Result<std::string> parse_path(std::string_view text);
+
+/// An account's address: imaps://[USER@]HOST[:PORT] or imap://….
+struct AccountUrl {
+  bool implicit_tls = true;
+  std::string user;  ///< decoded; empty: not given
+  std::string host;  ///< without brackets, ASCII letters in lower case
+  std::uint16_t port = 993;
+};
+Result<AccountUrl> parse_url(std::string_view url);
+std::uint16_t default_port(bool implicit_tls);
+/// RFC 3986 §2.1 for the user part.
+std::string percent_encode(std::string_view text);
+/// localhost, 127.0.0.0/8, ::1.
+bool is_loopback(std::string_view host);
+
+/// "a=1,b=x\,y" at its unescaped commas, escapes removed; empty items dropped.
+std::vector<std::string> split_mount_options(std::string_view text);
+/// The candidate that `word` is most likely a misspelling of; empty if none is near.
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+}  // namespace imapfs::app
