@@ -97,7 +97,8 @@ Result<void> MailboxWatch::on_news(imap::Session& session, const CallContext& co
   }
   const auto began_after = engine_.begin_sync(mailbox_);
   auto result = take_news(session, context);
-  engine_.end_sync(mailbox_, began_after, mailbox_->activity.lock()->method, result);
+  const auto method = mailbox_->activity.with_lock([](const auto& activity) { return activity.method; });
+  engine_.end_sync(mailbox_, began_after, method, result);
   return result;
 }
 

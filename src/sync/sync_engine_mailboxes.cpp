@@ -58,7 +58,8 @@ std::shared_ptr<const MessageTable> EngineImplementation::table(MailboxId id) co
 DirectoryTime EngineImplementation::directory_time(MailboxId id) const {
   const auto mailbox = find_mailbox(id);
   if (!mailbox) return unwitnessed_directory_time({}, {}, 0, unix_now());
-  return mailbox->replica.directory_time(mailbox->activity.lock()->listed, unix_now());
+  const auto listed = mailbox->activity.with_lock([](const auto& activity) { return activity.listed; });
+  return mailbox->replica.directory_time(listed, unix_now());
 }
 
 bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {

@@ -1,0 +1,481 @@
+#include "imapfs/sync/sync_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "lying_session.hpp"
+#include "sync_test_support.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+using testing::FakeServer;
+
+/// A server with INBOX and Lists, and an account mounted on it.
+class EngineFixture {
+ public:
+  explicit EngineFixture(Level level = Level::qresync) {
+    limit(server, level);
+    server.create_mailbox("Lists");
+    settings.account = "anna@example.org";
+    settings.names = default_names();
+    settings.watch = false;
+    settings.timeout = test_patience;
+    settings.poll_interval = std::chrono::seconds(1);
+  }
+  ~EngineFixture() { unmount(); }
+
+  void mount(bool online = true) {
+    engine = SyncEngine::create(settings, server.factory(), make_store(),
+                                std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), scheduler, listener);
+    const auto context = CallContext::within(test_patience);
+    started = engine->start(online ? server.factory()(context).value() : nullptr, context);
+  }
+  void unmount() {
+    if (engine) engine->stop();
+    engine.reset();
+  }
+  std::unique_ptr<store::MetadataStore> make_store() {
+    return with_store ? store::MetadataStore::open(directory.path()) : store::MetadataStore::none();
+  }
+  [[nodiscard]] MailboxId id(const std::string& path) const { return engine->tree()->find_path(path)->id; }
+  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const { return engine->table(id(path)); }
+  Result<void> freshen(const std::string& path) {
+    return await<void>([&](Completion<void> done) { engine->freshen(id(path), std::move(done)); });
+  }
+  Result<void> await_rows(const std::string& path, Uid after) {
+    return await<void>([&](Completion<void> done) { engine->await_rows(id(path), after, std::move(done)); });
+  }
+  /// A listing as readdir does it.
+  Result<void> list(const std::string& path) {
+    auto result = freshen(path);
+    Uid last;
+    while (result && !table(path)->complete()) {
+      table(path)->visit_after(last, 100'000, [&](const auto& row) {
+        last = row.uid;
+        return true;
+      });
+      result = await_rows(path, last);
+    }
+    return result;
+  }
+  Result<MessageMeta> find(const std::string& path, const std::string& name) {
+    return await<MessageMeta>([&](Completion<MessageMeta> done) { engine->find_message(id(path), name, std::move(done)); });
+  }
+  [[nodiscard]] std::size_t commands() const {
+    std::size_t sum = 0;
+    for (const auto* name : {"SELECT", "FETCH headers", "FETCH flags", "FETCH fields", "FETCH body", "SEARCH", "STATUS", "LIST"})
+      sum += server.count(name);
+    return sum;
+  }
+
+  TemporaryDirectory directory;
+  FakeServer server;
+  RecordingListener listener;
+  Scheduler scheduler;
+  EngineSettings settings;
+  bool with_store = true;
+  Result<void> started;
+  std::unique_ptr<SyncEngine> engine;
+};
+
+class EngineAtEveryLevel : public ::testing::TestWithParam<Level> {
+ protected:
+  EngineFixture f{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Levels, EngineAtEveryLevel, all_levels, level_name);
+
+TEST_P(EngineAtEveryLevel, AFirstListingFlowsBeforeItsEnd) {
+  for (int i = 0; i < 5; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  f.server.hold("FETCH row");
+  f.server.step("FETCH row", 2);
+  ASSERT_TRUE(f.freshen("Lists"));
+  ASSERT_TRUE(f.await_rows("Lists", Uid{0}));
+  EXPECT_FALSE(f.table("Lists")->complete());
+  EXPECT_GE(f.table("Lists")->frontier(), Uid{1});
+  f.server.release("FETCH row");
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_EQ(f.table("Lists")->size(), 5u);
+  EXPECT_TRUE(f.listener.added().empty());
+}
+
+TEST_P(EngineAtEveryLevel, ARepeatedListingCostsNothing) {
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  const auto before = f.commands();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(f.list("Lists"));
+  EXPECT_EQ(f.commands(), before);
+}
+
+TEST_P(EngineAtEveryLevel, WhatOthersDidIsSeenOnAccessAfterRefresh) {
+  f.settings.refresh = std::chrono::seconds(0);
+  for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  f.server.expunge("Lists", Uid{1});
+  f.server.set_flags("Lists", Uid{2}, FlagSet::parse("\\Seen"));
+  f.server.deliver("Lists", mail("new"));
+  ASSERT_TRUE(f.freshen("Lists"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->uids().to_string() == "2:4"; }));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.removed() == std::vector{Uid{1}}; }));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{4}}; }));
+  EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->find(Uid{2})->flags.has(SystemFlag::seen); }));
+}
+
+TEST_P(EngineAtEveryLevel, AnotherUidValidityIsANewDirectory) {
+  f.settings.refresh = std::chrono::seconds(0);
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  f.server.change_uid_validity("Lists", UidValidity{99});
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->uid_validity() == UidValidity{99}; }));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.saw_everything(); }));
+}
+
+TEST_P(EngineAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
+  for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  const auto time = f.engine->directory_time(f.id("Lists"));
+  f.unmount();
+  f.server.reset_counts();
+  f.mount();
+  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_EQ(f.table("Lists")->size(), 3u);
+  EXPECT_EQ(f.server.count("SELECT"), 1u);
+  EXPECT_EQ(f.server.count("FETCH headers"), 0u);
+  EXPECT_EQ(f.server.count("FETCH flags"), GetParam() == Level::none ? 1u : 0u);
+  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+}
+
+TEST_P(EngineAtEveryLevel, ARemountWithoutAStoreShowsTheSame) {
+  f.with_store = false;
+  for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  const auto time = f.engine->directory_time(f.id("Lists"));
+  const auto name = f.table("Lists")->find(Uid{2})->file_name;
+  f.unmount();
+  f.mount();
+  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_EQ(f.table("Lists")->find(Uid{2})->file_name, name);
+  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).seconds, time.seconds);
+  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+}
+
+TEST_P(EngineAtEveryLevel, AWatchedInboxShowsNewMailAndRemovals) {
+  f.settings.watch = true;
+  for (int i = 0; i < 3; ++i) f.server.deliver("INBOX", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
+  ASSERT_TRUE(f.list("INBOX"));
+  f.listener.clear();
+  f.server.deliver("INBOX", mail("new"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{4}}; }));
+  f.server.expunge("INBOX", Uid{2});
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.removed() == std::vector{Uid{2}}; }));
+  f.server.set_flags("INBOX", Uid{3}, FlagSet::parse("\\Flagged"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.table("INBOX")->find(Uid{3})->flags.has(SystemFlag::flagged); }));
+  EXPECT_EQ(f.table("INBOX")->uids().to_string(), "1,3:4");
+}
+
+TEST_P(EngineAtEveryLevel, WithoutIdleNewMailComesByPoll) {
+  f.server.set_capability("IDLE", false);
+  f.server.set_capability("NOTIFY", false);
+  f.settings.watch = true;
+  f.mount();
+  ASSERT_TRUE(f.list("INBOX"));
+  f.server.deliver("INBOX", mail("new"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
+}
+
+// -- lookups --
+
+TEST(SyncEngine, LookingUpOneUnlistedNameCostsOneSmallFetch) {
+  EngineFixture f;
+  for (int i = 0; i < 20; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  f.server.reset_counts();
+  const auto found = f.find("Lists", "2023-11-14_2213_anna@example.org_m.7.eml");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->uid, Uid{7});
+  EXPECT_EQ(f.server.count("FETCH headers"), 1u);
+  EXPECT_EQ(f.server.count("SELECT"), 1u);
+  ASSERT_TRUE(f.find("Lists", found->file_name));
+  ASSERT_TRUE(f.find("Lists", "7.eml"));
+  EXPECT_EQ(f.server.count("FETCH headers"), 1u);
+  EXPECT_NE(f.table("Lists")->uid_validity(), UidValidity{0});
+  EXPECT_EQ(f.table("Lists")->size(), 0u);
+}
+
+TEST(SyncEngine, ConcurrentEqualLookupsShareOneFetch) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  f.server.hold("FETCH headers");
+  std::vector<std::future<Result<MessageMeta>>> waiting;
+  for (int i = 0; i < 4; ++i)
+    waiting.push_back(std::async(std::launch::async, [&] { return f.find("Lists", "1.eml"); }));
+  ASSERT_TRUE(f.server.wait_until_held("FETCH headers"));
+  f.server.release("FETCH headers");
+  for (auto& lookup : waiting) EXPECT_TRUE(lookup.get());
+  EXPECT_EQ(f.server.count("FETCH headers"), 1u);
+}
+
+TEST(SyncEngine, ANameWithoutUidIsRefusedWithoutTheNetwork) {
+  EngineFixture f;
+  f.mount();
+  f.server.reset_counts();
+  EXPECT_EQ(f.find("Lists", ".hidden").error().errnum, ENOENT);
+  EXPECT_EQ(f.commands(), 0u);
+}
+
+TEST(SyncEngine, AnUnknownUidAndAnotherMessagesNameAreNotThere) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  EXPECT_EQ(f.find("Lists", "4.eml").error().errnum, ENOENT);
+  EXPECT_EQ(f.find("Lists", "2023-11-14_2213_anna@example.org_other.1.eml").error().errnum, ENOENT);
+}
+
+TEST(SyncEngine, ALookupInAFreshListingNeverAsks) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  f.server.reset_counts();
+  EXPECT_TRUE(f.find("Lists", "1.eml"));
+  EXPECT_EQ(f.find("Lists", "2.eml").error().errnum, ENOENT);
+  EXPECT_EQ(f.commands(), 0u);
+}
+
+TEST(SyncEngine, AnInteractiveLookupComesBetweenTheTurnsOfAListing) {
+  EngineFixture f;
+  f.settings.connections = 1;
+  for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.find("Lists", "2.eml"));
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_EQ(f.table("Lists")->size(), 3u);
+}
+
+// -- bodies and header fields --
+
+TEST(SyncEngine, AWrongSizeIsCorrectedBeforeTheOpenCompletes) {
+  EngineFixture f;
+  const auto body = mail("m");
+  f.server.deliver("Lists", body);
+  f.server.lie_about_size("Lists", Uid{1}, 17);
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  const auto opened = await<std::shared_ptr<Body>>(
+      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); });
+  ASSERT_TRUE(opened);
+  EXPECT_EQ((*opened)->length(), body.size());
+  EXPECT_EQ(f.table("Lists")->find(Uid{1})->size, body.size());
+  EXPECT_EQ(f.listener.attributes_changed(), std::vector{Uid{1}});
+}
+
+TEST(SyncEngine, AMessageOfAnUnlistedMailboxCanBeOpened) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  EXPECT_TRUE(await<std::shared_ptr<Body>>(
+      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); }));
+  EXPECT_EQ(await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
+              f.engine->open_body(f.id("Lists"), Uid{9}, std::move(done));
+            }).error().errnum,
+            ENOENT);
+}
+
+TEST(SyncEngine, DetailsHoldTheRecipientsAndAreKept) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  for (int i = 0; i < 2; ++i) {
+    const auto details = await<MessageDetails>(
+        [&](Completion<MessageDetails> done) { f.engine->details(f.id("Lists"), Uid{1}, std::move(done)); });
+    ASSERT_TRUE(details);
+    EXPECT_EQ(details->to, "bob@example.org");
+    EXPECT_EQ(details->headers.subject, "m");
+  }
+  EXPECT_EQ(f.server.count("FETCH fields"), 1u);
+}
+
+// -- news --
+
+TEST(SyncEngine, NotifyTellsOfAMailboxThatIsNotSelected) {
+  EngineFixture f;
+  f.settings.watch = true;
+  f.mount();
+  ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
+  ASSERT_TRUE(f.list("Lists"));
+  f.server.deliver("Lists", mail("new"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
+}
+
+TEST(SyncEngine, AMailboxCreatedOrDeletedByOthersComesAndGoes) {
+  EngineFixture f;
+  f.settings.watch = true;
+  f.mount();
+  ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
+  f.server.create_mailbox("Archive");
+  EXPECT_TRUE(f.listener.wait([&] { return f.engine->tree()->find_path("Archive") != nullptr; }));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.tree_added() == std::vector<std::string>{"Archive"}; }));
+  const auto gone = f.id("Lists");
+  f.server.delete_mailbox("Lists");
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.tree_removed() == std::vector<std::string>{"Lists"}; }));
+  EXPECT_EQ(f.engine->table(gone), nullptr);
+}
+
+TEST(SyncEngine, WithoutNotifyTheTreeIsCheckedOnAccess) {
+  EngineFixture f;
+  f.settings.refresh = std::chrono::seconds(0);
+  f.mount();
+  f.server.create_mailbox("Archive");
+  ASSERT_TRUE(await<void>([&](Completion<void> done) { f.engine->freshen_tree(std::move(done)); }));
+  EXPECT_NE(f.engine->tree()->find_path("Archive"), nullptr);
+}
+
+TEST(SyncEngine, TheSecondWatcherFollowsTheMailboxInUse) {
+  EngineFixture f;
+  f.server.set_capability("NOTIFY", false);
+  f.settings.watch = true;
+  f.settings.refresh = std::chrono::seconds(2);
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  ASSERT_TRUE(f.server.wait_until_idling("Lists"));
+  f.server.deliver("Lists", mail("new"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
+  EXPECT_LE(f.server.live_connections(), f.settings.connections);
+}
+
+TEST(SyncEngine, AMailboxInUseIsPolled) {
+  EngineFixture f;
+  f.server.set_capability("NOTIFY", false);
+  f.settings.watch = true;
+  f.settings.connections = 1;
+  f.settings.refresh = std::chrono::seconds(1);
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  f.server.deliver("Lists", mail("new"));
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
+}
+
+// -- offline --
+
+TEST(SyncEngine, WithoutConnectionAndWithoutCacheThereIsNoMount) {
+  EngineFixture f;
+  f.mount(false);
+  ASSERT_FALSE(f.started);
+  EXPECT_EQ(f.started.error().errnum, EHOSTUNREACH);
+}
+
+TEST(SyncEngine, WhatIsCachedIsListedOffline) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  f.unmount();
+  f.server.refuse_connections();
+  f.mount(false);
+  ASSERT_TRUE(f.started);
+  EXPECT_TRUE(f.freshen("Lists"));
+  EXPECT_EQ(f.table("Lists")->size(), 1u);
+  EXPECT_TRUE(f.find("Lists", "1.eml"));
+  const auto unlisted = f.freshen("INBOX");
+  ASSERT_FALSE(unlisted);
+  EXPECT_EQ(unlisted.error().errnum, EHOSTUNREACH);
+}
+
+TEST(SyncEngine, PathsAreTheSameOfflineUnderAPrefix) {
+  EngineFixture f;
+  f.server.create_mailbox("INBOX.Archive");
+  f.server.edit_mailbox("INBOX.Archive", [](auto& mailbox) { mailbox.delimiter = '.'; });
+  f.server.set_namespaces({{imap::Namespace::Kind::personal, "INBOX.", "INBOX.", '.'}});
+  f.mount();
+  ASSERT_NE(f.engine->tree()->find_path("Archive"), nullptr);
+  f.unmount();
+  f.server.refuse_connections();
+  f.mount(false);
+  ASSERT_TRUE(f.started);
+  EXPECT_NE(f.engine->tree()->find_path("Archive"), nullptr);
+}
+
+TEST(SyncEngine, AfterAnOutageTheWatchedMailboxCatchesUp) {
+  EngineFixture f;
+  f.settings.watch = true;
+  f.mount();
+  ASSERT_TRUE(f.list("INBOX"));
+  ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
+  f.server.refuse_connections();
+  f.server.drop_all_sessions();
+  f.server.deliver("INBOX", mail("new"));
+  EXPECT_TRUE(f.freshen("INBOX"));
+  f.server.accept_connections();
+  f.engine->retry_now();
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
+}
+
+TEST(SyncEngine, StoppingEndsWhatWaits) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  f.server.hold("SELECT");
+  auto waiting = std::async(std::launch::async, [&, id = f.id("Lists")] {
+    return await<void>([&](Completion<void> done) { f.engine->freshen(id, std::move(done)); });
+  });
+  ASSERT_TRUE(f.server.wait_until_held("SELECT"));
+  f.engine->stop();
+  EXPECT_FALSE(waiting.get());
+}
+
+// -- facts --
+
+TEST(SyncEngine, UsageIsTheQuotaOrTheSumOfSizes) {
+  EngineFixture f;
+  const auto ask = [&] { return await<Usage>([&](Completion<Usage> done) { f.engine->usage(std::move(done)); }); };
+  f.server.set_quota(imap::Quota{10, 100});
+  f.mount();
+  EXPECT_EQ(ask()->limit_kib, 100u);
+  EXPECT_EQ(ask()->used_kib, 10u);
+  EXPECT_EQ(f.server.count("QUOTA"), 1u);
+  f.unmount();
+  f.server.set_quota(std::nullopt);
+  f.server.deliver("Lists", std::string(3000, 'x'));
+  f.mount();
+  EXPECT_EQ(ask()->limit_kib, std::nullopt);
+  EXPECT_EQ(ask()->used_kib, 3u);
+}
+
+TEST(SyncEngine, StatusShowsMailboxesConnectionsAndServer) {
+  EngineFixture f;
+  f.settings.watch = true;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
+  EXPECT_TRUE(f.listener.wait([&] {
+    const auto status = f.engine->status();
+    for (const auto& mailbox : status.at("mailboxes"))
+      if (mailbox.at("path") == "Lists" && mailbox.at("state") == "complete" && mailbox.at("messages") == 1 &&
+          mailbox.at("method") == "listing")
+        return true;
+    return false;
+  }));
+  const auto status = f.engine->status();
+  EXPECT_EQ(status.at("account"), "anna@example.org");
+  EXPECT_TRUE(status.at("online"));
+  EXPECT_GE(status.at("connections").size(), 2u);
+  EXPECT_FALSE(status.at("server").at("capabilities").empty());
+}
+
+}  // namespace
+}  // namespace imapfs::sync
