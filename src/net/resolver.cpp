@@ -1,5 +1,6 @@
 #include "resolver.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <list>
 #include <memory>
@@ -131,7 +132,10 @@ Result<std::vector<Address>> resolve(const Endpoint& endpoint, const CallContext
   if (!arrived())
     return fail(ETIMEDOUT, Scope::session, Retry::later, "host name {} was not found in time: no answer from DNS",
                 telemetry::printable(endpoint.host));
-  return std::move(*answer->value);
+  auto found = std::move(*answer->value);
+  lock.unlock();
+  join_ended_helpers();
+  return found;
 }
 
 }  // namespace imapfs::net

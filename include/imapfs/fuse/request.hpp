@@ -1,0 +1,134 @@
+#pragma once
+// One request of the kernel, from its arrival to its one answer.
+//
+// Guarantees: a request is answered exactly once, whoever comes first: the operation, its deadline (ETIMEDOUT), an
+// interrupt (EINTR), the end of the mount, or, when everybody has forgotten it, its destructor (EIO, logged as the bug it
+// is). Later answers are dropped. Every error is logged once with operation, path and cause, and counted.
+// Threads: all; the answer is written on the thread that brings it, with no lock held.
+// Ownership: whoever may still answer holds a shared_ptr; the registry holds none.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "imapfs/base/executor.hpp"
+#include "imapfs/base/result.hpp"
+#include "imapfs/vfs/types.hpp"
+
+struct fuse_req;
+
+namespace imapfs::fuse {
+
+class Request;
+
+/// The requests in flight: for /.imapfs/requests, the SIGUSR1 dump, interrupts and the end of the mount.
+class RequestRegistry {
+ public:
+  struct Summary {
+    vfs::RequestId id = 0;
+    std::string operation;
+    std::string path;
+    vfs::Caller caller;
+    SteadyClock::duration age{};
+  };
+
+  /// Oldest first.
+  [[nodiscard]] std::vector<Summary> summaries() const;
+  /// [{"id": 7, "operation": "read", "path": "INBOX/…", "thread": 4711, "uid": 1000, "milliseconds": 12}, …]
+  [[nodiscard]] nlohmann::json describe() const;
+  /// Null when it has been answered.
+  [[nodiscard]] std::shared_ptr<Request> find(vfs::RequestId id) const;
+
+  /// From now on every request fails with ENOTCONN at once, those in flight too.
+  void refuse_all();
+  [[nodiscard]] bool refusing() const { return refusing_; }
+  /// Waits until no answer is being written. After refuse_all() and with no new requests coming in.
+  void wait_until_idle();
+
+ private:
+  friend class Request;
+  void add(const std::shared_ptr<Request>& request);
+  void remove(vfs::RequestId id);
+  [[nodiscard]] std::vector<std::shared_ptr<Request>> all() const;
+
+  std::atomic<vfs::RequestId> next_id_{1};
+  std::atomic<bool> refusing_{false};
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  std::unordered_map<vfs::RequestId, std::weak_ptr<Request>> in_flight_;
+};
+
+class Request : public std::enable_shared_from_this<Request> {
+ public:
+  /// What everybody wants to know of a request.
+  struct Description {
+    const char* operation = "";  ///< "lookup"
+    vfs::NodeId node;
+    std::string name;            ///< of an entry below `node`; may be empty
+    vfs::Caller caller;          ///< its `request` is filled in by start()
+  };
+  struct Environment {
+    std::shared_ptr<RequestRegistry> registry;
+    Scheduler* scheduler = nullptr;  ///< outlives every request
+    /// For logs; the node's path without its name.
+    std::function<std::string(vfs::NodeId)> path_of;
+    /// fuse_reply_err(), or a test's.
+    std::function<int(fuse_req*, int)> reply_error;
+    /// Arranges that an interrupt of `raw` finds its way to interrupt() of the request with this id. May be empty.
+    std::function<void(fuse_req*, vfs::RequestId)> make_interruptible;
+  };
+
+  static std::shared_ptr<Request> start(std::shared_ptr<const Environment> environment, Description description,
+                                        fuse_req* raw);
+  ~Request();
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  [[nodiscard]] const vfs::Caller& caller() const { return description_.caller; }
+  [[nodiscard]] vfs::NodeId node() const { return description_.node; }
+  [[nodiscard]] bool answered() const { return state_ == State::answered; }
+  [[nodiscard]] RequestRegistry::Summary summary() const;
+  /// "INBOX/name.eml": where the operation happens; not passed through printable().
+  [[nodiscard]] std::string path() const;
+
+  /// Calls `write` with the kernel's handle if nobody has answered yet; `write` returns 0 or a negative errno as fuse_reply_*
+  /// do. False when somebody had, or when the kernel did not want the answer any more: what the answer gave out
+  /// (a handle) must then be taken back.
+  [[nodiscard]] bool succeed(const std::function<int(fuse_req*)>& write);
+  /// False when somebody had answered.
+  bool fail(const Error& error);
+  /// The kernel wants an end of it: EINTR, now or as soon as start() is through.
+  void interrupt();
+
+  /// Gives the request until `patience` from its arrival, then ETIMEDOUT. Does nothing if it is answered already.
+  void arm_deadline(SteadyClock::duration patience);
+
+ private:
+  Request(std::shared_ptr<const Environment> environment, Description description, fuse_req* raw);
+
+  /// While start() arranges things nobody but it may answer: libfuse's request would be gone under its hands.
+  enum class State : std::uint8_t { starting, open, answered };
+
+  void open();
+  [[nodiscard]] bool claim();
+  void finished(int outcome);
+  void log_error(const Error& error) const;
+
+  const std::shared_ptr<const Environment> environment_;
+  Description description_;
+  fuse_req* const raw_;
+  const SteadyClock::time_point arrived_ = SteadyClock::now();
+  std::atomic<State> state_{State::starting};
+  std::atomic<bool> interrupted_{false};
+  std::atomic<Scheduler::Id> deadline_{0};
+};
+
+}  // namespace imapfs::fuse

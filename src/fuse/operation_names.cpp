@@ -1,0 +1,56 @@
+// mknod, mkdir, unlink, rmdir, rename, link, symlink: changes of names. In this version vfs refuses them, except for the
+// daemon's own announcer.
+#include "operations.hpp"
+
+namespace imapfs::fuse {
+
+void operation_mknod(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, dev_t) {
+  serve(raw, "mknod", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->mknod(request->caller(), request->node(), name, mode, answer_entry(request));
+  });
+}
+
+void operation_mkdir(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode) {
+  serve(raw, "mkdir", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->mkdir(request->caller(), request->node(), name, mode, answer_entry(request));
+  });
+}
+
+void operation_unlink(fuse_req_t raw, fuse_ino_t parent, const char* name) {
+  serve(raw, "unlink", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->unlink(request->caller(), request->node(), name, answer_nothing(request));
+  });
+}
+
+void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
+  serve(raw, "rmdir", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->rmdir(request->caller(), request->node(), name, answer_nothing(request));
+  });
+}
+
+void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+                      unsigned flags) {
+  serve(raw, "rename", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->rename(request->caller(),
+                               {.parent = request->node(),
+                                .name = name,
+                                .new_parent = vfs::NodeId{new_parent},
+                                .new_name = new_name,
+                                .flags = flags},
+                               answer_nothing(request));
+  });
+}
+
+void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name) {
+  serve(raw, "link", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name, answer_entry(request));
+  });
+}
+
+void operation_symlink(fuse_req_t raw, const char* target, fuse_ino_t parent, const char* name) {
+  serve(raw, "symlink", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->symlink(request->caller(), request->node(), name, target, answer_entry(request));
+  });
+}
+
+}  // namespace imapfs::fuse

@@ -1,0 +1,49 @@
+// getxattr, listxattr, setxattr, removexattr.
+#include "operations.hpp"
+
+namespace imapfs::fuse {
+namespace {
+
+/// getxattr(2): size 0 asks for the length; a value that does not fit is ERANGE.
+vfs::Reply<std::string> answer_value(const std::shared_ptr<Request>& request, std::size_t size) {
+  return [request, size](const Result<std::string>& value) {
+    if (!value) {
+      request->fail(value.error());
+    } else if (size == 0) {
+      (void)request->succeed([&](fuse_req_t raw) { return fuse_reply_xattr(raw, value->size()); });
+    } else if (value->size() > size) {
+      request->fail({ERANGE, Scope::request, Retry::never, "the caller's buffer is too small"});
+    } else {
+      (void)request->succeed([&](fuse_req_t raw) { return fuse_reply_buf(raw, value->data(), value->size()); });
+    }
+  };
+}
+
+}  // namespace
+
+void operation_getxattr(fuse_req_t raw, fuse_ino_t node, const char* name, std::size_t size) {
+  serve(raw, "getxattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->getxattr(request->caller(), request->node(), name, answer_value(request, size));
+  });
+}
+
+void operation_listxattr(fuse_req_t raw, fuse_ino_t node, std::size_t size) {
+  serve(raw, "listxattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->listxattr(request->caller(), request->node(), answer_value(request, size));
+  });
+}
+
+void operation_setxattr(fuse_req_t raw, fuse_ino_t node, const char* name, const char* value, std::size_t size, int) {
+  serve(raw, "setxattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->setxattr(request->caller(), request->node(), name, std::string(value, size),
+                                 answer_nothing(request));
+  });
+}
+
+void operation_removexattr(fuse_req_t raw, fuse_ino_t node, const char* name) {
+  serve(raw, "removexattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->removexattr(request->caller(), request->node(), name, answer_nothing(request));
+  });
+}
+
+}  // namespace imapfs::fuse

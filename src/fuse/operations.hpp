@@ -1,0 +1,125 @@
+#pragma once
+// What the operations share: where they send their work, and how a request starts and is answered.
+//
+// One file per operation or per group that opens and closes together: operation_<name>.cpp. Each only translates between
+// libfuse and vfs::Filesystem; decisions are vfs's. Included by src/fuse only.
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "imapfs/fuse/kernel_notifier.hpp"
+#include "imapfs/fuse/request.hpp"
+#include "imapfs/vfs/filesystem.hpp"
+
+namespace imapfs::fuse {
+
+/// The session's userdata.
+struct OperationContext {
+  vfs::Filesystem* filesystem = nullptr;
+  std::shared_ptr<const Request::Environment> environment;
+  SteadyClock::duration timeout{};
+  std::uint32_t max_readahead = 0;
+  fuse_session* session = nullptr;
+  /// Set once the session is mounted; null before.
+  std::shared_ptr<SessionNotifier> notifier;
+  /// At most one thread at a time stores pages: it may wait for another thread to answer a READ of the same file.
+  std::atomic_flag storing;
+
+  explicit OperationContext(vfs::Filesystem& all) : filesystem(&all) {}
+};
+
+inline OperationContext& context_of(fuse_req_t raw) { return *static_cast<OperationContext*>(fuse_req_userdata(raw)); }
+
+/// Every operation of the file system.
+const fuse_lowlevel_ops& operations();
+
+enum class DeadlineRule : std::uint8_t { limited, unlimited };
+
+/// Takes note of the request and makes it interruptible.
+std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name);
+/// For Request::Environment.
+void make_interruptible(fuse_req_t raw, vfs::RequestId id);
+/// The request's thread goes back for the next one: from here on the deadline counts.
+void leave_request(const std::shared_ptr<Request>& request, OperationContext& context, DeadlineRule rule);
+void fail_with_exception(Request& request, const std::exception& exception);
+
+/// Runs `start`, which answers the request now or later; nothing it throws gets into libfuse.
+template <class Start>
+void serve(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name, Start&& start,
+           DeadlineRule rule = DeadlineRule::limited) {
+  auto& context = context_of(raw);
+  const auto request = begin_request(raw, operation, node, std::move(name));
+  if (request->answered()) return;
+  try {
+    start(context, request);
+  } catch (const std::exception& exception) {
+    fail_with_exception(*request, exception);
+  }
+  leave_request(request, context, rule);
+}
+
+/// A completion that answers `request`: an Error by its errno, a value by `write(fuse_req_t, T&)`.
+template <class T, class Write>
+vfs::Reply<T> answer(std::shared_ptr<Request> request, Write write) {
+  return [request = std::move(request), write = std::move(write)](Result<T> result) {
+    if (!result) {
+      request->fail(result.error());
+      return;
+    }
+    [[maybe_unused]] const bool taken = request->succeed([&](fuse_req_t raw) { return write(raw, *result); });
+  };
+}
+
+/// For operations that only succeed or fail.
+vfs::Reply<void> answer_nothing(std::shared_ptr<Request> request);
+vfs::Reply<vfs::Entry> answer_entry(std::shared_ptr<Request> request);
+vfs::Reply<vfs::AttributesReply> answer_attributes(std::shared_ptr<Request> request);
+
+[[nodiscard]] struct stat to_stat(const vfs::Attributes& attributes);
+[[nodiscard]] fuse_entry_param to_entry(const vfs::Entry& entry);
+
+// In the operation_*.cpp files, with libfuse's signatures.
+void operation_init(void* context, fuse_conn_info* connection);
+void operation_lookup(fuse_req_t raw, fuse_ino_t parent, const char* name);
+void operation_forget(fuse_req_t raw, fuse_ino_t node, std::uint64_t count);
+void operation_forget_multi(fuse_req_t raw, std::size_t count, fuse_forget_data* forgets);
+void operation_getattr(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int which, fuse_file_info* file);
+void operation_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_read(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* file);
+void operation_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_release(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_poll(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file, fuse_pollhandle* handle);
+void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_readdir(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* file);
+void operation_readdirplus(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* file);
+void operation_releasedir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_statfs(fuse_req_t raw, fuse_ino_t node);
+void operation_getxattr(fuse_req_t raw, fuse_ino_t node, const char* name, std::size_t size);
+void operation_listxattr(fuse_req_t raw, fuse_ino_t node, std::size_t size);
+void operation_setxattr(fuse_req_t raw, fuse_ino_t node, const char* name, const char* value, std::size_t size, int flags);
+void operation_removexattr(fuse_req_t raw, fuse_ino_t node, const char* name);
+void operation_mknod(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, dev_t device);
+void operation_mkdir(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode);
+void operation_unlink(fuse_req_t raw, fuse_ino_t parent, const char* name);
+void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name);
+void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+                      unsigned flags);
+void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name);
+void operation_symlink(fuse_req_t raw, const char* target, fuse_ino_t parent, const char* name);
+void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* file);
+void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::size_t size, off_t offset, fuse_file_info* file);
+void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_offset, fuse_file_info* source_file,
+                               fuse_ino_t target, off_t target_offset, fuse_file_info* target_file, std::size_t length,
+                               int flags);
+void operation_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t length, fuse_file_info* file);
+
+/// The flags of an open file for its reply.
+void apply(const vfs::OpenResult& opened, fuse_file_info& file);
+
+}  // namespace imapfs::fuse
