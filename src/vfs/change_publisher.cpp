@@ -1,9 +1,9 @@
 #include "imapfs/vfs/change_publisher.hpp"
 
-#include <string_view>
-
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"

@@ -34,8 +34,8 @@ void append_children(DirectoryPage& page, const ViewContext& context, const Call
                                               const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
                                               const std::string& name);
 
-/// Remembers what each directory held when it was last opened, so that opendir can tell the kernel whether its cached listing is
-/// exact. One number per mailbox. Thread-safe.
+/// Remembers what each directory held when it was last opened, so that opendir can tell the kernel whether its cached
+/// listing is exact. One number per mailbox. Thread-safe.
 class ListingVersions {
  public:
   /// True if nothing changed since the last call for this mailbox.

@@ -29,8 +29,8 @@ Entry mailbox_entry(const sync::Account& account, const Settings& settings, cons
   const auto time = account.directory_time(mailbox.id);
   Entry entry;
   entry.node = mailbox_node(mailbox.id);
-  entry.attributes = directory_attributes(settings, mailbox.inode, mailbox.children.size(),
-                                          Timestamp{time.seconds, time.nanoseconds});
+  entry.attributes =
+      directory_attributes(settings, mailbox.inode, mailbox.children.size(), Timestamp{time.seconds, time.nanoseconds});
   entry.entry_timeout = settings.timeout;
   // The time of a mailbox whose rows are not all known is a guess that the first listing corrects, with no news of it.
   const auto table = account.table(mailbox.id);
@@ -38,8 +38,8 @@ Entry mailbox_entry(const sync::Account& account, const Settings& settings, cons
   return entry;
 }
 
-MessageEntries::MessageEntries(const sync::Account& account, const Settings& settings,
-                               const sync::MailboxNode& mailbox, UidValidity validity)
+MessageEntries::MessageEntries(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox,
+                               UidValidity validity)
     : settings_(settings),
       mailbox_(mailbox.id),
       // libfuse: "the generation must be non-zero".

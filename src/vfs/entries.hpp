@@ -24,9 +24,7 @@ class MessageEntries {
                  UidValidity validity);
 
   [[nodiscard]] Entry entry(Uid uid, std::uint64_t size, UnixTime internal_date) const;
-  [[nodiscard]] Entry entry(const MessageMeta& meta) const {
-    return entry(meta.uid, meta.size, meta.internal_date);
-  }
+  [[nodiscard]] Entry entry(const MessageMeta& meta) const { return entry(meta.uid, meta.size, meta.internal_date); }
 
  private:
   const Settings& settings_;

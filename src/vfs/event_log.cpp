@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <utility>
-
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "timestamps.hpp"
 
@@ -17,9 +16,7 @@ std::string line_of(nlohmann::ordered_json event) {
   return event.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-nlohmann::ordered_json stamped() {
-  return {{"time", rfc3339_milliseconds(std::chrono::system_clock::now())}};
-}
+nlohmann::ordered_json stamped() { return {{"time", rfc3339_milliseconds(std::chrono::system_clock::now())}}; }
 
 }  // namespace
 
@@ -27,9 +24,7 @@ EventLog::Reader& EventLog::State::reader(HandleId id) {
   return readers.try_emplace(id, Reader{end(), {}, {}}).first->second;
 }
 
-bool EventLog::State::has_line(const Reader& reader) const {
-  return !reader.unfinished.empty() || reader.next < end();
-}
+bool EventLog::State::has_line(const Reader& reader) const { return !reader.unfinished.empty() || reader.next < end(); }
 
 std::string EventLog::State::take(Reader& reader, std::size_t size) {
   std::string text = std::move(reader.unfinished);

@@ -22,8 +22,8 @@ void refuse(const char* operation, const Reply<T>& reply) {
   reply(fail(EROFS, "this version of imapfs is read-only: {}", operation));
 }
 
-/// What the kernel needs to let go of a name whose message or mailbox is gone. Type and generation match what it knows, or it would
-/// drop the inode as stale instead.
+/// What the kernel needs to let go of a name whose message or mailbox is gone. Type and generation match what it knows,
+/// or it would drop the inode as stale instead.
 Entry entry_of_removed(const sync::Account& account, const Settings& settings, NodeId node) {
   Entry entry;
   entry.node = node;

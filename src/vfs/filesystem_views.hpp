@@ -19,12 +19,15 @@ struct Filesystem::Views {
       case NodeKind::fixed:
         if (meaning.index == static_cast<std::uint32_t>(FixedNode::root)) return &root;
         return &control;
-      case NodeKind::mailbox: return &mailbox;
-      case NodeKind::message: return &message;
+      case NodeKind::mailbox:
+        return &mailbox;
+      case NodeKind::message:
+        return &message;
       case NodeKind::search:
       case NodeKind::text:
       case NodeKind::parts:
-      case NodeKind::deleted: break;
+      case NodeKind::deleted:
+        break;
     }
     return nullptr;
   }

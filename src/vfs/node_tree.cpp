@@ -41,12 +41,18 @@ namespace {
 
 std::string fixed_path(std::uint32_t index) {
   switch (FixedNode{index}) {
-    case FixedNode::root: return "/";
-    case FixedNode::control_directory: return ".imapfs";
-    case FixedNode::status: return ".imapfs/status";
-    case FixedNode::events: return ".imapfs/events";
-    case FixedNode::requests: return ".imapfs/requests";
-    case FixedNode::configuration: return ".imapfs/config";
+    case FixedNode::root:
+      return "/";
+    case FixedNode::control_directory:
+      return ".imapfs";
+    case FixedNode::status:
+      return ".imapfs/status";
+    case FixedNode::events:
+      return ".imapfs/events";
+    case FixedNode::requests:
+      return ".imapfs/requests";
+    case FixedNode::configuration:
+      return ".imapfs/config";
   }
   return fmt::format("node {}", index);
 }

@@ -1,8 +1,9 @@
 #pragma once
 // The bodies of open messages: an optimisation over opening them again, nothing depends on an entry being there.
 //
-// Keyed by node and UIDVALIDITY (the handle), counted by opens. Bodies that a read had to open by itself, because the open happened in an
-// earlier process, are kept in a short list instead, since nothing says when they end. Thread-safe; bodies are destroyed outside the lock.
+// Keyed by node and UIDVALIDITY (the handle), counted by opens. Bodies that a read had to open by itself, because the
+// open happened in an earlier process, are kept in a short list instead, since nothing says when they end. Thread-safe;
+// bodies are destroyed outside the lock.
 
 #include <cstddef>
 #include <deque>

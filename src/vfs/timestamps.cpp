@@ -1,8 +1,8 @@
 #include "timestamps.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace imapfs::vfs {
 

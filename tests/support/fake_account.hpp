@@ -1,6 +1,7 @@
 #pragma once
-// sync::Account without a server: a tree of mailboxes, tables the test fills row by row, and bodies from strings. What the real account would
-// fetch, the test can hold back and let come when it likes. Thread-safe; completions run with no lock held.
+// sync::Account without a server: a tree of mailboxes, tables the test fills row by row, and bodies from strings. What
+// the real account would fetch, the test can hold back and let come when it likes. Thread-safe; completions run with no
+// lock held.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,11 +10,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "imapfs/sync/account.hpp"
 
@@ -232,10 +232,12 @@ class FakeAccount : public sync::Account {
     done({});
   }
   void find_message(MailboxId id, const std::string& name, Completion<MessageMeta> done) override {
-    find(id, [name](const MessageMeta& meta) { return meta.file_name == name; }, std::move(done));
+    find(
+        id, [name](const MessageMeta& meta) { return meta.file_name == name; }, std::move(done));
   }
   void find_message(MailboxId id, Uid uid, Completion<MessageMeta> done) override {
-    find(id, [uid](const MessageMeta& meta) { return meta.uid == uid; }, std::move(done));
+    find(
+        id, [uid](const MessageMeta& meta) { return meta.uid == uid; }, std::move(done));
   }
   void details(MailboxId, Uid, Completion<sync::MessageDetails> done) override {
     count(&Calls::details);
@@ -272,7 +274,8 @@ class FakeAccount : public sync::Account {
     const std::lock_guard guard(mutex_);
     auto& entry = mailboxes_[id];
     const auto found = entry.bodies.find(uid.value);
-    if (found == entry.bodies.end()) return fail(ENOENT, Scope::message, Retry::never, "the server has no such message");
+    if (found == entry.bodies.end())
+      return fail(ENOENT, Scope::message, Retry::never, "the server has no such message");
     entry.table->set_exact_size(uid, found->second.first.size());
     return std::make_shared<FakeBody>(found->second.first, found->second.second);
   }

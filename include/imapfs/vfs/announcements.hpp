@@ -1,9 +1,9 @@
 #pragma once
 // What the daemon's own announcer thread is shown while it raises inotify events.
 //
-// The kernel raises CREATE, DELETE and ATTRIB only for system calls on the mount. So the announcer calls mknod, unlink or
-// utimensat for a change that the server has already made, and is answered as if it had made it: its lookup says ENOENT before its mknod, its
-// unlink succeeds. Every other caller sees the truth. Thread-safe.
+// The kernel raises CREATE, DELETE and ATTRIB only for system calls on the mount. So the announcer calls mknod, unlink
+// or utimensat for a change that the server has already made, and is answered as if it had made it: its lookup says
+// ENOENT before its mknod, its unlink succeeds. Every other caller sees the truth. Thread-safe.
 
 #include <cstdint>
 #include <map>

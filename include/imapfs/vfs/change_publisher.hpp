@@ -1,8 +1,8 @@
 #pragma once
 // News on its way up: what sync says has changed becomes notifications of the kernel and lines of /.imapfs/events.
 //
-// Exists before the account and the mount (SyncEngine::create needs it) and outlives both; connect() them when they are there.
-// Before that, changes only go to the event log. Called on sync's threads; holds no lock while it calls.
+// Exists before the account and the mount (SyncEngine::create needs it) and outlives both; connect() them when they are
+// there. Before that, changes only go to the event log. Called on sync's threads; holds no lock while it calls.
 
 #include <atomic>
 #include <memory>
@@ -33,7 +33,8 @@ class ChangePublisher : public sync::ChangeListener {
   static constexpr std::size_t max_single_entries = 1000;
 
   void connect_account(const sync::Account* account) { account_ = account; }
-  /// Null before the notifier is destroyed; a call in progress on another thread must have ended (stop the account first).
+  /// Null before the notifier is destroyed; a call in progress on another thread must have ended (stop the account
+  /// first).
   void connect_notifier(KernelNotifier* notifier) { notifier_ = notifier; }
 
   void on_mailbox_changed(const MailboxChange& change) override;

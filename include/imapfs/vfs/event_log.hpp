@@ -1,18 +1,17 @@
 #pragma once
 // The lines of /.imapfs/events: a bounded ring, and readers that each start at "now" and wait for the next line.
 //
-// A reader that falls more than `capacity` lines behind gets one line {"event":"overflow"} and goes on with the oldest line
-// still held. A read gives as many whole lines as fit; a line longer than the buffer is given in pieces. Thread-safe; completions and
-// wake-ups run with no lock held, on the thread that appended, cancelled or closed.
+// A reader that falls more than `capacity` lines behind gets one line {"event":"overflow"} and goes on with the oldest
+// line still held. A read gives as many whole lines as fit; a line longer than the buffer is given in pieces.
+// Thread-safe; completions and wake-ups run with no lock held, on the thread that appended, cancelled or closed.
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "imapfs/base/concurrency.hpp"
 #include "imapfs/vfs/types.hpp"
@@ -36,7 +35,7 @@ class EventLog {
   struct Read {
     HandleId reader = 0;  ///< one never opened starts at "now" (a handle of an earlier process)
     std::size_t size = 0;
-    bool wait = true;     ///< false: EAGAIN when there is no line
+    bool wait = true;  ///< false: EAGAIN when there is no line
     RequestId request = 0;
   };
   void read(const Read& read, Reply<std::string> reply);
@@ -50,8 +49,8 @@ class EventLog {
 
  private:
   struct Reader {
-    std::uint64_t next = 0;       ///< sequence number of the next line
-    std::string unfinished;       ///< rest of a line that did not fit
+    std::uint64_t next = 0;  ///< sequence number of the next line
+    std::string unfinished;  ///< rest of a line that did not fit
     std::function<void()> wake;
   };
   struct Waiting {
@@ -60,7 +59,7 @@ class EventLog {
   };
   struct State {
     std::deque<std::string> lines;
-    std::uint64_t first = 0;      ///< sequence number of lines.front()
+    std::uint64_t first = 0;  ///< sequence number of lines.front()
     std::map<HandleId, Reader> readers;
     std::vector<Waiting> waiting;
     bool closed = false;

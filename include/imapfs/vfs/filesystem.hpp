@@ -1,11 +1,13 @@
 #pragma once
 // Every operation of the file system, with no FUSE in it (design §1).
 //
-// No method blocks. A Reply is called exactly once, within the call when memory has the answer, otherwise when the account
-// completes; never with a lock held. Any thread. Deadlines are the caller's, except that a read for which waits_for_events() is true has none.
-// Errors carry the errno for the user and the cause for the log; whoever replies logs them once, with path_of().
+// No method blocks. A Reply is called exactly once, within the call when memory has the answer, otherwise when the
+// account completes; never with a lock held. Any thread. Deadlines are the caller's, except that a read for which
+// waits_for_events() is true has none. Errors carry the errno for the user and the cause for the log; whoever replies
+// logs them once, with path_of().
 //
-// ENOENT of a lookup must not be cached (no negative entries). ERANGE and size 0 of getxattr and listxattr are the caller's.
+// ENOENT of a lookup must not be cached (no negative entries). ERANGE and size 0 of getxattr and listxattr are the
+// caller's.
 //
 // Lifetime: the account is stopped before the Filesystem is destroyed, so that nothing completes into it afterwards.
 //
@@ -52,8 +54,9 @@ class Filesystem {
   void poll(const Caller& caller, NodeId node, HandleId handle, std::function<void()> wake, Reply<unsigned> reply);
   /// True for files whose reads wait for news instead of an answer: no deadline applies.
   [[nodiscard]] bool waits_for_events(NodeId node) const;
-  /// FUSE INTERRUPT: if the request waits for news, it is answered with EINTR within this call and true is returned (nothing is
-  /// lost for the next read). Otherwise false: the caller answers EINTR itself and ignores the later completion.
+  /// FUSE INTERRUPT: if the request waits for news, it is answered with EINTR within this call and true is returned
+  /// (nothing is lost for the next read). Otherwise false: the caller answers EINTR itself and ignores the later
+  /// completion.
   bool cancel(RequestId request);
 
   // -- directories --

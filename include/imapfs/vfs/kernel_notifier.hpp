@@ -1,8 +1,9 @@
 #pragma once
 // How the kernel is told of changes. Declared here, implemented by fuse/, called by ChangePublisher on sync's threads.
 //
-// No call blocks: implementations queue for the notifier thread (facts: hangs). When their bounded queue is full they may merge changes of
-// a directory into one directory_forgotten(). Calls for one directory arrive in the order of the changes.
+// No call blocks: implementations queue for the notifier thread (facts: hangs). When their bounded queue is full they
+// may merge changes of a directory into one directory_forgotten(). Calls for one directory arrive in the order of the
+// changes.
 
 #include <string>
 
@@ -17,7 +18,8 @@ class KernelNotifier {
 
   struct EntryChange {
     NodeId parent;
-    std::string directory;  ///< the parent's path below the mount point, without slashes at its ends; empty for the root
+    /// The parent's path below the mount point, without slashes at its ends; empty for the root.
+    std::string directory;
     std::string name;
     NodeId node;
     bool is_directory = false;
@@ -34,8 +36,8 @@ class KernelNotifier {
   virtual void attributes_changed(NodeId node) = 0;
   /// Only the cached listing and the attributes of the directory are out of date; every known entry is still right.
   virtual void directory_changed(NodeId directory) = 0;
-  /// Any entry of the directory may be wrong: forget all of them. `change.parent` and `change.name` say where the directory itself hangs:
-  /// invalidating that entry drops everything below it.
+  /// Any entry of the directory may be wrong: forget all of them. `change.parent` and `change.name` say where the
+  /// directory itself hangs: invalidating that entry drops everything below it.
   virtual void directory_forgotten(const EntryChange& change) = 0;
 };
 

@@ -1,8 +1,9 @@
 #pragma once
 // What a node id means, and the way between ids, mailboxes and paths.
 //
-// 64 bits: [kind:4][mailbox id:28][UID or index:32]. An id is computed from names the server guarantees, so no table of nodes
-// exists, FORGET has nothing to free, and an id means the same in the next process (facts: crash). Pure functions, any thread.
+// 64 bits: [kind:4][mailbox id:28][UID or index:32]. An id is computed from names the server guarantees, so no table of
+// nodes exists, FORGET has nothing to free, and an id means the same in the next process (facts: crash). Pure
+// functions, any thread.
 
 #include <cstdint>
 #include <optional>
@@ -16,7 +17,15 @@
 namespace imapfs::vfs {
 
 /// The values are part of the id and never change. 3 to 6 are reserved for later views.
-enum class NodeKind : std::uint8_t { fixed = 0, mailbox = 1, message = 2, search = 3, text = 4, parts = 5, deleted = 6 };
+enum class NodeKind : std::uint8_t {
+  fixed = 0,
+  mailbox = 1,
+  message = 2,
+  search = 3,
+  text = 4,
+  parts = 5,
+  deleted = 6
+};
 
 /// Index of a fixed node.
 enum class FixedNode : std::uint32_t {

@@ -1,5 +1,6 @@
 #pragma once
-// The values the file-system operations take and give: nodes, attributes, pages of a directory, results of open and read.
+// The values the file-system operations take and give: nodes, attributes, pages of a directory, results of open and
+// read.
 //
 // Plain values in terms of POSIX and of IMAP, none of FUSE. No thread affinity.
 
@@ -9,12 +10,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "imapfs/base/executor.hpp"
 #include "imapfs/base/result.hpp"
@@ -69,8 +69,8 @@ struct AttributesReply {
   std::chrono::seconds timeout{0};
 };
 
-/// A name that exists. `generation` is constant for as long as the node means the same thing: UIDVALIDITY for messages, so
-/// that the kernel never shows cached pages of an earlier message that had the same UID; 1 for everything else.
+/// A name that exists. `generation` is constant for as long as the node means the same thing: UIDVALIDITY for messages,
+/// so that the kernel never shows cached pages of an earlier message that had the same UID; 1 for everything else.
 struct Entry {
   NodeId node;
   std::uint64_t generation = 1;
@@ -87,8 +87,8 @@ struct OpenResult {
   bool direct_io = false;
   bool nonseekable = false;
   bool no_flush = false;
-  /// The length differs from the size a stat before this open has shown. Invalidate the node's attributes before the reply,
-  /// or the reader sees the end of the file too early.
+  /// The length differs from the size a stat before this open has shown. Invalidate the node's attributes before the
+  /// reply, or the reader sees the end of the file too early.
   bool size_corrected = false;
   std::optional<BodySlice> whole;
 };
@@ -112,9 +112,9 @@ struct OpenDirectoryResult {
 
 struct ListRequest {
   NodeId node;
-  std::uint64_t cookie = 0;    ///< of the last entry seen; 0: from the start
-  std::size_t limit = 128;     ///< entries; at most max_page_entries are given
-  bool plus = false;           ///< the caller makes nodes known to the kernel from this page
+  std::uint64_t cookie = 0;  ///< of the last entry seen; 0: from the start
+  std::size_t limit = 128;   ///< entries; at most max_page_entries are given
+  bool plus = false;         ///< the caller makes nodes known to the kernel from this page
 };
 inline constexpr std::size_t max_page_entries = 4096;
 

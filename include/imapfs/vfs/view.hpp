@@ -1,10 +1,10 @@
 #pragma once
-// One way to show the account's content as files. A view answers for the nodes of its kind; Filesystem finds the view by
-// the node's kind and has checked names, callers and access modes before it asks.
+// One way to show the account's content as files. A view answers for the nodes of its kind; Filesystem finds the view
+// by the node's kind and has checked names, callers and access modes before it asks.
 //
 // To add a view (search, text, parts, deleted): take a NodeKind, write src/vfs/views/<name>.{hpp,cpp}, let its parent's
-// lookup give out its nodes, and register it in Filesystem. Methods that a view has no use for keep their default, an error.
-// Thread-safe, never blocks, holds no lock while it replies.
+// lookup give out its nodes, and register it in Filesystem. Methods that a view has no use for keep their default, an
+// error. Thread-safe, never blocks, holds no lock while it replies.
 
 #include <functional>
 #include <memory>

@@ -11,7 +11,8 @@ class AccountRootView : public View {
   /// `control` outlives this view.
   AccountRootView(const ViewContext& context, View& control) : context_(context), control_(control) {}
 
-  /// A name that is not in the tree costs at most one LIST per refresh interval: another client may just have created it.
+  /// A name that is not in the tree costs at most one LIST per refresh interval: another client may just have created
+  /// it.
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
   [[nodiscard]] NodeId parent(const Node&) const override { return root_node; }

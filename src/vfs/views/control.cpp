@@ -4,9 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <utility>
-
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "../entries.hpp"
 #include "imapfs/model/identity.hpp"
@@ -35,7 +34,8 @@ Timestamp now() {
 
 }  // namespace
 
-// Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of ours.
+// Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of
+// ours.
 ControlView::ControlView(const ViewContext& context, EventLog& events)
     : context_(context),
       events_(events),

@@ -15,8 +15,8 @@ constexpr int max_waits_in_vain = 16;
 
 Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such mailbox"}; }
 
-/// The entry of a message looked up as `name`. News of the message names it by its file name only, so what was found by another
-/// name (the short form) must not stay in the kernel's cache.
+/// The entry of a message looked up as `name`. News of the message names it by its file name only, so what was found by
+/// another name (the short form) must not stay in the kernel's cache.
 Entry named_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                   const MessageMeta& meta, const std::string& name) {
   const MessageEntries entries(context.account, context.settings, mailbox, table.uid_validity());
@@ -27,15 +27,24 @@ Entry named_entry(const ViewContext& context, const sync::MailboxNode& mailbox, 
 
 std::string_view special_use_name(SpecialUse use) {
   switch (use) {
-    case SpecialUse::none: return "";
-    case SpecialUse::all: return "\\All";
-    case SpecialUse::archive: return "\\Archive";
-    case SpecialUse::drafts: return "\\Drafts";
-    case SpecialUse::flagged: return "\\Flagged";
-    case SpecialUse::junk: return "\\Junk";
-    case SpecialUse::sent: return "\\Sent";
-    case SpecialUse::trash: return "\\Trash";
-    case SpecialUse::important: return "\\Important";
+    case SpecialUse::none:
+      return "";
+    case SpecialUse::all:
+      return "\\All";
+    case SpecialUse::archive:
+      return "\\Archive";
+    case SpecialUse::drafts:
+      return "\\Drafts";
+    case SpecialUse::flagged:
+      return "\\Flagged";
+    case SpecialUse::junk:
+      return "\\Junk";
+    case SpecialUse::sent:
+      return "\\Sent";
+    case SpecialUse::trash:
+      return "\\Trash";
+    case SpecialUse::important:
+      return "\\Important";
   }
   return "";
 }
@@ -92,12 +101,14 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
   if (const auto meta = table->find_by_name(name, context_.account.names())) {
     return reply(named_entry(context_, *mailbox, *table, *meta, name));
   }
-  // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is not.
-  context_.account.find_message(
-      mailbox->id, name, [this, tree, mailbox, table, name, reply = std::move(reply)](Result<MessageMeta> meta) {
-        if (!meta) return reply(fail(std::move(meta).error().while_doing("find the message")));
-        reply(named_entry(context_, *mailbox, *table, *meta, name));
-      });
+  // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is
+  // not.
+  context_.account.find_message(mailbox->id, name,
+                                [this, tree, mailbox, table, name, reply = std::move(reply)](Result<MessageMeta> meta) {
+                                  if (!meta)
+                                    return reply(fail(std::move(meta).error().while_doing("find the message")));
+                                  reply(named_entry(context_, *mailbox, *table, *meta, name));
+                                });
 }
 
 void MailboxView::entry(const Node& node, Reply<Entry> reply) {
@@ -142,7 +153,8 @@ void MailboxView::list(const Caller& caller, const Node& node, const ListRequest
 
   const bool among_messages = request.cookie > message_cookie(Uid{0});
   const Uid after{among_messages ? static_cast<std::uint32_t>(request.cookie) : 0};
-  list_messages(std::make_shared<Listing>(Listing{mailbox->id, after, request.limit, request.plus, 0, std::move(reply)}));
+  list_messages(
+      std::make_shared<Listing>(Listing{mailbox->id, after, request.limit, request.plus, 0, std::move(reply)}));
 }
 
 void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {

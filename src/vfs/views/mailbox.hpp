@@ -1,6 +1,6 @@
 #pragma once
-// A mailbox as a directory: its child mailboxes, then its messages. The places of .search, .text, .parts and .deleted are
-// names in lookup().
+// A mailbox as a directory: its child mailboxes, then its messages. The places of .search, .text, .parts and .deleted
+// are names in lookup().
 
 #include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"

@@ -116,7 +116,8 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
   bodies_.add(node.id, result.handle, body, entry);
 
   const std::uint64_t length = body->length();
-  if (length == 0 || length > context_.settings.push_limit || !body->whole() || !pushed_.begin(node.id, result.handle)) {
+  if (length == 0 || length > context_.settings.push_limit || !body->whole() ||
+      !pushed_.begin(node.id, result.handle)) {
     return reply(std::move(result));
   }
   body->read(0, static_cast<std::size_t>(length),
@@ -172,11 +173,12 @@ void MessageView::xattr(const Node& node, const std::string& name, Reply<std::st
     });
   }
   if (comes_from_details(name)) {
-    return context_.account.details(
-        node.meaning.mailbox, node.meaning.uid(), [name, reply = std::move(reply)](Result<sync::MessageDetails> details) {
-          if (!details) return reply(fail(std::move(details).error().while_doing("get header fields")));
-          reply(xattr_from_details(*details, name).value_or(std::string()));
-        });
+    return context_.account.details(node.meaning.mailbox, node.meaning.uid(),
+                                    [name, reply = std::move(reply)](Result<sync::MessageDetails> details) {
+                                      if (!details)
+                                        return reply(fail(std::move(details).error().while_doing("get header fields")));
+                                      reply(xattr_from_details(*details, name).value_or(std::string()));
+                                    });
   }
   reply(fail(ENODATA, "no such attribute"));
 }

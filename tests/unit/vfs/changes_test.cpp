@@ -82,7 +82,8 @@ TEST(ReadOnly, ModesOwnersTimesAndSizesStay) {
 
 TEST(Announcer, CreatesWhatTheServerHasCreated) {
   Changes at;
-  const auto id = at.filesystem.begin_announcement(at.announce(Announcement::Kind::created, at.inbox, at.name, at.node));
+  const auto id =
+      at.filesystem.begin_announcement(at.announce(Announcement::Kind::created, at.inbox, at.name, at.node));
   EXPECT_EQ(at.lookup(at.inbox, at.name, announcer()).error(), ENOENT);
   const auto made = at.mknod(at.name, announcer());
   ASSERT_EQ(made.error(), 0);
@@ -99,7 +100,8 @@ TEST(Announcer, EverybodyElseSeesTheTruthMeanwhile) {
   at.filesystem.begin_announcement(at.announce(Announcement::Kind::created, at.inbox, at.name, at.node));
   EXPECT_EQ(at.lookup(at.inbox, at.name).value().node, at.node);
   EXPECT_EQ(at.mknod(at.name).error(), EROFS);
-  at.filesystem.begin_announcement(at.announce(Announcement::Kind::removed, at.inbox, "gone.8.eml", at.message("INBOX", 8)));
+  at.filesystem.begin_announcement(
+      at.announce(Announcement::Kind::removed, at.inbox, "gone.8.eml", at.message("INBOX", 8)));
   EXPECT_EQ(at.lookup(at.inbox, "gone.8.eml").error(), ENOENT);
   EXPECT_EQ(at.unlink("gone.8.eml").error(), EROFS);
   at.filesystem.begin_announcement(at.announce(Announcement::Kind::attributes, at.inbox, at.name, at.node));
@@ -112,7 +114,8 @@ TEST(Announcer, RemovesWhatTheServerHasRemoved) {
   const auto inode = at.getattr(at.node).value().attributes.inode;
   at.account.complete("INBOX");
   at.account.messages("INBOX").remove(UidSet::single(Uid{7}));
-  const auto id = at.filesystem.begin_announcement(at.announce(Announcement::Kind::removed, at.inbox, at.name, at.node));
+  const auto id =
+      at.filesystem.begin_announcement(at.announce(Announcement::Kind::removed, at.inbox, at.name, at.node));
   const auto entry = at.lookup(at.inbox, at.name, announcer());
   ASSERT_EQ(entry.error(), 0);
   EXPECT_EQ(entry.value().node, at.node);

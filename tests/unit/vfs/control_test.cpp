@@ -2,9 +2,8 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <set>
-
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "situation.hpp"
 
@@ -223,13 +222,15 @@ TEST(Events, PollSaysWhenThereIsALine) {
   const auto handle = at.open(events).value().handle;
   int wakes = 0;
   Answer<unsigned> before;
-  at.filesystem.poll({}, events, handle, [&] { ++wakes; }, before.reply());
+  at.filesystem.poll(
+      {}, events, handle, [&] { ++wakes; }, before.reply());
   EXPECT_EQ(before.value(), 0u);
   at.publisher.on_online(true, "");
   at.publisher.on_online(true, "");
   EXPECT_EQ(wakes, 1);
   Answer<unsigned> after;
-  at.filesystem.poll({}, events, handle, [&] { ++wakes; }, after.reply());
+  at.filesystem.poll(
+      {}, events, handle, [&] { ++wakes; }, after.reply());
   EXPECT_NE(after.value() & POLLIN, 0u);
   EXPECT_EQ(wakes, 1);
 }
@@ -241,8 +242,10 @@ TEST(Events, ALaterPollReplacesTheEarlierOne) {
   int second = 0;
   Answer<unsigned> one;
   Answer<unsigned> two;
-  at.filesystem.poll({}, events, handle, [first] { ++*first; }, one.reply());
-  at.filesystem.poll({}, events, handle, [&] { ++second; }, two.reply());
+  at.filesystem.poll(
+      {}, events, handle, [first] { ++*first; }, one.reply());
+  at.filesystem.poll(
+      {}, events, handle, [&] { ++second; }, two.reply());
   EXPECT_EQ(first.use_count(), 1) << "released";
   at.publisher.on_online(true, "");
   EXPECT_EQ(*first, 0);
@@ -254,7 +257,8 @@ TEST(Events, ClosingReleasesTheReader) {
   const auto handle = at.open(events).value().handle;
   auto token = std::make_shared<int>(0);
   Answer<unsigned> polled;
-  at.filesystem.poll({}, events, handle, [token] { ++*token; }, polled.reply());
+  at.filesystem.poll(
+      {}, events, handle, [token] { ++*token; }, polled.reply());
   const auto waiting = at.read(events, handle);
   at.filesystem.release(events, handle);
   EXPECT_EQ(waiting.error(), EBADF);

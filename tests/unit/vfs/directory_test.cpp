@@ -12,7 +12,8 @@ TEST(Directory, TheRootListsMailboxesAndHidesTheControlDirectory) {
   EXPECT_EQ(at.opendir(root_node).error(), 0);
   EXPECT_EQ(at.account.calls().freshen_tree, 1);
   const auto names = at.names(at.list(root_node));
-  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()), (std::set<std::string>{".", "..", "INBOX", "Archive", "Sent"}));
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()),
+            (std::set<std::string>{".", "..", "INBOX", "Archive", "Sent"}));
   EXPECT_EQ(names.size(), 5u);
   EXPECT_EQ(at.lookup(root_node, ".imapfs").error(), 0);
 }
@@ -40,7 +41,8 @@ TEST(Directory, EveryPageSizeGivesEveryEntryOnce) {
   at.account.complete("INBOX");
   const auto expected = at.names(at.list(at.mailbox("INBOX")));
   ASSERT_EQ(expected.size(), 25u);
-  for (const std::size_t limit : {1u, 2u, 3u, 7u, 1000000u}) EXPECT_EQ(at.names(at.list(at.mailbox("INBOX"), limit)), expected);
+  for (const std::size_t limit : {1u, 2u, 3u, 7u, 1000000u})
+    EXPECT_EQ(at.names(at.list(at.mailbox("INBOX"), limit)), expected);
 }
 
 TEST(Directory, RemovingWhileReadingMissesNothing) {

@@ -90,7 +90,8 @@ TEST(Lookup, HostileNamesAreJustNotThere) {
   Situation at;
   at.account.add("INBOX", 7);
   at.account.complete("INBOX");
-  for (const auto* name : {"\xff\xfe", "\x1b[31m", "-rf", "99999999999999999999.eml", "0.eml", "007.eml", "%s%n", "*"}) {
+  for (const auto* name :
+       {"\xff\xfe", "\x1b[31m", "-rf", "99999999999999999999.eml", "0.eml", "007.eml", "%s%n", "*"}) {
     EXPECT_EQ(at.lookup(at.mailbox("INBOX"), name).error(), ENOENT) << name;
   }
 }

@@ -36,7 +36,8 @@ class Answer {
 };
 
 struct Situation {
-  explicit Situation(Settings settings = default_settings(), const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"})
+  explicit Situation(Settings settings = default_settings(),
+                     const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"})
       : account(mailboxes), filesystem(account, publisher, std::move(settings)) {
     publisher.connect_account(&account);
   }

@@ -22,7 +22,9 @@ TEST(Threads, EveryLineReachesAReaderThatWaits) {
     done = true;
   });
   std::jthread poller([&] {
-    while (!done) at.filesystem.poll({}, node, handle, [] {}, [](Result<unsigned>) {});
+    while (!done)
+      at.filesystem.poll(
+          {}, node, handle, [] {}, [](Result<unsigned>) {});
   });
   std::size_t seen = 0;
   while (seen < lines) {

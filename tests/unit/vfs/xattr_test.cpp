@@ -1,5 +1,5 @@
-#include <limits>
 #include <algorithm>
+#include <limits>
 
 #include "situation.hpp"
 
