@@ -41,8 +41,9 @@ std::optional<std::string> percent_decode(std::string_view text) {
 
 std::string lower(std::string_view text) {
   std::string lowered(text);
-  std::transform(lowered.begin(), lowered.end(), lowered.begin(),
-                 [](char character) { return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character; });
+  std::transform(lowered.begin(), lowered.end(), lowered.begin(), [](char character) {
+    return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
+  });
   return lowered;
 }
 
@@ -53,14 +54,19 @@ bool is_ipv6(const std::string& text) {
 
 Result<std::string> parse_user(std::string_view text) {
   if (text.find(':') != std::string_view::npos) {
-    return fail(EINVAL, "a password in the address can be seen by every user of this machine: leave it out and use password-file, "
-                        "password-command, netrc or the prompt (a ':' that belongs to the user name is written %3A)");
+    return fail(
+        EINVAL,
+        "a password in the address can be seen by every user of this machine: leave it out and use password-file, "
+        "password-command, netrc or the prompt (a ':' that belongs to the user name is written %3A)");
   }
-  if (text.find(';') != std::string_view::npos) return fail(EINVAL, "parameters such as ;AUTH= are not supported in the address");
+  if (text.find(';') != std::string_view::npos)
+    return fail(EINVAL, "parameters such as ;AUTH= are not supported in the address");
   const auto user = percent_decode(text);
-  if (!user) return fail(EINVAL, "the user name in the address has a '%' that is not followed by two hexadecimal digits");
+  if (!user)
+    return fail(EINVAL, "the user name in the address has a '%' that is not followed by two hexadecimal digits");
   if (user->empty()) return fail(EINVAL, "the user name in the address is empty");
-  if (std::any_of(user->begin(), user->end(), is_control)) return fail(EINVAL, "the user name in the address holds a control character");
+  if (std::any_of(user->begin(), user->end(), is_control))
+    return fail(EINVAL, "the user name in the address holds a control character");
   return *user;
 }
 
@@ -84,8 +90,8 @@ Result<std::string> parse_host(std::string_view text, std::optional<std::string_
   if (colon != std::string_view::npos) port = text.substr(colon + 1);
   if (host.empty()) return fail(EINVAL, "the address names no host");
   const auto allowed = [](char character) {
-    return (character >= 'a' && character <= 'z') || (character >= '0' && character <= '9') || character == '.' || character == '-' ||
-           character == '_' || static_cast<unsigned char>(character) >= 0x80;
+    return (character >= 'a' && character <= 'z') || (character >= '0' && character <= '9') || character == '.' ||
+           character == '-' || character == '_' || static_cast<unsigned char>(character) >= 0x80;
   };
   if (host.size() > 253 || host.front() == '-' || !std::all_of(host.begin(), host.end(), allowed)) {
     return fail(EINVAL, "\"{}\" is not a host name", telemetry::printable(host));
@@ -103,7 +109,9 @@ Result<AccountUrl> parse_url(std::string_view text) {
   const std::string scheme = lower(text.substr(0, scheme_end == std::string_view::npos ? 0 : scheme_end));
   if (text.size() > longest_url) return fail(EINVAL, "the address is too long");
   if (scheme != "imaps" && scheme != "imap") {
-    return fail(EINVAL, "the address must begin with imaps:// (TLS) or imap:// (STARTTLS), for example imaps://anna@mail.example.org");
+    return fail(
+        EINVAL,
+        "the address must begin with imaps:// (TLS) or imap:// (STARTTLS), for example imaps://anna@mail.example.org");
   }
   url.implicit_tls = scheme == "imaps";
   text.remove_prefix(scheme_end + 3);
@@ -134,7 +142,8 @@ std::string percent_encode(std::string_view text) {
   std::string encoded;
   for (const char character : text) {
     const bool plain = (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
-                       (character >= '0' && character <= '9') || std::string_view("-._~+@").find(character) != std::string_view::npos;
+                       (character >= '0' && character <= '9') ||
+                       std::string_view("-._~+@").find(character) != std::string_view::npos;
     if (plain) {
       encoded += character;
     } else {

@@ -13,10 +13,12 @@ struct Entry {
   std::optional<std::string> password;
 };
 
-bool is_space(char character) { return character == ' ' || character == '\t' || character == '\n' || character == '\r'; }
+bool is_space(char character) {
+  return character == ' ' || character == '\t' || character == '\n' || character == '\r';
+}
 
-/// Words in order. A word that begins with '"' goes to the closing one; "\\" and "\"" are taken literally inside. '#' begins a comment at the start of a
-/// word of a line's beginning only, since passwords may hold it.
+/// Words in order. A word that begins with '"' goes to the closing one; "\\" and "\"" are taken literally inside. '#'
+/// begins a comment at the start of a word of a line's beginning only, since passwords may hold it.
 class Words {
  public:
   explicit Words(std::string_view text) : text_(text) {}
@@ -65,7 +67,9 @@ class Words {
 };
 
 bool equal_without_case(std::string_view left, std::string_view right) {
-  const auto lower = [](char character) { return character >= 'A' && character <= 'Z' ? static_cast<char>(character + 32) : character; };
+  const auto lower = [](char character) {
+    return character >= 'A' && character <= 'Z' ? static_cast<char>(character + 32) : character;
+  };
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                     [&](char one, char other) { return lower(one) == lower(other); });
 }

@@ -54,7 +54,8 @@ Outcome set_user(Draft& draft, const std::string& text) {
   // "user" alone is fstab's permission for users to mount.
   if (text.empty()) return {};
   for (const char character : text) {
-    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) return fail(EINVAL, "a user name with a control character");
+    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f)
+      return fail(EINVAL, "a user name with a control character");
   }
   draft.options.user = text;
   draft.user_given = true;
@@ -171,26 +172,38 @@ Outcome set_trace(Draft& draft, const std::string& text) {
   return {};
 }
 
-OptionRow row(Group group, std::string_view name, std::string_view argument, Outcome (*apply)(Draft&, const std::string&),
-              std::string_view help, char letter = 0, Value value = Value::none) {
+OptionRow row(Group group, std::string_view name, std::string_view argument,
+              Outcome (*apply)(Draft&, const std::string&), std::string_view help, char letter = 0,
+              Value value = Value::none) {
   if (value == Value::none && !argument.empty()) value = Value::required;
   return OptionRow{{name, argument, help, group}, letter, value, apply};
 }
 
 std::vector<OptionRow> account_rows() {
   return {
-      row(Group::account, "user", "NAME", set_user, "log in as NAME (default: the name in the address, else your own)", 0, Value::optional),
-      row(Group::account, "ca-file", "FILE", set_tls_path<&net::TlsSettings::ca_file>, "trust the authorities in this PEM file instead of the system's"),
-      row(Group::account, "fingerprint", "SHA256", set_fingerprint, "trust exactly the certificate with this fingerprint"),
-      row(Group::account, "client-cert", "FILE", set_tls_path<&net::TlsSettings::client_certificate>, "show this PEM certificate to the server"),
-      row(Group::account, "client-key", "FILE", set_tls_path<&net::TlsSettings::client_key>, "the certificate's key, where it is a file of its own"),
+      row(Group::account, "user", "NAME", set_user, "log in as NAME (default: the name in the address, else your own)",
+          0, Value::optional),
+      row(Group::account, "ca-file", "FILE", set_tls_path<&net::TlsSettings::ca_file>,
+          "trust the authorities in this PEM file instead of the system's"),
+      row(Group::account, "fingerprint", "SHA256", set_fingerprint,
+          "trust exactly the certificate with this fingerprint"),
+      row(Group::account, "client-cert", "FILE", set_tls_path<&net::TlsSettings::client_certificate>,
+          "show this PEM certificate to the server"),
+      row(Group::account, "client-key", "FILE", set_tls_path<&net::TlsSettings::client_key>,
+          "the certificate's key, where it is a file of its own"),
       row(Group::account, "insecure", "yes-really", set_insecure,
-          "with imap://: go on without TLS where the server has no STARTTLS (beyond this machine only with =yes-really)", 0, Value::optional),
-      row(Group::account, "quirks", "+NAME,-NAME", set_quirks, "add or remove workarounds for the server, see imapfs(7)"),
+          "with imap://: go on without TLS where the server has no STARTTLS (beyond this machine only with "
+          "=yes-really)",
+          0, Value::optional),
+      row(Group::account, "quirks", "+NAME,-NAME", set_quirks,
+          "add or remove workarounds for the server, see imapfs(7)"),
       row(Group::account, "check", "", set_action<Action::check>, "log in, print what the server can do, and exit"),
-      row(Group::password, "password-file", "FILE", set_password_file, "read the password from the first line of FILE (-: standard input)"),
-      row(Group::password, "password-command", "COMMAND", set_password_command, "run COMMAND at each login and take the first line it prints"),
-      row(Group::password, "netrc", "FILE", set_path<&Options::netrc>, "look the password up in FILE (default: ~/.netrc if it is there)"),
+      row(Group::password, "password-file", "FILE", set_password_file,
+          "read the password from the first line of FILE (-: standard input)"),
+      row(Group::password, "password-command", "COMMAND", set_password_command,
+          "run COMMAND at each login and take the first line it prints"),
+      row(Group::password, "netrc", "FILE", set_path<&Options::netrc>,
+          "look the password up in FILE (default: ~/.netrc if it is there)"),
   };
 }
 
@@ -204,16 +217,19 @@ std::vector<OptionRow> mount_rows() {
       row(Group::mount, "uid", "NUMBER", set_id<&Options::uid>, "show files as owned by this user (default: you)"),
       row(Group::mount, "gid", "NUMBER", set_id<&Options::gid>, "show files as owned by this group (default: yours)"),
       row(Group::mount, "umask", "OCTAL", set_umask, "take these bits away from the modes 0600 and 0700"),
-      row(Group::mount, "allow_other", "", set_flag<&Options::allow_other>, "let other users in, as far as the modes allow"),
+      row(Group::mount, "allow_other", "", set_flag<&Options::allow_other>,
+          "let other users in, as far as the modes allow"),
       row(Group::mount, "nonempty", "", set_flag<&Options::nonempty>, "mount over a directory that is not empty"),
       row(Group::mount, "auto_unmount", "", set_flag<&Options::auto_unmount>, "unmount when the daemon dies"),
-      row(Group::mount, "fsname", "NAME", set_filesystem_name, "the source that df and mount show (default: imapfs#user@host)"),
+      row(Group::mount, "fsname", "NAME", set_filesystem_name,
+          "the source that df and mount show (default: imapfs#user@host)"),
   };
 }
 
 std::vector<OptionRow> behaviour_rows() {
   return {
-      row(Group::behaviour, "timeout", "SECONDS", set_seconds<&Options::timeout, 1, 3600>, "no request takes longer (default: 30)"),
+      row(Group::behaviour, "timeout", "SECONDS", set_seconds<&Options::timeout, 1, 3600>,
+          "no request takes longer (default: 30)"),
       row(Group::behaviour, "refresh", "SECONDS", set_seconds<&Options::refresh, 0, 86400>,
           "ask again about mailboxes that are not watched after this time (default: 60)"),
       row(Group::behaviour, "connections", "NUMBER", set_connections, "connections to the server at most (default: 4)"),
@@ -223,8 +239,10 @@ std::vector<OptionRow> behaviour_rows() {
           "renew a waiting connection after this time (default: 540)"),
       row(Group::behaviour, "poll", "SECONDS", set_seconds<&Options::poll, 5, 86400>,
           "without IDLE: look for new mail this often (default: 60)"),
-      row(Group::behaviour, "cache-dir", "DIRECTORY", set_cache_directory, "keep the cache here (default: $XDG_CACHE_HOME/imapfs)"),
-      row(Group::behaviour, "cache-size", "SIZE", set_cache_size, "keep at most this much mail (K, M, G, T; default: 1G)"),
+      row(Group::behaviour, "cache-dir", "DIRECTORY", set_cache_directory,
+          "keep the cache here (default: $XDG_CACHE_HOME/imapfs)"),
+      row(Group::behaviour, "cache-size", "SIZE", set_cache_size,
+          "keep at most this much mail (K, M, G, T; default: 1G)"),
       row(Group::behaviour, "no-cache", "", set_flag<&Options::cache, false>, "keep nothing on disk"),
       row(Group::log, "log-level", "LEVEL", set_log_level, "debug, info, warning, error or off (default: info)"),
       row(Group::log, "log", "TARGET", set_log_target, "auto, stderr, file or journal (default: auto)"),
@@ -242,8 +260,9 @@ Outcome pass_on(Draft& draft, const std::string&) {
   return {};
 }
 
-constexpr char dev[] = "dev", nodev[] = "nodev", suid[] = "suid", nosuid[] = "nosuid", exec[] = "exec", noexec[] = "noexec", atime[] = "atime",
-               noatime[] = "noatime", nodiratime[] = "nodiratime", sync[] = "sync", async[] = "async", dirsync[] = "dirsync";
+constexpr char dev[] = "dev", nodev[] = "nodev", suid[] = "suid", nosuid[] = "nosuid", exec[] = "exec",
+               noexec[] = "noexec", atime[] = "atime", noatime[] = "noatime", nodiratime[] = "nodiratime",
+               sync[] = "sync", async[] = "async", dirsync[] = "dirsync";
 
 std::vector<OptionRow> compatibility_rows() {
   constexpr std::string_view for_kernel = "passed to the kernel";
@@ -265,8 +284,8 @@ std::vector<OptionRow> compatibility_rows() {
       row(Group::compatibility, "subtype", "NAME", accept, "always imapfs"),
       row(Group::compatibility, "comment", "TEXT", accept, for_mount),
   };
-  for (const std::string_view name : {"defaults", "relatime", "norelatime", "strictatime", "diratime", "auto", "noauto", "nouser", "users", "owner",
-                                      "group", "_netdev", "nofail"}) {
+  for (const std::string_view name : {"defaults", "relatime", "norelatime", "strictatime", "diratime", "auto", "noauto",
+                                      "nouser", "users", "owner", "group", "_netdev", "nofail"}) {
     rows.push_back(row(Group::compatibility, name, "", accept, for_mount));
   }
   return rows;
@@ -277,7 +296,8 @@ std::vector<OptionRow> compatibility_rows() {
 const std::vector<OptionRow>& option_rows() {
   static const std::vector<OptionRow> rows = [] {
     std::vector<OptionRow> all;
-    for (auto part : {account_rows(), mount_rows(), behaviour_rows(), compatibility_rows()}) all.insert(all.end(), part.begin(), part.end());
+    for (auto part : {account_rows(), mount_rows(), behaviour_rows(), compatibility_rows()})
+      all.insert(all.end(), part.begin(), part.end());
     return all;
   }();
   return rows;

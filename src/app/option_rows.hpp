@@ -18,7 +18,7 @@ struct Draft {
 };
 
 enum class Value : std::uint8_t {
-  none,      ///< a switch
+  none,  ///< a switch
   required,
   optional,  ///< a switch that may be given a value: only as name=value
 };

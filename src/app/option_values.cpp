@@ -37,7 +37,8 @@ Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, s
   return *number;
 }
 
-Result<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds least, std::chrono::seconds most) {
+Result<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds least,
+                                           std::chrono::seconds most) {
   std::string_view rest = text;
   auto number = take_digits(rest, 10);
   const std::uint64_t factor = rest.empty() || rest == "s" ? 1 : rest == "m" ? 60 : rest == "h" ? 3600 : 0;
@@ -56,7 +57,8 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least) {
   bool valid = number.has_value();
   if (valid && !rest.empty()) {
     static constexpr std::string_view units = "KMGT";
-    const char unit = rest.front() >= 'a' && rest.front() <= 'z' ? static_cast<char>(rest.front() - 'a' + 'A') : rest.front();
+    const char unit =
+        rest.front() >= 'a' && rest.front() <= 'z' ? static_cast<char>(rest.front() - 'a' + 'A') : rest.front();
     const auto power = units.find(unit);
     rest.remove_prefix(1);
     valid = power != std::string_view::npos && (rest.empty() || rest == "B" || rest == "iB");
@@ -64,7 +66,8 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least) {
   }
   if (!valid) return fail(EINVAL, "{} is not a size such as 512M or 2G", quoted(text));
   const std::uint64_t size = multiplied(*number, factor);
-  if (size == UINT64_MAX || size > static_cast<std::uint64_t>(INT64_MAX)) return fail(EINVAL, "{} is too large", quoted(text));
+  if (size == UINT64_MAX || size > static_cast<std::uint64_t>(INT64_MAX))
+    return fail(EINVAL, "{} is too large", quoted(text));
   if (size < least) return fail(EINVAL, "{} is less than {} bytes", quoted(text), least);
   return size;
 }
@@ -91,7 +94,8 @@ std::vector<std::string> split_mount_options(std::string_view text) {
   std::string item;
   for (std::size_t position = 0; position < text.size(); ++position) {
     const char character = text[position];
-    const bool escape = character == '\\' && position + 1 < text.size() && (text[position + 1] == ',' || text[position + 1] == '\\');
+    const bool escape =
+        character == '\\' && position + 1 < text.size() && (text[position + 1] == ',' || text[position + 1] == '\\');
     if (escape) {
       item += text[++position];
     } else if (character == ',') {

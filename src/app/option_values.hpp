@@ -1,13 +1,14 @@
 #pragma once
-// Values of options: from text to checked numbers, sizes, durations and addresses. Errors say what the text is not; the caller adds the option's name.
+// Values of options: from text to checked numbers, sizes, durations and addresses. Errors say what the text is not; the
+// caller adds the option's name.
+
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <sys/types.h>
 
 #include "imapfs/base/result.hpp"
 
@@ -16,7 +17,8 @@ namespace imapfs::app {
 /// Decimal digits only, within the bounds.
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most);
 /// "540", "540s", "9m", "2h".
-Result<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds least, std::chrono::seconds most);
+Result<std::chrono::seconds> parse_seconds(std::string_view text, std::chrono::seconds least,
+                                           std::chrono::seconds most);
 /// "1G", "512M", "1073741824", "1GiB": powers of 1024.
 Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least);
 /// Octal, at most 0777.

@@ -2,10 +2,9 @@
 
 #include <pwd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
-
-#include <CLI/CLI.hpp>
 
 #include "option_rows.hpp"
 #include "option_values.hpp"
@@ -38,7 +37,8 @@ Result<std::optional<std::string>> as_long_option(const std::string& item) {
   if (name.starts_with("x-") || name.starts_with("X-")) return std::optional<std::string>();
   const OptionRow* row = find_row(name);
   if (row == nullptr) return unknown_option(name);
-  if (row->value == Value::required && name.size() == item.size()) return fail(EINVAL, "option '{}' needs a value: {}={}", name, name, row->description.argument);
+  if (row->value == Value::required && name.size() == item.size())
+    return fail(EINVAL, "option '{}' needs a value: {}={}", name, name, row->description.argument);
   return std::optional<std::string>("--" + item);
 }
 
@@ -74,7 +74,8 @@ Result<void> apply_one(Draft& draft, const OptionRow& row, const std::string& te
   if (applied) return {};
   std::string reason = applied.error().what;
   // Every sentence names option and value; passwords are never values of options.
-  if (!bare && reason.find('"') == std::string::npos) reason = fmt::format("\"{}\": {}", telemetry::printable(text), reason);
+  if (!bare && reason.find('"') == std::string::npos)
+    reason = fmt::format("\"{}\": {}", telemetry::printable(text), reason);
   return fail(EINVAL, "option '{}': {}", row.description.name, reason);
 }
 
@@ -92,7 +93,8 @@ Result<Positionals> read_arguments(std::vector<std::string> arguments, Draft& dr
   parser.allow_extras();
   std::map<const CLI::Option*, const OptionRow*> rows;
   for (const auto& row : option_rows()) {
-    const std::string names = (row.letter != 0 ? std::string("-") + row.letter + "," : "") + "--" + std::string(row.description.name);
+    const std::string names =
+        (row.letter != 0 ? std::string("-") + row.letter + "," : "") + "--" + std::string(row.description.name);
     CLI::Option* option = row.value == Value::required ? parser.add_option(names)->expected(1) : parser.add_flag(names);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     rows.emplace(option, &row);
@@ -129,7 +131,8 @@ std::string own_name() {
   std::vector<char> buffer(16384);
   struct passwd entry {};
   struct passwd* found = nullptr;
-  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return found->pw_name;
+  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+    return found->pw_name;
   return {};
 }
 
@@ -154,19 +157,25 @@ Result<void> check_together(Draft& draft) {
     options.warnings.emplace_back("option 'insecure' has no effect with imaps://, which is always encrypted");
   }
   if (options.insecure && draft.insecure_consent.empty() && !is_loopback(options.endpoint.host)) {
-    return fail(EINVAL, "option 'insecure': password and mail would cross the network in the clear; use imaps://, or say insecure=yes-really");
+    return fail(EINVAL,
+                "option 'insecure': password and mail would cross the network in the clear; use imaps://, or say "
+                "insecure=yes-really");
   }
   if (!options.tls.client_key.empty() && options.tls.client_certificate.empty()) {
     return fail(EINVAL, "option 'client-key' needs client-cert");
   }
   if (!options.tls.ca_file.empty() && !options.tls.fingerprint.empty()) {
-    return fail(EINVAL, "options 'ca-file' and 'fingerprint' exclude each other: a fingerprint trusts one certificate, whoever signed it");
+    return fail(EINVAL,
+                "options 'ca-file' and 'fingerprint' exclude each other: a fingerprint trusts one certificate, whoever "
+                "signed it");
   }
   if (!options.password_file.empty() && !options.password_command.empty()) {
     return fail(EINVAL, "options 'password-file' and 'password-command' exclude each other");
   }
-  if (!options.cache && !options.cache_dir.empty()) options.warnings.emplace_back("option 'cache-dir' has no effect with no-cache");
-  if (options.log_target == LogTarget::file && options.log_file.empty()) return fail(EINVAL, "option 'log': \"file\" needs log-file");
+  if (!options.cache && !options.cache_dir.empty())
+    options.warnings.emplace_back("option 'cache-dir' has no effect with no-cache");
+  if (options.log_target == LogTarget::file && options.log_file.empty())
+    return fail(EINVAL, "option 'log': \"file\" needs log-file");
   if (!options.log_file.empty() && !draft.log_target_given) options.log_target = LogTarget::file;
   if (!options.log_file.empty() && options.log_target != LogTarget::file) {
     return fail(EINVAL, "options 'log' and 'log-file' name different places");
@@ -175,7 +184,8 @@ Result<void> check_together(Draft& draft) {
     options.fsname = "imapfs#" + options.account();
     // A comma would end the kernel's option, a space the field in /proc/mounts.
     for (char& character : options.fsname) {
-      if (static_cast<unsigned char>(character) <= 0x20 || character == ',' || character == '\\' || character == 0x7f) character = '_';
+      if (static_cast<unsigned char>(character) <= 0x20 || character == ',' || character == '\\' || character == 0x7f)
+        character = '_';
     }
   }
   return {};
@@ -192,7 +202,8 @@ std::string Options::account() const {
 }
 
 std::string Options::url() const {
-  return fmt::format("{}://{}@{}:{}", implicit_tls ? "imaps" : "imap", percent_encode(user), bracketed(endpoint.host), endpoint.port);
+  return fmt::format("{}://{}@{}:{}", implicit_tls ? "imaps" : "imap", percent_encode(user), bracketed(endpoint.host),
+                     endpoint.port);
 }
 
 Result<Options> parse_options(const std::vector<std::string>& arguments) {
@@ -208,7 +219,8 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
   IMAPFS_TRY(apply_url(draft, values[0]));
   const std::size_t expected = options.action == Action::check ? 1 : 2;
   if (values.size() < expected) return fail(EINVAL, "no mount point given: {}", usage);
-  if (values.size() > expected) return fail(EINVAL, "unexpected argument \"{}\": {}", telemetry::printable(values[expected]), usage);
+  if (values.size() > expected)
+    return fail(EINVAL, "unexpected argument \"{}\": {}", telemetry::printable(values[expected]), usage);
   if (expected == 2) {
     auto mountpoint = parse_path(values[1]);
     if (!mountpoint) return fail(EINVAL, "the mount point: {}", mountpoint.error().what);
@@ -235,7 +247,8 @@ std::string help_text() {
       {Group::log, "Log and help"}, {Group::compatibility, "Accepted for mount(8), fstab and systemd (and x-*)"},
   };
   std::string text = fmt::format(
-      "Usage: {}\n       imapfs --check imaps://[USER@]HOST[:PORT]\n\nMounts the mailboxes of an IMAP account as directories, messages as files. imap:// is STARTTLS.\n"
+      "Usage: {}\n       imapfs --check imaps://[USER@]HOST[:PORT]\n\nMounts the mailboxes of an IMAP account as "
+      "directories, messages as files. imap:// is STARTTLS.\n"
       "Every option can be written --NAME=VALUE and -o NAME=VALUE[,NAME=VALUE].\n",
       usage);
   for (const auto& [group, title] : titles) {
@@ -244,8 +257,11 @@ std::string help_text() {
       if (row.description.group != group) continue;
       const std::string letter = row.letter != 0 ? fmt::format("-{}, ", row.letter) : "    ";
       std::string value;
-      if (!row.description.argument.empty()) value = row.value == Value::optional ? fmt::format("[={}]", row.description.argument) : fmt::format("={}", row.description.argument);
-      text += fmt::format("  {}{:<28} {}\n", letter, fmt::format("--{}{}", row.description.name, value), row.description.help);
+      if (!row.description.argument.empty())
+        value = row.value == Value::optional ? fmt::format("[={}]", row.description.argument)
+                                             : fmt::format("={}", row.description.argument);
+      text += fmt::format("  {}{:<28} {}\n", letter, fmt::format("--{}{}", row.description.name, value),
+                          row.description.help);
     }
   }
   return text;

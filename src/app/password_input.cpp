@@ -54,7 +54,8 @@ Result<void> wait_for_input(int descriptor, const CallContext& context) {
 }
 
 /// Reads to the end, or to `until`, at most `most` bytes: what exceeds them is an error, not a shorter password.
-Result<std::string> read_text(int descriptor, std::optional<char> until, const CallContext& context, const std::string& source) {
+Result<std::string> read_text(int descriptor, std::optional<char> until, const CallContext& context,
+                              const std::string& source) {
   std::string text;
   std::array<char, 4096> buffer{};
   while (true) {
@@ -140,7 +141,8 @@ Result<pid_t> spawn_shell(const std::string& command, int output) {
 volatile std::sig_atomic_t signal_met = 0;
 void note_signal(int number) { signal_met = number; }
 
-/// Echo off while it lives. Signals that would end or stop the program are only noted meanwhile and raised again afterwards, when the terminal is as it was.
+/// Echo off while it lives. Signals that would end or stop the program are only noted meanwhile and raised again
+/// afterwards, when the terminal is as it was.
 class QuietTerminal {
  public:
   explicit QuietTerminal(int terminal) : terminal_(terminal) {
@@ -256,9 +258,11 @@ Result<std::string> run_command(const std::string& command, const CallContext& c
     wipe(*text);
     if (!status) return fail(std::move(status).error().while_doing("the password command"));
     if (WIFSIGNALED(*status)) {
-      return fail(EACCES, Scope::account, Retry::never, "the password command was ended by signal {}", WTERMSIG(*status));
+      return fail(EACCES, Scope::account, Retry::never, "the password command was ended by signal {}",
+                  WTERMSIG(*status));
     }
-    return fail(EACCES, Scope::account, Retry::never, "the password command failed with status {}", WEXITSTATUS(*status));
+    return fail(EACCES, Scope::account, Retry::never, "the password command failed with status {}",
+                WEXITSTATUS(*status));
   }
   return text;
 }
@@ -268,7 +272,8 @@ Result<std::string> ask_terminal(const std::string& question, const CallContext&
   if (terminal.get() < 0) return fail(ENXIO, "there is no terminal");
   QuietTerminal quiet(terminal.get());
   if (!quiet.valid()) return fail(ENXIO, "the terminal cannot be told to hide the password");
-  if (::write(terminal.get(), question.data(), question.size()) < 0) return fail(system_error(errno, "ask for the password"));
+  if (::write(terminal.get(), question.data(), question.size()) < 0)
+    return fail(system_error(errno, "ask for the password"));
   return read_answer(terminal.get(), context);
 }
 

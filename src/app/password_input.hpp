@@ -29,15 +29,18 @@ class Secret {
   std::size_t locked_bytes_ = 0;
 };
 
-/// A whole small file; EACCES with the reason and the path. `mode` gets its permission bits, 0 for what is not a regular file.
+/// A whole small file; EACCES with the reason and the path. `mode` gets its permission bits, 0 for what is not a
+/// regular file.
 Result<std::string> read_secret_file(const std::string& path, unsigned& mode);
 /// The first line of standard input, not a byte more.
 Result<std::string> read_standard_input(const CallContext& context);
 /// Up to the first end of line; EACCES where nothing stands there.
 Result<std::string> first_line(std::string text, const std::string& source);
-/// Standard output of `sh -c command`, at most most_secret_bytes, in a process group of its own that is killed at the deadline or stop.
+/// Standard output of `sh -c command`, at most most_secret_bytes, in a process group of its own that is killed at the
+/// deadline or stop.
 Result<std::string> run_command(const std::string& command, const CallContext& context);
-/// Asks on /dev/tty with echo off; the terminal is put right again also when a signal comes. ENXIO: there is no terminal.
+/// Asks on /dev/tty with echo off; the terminal is put right again also when a signal comes. ENXIO: there is no
+/// terminal.
 Result<std::string> ask_terminal(const std::string& question, const CallContext& context);
 
 }  // namespace imapfs::app

@@ -16,13 +16,15 @@ namespace {
 
 constexpr unsigned readable_by_others = 044;
 constexpr const char* no_source =
-    "no password: give password-file, password-command, a ~/.netrc entry or a systemd credential, or run imapfs on a terminal";
+    "no password: give password-file, password-command, a ~/.netrc entry or a systemd credential, or run imapfs on a "
+    "terminal";
 
 /// A source that is asked anew at each login.
 class ReadAgain : public PasswordSource {
  public:
   using Reader = std::function<Result<std::string>(const CallContext&)>;
-  ReadAgain(std::string description, Reader reader) : description_(std::move(description)), reader_(std::move(reader)) {}
+  ReadAgain(std::string description, Reader reader)
+      : description_(std::move(description)), reader_(std::move(reader)) {}
   Result<std::string> get(const CallContext& context) override { return reader_(context); }
   [[nodiscard]] std::string description() const override { return description_; }
 
@@ -34,7 +36,8 @@ class ReadAgain : public PasswordSource {
 /// A password that could be had only once.
 class Remembered : public PasswordSource {
  public:
-  Remembered(std::string description, std::string password) : description_(std::move(description)), secret_(std::move(password)) {}
+  Remembered(std::string description, std::string password)
+      : description_(std::move(description)), secret_(std::move(password)) {}
   Result<std::string> get(const CallContext&) override { return secret_.text(); }
   [[nodiscard]] std::string description() const override { return description_; }
 
@@ -72,7 +75,9 @@ Source from_file(const std::string& path, const CallContext& context) {
   if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & readable_by_others) != 0) {
     telemetry::warning("the password file {} can be read by others: chmod 600 it", telemetry::printable(path));
   }
-  return checked("password file " + telemetry::printable(path), [path](const CallContext&) { return read_password_file(path); }, context);
+  return checked(
+      "password file " + telemetry::printable(path), [path](const CallContext&) { return read_password_file(path); },
+      context);
 }
 
 Source from_command(const std::string& command) {
@@ -92,7 +97,9 @@ Source from_credential(const Options& options, const CallContext& context) {
     if (name.find('/') != std::string::npos) continue;
     const std::string path = fmt::format("{}/{}", directory, name);
     if (::access(path.c_str(), F_OK) == 0) {
-      return checked("systemd credential " + telemetry::printable(name), [path](const CallContext&) { return read_password_file(path); }, context);
+      return checked(
+          "systemd credential " + telemetry::printable(name),
+          [path](const CallContext&) { return read_password_file(path); }, context);
     }
   }
   return std::shared_ptr<PasswordSource>();
@@ -104,12 +111,14 @@ Result<std::string> read_netrc(const std::string& path, const std::string& host,
   if (!text) return fail(std::move(text).error());
   if ((mode & readable_by_others) != 0) {
     wipe(*text);
-    return fail(EACCES, Scope::account, Retry::never, "{} can be read by others: chmod 600 it", telemetry::printable(path));
+    return fail(EACCES, Scope::account, Retry::never, "{} can be read by others: chmod 600 it",
+                telemetry::printable(path));
   }
   auto password = find_in_netrc(*text, host, user);
   wipe(*text);
   if (!password) {
-    return fail(ENOENT, Scope::account, Retry::never, "{} has no password for {} at {}", telemetry::printable(path), telemetry::printable(user), host);
+    return fail(ENOENT, Scope::account, Retry::never, "{} has no password for {} at {}", telemetry::printable(path),
+                telemetry::printable(user), host);
   }
   return first_line(std::move(*password), telemetry::printable(path));
 }
@@ -123,7 +132,9 @@ Source from_netrc(const Options& options, const CallContext& context) {
     path = std::string(home) + "/.netrc";
     if (::access(path.c_str(), F_OK) != 0) return std::shared_ptr<PasswordSource>();
   }
-  const auto reader = [path, host = options.endpoint.host, user = options.user](const CallContext&) { return read_netrc(path, host, user); };
+  const auto reader = [path, host = options.endpoint.host, user = options.user](const CallContext&) {
+    return read_netrc(path, host, user);
+  };
   auto source = checked("netrc " + telemetry::printable(path), reader, context);
   if (!source && source.error().errnum == ENOENT) {
     if (options.netrc.empty()) return std::shared_ptr<PasswordSource>();
@@ -135,8 +146,8 @@ Source from_netrc(const Options& options, const CallContext& context) {
 }
 
 Source from_terminal(const Options& options, const CallContext& context) {
-  const std::string question =
-      fmt::format("Password for {} at {}: ", telemetry::printable(options.user), telemetry::printable(options.endpoint.host));
+  const std::string question = fmt::format("Password for {} at {}: ", telemetry::printable(options.user),
+                                           telemetry::printable(options.endpoint.host));
   auto password = ask_terminal(question, context);
   if (!password && password.error().errnum == ENXIO) return fail(EACCES, Scope::account, Retry::never, "{}", no_source);
   if (!password) return fail(std::move(password).error().while_doing("the password prompt"));

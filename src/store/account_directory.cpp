@@ -30,15 +30,16 @@ struct Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 };
 
-/// One path component per account, never the same for two accounts: what is not plainly safe is written %XX. "@2" … "@9" at the end is how siblings are
-/// told apart, so an account that ends so has its '@' escaped.
+/// One path component per account, never the same for two accounts: what is not plainly safe is written %XX. "@2" …
+/// "@9" at the end is how siblings are told apart, so an account that ends so has its '@' escaped.
 std::string component_for(const std::string& account) {
   std::string component;
   for (std::size_t position = 0; position < account.size(); ++position) {
     const char character = account[position];
     const bool alphanumeric = (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
                               (character >= 'A' && character <= 'Z');
-    const bool looks_like_sibling = character == '@' && position + 2 == account.size() && account.back() >= '2' && account.back() <= '9';
+    const bool looks_like_sibling =
+        character == '@' && position + 2 == account.size() && account.back() >= '2' && account.back() <= '9';
     const bool plain = alphanumeric || character == '_' || character == '-' || character == '+' ||
                        (character == '@' && !looks_like_sibling) || (character == '.' && position > 0);
     if (plain) {
@@ -71,8 +72,8 @@ Result<void> make_directories(const std::string& path) {
   }
 }
 
-/// A root where others may rename entries would let them swap the account's directory under us. A sticky directory (/tmp) is fine: there, the check of
-/// the account's own directory is enough.
+/// A root where others may rename entries would let them swap the account's directory under us. A sticky directory
+/// (/tmp) is fine: there, the check of the account's own directory is enough.
 Result<void> check_root(int descriptor, const std::string& path) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return fail(system_error(errno, telemetry::printable(path)));
@@ -80,8 +81,8 @@ Result<void> check_root(int descriptor, const std::string& path) {
     return fail(EACCES, "cache directory {} belongs to another user", telemetry::printable(path));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
-    return fail(EACCES, "cache directory {} is writable by others (mode {:04o}): use chmod 700", telemetry::printable(path),
-                status.st_mode & 07777);
+    return fail(EACCES, "cache directory {} is writable by others (mode {:04o}): use chmod 700",
+                telemetry::printable(path), status.st_mode & 07777);
   }
   return {};
 }
@@ -118,7 +119,8 @@ Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, 
   }
   auto safe = check_account_directory(opened.number, directory.path);
   if (!safe) return fail(std::move(safe).error());
-  directory.lock_descriptor = ::openat(opened.number, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+  directory.lock_descriptor =
+      ::openat(opened.number, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
   if (directory.lock_descriptor < 0) return fail(system_error(errno, fmt::format("open {}/lock", shown)));
   if (::flock(directory.lock_descriptor, LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, fmt::format("lock {}/lock", shown)));
@@ -169,7 +171,8 @@ Result<AccountDirectory> open_account_directory(const std::string& cache_root, c
   auto made = make_directories(root_path);
   if (!made) return fail(std::move(made).error());
   Descriptor root(::open(root_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (root.number < 0) return fail(system_error(errno, fmt::format("open cache directory {}", telemetry::printable(root_path))));
+  if (root.number < 0)
+    return fail(system_error(errno, fmt::format("open cache directory {}", telemetry::printable(root_path))));
   auto safe = check_root(root.number, root_path);
   if (!safe) return fail(std::move(safe).error());
 
@@ -180,8 +183,8 @@ Result<AccountDirectory> open_account_directory(const std::string& cache_root, c
     if (directory) directory->private_copy = true;
   }
   if (!directory && directory.error().errnum == EWOULDBLOCK) {
-    return fail(EBUSY, "cache directory {}/{} and its siblings are all in use by other mounts", telemetry::printable(root_path),
-                component);
+    return fail(EBUSY, "cache directory {}/{} and its siblings are all in use by other mounts",
+                telemetry::printable(root_path), component);
   }
   return directory;
 }

@@ -1,9 +1,9 @@
 #include "body_index.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
-
-#include <fmt/format.h>
 
 #include "imapfs/model/identity.hpp"
 
@@ -17,7 +17,8 @@ template <class Number>
 bool take_number(std::string_view& text, Number& number, int base, std::size_t width) {
   const std::size_t end = std::min(text.find('-'), text.size());
   const std::string_view digits = text.substr(0, end);
-  if (digits.empty() || (width != 0 && digits.size() != width) || (width == 0 && digits.size() > 1 && digits[0] == '0')) return false;
+  if (digits.empty() || (width != 0 && digits.size() != width) || (width == 0 && digits.size() > 1 && digits[0] == '0'))
+    return false;
   if (digits.find_first_not_of(base == 16 ? "0123456789abcdef" : "0123456789") != std::string_view::npos) return false;
   const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number, base);
   if (error != std::errc{} || stop != digits.data() + digits.size()) return false;
@@ -48,8 +49,8 @@ std::optional<StoredBody> StoredBody::parse(std::string_view name) {
   StoredBody body;
   const std::size_t dashes = static_cast<std::size_t>(std::count(name.begin(), name.end(), '-'));
   if (dashes != 4 || !take_number(name, body.key.mailbox, 16, 16) || !take_number(name, body.key.uid_validity, 10, 0) ||
-      !take_number(name, body.key.uid, 10, 0) || !take_number(name, body.length, 10, 0) || !take_number(name, body.checksum, 16, 8) ||
-      !name.empty()) {
+      !take_number(name, body.key.uid, 10, 0) || !take_number(name, body.length, 10, 0) ||
+      !take_number(name, body.checksum, 16, 8) || !name.empty()) {
     return std::nullopt;
   }
   return body;

@@ -1,5 +1,6 @@
 #pragma once
-// Which bodies are on disk, and in which order they were last used. Pure bookkeeping: no I/O, no lock (the owner has one).
+// Which bodies are on disk, and in which order they were last used. Pure bookkeeping: no I/O, no lock (the owner has
+// one).
 
 #include <cstdint>
 #include <functional>
@@ -30,15 +31,16 @@ struct HashedKey {
 inline constexpr std::size_t shard_count = 256;
 std::string shard_name(std::size_t shard);
 
-/// A file of the cache. The name holds everything the index needs, so that reading the directory rebuilds it, and what the body must measure up to.
+/// A file of the cache. The name holds everything the index needs, so that reading the directory rebuilds it, and what
+/// the body must measure up to.
 struct StoredBody {
   HashedKey key;
   std::uint64_t length = 0;
-  std::uint32_t checksum = 0;       ///< CRC-32
-  std::int64_t last_used = 0;       ///< nanoseconds since 1970; the file's mtime when persisted
-  std::int64_t persisted_use = 0;   ///< the mtime on disk
-  std::uint64_t generation = 0;     ///< tells an entry from a later one of the same name
-  bool verified = true;             ///< false: compare the checksum before serving
+  std::uint32_t checksum = 0;      ///< CRC-32
+  std::int64_t last_used = 0;      ///< nanoseconds since 1970; the file's mtime when persisted
+  std::int64_t persisted_use = 0;  ///< the mtime on disk
+  std::uint64_t generation = 0;    ///< tells an entry from a later one of the same name
+  bool verified = true;            ///< false: compare the checksum before serving
 
   /// "<hash of mailbox, 16 hex>-<uidvalidity>-<uid>-<length>-<crc, 8 hex>", below its shard's folder.
   [[nodiscard]] std::string file_name() const;
@@ -50,7 +52,8 @@ class BodyIndex {
  public:
   /// Inserts as the most recently used, or replaces; returns the entry replaced if its file has another name.
   std::optional<StoredBody> insert(StoredBody body);
-  /// Inserts what was found on disk, its place by last_used (after sort()). A key already known: the newer file wins, the other is returned.
+  /// Inserts what was found on disk, its place by last_used (after sort()). A key already known: the newer file wins,
+  /// the other is returned.
   std::optional<StoredBody> insert_found(StoredBody body);
   [[nodiscard]] const StoredBody* find(const HashedKey& key) const;
   /// Moves to the front; returns whether the use should be written to disk (at most once a minute).
@@ -60,7 +63,8 @@ class BodyIndex {
   bool erase(const HashedKey& key, std::uint64_t generation);
   std::optional<StoredBody> take(const HashedKey& key);
   std::vector<StoredBody> take_mailbox(std::uint64_t mailbox, std::optional<std::uint32_t> keep);
-  /// Removes least recently used entries until the total is within `limit`, at most `most` of them, and never the newest.
+  /// Removes least recently used entries until the total is within `limit`, at most `most` of them, and never the
+  /// newest.
   std::vector<StoredBody> take_beyond(std::uint64_t limit, std::size_t most);
   /// Restores the order after a series of insert_found().
   void sort();

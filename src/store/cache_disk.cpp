@@ -23,7 +23,9 @@ constexpr const char* verify_file = "verify";
 /// The kernel writes dirty pages out after half a minute, in laptop mode after up to ten.
 constexpr std::int64_t longest_write_back = 600'000'000'000;
 
-std::int64_t nanoseconds(const timespec& time) { return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec; }
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
 
 std::int64_t now() {
   timespec time{};
@@ -128,7 +130,8 @@ Result<void> CacheDisk::write_small_file(const char* name, const std::string& co
   OwnedDescriptor file(::openat(directory_.get(), name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return fail(system_error(errno, fmt::format("write {}", name)));
   const ssize_t written = ::write(file.get(), content.data(), content.size());
-  if (written != static_cast<ssize_t>(content.size())) return fail(system_error(written < 0 ? errno : ENOSPC, fmt::format("write {}", name)));
+  if (written != static_cast<ssize_t>(content.size()))
+    return fail(system_error(written < 0 ? errno : ENOSPC, fmt::format("write {}", name)));
   return {};
 }
 
@@ -151,7 +154,9 @@ void CacheDisk::read_marks() {
     verify_from_ = verify_to_ == 0 ? suspect_from : std::min(verify_from_, suspect_from);
     verify_to_ = now();
     verify_is_stored_ = false;
-    if (was_in_use) telemetry::info("store: the machine stopped while the cache was in use; bodies are compared with their checksums");
+    if (was_in_use)
+      telemetry::info(
+          "store: the machine stopped while the cache was in use; bodies are compared with their checksums");
   }
   // A disk that cannot be written to does no harm yet: publish() tries again.
   (void)mark_in_use();
@@ -209,7 +214,8 @@ void CacheDisk::remove(const std::vector<StoredBody>& bodies) const {
 
 std::vector<StoredBody> CacheDisk::scan(std::size_t shard) const {
   std::vector<StoredBody> bodies;
-  OwnedDescriptor folder(::openat(bodies_.get(), shard_name(shard).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  OwnedDescriptor folder(
+      ::openat(bodies_.get(), shard_name(shard).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder) return bodies;
   for_each_entry(folder.get(), [&](const std::string& name) {
     auto body = StoredBody::parse(name);

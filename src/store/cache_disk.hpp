@@ -5,10 +5,12 @@
 //   <directory>/tmp/<number>            bodies being written; all removed at the next start
 //   <directory>/in-use                  the machine's boot id while a process uses the cache; removed on a clean close
 //   <directory>/closed                  the machine's boot id at the last clean close
-//   <directory>/verify                  "FROM TO", nanoseconds since 1970: files last changed in this span are compared with their checksum once
+//   <directory>/verify                  "FROM TO", nanoseconds since 1970: files last changed in this span are compared
+//   with their checksum once
 //
-// Bodies are never synced, so what was written in the minutes before the machine stopped may have its name on the disk but not its content. When `in-use` is
-// found with another boot id, every body is suspect; when `closed` is, those changed shortly before the close. Threads: any, no lock is needed.
+// Bodies are never synced, so what was written in the minutes before the machine stopped may have its name on the disk
+// but not its content. When `in-use` is found with another boot id, every body is suspect; when `closed` is, those
+// changed shortly before the close. Threads: any, no lock is needed.
 
 #include <atomic>
 #include <cstdint>
@@ -47,7 +49,8 @@ class CacheDisk {
     std::string name;
   };
 
-  /// Makes the directories (0700), empties tmp/. A directory that cannot be written to but holds bodies is opened all the same.
+  /// Makes the directories (0700), empties tmp/. A directory that cannot be written to but holds bodies is opened all
+  /// the same.
   static Result<std::shared_ptr<CacheDisk>> open(const std::string& directory);
   ~CacheDisk() = default;
   CacheDisk(const CacheDisk&) = delete;
@@ -68,7 +71,9 @@ class CacheDisk {
  private:
   CacheDisk(OwnedDescriptor directory, OwnedDescriptor bodies, OwnedDescriptor temporary);
   void read_marks();
-  [[nodiscard]] bool needs_verification(std::int64_t changed) const { return changed > verify_from_ && changed <= verify_to_; }
+  [[nodiscard]] bool needs_verification(std::int64_t changed) const {
+    return changed > verify_from_ && changed <= verify_to_;
+  }
   Result<void> mark_in_use();
   Result<void> write_small_file(const char* name, const std::string& content);
   std::string read_small_file(const char* name) const;

@@ -100,7 +100,8 @@ Result<void> CacheWriter::write_to_memory(int descriptor, std::uint64_t offset, 
   // Pages, not bytes, are what memory is used up in: one more may be touched at either end.
   const std::uint64_t reserved = (bytes.size() / memory_page + 2) * memory_page;
   if (!host_->memory().try_take(reserved)) {
-    return fail(ENOSPC, Scope::request, Retry::later, "the disk cannot take bodies, and the memory for them is used up");
+    return fail(ENOSPC, Scope::request, Retry::later,
+                "the disk cannot take bodies, and the memory for them is used up");
   }
   memory_taken_ += reserved;
   auto written = write_all(descriptor, offset, bytes);
@@ -129,7 +130,8 @@ Result<void> CacheWriter::copy_segment(int target, std::uint64_t begin, std::uin
   return {};
 }
 
-/// Copies what was written so far and puts the memory file under the same descriptor number: dup3 replaces it at once for every reader.
+/// Copies what was written so far and puts the memory file under the same descriptor number: dup3 replaces it at once
+/// for every reader.
 Result<void> CacheWriter::move_to_memory() {
   auto memory = make_memory_file();
   if (!memory) return fail(std::move(memory).error());
@@ -146,7 +148,8 @@ Result<void> CacheWriter::move_to_memory() {
     }
     position = end;
   }
-  if (::dup3(memory->get(), descriptor_.get(), O_CLOEXEC) < 0) return fail(system_error(errno, "move a body to memory"));
+  if (::dup3(memory->get(), descriptor_.get(), O_CLOEXEC) < 0)
+    return fail(system_error(errno, "move a body to memory"));
   leave_disk();
   disk_.reset();
   return {};

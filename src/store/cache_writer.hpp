@@ -30,15 +30,16 @@ class WriterHost {
  public:
   virtual ~WriterHost() = default;
   /// Takes the finished file over. False: it is not cached, the writer removes it.
-  virtual bool publish(const std::shared_ptr<CacheDisk>& disk, const std::string& temporary, const StoredBody& body) = 0;
+  virtual bool publish(const std::shared_ptr<CacheDisk>& disk, const std::string& temporary,
+                       const StoredBody& body) = 0;
   virtual void disk_failed(const Error& error) = 0;
   virtual MemoryBudget& memory() = 0;
 };
 
 class CacheWriter : public BodyWriter {
  public:
-  static std::unique_ptr<CacheWriter> on_disk(std::shared_ptr<WriterHost> host, HashedKey key, std::shared_ptr<CacheDisk> disk,
-                                              CacheDisk::Temporary temporary);
+  static std::unique_ptr<CacheWriter> on_disk(std::shared_ptr<WriterHost> host, HashedKey key,
+                                              std::shared_ptr<CacheDisk> disk, CacheDisk::Temporary temporary);
   static Result<std::unique_ptr<CacheWriter>> in_memory(std::shared_ptr<WriterHost> host, HashedKey key);
   ~CacheWriter() override;
 

@@ -4,11 +4,10 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cstring>
 #include <utility>
-
-#include <zlib.h>
 
 #include "imapfs/base/telemetry.hpp"
 
@@ -44,7 +43,8 @@ Result<void> set_aside(const std::string& path, std::string_view kind, std::stri
   return {};
 }
 
-/// Makes the file ourselves, so that it is private whatever the umask, and so that nothing but a regular file of ours is ever opened.
+/// Makes the file ourselves, so that it is private whatever the umask, and so that nothing but a regular file of ours
+/// is ever opened.
 Result<void> prepare_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
   if (descriptor < 0) {
@@ -59,7 +59,8 @@ Result<void> prepare_file(const std::string& path) {
   return {};
 }
 
-/// SQLite takes a cut-off last page for one of zeros. A file that has a log may be caught in the middle of growing, and the log repairs it.
+/// SQLite takes a cut-off last page for one of zeros. A file that has a log may be caught in the middle of growing, and
+/// the log repairs it.
 bool ends_within_a_page(const std::string& path, std::int64_t page_size) {
   struct stat file {};
   struct stat log {};
@@ -74,21 +75,28 @@ int errnum_of(int code) {
     // The statements are fixed, so a schema they do not fit ("no such column") or data of the wrong kind is damage too.
     case SQLITE_ERROR:
     case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH: return corrupt_errnum;
-    case SQLITE_FULL: return ENOSPC;
-    case SQLITE_READONLY: return EROFS;
+    case SQLITE_MISMATCH:
+      return corrupt_errnum;
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_READONLY:
+      return EROFS;
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-    case SQLITE_AUTH: return EACCES;
+    case SQLITE_AUTH:
+      return EACCES;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return EBUSY;
-    case SQLITE_NOMEM: return ENOMEM;
-    default: return EIO;
+    case SQLITE_LOCKED:
+      return EBUSY;
+    case SQLITE_NOMEM:
+      return ENOMEM;
+    default:
+      return EIO;
   }
 }
 
-/// SQL function row_checksum(…): CRC-32 over the values with their types. SQLite notices damage to the structure of its pages; this
-/// notices damage to what is in them.
+/// SQL function row_checksum(…): CRC-32 over the values with their types. SQLite notices damage to the structure of its
+/// pages; this notices damage to what is in them.
 void row_checksum(sqlite3_context* context, int count, sqlite3_value** values) {
   uLong checksum = crc32(0, nullptr, 0);
   for (int index = 0; index < count; ++index) {
@@ -160,9 +168,11 @@ Result<std::unique_ptr<Database>> Database::open_once(const std::string& path, c
   bool newer = false;
   auto opened = attempt([&] {
     database.reset(new Database(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX));
-    if (ends_within_a_page(path, database->connection_.execAndGet("PRAGMA page_size").getInt())) throw CorruptContent("cut off");
+    if (ends_within_a_page(path, database->connection_.execAndGet("PRAGMA page_size").getInt()))
+      throw CorruptContent("cut off");
     database->configure();
-    newer = database->connection_.execAndGet("PRAGMA user_version").getInt() > static_cast<int>(schema.migrations.size());
+    newer =
+        database->connection_.execAndGet("PRAGMA user_version").getInt() > static_cast<int>(schema.migrations.size());
     const int application = database->connection_.execAndGet("PRAGMA application_id").getInt();
     const bool fresh = database->connection_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
     if (!fresh && application != schema.application_id) throw CorruptContent("not a file of this program");
@@ -193,7 +203,8 @@ void Database::migrate(const Schema& schema) {
     const int current = connection_.execAndGet("PRAGMA user_version").getInt();
     if (current < 0) throw CorruptContent("impossible version");
     if (current == target) return;
-    for (int version = current; version < target; ++version) execute(schema.migrations[static_cast<std::size_t>(version)]);
+    for (int version = current; version < target; ++version)
+      execute(schema.migrations[static_cast<std::size_t>(version)]);
     execute(fmt::format("PRAGMA application_id={}", schema.application_id));
     execute(fmt::format("PRAGMA user_version={}", target));
   });
@@ -238,12 +249,12 @@ Result<void> Database::attempt(const std::function<void()>& work) {
 }
 
 Error Database::error_from(const SQLite::Exception& exception) {
-  return Error{errnum_of(exception.getErrorCode()), Scope::request, Retry::never, telemetry::printable(exception.what())};
+  return Error{errnum_of(exception.getErrorCode()), Scope::request, Retry::never,
+               telemetry::printable(exception.what())};
 }
 
 void Database::mark_corrupt(const std::string& path) {
-  const int descriptor =
-      ::open(suspect_note(path).c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  const int descriptor = ::open(suspect_note(path).c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (descriptor >= 0) ::close(descriptor);
 }
 

@@ -153,7 +153,8 @@ void MessageCache::Implementation::wait_for_scan() {
   scan_changed_.wait(lock, [&] { return !scanning_; });
 }
 
-/// Two threads may read the same folder at once; the first to finish wins. Nothing changes a folder's files before it is loaded.
+/// Two threads may read the same folder at once; the first to finish wins. Nothing changes a folder's files before it
+/// is loaded.
 void MessageCache::Implementation::load(CacheDisk& disk, std::size_t shard) {
   if (loaded_[shard]) return;
   const std::vector<StoredBody> found = disk.scan(shard);
@@ -281,14 +282,16 @@ std::shared_ptr<CacheDisk> MessageCache::Implementation::disk_for_writing() {
   return disk();
 }
 
-Result<std::unique_ptr<BodyWriter>> MessageCache::Implementation::create(const HashedKey& key, std::uint64_t expected_length) {
+Result<std::unique_ptr<BodyWriter>> MessageCache::Implementation::create(const HashedKey& key,
+                                                                         std::uint64_t expected_length) {
   if (auto on_disk = disk_for_writing()) {
     auto temporary = on_disk->create_temporary();
     if (temporary) return CacheWriter::on_disk(shared_from_this(), key, std::move(on_disk), std::move(*temporary));
     disk_failed(temporary.error());
   }
   if (!memory_.has_room_for(expected_length)) {
-    return fail(ENOSPC, Scope::request, Retry::later, "the disk cannot take bodies, and the memory for them is used up");
+    return fail(ENOSPC, Scope::request, Retry::later,
+                "the disk cannot take bodies, and the memory for them is used up");
   }
   auto writer = CacheWriter::in_memory(shared_from_this(), key);
   if (!writer) return fail(std::move(writer).error());

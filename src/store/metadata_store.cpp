@@ -97,7 +97,8 @@ class MetadataStore::Implementation {
     if (error.errnum == EUCLEAN) Database::mark_corrupt(path);
     database_.reset();
     ids_.clear();
-    telemetry::warning("store: {} is not used any more until the next mount: {}", telemetry::printable(path), last_error_);
+    telemetry::warning("store: {} is not used any more until the next mount: {}", telemetry::printable(path),
+                       last_error_);
   }
 
   mutable std::mutex mutex_;
@@ -106,14 +107,16 @@ class MetadataStore::Implementation {
   std::unordered_map<std::string, std::int64_t> ids_;
 };
 
-MetadataStore::MetadataStore(std::unique_ptr<Implementation> implementation) : implementation_(std::move(implementation)) {}
+MetadataStore::MetadataStore(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
 MetadataStore::~MetadataStore() = default;
 
 std::unique_ptr<MetadataStore> MetadataStore::open(const std::string& directory) {
   const std::string path = fmt::format("{}/{}", directory, file_name);
   auto database = Database::open(path, metadata_schema());
   if (database) {
-    return std::unique_ptr<MetadataStore>(new MetadataStore(std::make_unique<Implementation>(std::move(*database), "")));
+    return std::unique_ptr<MetadataStore>(
+        new MetadataStore(std::make_unique<Implementation>(std::move(*database), "")));
   }
   ++telemetry::counters().store_errors;
   telemetry::warning("store: going on without {}: {}", telemetry::printable(path), database.error().what);
@@ -122,7 +125,8 @@ std::unique_ptr<MetadataStore> MetadataStore::open(const std::string& directory)
 }
 
 std::unique_ptr<MetadataStore> MetadataStore::none() {
-  return std::unique_ptr<MetadataStore>(new MetadataStore(std::make_unique<Implementation>(nullptr, "no cache directory")));
+  return std::unique_ptr<MetadataStore>(
+      new MetadataStore(std::make_unique<Implementation>(nullptr, "no cache directory")));
 }
 
 bool MetadataStore::disabled() const { return implementation_->disabled(); }
@@ -234,8 +238,8 @@ std::optional<MessageHeaders> MetadataStore::headers(const std::string& mailbox,
     query->bind(2, uid.value);
     if (!query->executeStep()) return;
     if (query->getColumn(4).getInt() == 0) throw CorruptContent("a message's row is damaged");
-    found = MessageHeaders{query->getColumn(0).getString(), query->getColumn(1).getString(), query->getColumn(2).getString(),
-                           query->getColumn(3).getString()};
+    found = MessageHeaders{query->getColumn(0).getString(), query->getColumn(1).getString(),
+                           query->getColumn(2).getString(), query->getColumn(3).getString()};
   });
   if (!whole) return std::nullopt;
   return found;
@@ -280,7 +284,8 @@ void write_state(Database& database, std::int64_t mailbox, const MailboxState& s
   statement.run();
 }
 
-/// Removals come first, so that a UID that is in both lists ends up present; flags and sizes last, so that they apply to new rows too.
+/// Removals come first, so that a UID that is in both lists ends up present; flags and sizes last, so that they apply
+/// to new rows too.
 void write_batch(Database& database, std::int64_t mailbox, const MetadataStore::Batch& batch) {
   if (batch.forget_all) {
     for (const auto sql : {sql::delete_all, sql::clear_state}) {
@@ -327,7 +332,8 @@ void write_batch(Database& database, std::int64_t mailbox, const MetadataStore::
 
 void MetadataStore::apply(const Batch& batch) {
   implementation_->with_database("write messages", [&](Database& database) {
-    database.in_transaction([&] { write_batch(database, implementation_->mailbox_id(database, batch.mailbox), batch); });
+    database.in_transaction(
+        [&] { write_batch(database, implementation_->mailbox_id(database, batch.mailbox), batch); });
   });
 }
 

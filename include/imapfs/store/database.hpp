@@ -1,15 +1,19 @@
 #pragma once
-// One SQLite file: opening, migrations, cached statements, and what to do with a file that is damaged or from the future.
+// One SQLite file: opening, migrations, cached statements, and what to do with a file that is damaged or from the
+// future.
 //
-// Guarantees: the file is opened in WAL mode by this process alone (locking_mode=EXCLUSIVE: the account directory is locked anyway, and
-// without the shared-memory file a full disk cannot raise SIGBUS); it carries the schema's application_id and user_version; every migration
-// has been applied, all in one transaction. A damaged file, or one of another program, is renamed to <file>.corrupt-N, a file with a newer
-// user_version to <file>.newer-N (with its -wal beside it), and an empty one is made. Damage is found cheaply: SQLite checks the header,
-// the length and each page it uses; there is no integrity check of the whole file. Damage found later is remembered by mark_corrupt() in
+// Guarantees: the file is opened in WAL mode by this process alone (locking_mode=EXCLUSIVE: the account directory is
+// locked anyway, and without the shared-memory file a full disk cannot raise SIGBUS); it carries the schema's
+// application_id and user_version; every migration has been applied, all in one transaction. A damaged file, or one of
+// another program, is renamed to <file>.corrupt-N, a file with a newer user_version to <file>.newer-N (with its -wal
+// beside it), and an empty one is made. Damage is found cheaply: SQLite checks the header, the length and each page it
+// uses; there is no integrity check of the whole file. Damage found later is remembered by mark_corrupt() in
 // <file>.suspect, and the next open() sets the file aside.
-// Errors: Results of open(); SQLite::Exception from everything else, to be caught by the one caller (attempt() does). error_from() maps codes to errno:
-// SQLITE_FULL is ENOSPC, SQLITE_CORRUPT and SQLITE_NOTADB are EUCLEAN.
-// Threads: one at a time; the owner locks. A statement must not outlive the Database.
+// Errors: Results of open(); SQLite::Exception from everything else, to be caught by the one caller (attempt() does).
+// error_from() maps codes to errno: SQLITE_FULL is ENOSPC, SQLITE_CORRUPT and SQLITE_NOTADB are EUCLEAN. Threads: one
+// at a time; the owner locks. A statement must not outlive the Database.
+
+#include <SQLiteCpp/SQLiteCpp.h>
 
 #include <cstdint>
 #include <exception>
@@ -19,8 +23,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <SQLiteCpp/SQLiteCpp.h>
 
 #include "imapfs/base/result.hpp"
 
@@ -32,8 +34,8 @@ struct Schema {
   std::vector<std::string> migrations;
 };
 
-/// A prepared statement borrowed from the Database's cache; reset, with its bindings cleared, when given back, so that no read transaction
-/// stays open after an exception.
+/// A prepared statement borrowed from the Database's cache; reset, with its bindings cleared, when given back, so that
+/// no read transaction stays open after an exception.
 class CachedStatement {
  public:
   explicit CachedStatement(SQLite::Statement& statement) : statement_(statement) {}

@@ -28,7 +28,9 @@ std::string refusal(const Arguments& arguments) {
   return options.error().what;
 }
 
-std::string refused_option(const std::string& option) { return refusal({option, "imaps://anna@mail.example.org", "/mnt"}); }
+std::string refused_option(const std::string& option) {
+  return refusal({option, "imaps://anna@mail.example.org", "/mnt"});
+}
 
 TEST(Options, ThePlainCommandHasTheDocumentedDefaults) {
   const Options options = parsed({});
@@ -129,7 +131,8 @@ TEST(Options, BadAddressesAreRefusedWithASentence) {
 }
 
 TEST(Options, APasswordInTheAddressIsRefusedAndNotRepeated) {
-  for (const char* url : {"imaps://anna:s3cret@h", "imaps://anna:s3cret@mail.example.org:993", "imaps://anna@x:s3cret@h", "imaps://h:s3cret"}) {
+  for (const char* url : {"imaps://anna:s3cret@h", "imaps://anna:s3cret@mail.example.org:993",
+                          "imaps://anna@x:s3cret@h", "imaps://h:s3cret"}) {
     const std::string reason = refusal({url, "/mnt"});
     EXPECT_NE(reason, "(accepted)");
     EXPECT_EQ(reason.find("s3cret"), std::string::npos) << reason;
@@ -144,23 +147,31 @@ struct ValueCase {
 
 const std::vector<ValueCase>& value_cases() {
   using telemetry::Category;
-  const auto traces = [](const Options& options, Category category) { return options.traced[static_cast<std::size_t>(category)]; };
+  const auto traces = [](const Options& options, Category category) {
+    return options.traced[static_cast<std::size_t>(category)];
+  };
   static const std::vector<ValueCase> cases = {
       {"user=bert", [](const Options& o) { return o.user == "bert"; }},
       {"ca-file=/etc/ca.pem", [](const Options& o) { return o.tls.ca_file == "/etc/ca.pem"; }},
-      {"fingerprint=00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF", [](const Options& o) { return o.tls.fingerprint.size() == 64; }},
+      {"fingerprint=00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF",
+       [](const Options& o) { return o.tls.fingerprint.size() == 64; }},
       {"client-cert=/c.pem", [](const Options& o) { return o.tls.client_certificate == "/c.pem"; }},
       {"insecure=yes-really", [](const Options& o) { return o.insecure || o.implicit_tls; }},
       {"quirks=+no-qresync,-no-idle",
-       [](const Options& o) { return o.quirks.add.contains(imap::Quirk::no_qresync) && o.quirks.remove.contains(imap::Quirk::no_idle); }},
+       [](const Options& o) {
+         return o.quirks.add.contains(imap::Quirk::no_qresync) && o.quirks.remove.contains(imap::Quirk::no_idle);
+       }},
       {"check", [](const Options& o) { return o.action == Action::check; }},
       {"password-file=/p", [](const Options& o) { return o.password_file == "/p"; }},
       {"password-file=-", [](const Options& o) { return o.password_file == "-"; }},
-      {"password-command=pass show 'mail, home'", [](const Options& o) { return o.password_command == "pass show 'mail, home'"; }},
+      {"password-command=pass show 'mail, home'",
+       [](const Options& o) { return o.password_command == "pass show 'mail, home'"; }},
       {"netrc=/n", [](const Options& o) { return o.netrc == "/n"; }},
       {"foreground", [](const Options& o) { return o.foreground && !o.debug; }},
       {"debug",
-       [=](const Options& o) { return o.debug && o.foreground && o.log_level == telemetry::Level::debug && traces(o, Category::store); }},
+       [=](const Options& o) {
+         return o.debug && o.foreground && o.log_level == telemetry::Level::debug && traces(o, Category::store);
+       }},
       {"ro", [](const Options& o) { return o.read_only; }},
       {"rw", [](const Options& o) { return !o.read_only; }},
       {"name={uid}.eml", [](const Options& o) { return o.names.text() == "{uid}.eml"; }},
@@ -191,7 +202,10 @@ const std::vector<ValueCase>& value_cases() {
       {"log=stderr", [](const Options& o) { return o.log_target == LogTarget::standard_error; }},
       {"log=auto", [](const Options& o) { return o.log_target == LogTarget::automatic; }},
       {"log-file=/l", [](const Options& o) { return o.log_file == "/l" && o.log_target == LogTarget::file; }},
-      {"trace=fuse,sync", [=](const Options& o) { return traces(o, Category::fuse) && traces(o, Category::sync) && !traces(o, Category::imap); }},
+      {"trace=fuse,sync",
+       [=](const Options& o) {
+         return traces(o, Category::fuse) && traces(o, Category::sync) && !traces(o, Category::imap);
+       }},
       {"nosuid", [](const Options& o) { return o.kernel_options == std::vector<std::string>{"nosuid"}; }},
   };
   return cases;
@@ -199,7 +213,8 @@ const std::vector<ValueCase>& value_cases() {
 
 std::string escaped(const std::string& item) {
   std::string text;
-  for (const char character : item) text += character == ',' || character == '\\' ? std::string("\\") + character : std::string(1, character);
+  for (const char character : item)
+    text += character == ',' || character == '\\' ? std::string("\\") + character : std::string(1, character);
   return text;
 }
 
@@ -207,8 +222,9 @@ TEST(Options, EveryOptionLandsInItsFieldAsALongOptionAndWithDashO) {
   for (const auto& [option, holds] : value_cases()) {
     SCOPED_TRACE(option);
     const bool check = std::string(option) == "check";
-    for (Arguments arguments : {Arguments{std::string("--") + option}, Arguments{"-o", escaped(option)}, Arguments{"-o" + escaped(option)},
-                                Arguments{"-o", "rw," + escaped(option) + ",nofail"}}) {
+    for (Arguments arguments :
+         {Arguments{std::string("--") + option}, Arguments{"-o", escaped(option)}, Arguments{"-o" + escaped(option)},
+          Arguments{"-o", "rw," + escaped(option) + ",nofail"}}) {
       arguments.emplace_back("imaps://mail.example.org");
       if (!check) arguments.emplace_back("/mnt");
       auto options = parse_options(arguments);
@@ -226,7 +242,8 @@ TEST(Options, EveryOptionLandsInItsFieldAsALongOptionAndWithDashO) {
 
 TEST(Options, EveryOptionOfTheTableIsTriedOrAcceptedForOthers) {
   std::set<std::string> tried = {"help", "version", "log", "client-key"};
-  for (const auto& value : value_cases()) tried.insert(std::string(value.option).substr(0, std::string(value.option).find('=')));
+  for (const auto& value : value_cases())
+    tried.insert(std::string(value.option).substr(0, std::string(value.option).find('=')));
   for (const auto& description : option_table()) {
     if (description.group == OptionDescription::Group::compatibility) continue;
     EXPECT_TRUE(tried.contains(std::string(description.name))) << description.name;
@@ -234,13 +251,43 @@ TEST(Options, EveryOptionOfTheTableIsTriedOrAcceptedForOthers) {
 }
 
 TEST(Options, BadValuesAreRefusedWithOptionAndValue) {
-  for (const char* option :
-       {"timeout=abc", "timeout=0", "timeout=-1", "timeout=3601", "timeout=99999999999999999999", "timeout=5x", "timeout=", "refresh=1d", "idle=29",
-        "idle=30m", "poll=1", "connections=0", "connections=33", "connections=two", "cache-size=1X", "cache-size=0", "cache-size=12", "cache-size=1GG",
-        "cache-size=99999999999T", "umask=8", "umask=1777", "umask=rw", "uid=anna", "uid=-1", "uid=4294967295", "gid=x", "name=plain.eml",
-        "name={uid}{what}.eml", "quirks=+no-such-thing", "log-level=loud", "log=syslog", "trace=everything", "fingerprint=12", "fsname=a b"}) {
+  for (const char* option : {"timeout=abc",
+                             "timeout=0",
+                             "timeout=-1",
+                             "timeout=3601",
+                             "timeout=99999999999999999999",
+                             "timeout=5x",
+                             "timeout=",
+                             "refresh=1d",
+                             "idle=29",
+                             "idle=30m",
+                             "poll=1",
+                             "connections=0",
+                             "connections=33",
+                             "connections=two",
+                             "cache-size=1X",
+                             "cache-size=0",
+                             "cache-size=12",
+                             "cache-size=1GG",
+                             "cache-size=99999999999T",
+                             "umask=8",
+                             "umask=1777",
+                             "umask=rw",
+                             "uid=anna",
+                             "uid=-1",
+                             "uid=4294967295",
+                             "gid=x",
+                             "name=plain.eml",
+                             "name={uid}{what}.eml",
+                             "quirks=+no-such-thing",
+                             "log-level=loud",
+                             "log=syslog",
+                             "trace=everything",
+                             "fingerprint=12",
+                             "fsname=a b"}) {
     const std::string name = std::string(option).substr(0, std::string(option).find('='));
-    for (const auto& reason : {refused_option(std::string("--") + option), refused_option(std::string("-o") + option)}) {
+    for (const auto& reason :
+         {refused_option(std::string("--") + option), refused_option(std::string("-o") + option)}) {
       EXPECT_NE(reason.find("'" + name + "'"), std::string::npos) << option << ": " << reason;
       EXPECT_NE(reason.find('"'), std::string::npos) << option << ": " << reason;
     }
@@ -261,20 +308,23 @@ TEST(Options, UnknownOptionsAreRefusedByNameWithTheNearestKnownOne) {
   EXPECT_EQ(refused_option("-otimeot=5"), "unknown option 'timeot': did you mean 'timeout'?");
   EXPECT_EQ(refused_option("--cache_size=1G"), "unknown option 'cache_size': did you mean 'cache-size'?");
   EXPECT_EQ(refused_option("-oallow-other"), "unknown option 'allow-other': did you mean 'allow_other'?");
-  EXPECT_NE(refused_option("--flux-capacitor").find("unknown option 'flux-capacitor' (imapfs --help"), std::string::npos);
+  EXPECT_NE(refused_option("--flux-capacitor").find("unknown option 'flux-capacitor' (imapfs --help"),
+            std::string::npos);
   EXPECT_NE(refused_option("-z").find("unknown option 'z'"), std::string::npos);
   EXPECT_NE(refused_option("-oxyz").find("unknown option 'xyz'"), std::string::npos);
   EXPECT_EQ(refused_option("-o\x1b[31m").find('\x1b'), std::string::npos);
 }
 
 TEST(Options, WhatMountFstabAndSystemdPassIsAccepted) {
-  const Options options = parsed({"-o",
-                                  "rw,_netdev,nofail,noauto,auto,user,nouser,users,defaults,x-systemd.automount,x-systemd.idle-timeout=60,"
-                                  "comment=hello,subtype=imapfs,relatime,default_permissions"});
+  const Options options =
+      parsed({"-o",
+              "rw,_netdev,nofail,noauto,auto,user,nouser,users,defaults,x-systemd.automount,x-systemd.idle-timeout=60,"
+              "comment=hello,subtype=imapfs,relatime,default_permissions"});
   EXPECT_EQ(options.user, "anna");
   EXPECT_TRUE(options.kernel_options.empty());
   const Options kernel = parsed({"-o", "nosuid,nodev,noexec,noatime,dirsync,sync"});
-  EXPECT_EQ(kernel.kernel_options, (std::vector<std::string>{"nosuid", "nodev", "noexec", "noatime", "dirsync", "sync"}));
+  EXPECT_EQ(kernel.kernel_options,
+            (std::vector<std::string>{"nosuid", "nodev", "noexec", "noatime", "dirsync", "sync"}));
 }
 
 TEST(Options, TheFstabHelpersOrderWorks) {
@@ -369,8 +419,10 @@ TEST(Options, PlainTextBeyondThisMachineNeedsConsent) {
 TEST(Options, WhatDoesNotGoTogetherIsRefused) {
   EXPECT_NE(refused_option("--client-key=/k").find("client-cert"), std::string::npos);
   EXPECT_NE(refused_option("--log=file").find("log-file"), std::string::npos);
-  EXPECT_NE(refusal({"imaps://a@h", "/m", "--log=journal", "--log-file=/l"}).find("different places"), std::string::npos);
-  EXPECT_NE(refusal({"imaps://a@h", "/m", "--password-file=/p", "--password-command=c"}).find("exclude"), std::string::npos);
+  EXPECT_NE(refusal({"imaps://a@h", "/m", "--log=journal", "--log-file=/l"}).find("different places"),
+            std::string::npos);
+  EXPECT_NE(refusal({"imaps://a@h", "/m", "--password-file=/p", "--password-command=c"}).find("exclude"),
+            std::string::npos);
   EXPECT_EQ(parsed({"--client-cert=/c", "--client-key=/k"}).tls.client_key, "/k");
   EXPECT_EQ(parsed({"--log=file", "--log-file=/l"}).log_target, LogTarget::file);
 }

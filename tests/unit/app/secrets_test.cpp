@@ -52,7 +52,8 @@ class Passwords : public ::testing::Test {
 };
 
 TEST_F(Passwords, AFileGivesItsFirstLine) {
-  for (const auto& [content, expected] : {std::pair{"secret\n", "secret"}, {"secret", "secret"}, {"secret\r\nmore", "secret"}, {" a b \n", " a b "}}) {
+  for (const auto& [content, expected] :
+       {std::pair{"secret\n", "secret"}, {"secret", "secret"}, {"secret\r\nmore", "secret"}, {" a b \n", " a b "}}) {
     options_.password_file = file("p", content);
     EXPECT_EQ(password().value_or("(refused)"), expected);
   }
@@ -69,10 +70,12 @@ TEST_F(Passwords, AFileIsReadAgainAtEachLogin) {
 }
 
 TEST_F(Passwords, AnUnusableFileIsRefusedAtOnceWithItsPath) {
-  const std::pair<std::string, const char*> cases[] = {
-      {home_ + "/missing", "No such file"}, {home_, "directory"}, {file("empty", ""), "gave no password"},
-      {file("newline", "\nx"), "gave no password"}, {file("long", std::string(100'000, 'x')), "more than"},
-      {file("nul", std::string("a\0b", 3)), "NUL"}};
+  const std::pair<std::string, const char*> cases[] = {{home_ + "/missing", "No such file"},
+                                                       {home_, "directory"},
+                                                       {file("empty", ""), "gave no password"},
+                                                       {file("newline", "\nx"), "gave no password"},
+                                                       {file("long", std::string(100'000, 'x')), "more than"},
+                                                       {file("nul", std::string("a\0b", 3)), "NUL"}};
   for (const auto& [path, reason] : cases) {
     options_.password_file = path;
     auto source = choose_password_source(options_, {});
@@ -93,7 +96,8 @@ TEST_F(Passwords, AFileThatOthersCanReadIsTakenWithAWarning) {
   options_.password_file = file("p", "secret\n", 0644);
   EXPECT_EQ(password().value(), "secret");
   bool warned = false;
-  for (const auto& [time, line] : telemetry::recent_errors()) warned = warned || line.find(home_ + "/p") != std::string::npos;
+  for (const auto& [time, line] : telemetry::recent_errors())
+    warned = warned || line.find(home_ + "/p") != std::string::npos;
   EXPECT_TRUE(warned);
 }
 
@@ -221,8 +225,9 @@ default login anna password fallback
 
 TEST_F(Passwords, OddNetrcFilesDoNoHarm) {
   for (const std::string& content :
-       {std::string(""), std::string("machine"), std::string("machine mail.example.org login"), std::string("password x"),
-        std::string("machine mail.example.org password \"open"), std::string("macdef x"), std::string("machine \0 password", 19)}) {
+       {std::string(""), std::string("machine"), std::string("machine mail.example.org login"),
+        std::string("password x"), std::string("machine mail.example.org password \"open"), std::string("macdef x"),
+        std::string("machine \0 password", 19)}) {
     options_.netrc = file("n", content);
     const auto got = password();
     EXPECT_TRUE(!got || *got == "open");
@@ -242,7 +247,8 @@ TEST_F(Passwords, TheNetrcInTheHomeDirectoryIsUsedWhereItKnowsTheAccount) {
   EXPECT_EQ(password().value(), "secret");
 }
 
-/// Runs `work` in a child whose controlling terminal is a new one, feeds it `input` once it has asked, and returns what the terminal showed.
+/// Runs `work` in a child whose controlling terminal is a new one, feeds it `input` once it has asked, and returns what
+/// the terminal showed.
 struct TerminalRun {
   std::string shown;
   int status = -1;
@@ -301,7 +307,10 @@ TEST_F(Passwords, WithoutATerminalTheUserIsToldWhereAPasswordCanComeFrom) {
   if (child == 0) {
     ::setsid();
     auto refused = password();
-    ::_exit(!refused && refused.error().errnum == EACCES && refused.error().what.find("password-command") != std::string::npos ? 0 : 1);
+    ::_exit(!refused && refused.error().errnum == EACCES &&
+                    refused.error().what.find("password-command") != std::string::npos
+                ? 0
+                : 1);
   }
   int status = -1;
   ::waitpid(child, &status, 0);

@@ -12,8 +12,8 @@
 namespace imapfs::store {
 namespace {
 
-using testing::TemporaryDirectory;
 using testing::in_child;
+using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
 
 unsigned mode_of(const std::string& path) {
@@ -27,7 +27,8 @@ TEST(AccountDirectory, IsMadePrivateWithItsParents) {
   ASSERT_TRUE(directory) << directory.error().what;
   EXPECT_EQ(directory->path, temporary.file("a/b/anna@mail.example.org"));
   EXPECT_FALSE(directory->private_copy);
-  for (const char* path : {"a", "a/b", "a/b/anna@mail.example.org"}) EXPECT_EQ(mode_of(temporary.file(path)), 0700u) << path;
+  for (const char* path : {"a", "a/b", "a/b/anna@mail.example.org"})
+    EXPECT_EQ(mode_of(temporary.file(path)), 0700u) << path;
 }
 
 TEST(AccountDirectory, ASecondMountGetsANumberedSiblingAndItsOwnAgainLater) {
@@ -48,7 +49,8 @@ TEST(AccountDirectory, ASecondMountGetsANumberedSiblingAndItsOwnAgainLater) {
 TEST(AccountDirectory, TheTenthMountOfAnAccountIsRefused) {
   TemporaryDirectory temporary;
   std::vector<AccountDirectory> held;
-  for (int count = 0; count < 9; ++count) held.push_back(std::move(open_account_directory(temporary.path(), "a@h").value()));
+  for (int count = 0; count < 9; ++count)
+    held.push_back(std::move(open_account_directory(temporary.path(), "a@h").value()));
   auto refused = open_account_directory(temporary.path(), "a@h");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().errnum, EBUSY);
@@ -101,9 +103,10 @@ TEST(AccountDirectory, EveryAccountGetsOneSafeComponentOfItsOwn) {
   TemporaryDirectory temporary;
   std::set<std::string> seen;
   for (const std::string& account :
-       {std::string("../../etc"), std::string("."), std::string(".."), std::string("a/b@h"), std::string("a%2Fb@h"), std::string("a b@h"),
-        std::string("a-b@h"), std::string("-rf@h"), std::string("a\nb@h"), std::string("a\0b@h", 5), std::string(""), std::string("a@h@2"),
-        std::string("a@2001:db8::1"), std::string("b\xc3\xbc@h"), std::string(500, 'x'), std::string(501, 'x'), std::string("%")}) {
+       {std::string("../../etc"), std::string("."), std::string(".."), std::string("a/b@h"), std::string("a%2Fb@h"),
+        std::string("a b@h"), std::string("a-b@h"), std::string("-rf@h"), std::string("a\nb@h"),
+        std::string("a\0b@h", 5), std::string(""), std::string("a@h@2"), std::string("a@2001:db8::1"),
+        std::string("b\xc3\xbc@h"), std::string(500, 'x'), std::string(501, 'x'), std::string("%")}) {
     auto directory = open_account_directory(temporary.path(), account);
     ASSERT_TRUE(directory) << account << ": " << directory.error().what;
     EXPECT_FALSE(directory->private_copy) << account;

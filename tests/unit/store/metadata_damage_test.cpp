@@ -1,7 +1,6 @@
 // What becomes of the index when its file is damaged, the disk is full, or the process is killed.
-#include <sys/resource.h>
-
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <functional>

@@ -174,7 +174,9 @@ TEST(MetadataStore, AHundredThousandRowsAreWrittenAndReadInWellUnderAFewSeconds)
   store->for_each_message("INBOX", [&](const MessageMeta& meta) { count += meta.uid.value == count + 1 ? 1 : 0; });
   const auto read = std::chrono::steady_clock::now();
   EXPECT_EQ(count, 100'000u);
-  const auto milliseconds = [](auto duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); };
+  const auto milliseconds = [](auto duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
   RecordProperty("write_milliseconds", static_cast<int>(milliseconds(written - begin)));
   RecordProperty("read_milliseconds", static_cast<int>(milliseconds(read - written)));
   // An order of magnitude above what it takes, so that only a lost transaction or index fails it on a busy machine.

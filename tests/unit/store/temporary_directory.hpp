@@ -1,6 +1,6 @@
 #pragma once
-// A directory of a test's own, removed at its end; in memory where possible, since a test that opens a database a hundred times would
-// otherwise measure the disk.
+// A directory of a test's own, removed at its end; in memory where possible, since a test that opens a database a
+// hundred times would otherwise measure the disk.
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -45,7 +45,8 @@ inline std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// Runs `work` in a child process and returns its exit status, or minus the signal that ended it. For resource limits, other users and kill -9.
+/// Runs `work` in a child process and returns its exit status, or minus the signal that ended it. For resource limits,
+/// other users and kill -9.
 inline int in_child(const std::function<int()>& work) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(work());
