@@ -108,7 +108,9 @@ Result<IdFields> exchange_id(Connection& connection, const CallContext& context)
   IdFields fields;
   auto* ours = mailimap_id_params_list_new_empty();
   if (ours == nullptr) return fields;
-  mailimap_id_params_list_add_name_value(ours, duplicate("name"), duplicate("imapfs"));
+  std::array<char, 5> name{"name"};  // libetpan copies both, but does not promise so by const
+  std::array<char, 7> value{"imapfs"};
+  mailimap_id_params_list_add_name_value(ours, name.data(), value.data());
   mailimap_id_params_list* theirs = nullptr;
   const EtpanLink::Command command{"ID", {"ID"}, false};
   auto outcome = connection.link.call(command, context, [&](mailimap* imap) { return mailimap_id(imap, ours, &theirs); });

@@ -60,14 +60,15 @@ Result<std::vector<Namespace>> EtpanSession::namespaces(const CallContext& conte
   if (!has("NAMESPACE")) return std::vector<Namespace>{Namespace{}};
   mailimap_namespace_data* data = nullptr;
   const EtpanLink::Command namespace_command{"NAMESPACE", {"NAMESPACE"}, false};
-  IMAPFS_TRY(connection_->link.call(namespace_command, context,
-                                    [&](mailimap* imap) { return mailimap_namespace(imap, &data); }));
+  auto outcome = connection_->link.call(namespace_command, context,
+                                        [&](mailimap* imap) { return mailimap_namespace(imap, &data); });
   if (data != nullptr) {
     add_namespaces(result, data->ns_personal, Namespace::Kind::personal);
     add_namespaces(result, data->ns_other, Namespace::Kind::other_users);
     add_namespaces(result, data->ns_shared, Namespace::Kind::shared);
     mailimap_namespace_data_free(data);
   }
+  if (!outcome) return fail(std::move(outcome).error());
   for (auto& space : result) space.prefix = decoded(space.wire_prefix);
   if (result.empty()) result.emplace_back();
   return result;

@@ -86,9 +86,10 @@ Result<void> LoginDialogue::know_capabilities() {
   if (!announced || announced->empty()) {
     mailimap_capability_data* data = nullptr;
     const EtpanLink::Command command{"CAPABILITY", {"CAPABILITY"}, false};
-    IMAPFS_TRY(connection_->link.call(command, context_,
-                                      [&](mailimap* imap) { return mailimap_capability(imap, &data); }));
+    auto outcome = connection_->link.call(command, context_,
+                                          [&](mailimap* imap) { return mailimap_capability(imap, &data); });
     if (data != nullptr) mailimap_capability_data_free(data);
+    if (!outcome) return fail(std::move(outcome).error());
     announced = channel.take_capabilities();
   }
   capabilities_ = Capabilities(announced.value_or(std::set<std::string>{}));

@@ -39,6 +39,22 @@ TEST(Login, ForgetsWhatWasAnnouncedBeforeIt) {
   EXPECT_FALSE(session->traits().has("MOVE"));
 }
 
+TEST(Login, AnswersWithoutTheDataTheyOweAreHarmless) {
+  ScriptedServer server;
+  server.send("* OK hello\r\n")
+      .answer("CAPABILITY", "* CAPABILITY \xce\r\n")
+      .answer("LOGIN", "")
+      .answer("CAPABILITY", "* CAPABILITY ID NAMESPACE ENABLE QRESYNC\r\n")
+      .answer("ID", "")
+      .answer("ENABLE", "")
+      .answer("NAMESPACE", "* NAMESPACE ((\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr) << server.complaint();
+  const auto spaces = session->namespaces(patient());
+  ASSERT_TRUE(spaces);
+  EXPECT_EQ(spaces->size(), 1u);
+}
+
 TEST(Login, RefusalIsAnAccountErrorThatQuotesTheServer) {
   ScriptedServer server;
   server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n").answer("LOGIN", "", "NO [AUTHENTICATIONFAILED] Wrong \x1b[31mpassword");

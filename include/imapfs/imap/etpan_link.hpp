@@ -33,7 +33,7 @@ class EtpanLink {
   struct Command {
     std::string_view name;                  ///< as error_from_answer() knows it
     std::vector<std::string_view> expects;  ///< untagged responses libetpan parses: CAPABILITY, ID, NAMESPACE
-    bool secret = false;                    ///< never trace what is sent
+    bool secret = false;                    ///< logs in: never trace what is sent
   };
   /// Runs one libetpan function. OK: the server's answer; NO, BAD and lost connections as Errors.
   Result<Answer> call(const Command& command, const CallContext& context, const std::function<int(mailimap*)>& function);
@@ -60,6 +60,7 @@ class EtpanLink {
   std::string pending_;  ///< for libetpan to read
   std::size_t given_ = 0;
   bool begun_ = false;
+  bool expected_given_ = false;
   std::string tag_;
   std::optional<Answer> answer_;
   std::optional<Error> cause_;
