@@ -169,6 +169,11 @@ Uid MailboxReplica::listed_up_to() const {
   return listed_up_to_;
 }
 
+void MailboxReplica::news_received(std::optional<SteadyClock::time_point> time) {
+  const Lock lock(mutex_);
+  received_ = time;
+}
+
 void MailboxReplica::sync_begins() {
   const Lock lock(mutex_);
   syncing_ = true;
@@ -238,7 +243,7 @@ ChangeListener::MailboxChange& MailboxReplica::change() {
   if (change.path.empty()) {
     change.mailbox = identity_.id;
     change.path = identity_.path;
-    change.received = SteadyClock::now();
+    change.received = received_.value_or(SteadyClock::now());
   }
   return change;
 }

@@ -106,7 +106,11 @@ Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& 
   MailboxSync sync(mailbox_->replica, engine_.sync_settings());
   const bool all = std::exchange(compare_all_, false);
   messages_came_ = false;
-  return all ? sync.compare_all(session, context) : sync.fetch_new(session, context);
+  mailbox_->replica.news_received(news_since_);
+  auto result = all ? sync.compare_all(session, context) : sync.fetch_new(session, context);
+  mailbox_->replica.publish();
+  mailbox_->replica.news_received(std::nullopt);
+  return result;
 }
 
 void MailboxWatch::on_watching(bool watching, const std::string& reason) {
@@ -116,6 +120,7 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
     snapshot->reason = telemetry::printable(reason);
   }
   const auto name = snapshot().name;
+  if (watching) engine_.watcher_connected();
   auto activity = mailbox_->activity.lock();
   if (watching) {
     activity->watched_by = name;
@@ -126,11 +131,16 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
   }
 }
 
-void MailboxWatch::on_exists(std::uint32_t messages) {
-  if (messages != mailbox_->replica.table()->size()) messages_came_ = true;
+void MailboxWatch::note_news(bool& what) {
+  if (!messages_came_ && !compare_all_) news_since_ = SteadyClock::now();
+  what = true;
 }
 
-void MailboxWatch::on_expunge() { compare_all_ = true; }
+void MailboxWatch::on_exists(std::uint32_t messages) {
+  if (messages != mailbox_->replica.table()->size()) note_news(messages_came_);
+}
+
+void MailboxWatch::on_expunge() { note_news(compare_all_); }
 
 void MailboxWatch::on_vanished(const UidSet& uids) {
   mailbox_->replica.take_vanished(uids);
@@ -139,7 +149,7 @@ void MailboxWatch::on_vanished(const UidSet& uids) {
 
 void MailboxWatch::on_fetch(const imap::FetchRow& row) {
   if (row.uid.value == 0) {
-    compare_all_ = true;
+    note_news(compare_all_);
     return;
   }
   mailbox_->replica.take_flags(row);

@@ -45,7 +45,6 @@ Result<void> EngineImplementation::start(std::unique_ptr<imap::Session> first_se
   }
   open_pool(first_session && first_session->traits().has("NOTIFY"));
   if (first_session) pool_->adopt(std::move(first_session));
-  helper_ = std::make_unique<Worker>("sync", 64);
   tick_soon();
   schedule_tick();
   return {};
@@ -68,7 +67,7 @@ void EngineImplementation::stop() {
     const std::lock_guard guard(handle_->mutex);
     handle_->engine = nullptr;
   }
-  if (helper_) helper_->close();
+  helper_->close();
   // Watchers and pool call back into this object until they are closed.
   auto watches = std::exchange(*watches_.lock(), {});
   for (const auto& watch : watches) watch->stop();
@@ -113,6 +112,12 @@ void EngineImplementation::on_online(bool online, const std::string& reason) {
   telemetry::info("{}: {}", online ? "online" : "offline", telemetry::printable(reason));
   listener_.on_online(online, reason);
   if (online) tick_soon();
+}
+
+void EngineImplementation::watcher_connected() {
+  if (online() || !pool_) return;
+  pool_->retry_now();
+  tick_soon();
 }
 
 bool EngineImplementation::online() const {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "imapfs/base/concurrency.hpp"
@@ -35,6 +36,7 @@ struct Mailbox {
     SteadyClock::time_point checked;       ///< in step with the server then; epoch: never
     std::uint64_t news = 0;                ///< grows with every hint that the server has something new
     std::uint64_t covered = 0;             ///< the hints that the last good sync began after
+    SteadyClock::time_point polled;        ///< STATUS told nothing new then
     std::string watched_by;                ///< empty: nobody
     SyncMethod method = SyncMethod::none;  ///< of the last good sync
     UnixTime synced_at = 0;
@@ -102,9 +104,11 @@ class MailboxWatch final : public imap::WatchListener {
  private:
   Result<void> catch_up(imap::Session& session, const CallContext& context);
   Result<void> take_news(imap::Session& session, const CallContext& context);
+  void note_news(bool& what);
 
   EngineImplementation& engine_;
   const MailboxPointer mailbox_;
+  SteadyClock::time_point news_since_;  ///< when the first line of a burst came; watcher's thread only
   bool messages_came_ = false;   ///< watcher's thread only
   bool compare_all_ = false;     ///< watcher's thread only
   std::atomic<bool> ended_{false};
@@ -158,6 +162,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] MailboxSync::Settings sync_settings() const;
   void note_traits(const imap::Session& session);
   void tick_soon();
+  /// A watcher has a connection: the pool need not wait any longer before it tries.
+  void watcher_connected();
 
  private:
   /// Reaches the engine from the scheduler, which may outlive it.
@@ -231,6 +237,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
                                             const CallContext& context);
   void stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
                       const Completion<MessageDetails>& done);
+  void message_is_gone(const MailboxPointer& mailbox, Uid uid);
   void open_known(const MailboxPointer& mailbox, const MessageMeta& meta,
                   const Completion<std::shared_ptr<Body>>& done);
   void open_fetcher();
@@ -241,6 +248,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void tick();
   void schedule_tick();
   void poll_mailboxes();
+  void poll(const MailboxPointer& mailbox);
   void keep_watchers();
   [[nodiscard]] MailboxPointer second_to_watch() const;
   [[nodiscard]] std::shared_ptr<MailboxWatch> make_watch(const std::string& name, const MailboxPointer& mailbox);
@@ -263,14 +271,15 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   Guarded<std::map<const imap::Session*, std::unique_ptr<PoolSessionListener>>> session_listeners_;
   Guarded<CachedUsage> usage_;
   SingleFlight<int, Completion<Usage>> usage_flight_;
-  mutable Guarded<std::map<std::pair<MailboxId, Uid>, MessageDetails>> details_;
+  using DetailsKey = std::tuple<MailboxId, UidValidity, Uid>;
+  mutable Guarded<std::map<DetailsKey, MessageDetails>> details_;
 
   std::size_t watch_budget_ = 0;
   std::unique_ptr<imap::SessionPool> pool_;
   std::unique_ptr<BodyFetcher> fetcher_;
   mutable Guarded<std::vector<std::shared_ptr<MailboxWatch>>> watches_;  ///< changed on "sync" and by stop()
   SteadyClock::time_point retargeted_;                           ///< "sync" only
-  std::unique_ptr<Worker> helper_;                               ///< the thread "sync"
+  const std::unique_ptr<Worker> helper_ = std::make_unique<Worker>("sync", 64);
 };
 
 }  // namespace imapfs::sync

@@ -118,7 +118,10 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
       activity->last_error = telemetry::printable(result.error().what);
     }
   }
-  if (!result) telemetry::warning("{}", telemetry::printable(result.error().what));
+  if (!result && is_about_reaching(result.error()))
+    telemetry::debug("{}", telemetry::printable(result.error().what));
+  else if (!result)
+    telemetry::warning("{}", telemetry::printable(result.error().what));
   if (!result && result.error().errnum == ENOENT && result.error().scope == Scope::mailbox) relist();
   const bool again = replica.gate().finish(result);
   if (again && result && replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
@@ -186,7 +189,13 @@ void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Complet
   const auto& table = mailbox->replica.table();
   bool must_start = false;
   if (table->complete()) {
-    if (is_fresh(mailbox) || !online()) return done({});
+    if (is_fresh(mailbox)) return done({});
+    if (!online()) {
+      // What is cached is good enough; whether the server is back is tried in passing.
+      done({});
+      if (gate.join({})) start_sync(mailbox, imap::Priority::background);
+      return;
+    }
     must_start = gate.join(impatient(mailbox, std::move(done)));
   } else {
     must_start = gate.join_for_rows(Uid{0}, *table, std::move(done));

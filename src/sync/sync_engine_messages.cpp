@@ -117,14 +117,13 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
 void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDetails> done) {
   const auto mailbox = use_mailbox(id);
   if (!mailbox) return done(no_such_mailbox());
-  {
-    auto known = details_.with_lock([&](const auto& all) -> std::optional<MessageDetails> {
-      const auto found = all.find({id, uid});
-      if (found == all.end()) return std::nullopt;
-      return found->second;
-    });
-    if (known) return done(std::move(*known));
-  }
+  const DetailsKey key{id, mailbox->replica.table()->uid_validity(), uid};
+  auto known = details_.with_lock([&](const auto& all) -> std::optional<MessageDetails> {
+    const auto found = all.find(key);
+    if (found == all.end()) return std::nullopt;
+    return found->second;
+  });
+  if (known) return done(std::move(*known));
   auto block = std::make_shared<std::string>();
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;
@@ -140,9 +139,11 @@ void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDeta
     MessageDetails fresh;
     fresh.headers = decode_headers(*block);
     if (const auto to = mime::find_field(*block, "To")) fresh.to = mime::decode_addresses(*to);
+    // The job may have been the first to learn UIDVALIDITY.
+    const DetailsKey now_known{id, mailbox->replica.table()->uid_validity(), uid};
     details_.with_lock([&](auto& all) {
       if (all.size() >= details_limit) all.clear();
-      all[{id, uid}] = fresh;
+      all[now_known] = fresh;
     });
     done(std::move(fresh));
   };
@@ -181,12 +182,21 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   request.key = {identity.name, mailbox->replica.table()->uid_validity(), meta.uid};
   request.size = meta.size;
   request.size_is_exact = meta.size_is_exact;
-  fetcher_->open(request, [mailbox, meta, done](Result<std::shared_ptr<Body>> body) {
+  fetcher_->open(request, [this, mailbox, meta, done](Result<std::shared_ptr<Body>> body) {
+    if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
+      message_is_gone(mailbox, meta.uid);
     if (!body || (meta.size_is_exact && meta.size == (*body)->length())) return done(std::move(body));
     // Everybody hears of the right size before the first byte can be read.
     const auto length = (*body)->length();
     mailbox->replica.take_exact_size(meta.uid, length, [done, body = std::move(*body)] { done(body); });
   });
+}
+
+/// The server has no such message any more, though we have: nobody told us.
+void EngineImplementation::message_is_gone(const MailboxPointer& mailbox, Uid uid) {
+  if (mailbox->replica.table()->find(uid)) return hint(mailbox);
+  mailbox->replica.take_vanished(UidSet::single(uid));
+  mailbox->replica.publish();
 }
 
 void EngineImplementation::open_fetcher() {

@@ -108,8 +108,40 @@ void EngineImplementation::poll_mailboxes() {
     const auto accessed = mailbox->activity.lock()->accessed;
     if (accessed == SteadyClock::time_point{} || now - accessed > polled_after_use) continue;
     if (!mailbox->replica.table()->complete() || is_fresh(mailbox)) continue;
-    if (mailbox->replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
+    if (now - mailbox->activity.with_lock([](const auto& activity) { return activity.polled; }) < settings_.refresh)
+      continue;
+    poll(mailbox);
   }
+}
+
+/// With CONDSTORE a sync that finds nothing is one SELECT. Without, it fetches the flags of everything, so STATUS is asked first;
+/// flags that it does not show are looked for on access.
+void EngineImplementation::poll(const MailboxPointer& mailbox) {
+  const bool cheap = traits_.with_lock([](const auto& traits) { return traits && traits->has("CONDSTORE"); });
+  if (cheap) {
+    if (mailbox->replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
+    return;
+  }
+  auto status = std::make_shared<MailboxStatus>();
+  imap::PoolJob job;
+  job.priority = imap::Priority::background;
+  job.context = patience();
+  job.what = fmt::format("poll {}", telemetry::printable(mailbox->replica.identity().path));
+  job.run = [mailbox, status](imap::Session& session, const CallContext& context) -> Result<void> {
+    *status = IMAPFS_TRY(session.status(mailbox->replica.identity().wire_name, context));
+    return {};
+  };
+  job.done = [this, mailbox, status](const Result<void>& result) {
+    if (!result) return;
+    const auto unseen = mailbox->activity.with_lock([](auto& activity) {
+      activity.polled = SteadyClock::now();
+      return activity.listed.unseen;
+    });
+    take_status(mailbox->replica.identity().wire_name, *status);
+    // STATUS that shows another number of unread messages tells of flags.
+    if (unseen && status->unseen && *unseen != *status->unseen) hint(mailbox);
+  };
+  submit(std::move(job));
 }
 
 // -- watchers --

@@ -76,6 +76,8 @@ class MailboxReplica {
   /// A listing holds every message up to `uid`.
   void listing_reached(Uid uid, ModSeq modseq);
   [[nodiscard]] Uid listed_up_to() const;
+  /// The line that told of what is taken from now on came at this time (none: as it is taken).
+  void news_received(std::optional<SteadyClock::time_point> time);
   /// Around every sync, by whoever holds the gate. Until the end, vanished messages are remembered.
   void sync_begins();
   void sync_ends();
@@ -128,6 +130,7 @@ class MailboxReplica {
   Uid listed_up_to_;
   Uid highest_seen_;
   bool syncing_ = false;
+  std::optional<SteadyClock::time_point> received_;
   UidSet vanished_meanwhile_;
   Noted noted_;
   std::map<Uid, MessageMeta> singles_;

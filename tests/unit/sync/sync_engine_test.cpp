@@ -119,8 +119,8 @@ TEST_P(EngineAtEveryLevel, WhatOthersDidIsSeenOnAccessAfterRefresh) {
   f.server.expunge("Lists", Uid{1});
   f.server.set_flags("Lists", Uid{2}, FlagSet::parse("\\Seen"));
   f.server.deliver("Lists", mail("new"));
-  ASSERT_TRUE(f.freshen("Lists"));
-  EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->uids().to_string() == "2:4"; }));
+  // An access may join the end of a check that began before the change: look until it shows.
+  EXPECT_TRUE(f.listener.wait([&] { return f.freshen("Lists") && f.table("Lists")->uids().to_string() == "2:4"; }));
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.removed() == std::vector{Uid{1}}; }));
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{4}}; }));
   EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->find(Uid{2})->flags.has(SystemFlag::seen); }));
@@ -132,8 +132,8 @@ TEST_P(EngineAtEveryLevel, AnotherUidValidityIsANewDirectory) {
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
   f.server.change_uid_validity("Lists", UidValidity{99});
-  ASSERT_TRUE(f.list("Lists"));
-  EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->uid_validity() == UidValidity{99}; }));
+  // An access may join the end of a check that began before the change: look until it shows.
+  EXPECT_TRUE(f.listener.wait([&] { return f.list("Lists") && f.table("Lists")->uid_validity() == UidValidity{99}; }));
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.saw_everything(); }));
 }
 
