@@ -1,0 +1,286 @@
+#include "imapfs/app/daemon.hpp"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#ifdef IMAPFS_HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/fuse/kernel_notifier.hpp"
+#include "imapfs/fuse/mount.hpp"
+#include "imapfs/mime/header_decode.hpp"
+#include "imapfs/store/message_cache.hpp"
+#include "imapfs/store/metadata_store.hpp"
+#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/vfs/change_publisher.hpp"
+#include "imapfs/vfs/filesystem.hpp"
+
+namespace imapfs::app {
+namespace {
+
+void notify_service_manager([[maybe_unused]] const std::string& state) {
+#ifdef IMAPFS_HAVE_SYSTEMD
+  ::sd_notify(0, state.c_str());
+#endif
+}
+
+/// Blocks the signals run() waits for, in every thread that starts later, and opens a descriptor on which they arrive.
+int open_signal_descriptor() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+
+telemetry::LogSettings log_settings(const Options& options, const std::string& cache_directory) {
+  telemetry::LogSettings settings;
+  settings.level = options.log_level;
+  settings.traced = options.traced;
+  settings.file = options.log_file;
+  switch (options.log_target) {
+    case LogTarget::standard_error: settings.destination = telemetry::Destination::standard_error; break;
+    case LogTarget::file: settings.destination = telemetry::Destination::file; break;
+    case LogTarget::journal: settings.destination = telemetry::Destination::journal; break;
+    case LogTarget::automatic:
+      if (options.foreground) break;
+      if (::access("/run/systemd/journal/socket", W_OK) == 0) {
+        settings.destination = telemetry::Destination::journal;
+      } else if (!cache_directory.empty()) {
+        settings.destination = telemetry::Destination::file;
+        settings.file = cache_directory + "/imapfs.log";
+      }
+      break;
+  }
+  return settings;
+}
+
+}  // namespace
+
+imap::AccountSettings account_settings(const Options& options, std::shared_ptr<PasswordSource> password) {
+  imap::AccountSettings settings;
+  settings.endpoint = options.endpoint;
+  settings.implicit_tls = options.implicit_tls;
+  settings.allow_plain = options.insecure;
+  settings.tls = options.tls;
+  settings.user = options.user;
+  settings.password = [password = std::move(password)](const CallContext& context) { return password->get(context); };
+  settings.quirks = options.quirks;
+  return settings;
+}
+
+class Daemon::Implementation {
+ public:
+  Implementation(Options options, std::shared_ptr<PasswordSource> password)
+      : options_(std::move(options)), password_(std::move(password)), signals_(open_signal_descriptor()),
+        mount_ended_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+  ~Implementation() {
+    stop();
+    ::close(signals_);
+    ::close(mount_ended_);
+  }
+
+  Result<void> start() {
+    // Whatever this process creates (cache, log) is for its owner only; modes in the mount come from the option umask=.
+    ::umask(077);
+    mime::initialise_mime();
+    open_stores();
+    IMAPFS_TRY(telemetry::configure(log_settings(options_, directory_ ? directory_->path : "")));
+    scheduler_ = std::make_unique<Scheduler>();
+    IMAPFS_TRY(start_engine());
+    IMAPFS_TRY(start_mount());
+    telemetry::info("{} is mounted at {}", options_.url(), options_.mountpoint);
+    notify_service_manager("READY=1\nSTATUS=" + options_.url() + " is mounted at " + options_.mountpoint);
+    return {};
+  }
+
+  int run() {
+    while (true) {
+      std::array<pollfd, 2> polled{pollfd{signals_, POLLIN, 0}, pollfd{mount_ended_, POLLIN, 0}};
+      if (::poll(polled.data(), polled.size(), -1) < 0) continue;
+      if (polled[1].revents != 0) {
+        telemetry::info("{} was unmounted", options_.mountpoint);
+        break;
+      }
+      if (polled[0].revents != 0 && handle_signal()) break;
+    }
+    notify_service_manager("STOPPING=1");
+    stop();
+    telemetry::info("ended");
+    telemetry::flush();
+    return 0;
+  }
+
+ private:
+  /// True if the signal ends the daemon.
+  bool handle_signal() {
+    signalfd_siginfo received{};
+    if (::read(signals_, &received, sizeof received) != static_cast<ssize_t>(sizeof received)) return false;
+    if (received.ssi_signo == SIGUSR1) {
+      dump();
+      engine_->retry_now();
+      return false;
+    }
+    telemetry::info("ending on signal {} of process {}", received.ssi_signo, received.ssi_pid);
+    return true;
+  }
+
+  void dump() const {
+    telemetry::write(telemetry::Level::info, "status " + engine_->status().dump());
+    telemetry::write(telemetry::Level::info, "requests " + requests_->describe().dump());
+    telemetry::flush();
+  }
+
+  void open_stores() {
+    if (options_.cache) open_account_directory();
+    metadata_ = directory_ ? store::MetadataStore::open(directory_->path) : store::MetadataStore::none();
+    store::MessageCache::Settings settings;
+    settings.directory = directory_ ? directory_->path : "";
+    settings.size_limit = options_.cache_size;
+    bodies_ = std::make_shared<store::MessageCache>(settings);
+  }
+
+  void open_account_directory() {
+    const std::string root = options_.cache_dir.empty() ? store::default_cache_root() : options_.cache_dir;
+    if (root.empty()) {
+      cache_problem_ = "no cache: neither XDG_CACHE_HOME nor HOME is set";
+      return;
+    }
+    auto opened = store::open_account_directory(root, options_.account());
+    if (opened)
+      directory_ = std::move(*opened);
+    else
+      cache_problem_ = "no cache: " + opened.error().what;
+  }
+
+  Result<void> start_engine() {
+    if (!cache_problem_.empty()) telemetry::warning("{}", cache_problem_);
+    if (directory_ && directory_->private_copy)
+      telemetry::warning("the account is mounted already; this mount has a cache of its own, {}", directory_->path);
+    const auto context = CallContext::within(options_.timeout);
+    const imap::SessionFactory factory = [settings = account_settings(options_, password_)](const CallContext& call) {
+      return imap::open_session(settings, call);
+    };
+    sync::EngineSettings settings;
+    settings.account = options_.account();
+    settings.names = options_.names;
+    settings.refresh = options_.refresh;
+    settings.connections = options_.connections;
+    settings.watch = options_.watch;
+    settings.idle_renewal = options_.idle;
+    settings.poll_interval = options_.poll;
+    settings.timeout = options_.timeout;
+    engine_ = sync::SyncEngine::create(settings, factory, std::move(metadata_), bodies_, *scheduler_, publisher_);
+    publisher_.connect_account(engine_.get());
+    return connect_engine(factory, context);
+  }
+
+  /// Without the network the mount stands on what is cached; a refused login or certificate is the user's to mend.
+  Result<void> connect_engine(const imap::SessionFactory& factory, const CallContext& context) {
+    auto session = factory(context);
+    if (session) return engine_->start(std::move(*session), context);
+    Error problem = std::move(session).error();
+    if (problem.scope == Scope::account) return fail(std::move(problem));
+    if (!engine_->start(nullptr, context)) return fail(std::move(problem));
+    telemetry::warning("mounted from the cache: {}", problem.what);
+    return {};
+  }
+
+  Result<void> start_mount() {
+    vfs::Settings settings;
+    settings.uid = options_.uid;
+    settings.gid = options_.gid;
+    settings.umask = options_.umask;
+    settings.requests = [requests = requests_] { return requests->describe(); };
+    settings.configuration = [this] { return configuration(); };
+    filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings);
+    mount_ = IMAPFS_TRY(fuse::Mount::create(mount_settings(), *filesystem_, *scheduler_, requests_));
+    mount_->on_ended([descriptor = mount_ended_] { ::eventfd_write(descriptor, 1); });
+    publisher_.connect_notifier(&mount_->notifier());
+    return {};
+  }
+
+  fuse::MountSettings mount_settings() const {
+    fuse::MountSettings settings;
+    settings.mountpoint = options_.mountpoint;
+    settings.source = options_.fsname;
+    settings.allow_other = options_.allow_other;
+    settings.nonempty = options_.nonempty;
+    settings.kernel_options = options_.kernel_options;
+    if (options_.auto_unmount) settings.kernel_options.emplace_back("auto_unmount");
+    if (options_.read_only) settings.kernel_options.emplace_back("ro");
+    settings.debug = options_.debug;
+    settings.timeout = options_.timeout;
+    return settings;
+  }
+
+  nlohmann::json configuration() const {
+    return {{"url", options_.url()},
+            {"mountpoint", options_.mountpoint},
+            {"password", password_->description()},
+            {"name", options_.names.text()},
+            {"timeout", options_.timeout.count()},
+            {"refresh", options_.refresh.count()},
+            {"idle", options_.idle.count()},
+            {"poll", options_.poll.count()},
+            {"connections", options_.connections},
+            {"watch", options_.watch},
+            {"cache", directory_ ? directory_->path : ""},
+            {"cache_size", options_.cache_size},
+            {"read_only", options_.read_only},
+            {"version", IMAPFS_VERSION}};
+  }
+
+  /// From the kernel down: nothing asks any more before what answers goes away.
+  void stop() {
+    if (stopped_) return;
+    stopped_ = true;
+    if (filesystem_) filesystem_->shut_down();
+    if (mount_) mount_->unmount();
+    if (engine_) engine_->stop();
+    publisher_.connect_notifier(nullptr);
+    if (scheduler_) scheduler_->close();
+    mount_.reset();
+    filesystem_.reset();
+    publisher_.connect_account(nullptr);
+    engine_.reset();
+  }
+
+  const Options options_;
+  const std::shared_ptr<PasswordSource> password_;
+  const int signals_;
+  const int mount_ended_;
+  bool stopped_ = false;
+  std::string cache_problem_;
+
+  std::optional<store::AccountDirectory> directory_;
+  std::unique_ptr<store::MetadataStore> metadata_;
+  std::shared_ptr<store::MessageCache> bodies_;
+  std::unique_ptr<Scheduler> scheduler_;
+  vfs::ChangePublisher publisher_;
+  std::unique_ptr<sync::SyncEngine> engine_;
+  std::unique_ptr<vfs::Filesystem> filesystem_;
+  const std::shared_ptr<fuse::RequestRegistry> requests_ = std::make_shared<fuse::RequestRegistry>();
+  std::unique_ptr<fuse::Mount> mount_;
+};
+
+Daemon::Daemon(Options options, std::shared_ptr<PasswordSource> password)
+    : implementation_(std::make_unique<Implementation>(std::move(options), std::move(password))) {}
+Daemon::~Daemon() = default;
+Result<void> Daemon::start() { return implementation_->start(); }
+int Daemon::run() { return implementation_->run(); }
+
+}  // namespace imapfs::app
