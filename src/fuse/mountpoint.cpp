@@ -57,6 +57,17 @@ std::string absolute(const std::string& path) {
 
 bool is_dead(int errnum) { return errnum == ENOTCONN || errnum == ECONNABORTED; }
 
+/// stat() alone may be answered from attributes that the kernel still holds; opening asks the daemon.
+bool holds_dead_mount(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return is_dead(errno);
+  if (!mounted_type(path).starts_with("fuse.imapfs")) return false;
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return is_dead(errno);
+  ::close(descriptor);
+  return false;
+}
+
 Result<void> clear_dead_mount(const std::string& path) {
   const auto type = mounted_type(path);
   if (!type.starts_with("fuse.imapfs"))
@@ -135,8 +146,8 @@ bool lazy_unmount(const std::string& path) {
 Result<std::string> prepare_mountpoint(const MountSettings& settings) {
   if (settings.mountpoint.empty()) return refuse(EINVAL, "no mountpoint is given");
   const auto path = absolute(settings.mountpoint);
+  if (holds_dead_mount(path)) IMAPFS_TRY(clear_dead_mount(path));
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 && is_dead(errno)) IMAPFS_TRY(clear_dead_mount(path));
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return refuse(ENOENT, "mountpoint {} does not exist; create it with: mkdir -p {}", path, path);
     return refuse(errno, "{}", system_error(errno, "mountpoint " + path).what);
