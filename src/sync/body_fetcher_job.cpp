@@ -236,7 +236,6 @@ Result<void> BodyTransfer::store(std::uint64_t offset, std::span<const char> byt
   const bool known = present_.covers(span);
   const auto writer = writer_;
   lock.unlock();
-  telemetry::counters().body_bytes_fetched += bytes.size();
   if (!known) IMAPFS_TRY(writer->write_at(offset, bytes));
 
   std::vector<std::pair<BodySlice, Completion<BodySlice>>> served;
@@ -262,7 +261,6 @@ void BodyTransfer::commit_if_whole() {
   const auto length = *length_;
   lock.unlock();
   writer->commit(length);
-  ++telemetry::counters().bodies_fetched;
 }
 
 }  // namespace imapfs::sync

@@ -41,12 +41,12 @@ bool MailboxReplica::stored_or_listed() const {
   return listed_ || load_ != Load::done;
 }
 
-DirectoryTime MailboxReplica::directory_time(const MailboxStatus& listed, UnixTime now) const {
+DirectoryTime MailboxReplica::directory_time(const MailboxStatus& listed) const {
   const Lock lock(mutex_);
   if (state_.changed_at != 0) return {state_.changed_at, state_.changed_at_nanoseconds};
-  if (table_->complete()) return unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_, now);
+  if (table_->complete()) return unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_);
   return unwitnessed_directory_time(listed.uid_validity.value_or(table_->uid_validity()),
-                                    listed.uid_next.value_or(Uid{}), listed.messages.value_or(0), now);
+                                    listed.uid_next.value_or(Uid{}), listed.messages.value_or(0));
 }
 
 MessageMeta MailboxReplica::render(const imap::FetchRow& row) const {
@@ -195,7 +195,7 @@ void MailboxReplica::in_step_with_watch() {
   noted_.batch.state = state_to_store();
 }
 
-void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected, UnixTime now) {
+void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected) {
   const Lock lock(mutex_);
   listed_ = true;
   const bool first = !table_->complete();
@@ -206,7 +206,7 @@ void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected, UnixTim
   if (table_->uid_validity() != state_.uid_validity && table_->size() == 0) table_->reset(state_.uid_validity);
   table_->set_complete(true);
   if (first && state_.changed_at == 0) {
-    const auto time = unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_, now);
+    const auto time = unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_);
     state_.changed_at = time.seconds;
     state_.changed_at_nanoseconds = time.nanoseconds;
   }

@@ -161,7 +161,6 @@ Result<void> MailboxSync::fetch_rows(imap::Session& session, const CallContext& 
   std::uint64_t next_wake = settings_.first_wake_rows;
   auto wake_time = SteadyClock::now() + settings_.wake_after;
   const auto take = [&](const imap::FetchRow& row) {
-    ++telemetry::counters().headers_fetched;
     ascending = ascending && row.uid > highest;
     highest = std::max(highest, row.uid);
     const bool known = replica_.table()->size() > 0 && replica_.table()->find(row.uid).has_value();
@@ -268,7 +267,7 @@ Result<void> MailboxSync::compare_all(imap::Session& session, const CallContext&
 
 void MailboxSync::finish() {
   ++telemetry::counters().mailbox_syncs;
-  replica_.in_step_with(*selected_, unix_now());
+  replica_.in_step_with(*selected_);
 }
 
 }  // namespace imapfs::sync

@@ -78,6 +78,8 @@ std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account
     if (draft.mailbox != nullptr) tree->by_wire_name_.emplace(is_inbox(node.name) ? "INBOX" : node.wire_name, id);
     tree->nodes_.emplace(id, std::move(node));
   }
+  for (auto& [id, node] : tree->nodes_)
+    for (const auto& [component, child] : node.children) node.children_hash = stable_hash(component, node.children_hash);
   return tree;
 }
 

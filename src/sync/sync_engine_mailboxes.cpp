@@ -56,10 +56,17 @@ std::shared_ptr<const MessageTable> EngineImplementation::table(MailboxId id) co
 }
 
 DirectoryTime EngineImplementation::directory_time(MailboxId id) const {
-  const auto mailbox = find_mailbox(id);
-  if (!mailbox) return unwitnessed_directory_time({}, {}, 0, unix_now());
-  const auto listed = mailbox->activity.with_lock([](const auto& activity) { return activity.listed; });
-  return mailbox->replica.directory_time(listed, unix_now());
+  DirectoryTime time = unwitnessed_directory_time({}, {}, 0);
+  if (const auto mailbox = find_mailbox(id)) {
+    const auto listed = mailbox->activity.with_lock([](const auto& activity) { return activity.listed; });
+    time = mailbox->replica.directory_time(listed);
+  }
+  // Child mailboxes are content too.
+  const auto mailboxes = tree();
+  const auto* const node = mailboxes->find(id);
+  if (node != nullptr && !node->children.empty())
+    time.nanoseconds = static_cast<std::uint32_t>((time.nanoseconds + node->children_hash) % 1'000'000'000);
+  return time;
 }
 
 bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {

@@ -79,10 +79,10 @@ UidSet take_first(UidSet& set, std::uint64_t count) {
   return taken;
 }
 
-DirectoryTime unwitnessed_directory_time(UidValidity validity, Uid uid_next, std::uint64_t messages, UnixTime now) {
+DirectoryTime unwitnessed_directory_time(UidValidity validity, Uid uid_next, std::uint64_t messages) {
   DirectoryTime time;
   const UnixTime plausible = validity.value;
-  time.seconds = plausible >= year_1990 && plausible <= now ? plausible : year_2000;
+  time.seconds = plausible >= year_1990 ? plausible : year_2000;
   const auto text = fmt::format("{}:{}:{}", validity.value, uid_next.value, messages);
   time.nanoseconds = static_cast<std::uint32_t>(stable_hash(text) % 1'000'000'000);
   return time;

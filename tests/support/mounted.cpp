@@ -46,7 +46,7 @@ void Mounted::unmount() {
   if (result.status != 0) shell("fusermount3 -uz " + shell_quote(mountpoint_));
   mounted_ = false;
   if (pid <= 0) return;
-  if (!eventually([&] { return kill(pid, 0) != 0; }, 20)) {
+  if (!eventually([&] { return !process_runs(pid); }, 20)) {
     kill(pid, SIGKILL);
     throw std::runtime_error("the daemon did not end after the unmount\n" + log());
   }
@@ -56,7 +56,7 @@ void Mounted::kill_daemon() {
   const pid_t pid = daemon_pid();
   if (pid <= 0) throw std::runtime_error("no daemon to kill");
   kill(pid, SIGKILL);
-  eventually([&] { return kill(pid, 0) != 0; });
+  eventually([&] { return !process_runs(pid); });
   shell("fusermount3 -uz " + shell_quote(mountpoint_));
   mounted_ = false;
 }

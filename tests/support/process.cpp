@@ -160,6 +160,12 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+bool process_runs(pid_t pid) {
+  const std::string status = read_file("/proc/" + std::to_string(pid) + "/stat");
+  const auto name_end = status.rfind(')');
+  return name_end != std::string::npos && status.size() > name_end + 2 && status[name_end + 2] != 'Z';
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream content;

@@ -59,6 +59,9 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+/// Whether the process runs. A zombie that nobody has waited for does not.
+bool process_runs(pid_t pid);
+
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& content);
 

@@ -46,7 +46,8 @@ struct Credential {
     return in_memory([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate.get()); });
   }
   [[nodiscard]] std::string key_pem() const {
-    return in_memory([&](BIO* bio) { return PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    return in_memory(
+        [&](BIO* bio) { return PEM_write_bio_PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
   }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-// The other end of a TLS connection in tests: a thread that performs the server's handshake on a socketpair and then runs
-// a function. Header-only.
+// The other end of a TLS connection in tests: a thread that performs the server's handshake on a socketpair and then
+// runs a function. Header-only.
 
 #include <openssl/ssl.h>
 #include <poll.h>

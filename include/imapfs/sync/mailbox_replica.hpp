@@ -47,7 +47,7 @@ class MailboxReplica {
   [[nodiscard]] const mime::NameTemplate& names() const { return surroundings_.names; }
   [[nodiscard]] SyncGate& gate() { return gate_; }
   [[nodiscard]] KnownMailbox known() const;
-  [[nodiscard]] DirectoryTime directory_time(const MailboxStatus& listed, UnixTime now) const;
+  [[nodiscard]] DirectoryTime directory_time(const MailboxStatus& listed) const;
 
   // -- stored rows --
   /// True if nothing has to be read from the store. Otherwise `then` is kept, and `must_start` tells whether the caller must call
@@ -82,7 +82,7 @@ class MailboxReplica {
   void sync_begins();
   void sync_ends();
   /// The table is the whole mailbox as of this answer to SELECT.
-  void in_step_with(const imap::SelectedMailbox& selected, UnixTime now);
+  void in_step_with(const imap::SelectedMailbox& selected);
   /// The table is the whole mailbox as far as the watching session knows.
   void in_step_with_watch();
 

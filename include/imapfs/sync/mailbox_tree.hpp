@@ -34,6 +34,7 @@ struct MailboxNode {
   MailboxStatus status;      ///< as of LIST
   InodeId inode;
   std::map<std::string, MailboxId, std::less<>> children;  ///< by component
+  std::uint64_t children_hash = 0;  ///< of the children's components: differs when a child comes or goes
 };
 
 class MailboxTree {

@@ -57,8 +57,8 @@ struct UidDifference {
 [[nodiscard]] UidSet take_first(UidSet& set, std::uint64_t count);
 
 /// A directory's time while no change was ever witnessed: the same after a remount without a cache, different when the
-/// content is. Seconds: UIDVALIDITY where it is a plausible time (1990 … `now`), else 2000-01-01.
-[[nodiscard]] DirectoryTime unwitnessed_directory_time(UidValidity validity, Uid uid_next, std::uint64_t messages,
-                                                       UnixTime now);
+/// content is. Seconds: UIDVALIDITY where it can be a time (from 1990 on; servers make it of the current time, some run
+/// ahead of it), else 2000-01-01.
+[[nodiscard]] DirectoryTime unwitnessed_directory_time(UidValidity validity, Uid uid_next, std::uint64_t messages);
 
 }  // namespace imapfs::sync
