@@ -140,7 +140,8 @@ void SessionNotifier::forget_directory(const Notification& notification) {
 
 void SessionNotifier::queue_announcement(AnnouncementTask task) {
   if (!announcements_.try_push(std::move(task)))
-    telemetry::debug("too many changes at once: watchers of {} are not told of each", telemetry::printable(task.change.directory));
+    telemetry::debug("too many changes at once: watchers of {} are not told of each",
+                     telemetry::printable(task.change.directory));
 }
 
 void SessionNotifier::run_announce(const std::stop_token& stop) {

@@ -15,7 +15,8 @@
 namespace imapfs::fuse {
 namespace {
 
-/// Interrupts a fuse thread that sleeps in read(/dev/fuse). Its default action is to be ignored, so a stray one is harmless.
+/// Interrupts a fuse thread that sleeps in read(/dev/fuse). Its default action is to be ignored, so a stray one is
+/// harmless.
 constexpr int wake_signal = SIGURG;
 
 void do_nothing(int) {}
@@ -123,7 +124,8 @@ Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
 
   fuse_set_log_func(log_of_libfuse);
   session = make_session(settings, context);
-  if (!session) return fail(EINVAL, Scope::account, Retry::never, "the kernel's mount options are not understood (see the log)");
+  if (!session)
+    return fail(EINVAL, Scope::account, Retry::never, "the kernel's mount options are not understood (see the log)");
   context.session = session.get();
   if (fuse_session_mount(session.get(), settings.mountpoint.c_str()) != 0)
     return fail(EPERM, Scope::account, Retry::never,
@@ -205,8 +207,8 @@ void Mount::Implementation::unmount() {
     stopping = true;
   }
   if (!session) return;
-  // Refused requests end whatever the notifier's threads may be waiting for inside the kernel, as long as the fuse threads
-  // still read. Then nobody but those holds the session.
+  // Refused requests end whatever the notifier's threads may be waiting for inside the kernel, as long as the fuse
+  // threads still read. Then nobody but those holds the session.
   requests->refuse_all();
   filesystem.shut_down();
   if (context.notifier) context.notifier->stop();

@@ -48,7 +48,9 @@ std::string absolute(const std::string& path) {
   if (end == std::string::npos) return "/";
   const auto trimmed = path.substr(0, end + 1);
   const auto slash = trimmed.rfind('/');
-  const auto parent = slash == std::string::npos ? std::string(".") : slash == 0 ? std::string("/") : trimmed.substr(0, slash);
+  const auto parent = slash == std::string::npos ? std::string(".")
+                      : slash == 0               ? std::string("/")
+                                                 : trimmed.substr(0, slash);
   const std::unique_ptr<char, decltype(&::free)> resolved(::realpath(parent.c_str(), nullptr), &::free);
   if (!resolved) return trimmed;
   const std::string base = resolved.get();
@@ -73,7 +75,8 @@ Result<void> clear_dead_mount(const std::string& path) {
   if (!type.starts_with("fuse.imapfs"))
     return refuse(ENOTCONN, "mountpoint {} holds a dead mount ({}); end it with: fusermount3 -uz {}", path, type, path);
   telemetry::warning("{} holds a dead imapfs mount: unmounting it", path);
-  if (!lazy_unmount(path)) return refuse(ENOTCONN, "mountpoint {} holds a dead mount; end it with: fusermount3 -uz {}", path, path);
+  if (!lazy_unmount(path))
+    return refuse(ENOTCONN, "mountpoint {} holds a dead mount; end it with: fusermount3 -uz {}", path, path);
   return {};
 }
 
@@ -83,7 +86,8 @@ Result<void> check_empty(const std::string& path) {
   while (const auto* const entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..")
-      return refuse(ENOTEMPTY, "mountpoint {} is not empty; choose another one, or mount over its content with -o nonempty", path);
+      return refuse(ENOTEMPTY,
+                    "mountpoint {} is not empty; choose another one, or mount over its content with -o nonempty", path);
   }
   return {};
 }
@@ -95,8 +99,10 @@ Result<void> check_device() {
     return {};
   }
   if (errno == EACCES || errno == EPERM)
-    return refuse(errno, "no permission to use /dev/fuse; in a container it needs --device /dev/fuse --cap-add SYS_ADMIN");
-  return refuse(errno, "/dev/fuse is missing: load the kernel module with modprobe fuse (in a container: --device /dev/fuse)");
+    return refuse(errno,
+                  "no permission to use /dev/fuse; in a container it needs --device /dev/fuse --cap-add SYS_ADMIN");
+  return refuse(errno,
+                "/dev/fuse is missing: load the kernel module with modprobe fuse (in a container: --device /dev/fuse)");
 }
 
 bool other_users_are_permitted() {

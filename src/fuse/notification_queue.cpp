@@ -39,7 +39,8 @@ void NotificationQueue::push(Notification notification) {
   } else {
     // Few nodes have no directory (the control files, pollers): the bound may be passed by that many.
     std::erase_if(items_, [&](const Notification& other) {
-      return other.kind == notification.kind && other.change.node == notification.change.node && other.poll == notification.poll;
+      return other.kind == notification.kind && other.change.node == notification.change.node &&
+             other.poll == notification.poll;
     });
     items_.push_back(std::move(notification));
   }

@@ -34,14 +34,15 @@ void list(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, bool 
   serve(raw, plus ? "readdirplus" : "readdir", node, {},
         [&](OperationContext& context, const std::shared_ptr<Request>& request) {
           const auto usual = plus ? usual_plus_size : usual_plain_size;
-          context.filesystem->readdir(request->caller(),
-                                      {.node = request->node(),
-                                       .cookie = static_cast<std::uint64_t>(offset),
-                                       .limit = std::clamp<std::size_t>(size / usual, 1, vfs::max_page_entries),
-                                       .plus = plus},
-                                      answer<vfs::DirectoryPage>(request, [size, plus](fuse_req_t kernel, const vfs::DirectoryPage& page) {
-                                        return write_page(kernel, page, size, plus);
-                                      }));
+          context.filesystem->readdir(
+              request->caller(),
+              {.node = request->node(),
+               .cookie = static_cast<std::uint64_t>(offset),
+               .limit = std::clamp<std::size_t>(size / usual, 1, vfs::max_page_entries),
+               .plus = plus},
+              answer<vfs::DirectoryPage>(request, [size, plus](fuse_req_t kernel, const vfs::DirectoryPage& page) {
+                return write_page(kernel, page, size, plus);
+              }));
         });
 }
 
@@ -51,7 +52,8 @@ void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
   serve(raw, "opendir", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     context.filesystem->opendir(
         request->caller(), request->node(),
-        [filesystem = context.filesystem, request, reply = *file](const Result<vfs::OpenDirectoryResult>& result) mutable {
+        [filesystem = context.filesystem, request,
+         reply = *file](const Result<vfs::OpenDirectoryResult>& result) mutable {
           if (!result) {
             request->fail(result.error());
             return;

@@ -1,5 +1,5 @@
-// mknod, mkdir, unlink, rmdir, rename, link, symlink: changes of names. In this version vfs refuses them, except for the
-// daemon's own announcer.
+// mknod, mkdir, unlink, rmdir, rename, link, symlink: changes of names. In this version vfs refuses them, except for
+// the daemon's own announcer.
 #include "operations.hpp"
 
 namespace imapfs::fuse {
@@ -43,7 +43,8 @@ void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_
 
 void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name) {
   serve(raw, "link", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name, answer_entry(request));
+    context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name,
+                             answer_entry(request));
   });
 }
 

@@ -14,16 +14,18 @@ fuse_bufvec to_buffer(const vfs::BodySlice& slice) {
   return vector;
 }
 
-/// Puts a whole small body into the page cache, so that the reader sends no READ. Only on the thread that serves the open,
-/// and on one at a time: storing waits for pages that an earlier READ of the same file holds locked, and that READ must
-/// find another thread to be answered by.
+/// Puts a whole small body into the page cache, so that the reader sends no READ. Only on the thread that serves the
+/// open, and on one at a time: storing waits for pages that an earlier READ of the same file holds locked, and that
+/// READ must find another thread to be answered by.
 void push_body(OperationContext& context, vfs::NodeId node, const vfs::BodySlice& body) {
   if (body.length == 0 || context.storing.test_and_set()) return;
   auto buffer = to_buffer(body);
-  const int outcome = fuse_lowlevel_notify_store(context.session, node.value, 0, &buffer, static_cast<fuse_buf_copy_flags>(0));
+  const int outcome =
+      fuse_lowlevel_notify_store(context.session, node.value, 0, &buffer, static_cast<fuse_buf_copy_flags>(0));
   context.storing.clear();
   if (outcome != 0 && outcome != -ENOENT)
-    telemetry::trace(telemetry::Category::fuse, "push of node {:x}: {}", node.value, system_error(-outcome, "store").what);
+    telemetry::trace(telemetry::Category::fuse, "push of node {:x}: {}", node.value,
+                     system_error(-outcome, "store").what);
 }
 
 /// The answer of an open, with all that has to happen before it. `served_now`: still on the request's own thread.
@@ -117,8 +119,9 @@ void operation_poll(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file, fuse_
       wake = [owned, notifier = std::weak_ptr(context.notifier)] {
         if (const auto alive = notifier.lock()) alive->poll_ready(owned);
       };
-    context.filesystem->poll(request->caller(), request->node(), file->fh, std::move(wake),
-                             answer<unsigned>(request, [](fuse_req_t kernel, unsigned events) { return fuse_reply_poll(kernel, events); }));
+    context.filesystem->poll(
+        request->caller(), request->node(), file->fh, std::move(wake),
+        answer<unsigned>(request, [](fuse_req_t kernel, unsigned events) { return fuse_reply_poll(kernel, events); }));
   });
 }
 

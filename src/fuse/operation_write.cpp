@@ -19,7 +19,8 @@ void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_
           }
           apply(result->open, reply);
           const auto entry = to_entry(result->entry);
-          const bool taken = request->succeed([&](fuse_req_t kernel) { return fuse_reply_create(kernel, &entry, &reply); });
+          const bool taken =
+              request->succeed([&](fuse_req_t kernel) { return fuse_reply_create(kernel, &entry, &reply); });
           if (!taken)
             filesystem->release(result->entry.node, result->open.handle);
         });

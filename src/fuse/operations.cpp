@@ -7,7 +7,8 @@ namespace {
 
 double seconds(std::chrono::seconds duration) { return static_cast<double>(duration.count()); }
 
-/// `data` is the request's id, not a pointer: libfuse may call this while another thread answers and forgets the request.
+/// `data` is the request's id, not a pointer: libfuse may call this while another thread answers and forgets the
+/// request.
 void on_interrupt(fuse_req_t raw, void* data) {
   auto& context = context_of(raw);
   const auto id = static_cast<vfs::RequestId>(reinterpret_cast<std::uintptr_t>(data));

@@ -1,8 +1,8 @@
 #pragma once
 // What the operations share: where they send their work, and how a request starts and is answered.
 //
-// One file per operation or per group that opens and closes together: operation_<name>.cpp. Each only translates between
-// libfuse and vfs::Filesystem; decisions are vfs's. Included by src/fuse only.
+// One file per operation or per group that opens and closes together: operation_<name>.cpp. Each only translates
+// between libfuse and vfs::Filesystem; decisions are vfs's. Included by src/fuse only.
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
@@ -102,7 +102,8 @@ void operation_releasedir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file)
 void operation_statfs(fuse_req_t raw, fuse_ino_t node);
 void operation_getxattr(fuse_req_t raw, fuse_ino_t node, const char* name, std::size_t size);
 void operation_listxattr(fuse_req_t raw, fuse_ino_t node, std::size_t size);
-void operation_setxattr(fuse_req_t raw, fuse_ino_t node, const char* name, const char* value, std::size_t size, int flags);
+void operation_setxattr(fuse_req_t raw, fuse_ino_t node, const char* name, const char* value, std::size_t size,
+                        int flags);
 void operation_removexattr(fuse_req_t raw, fuse_ino_t node, const char* name);
 void operation_mknod(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, dev_t device);
 void operation_mkdir(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode);
@@ -113,7 +114,8 @@ void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_
 void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name);
 void operation_symlink(fuse_req_t raw, const char* target, fuse_ino_t parent, const char* name);
 void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* file);
-void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::size_t size, off_t offset, fuse_file_info* file);
+void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::size_t size, off_t offset,
+                     fuse_file_info* file);
 void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_offset, fuse_file_info* source_file,
                                fuse_ino_t target, off_t target_offset, fuse_file_info* target_file, std::size_t length,
                                int flags);

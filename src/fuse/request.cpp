@@ -102,7 +102,8 @@ std::shared_ptr<Request> Request::start(std::shared_ptr<const Environment> envir
   auto& registry = *request->environment_->registry;
   request->description_.caller.request = registry.next_id_++;
   registry.add(request);
-  if (request->environment_->make_interruptible) request->environment_->make_interruptible(raw, request->caller().request);
+  if (request->environment_->make_interruptible)
+    request->environment_->make_interruptible(raw, request->caller().request);
   request->open();
   return request;
 }
@@ -131,7 +132,8 @@ Request::~Request() {
 }
 
 RequestRegistry::Summary Request::summary() const {
-  return {description_.caller.request, description_.operation, path(), description_.caller, SteadyClock::now() - arrived_};
+  return {description_.caller.request, description_.operation, path(), description_.caller,
+          SteadyClock::now() - arrived_};
 }
 
 std::string Request::path() const {

@@ -26,8 +26,8 @@ class SessionChannel final : public NotifyChannel {
   fuse_session* session_;
 };
 
-/// System calls on the mount, only while it is what lies at the path: after an unmount the same path names the directory
-/// below, where nothing may be created.
+/// System calls on the mount, only while it is what lies at the path: after an unmount the same path names the
+/// directory below, where nothing may be created.
 class MountAnnouncer final : public AnnounceChannel {
  public:
   explicit MountAnnouncer(std::string mountpoint) : mountpoint_(std::move(mountpoint)) {}

@@ -63,7 +63,8 @@ std::string names_of(X509* certificate) {
 std::optional<Sha256> fingerprint_of(const X509* certificate) {
   Sha256 digest{};
   unsigned int length = 0;
-  if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), digest.data(), &length) != 1) return std::nullopt;
+  if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), digest.data(), &length) != 1)
+    return std::nullopt;
   return digest;
 }
 
@@ -89,8 +90,10 @@ std::string explain(int verdict, X509* leaf, const X509* culprit, const std::str
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return fmt::format("certificate is for {}, not {}", names_of(leaf), name);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return fmt::format("certificate of {} is signed by an unknown authority (self-signed); if it is yours, give it as "
-                         "ca-file or pin it with fingerprint={}", name, pin);
+      return fmt::format(
+          "certificate of {} is signed by an unknown authority (self-signed); if it is yours, give it as "
+          "ca-file or pin it with fingerprint={}",
+          name, pin);
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -101,8 +104,9 @@ std::string explain(int verdict, X509* leaf, const X509* culprit, const std::str
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK:
-      return fmt::format("{} uses a key or signature that is too weak; pin it with fingerprint={} if there is no better",
-                         subject, pin);
+      return fmt::format(
+          "{} uses a key or signature that is too weak; pin it with fingerprint={} if there is no better", subject,
+          pin);
     default:
       return fmt::format("{} cannot be verified: {}", subject, X509_verify_cert_error_string(verdict));
   }
@@ -127,7 +131,8 @@ std::string certificate_host(const std::string& host) {
 
 bool is_address(const std::string& host) {
   std::array<unsigned char, 16> ignored{};
-  return ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
+  return ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
 }
 
 bool expect_host(SSL* ssl, CertificateCheck& check) {
@@ -135,7 +140,8 @@ bool expect_host(SSL* ssl, CertificateCheck& check) {
   if (host.empty() || SSL_set_app_data(ssl, &check) != 1) return false;
   auto* const parameters = SSL_get0_param(ssl);
   if (is_address(host)) return X509_VERIFY_PARAM_set1_ip_asc(parameters, host.c_str()) == 1;
-  X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  X509_VERIFY_PARAM_set_hostflags(parameters,
+                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   return X509_VERIFY_PARAM_set1_host(parameters, host.c_str(), host.size()) == 1 &&
          SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str())) == 1;
 }

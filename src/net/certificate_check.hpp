@@ -1,8 +1,9 @@
 #pragma once
 // Judges the server's certificate and says in a sentence why it is refused.
 //
-// Without a pin: the chain up to a trusted authority and the host's name in subjectAltName (RFC 9525: the common name is
-// not looked at, `*` only as a whole label) or its address in iPAddress. With a pin: the SHA-256 of the leaf and nothing else.
+// Without a pin: the chain up to a trusted authority and the host's name in subjectAltName (RFC 9525: the common name
+// is not looked at, `*` only as a whole label) or its address in iPAddress. With a pin: the SHA-256 of the leaf and
+// nothing else.
 
 #include <openssl/ssl.h>
 

@@ -19,7 +19,8 @@ class InterruptiblePoll {
   InterruptiblePoll();
 
   /// Waits until one of `sockets` is ready (its revents are set), at most until `until` if that is earlier than the
-  /// context's deadline: then it succeeds with nothing ready. At most 15 sockets. Errors: EINTR, ETIMEDOUT; scope request.
+  /// context's deadline: then it succeeds with nothing ready. At most 15 sockets. Errors: EINTR, ETIMEDOUT; scope
+  /// request.
   Result<void> wait(std::span<pollfd> sockets, const CallContext& context, Deadline until = Deadline::max());
   /// The same for one socket.
   Result<void> wait(int socket, short events, const CallContext& context);

@@ -112,7 +112,8 @@ Result<std::vector<Address>> look_up(const Endpoint& endpoint, int getaddrinfo_f
     address.length = entry->ai_addrlen;
     addresses.push_back(address);
   }
-  if (addresses.empty()) return fail(EHOSTUNREACH, Scope::session, Retry::later, "{}", reason_of(EAI_NONAME, endpoint.host));
+  if (addresses.empty())
+    return fail(EHOSTUNREACH, Scope::session, Retry::later, "{}", reason_of(EAI_NONAME, endpoint.host));
   return alternate_families(addresses);
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// A BIO over a non-blocking socket that OpenSSL's own socket BIO cannot replace: it sends with MSG_NOSIGNAL (a peer that
-// hangs up must not kill the daemon by SIGPIPE, and a library must not change the process's signal handling), remembers
-// the errno, tells an empty socket from a record that carried no data, and sees whether the peer speaks TLS at all.
+// A BIO over a non-blocking socket that OpenSSL's own socket BIO cannot replace: it sends with MSG_NOSIGNAL (a peer
+// that hangs up must not kill the daemon by SIGPIPE, and a library must not change the process's signal handling),
+// remembers the errno, tells an empty socket from a record that carried no data, and sees whether the peer speaks TLS
+// at all.
 
 #include <openssl/bio.h>
 

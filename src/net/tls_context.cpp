@@ -30,7 +30,8 @@ Result<void> check_readable(const std::string& path, const char* what) {
 Result<void> load_trust(SSL_CTX* context, const std::string& ca_file) {
   if (ca_file.empty()) {
     if (SSL_CTX_set_default_verify_paths(context) != 1)
-      return wrong_setting(EACCES, "the system's certificate store cannot be read: {}", openssl_reason("unknown reason"));
+      return wrong_setting(EACCES, "the system's certificate store cannot be read: {}",
+                           openssl_reason("unknown reason"));
     return {};
   }
   IMAPFS_TRY(check_readable(ca_file, "ca-file"));

@@ -94,8 +94,9 @@ Error TlsStream::failure(std::string_view activity) {
   const bool from_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
   if (from_ssl && ERR_GET_REASON(code) == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
     ERR_clear_error();
-    return Error{EACCES, Scope::account, Retry::never,
-                 fmt::format("{} asks for a client certificate (option client-certificate)", telemetry::printable(check_.host))};
+    return Error{
+        EACCES, Scope::account, Retry::never,
+        fmt::format("{} asks for a client certificate (option client-certificate)", telemetry::printable(check_.host))};
   }
   // An end without close_notify may be an attacker's cut (RFC 8446 §6.1): never a clean end.
   if (state_.end_of_file || (from_ssl && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
@@ -149,7 +150,8 @@ Result<void> TlsStream::prepare(const TlsSettings& settings) {
   auto* const raw = bio.release();
   SSL_set_bio(ssl_.get(), raw, raw);  // takes the one reference for both directions
   if (!expect_host(ssl_.get(), check_))
-    return fail(EINVAL, Scope::account, Retry::never, "\"{}\" cannot be a host name", telemetry::printable(check_.host));
+    return fail(EINVAL, Scope::account, Retry::never, "\"{}\" cannot be a host name",
+                telemetry::printable(check_.host));
   return {};
 }
 
@@ -157,7 +159,8 @@ Result<void> TlsStream::handshake(const TlsSettings& settings, const CallContext
   IMAPFS_TRY(prepare(settings));
   while (true) {
     if (auto checked = context.check(); !checked)
-      return fail(as_session_error(std::move(checked).error(), fmt::format("TLS handshake with {}", telemetry::printable(check_.host))));
+      return fail(as_session_error(std::move(checked).error(),
+                                   fmt::format("TLS handshake with {}", telemetry::printable(check_.host))));
     before_call();
     const int returned = SSL_connect(ssl_.get());
     if (returned == 1) break;
@@ -165,7 +168,8 @@ Result<void> TlsStream::handshake(const TlsSettings& settings, const CallContext
     if (next == Next::failed || next == Next::end) return fail(handshake_failure());
     if (next == Next::again) continue;
     if (auto ready = wait(next, context); !ready)
-      return fail(as_session_error(std::move(ready).error(), fmt::format("TLS handshake with {}", telemetry::printable(check_.host))));
+      return fail(as_session_error(std::move(ready).error(),
+                                   fmt::format("TLS handshake with {}", telemetry::printable(check_.host))));
   }
   established_ = true;
   return {};
@@ -174,7 +178,8 @@ Result<void> TlsStream::handshake(const TlsSettings& settings, const CallContext
 Result<std::size_t> TlsStream::read(std::span<char> buffer, const CallContext& context) {
   while (true) {
     if (broken_) return fail(*broken_);
-    if (auto checked = context.check(); !checked) return fail(broken(as_session_error(std::move(checked).error(), "read")));
+    if (auto checked = context.check(); !checked)
+      return fail(broken(as_session_error(std::move(checked).error(), "read")));
     before_call();
     std::size_t count = 0;
     const int returned = SSL_read_ex(ssl_.get(), buffer.data(), buffer.size(), &count);
@@ -183,14 +188,16 @@ Result<std::size_t> TlsStream::read(std::span<char> buffer, const CallContext& c
     if (next == Next::end) return std::size_t{0};
     if (next == Next::failed) return fail(broken(failure("read")));
     if (next == Next::again) continue;
-    if (auto ready = wait(next, context); !ready) return fail(broken(as_session_error(std::move(ready).error(), "read")));
+    if (auto ready = wait(next, context); !ready)
+      return fail(broken(as_session_error(std::move(ready).error(), "read")));
   }
 }
 
 Result<void> TlsStream::write(std::span<const char> bytes, const CallContext& context) {
   while (!bytes.empty()) {
     if (broken_) return fail(*broken_);
-    if (auto checked = context.check(); !checked) return fail(broken(as_session_error(std::move(checked).error(), "write")));
+    if (auto checked = context.check(); !checked)
+      return fail(broken(as_session_error(std::move(checked).error(), "write")));
     before_call();
     std::size_t count = 0;
     const int returned = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
@@ -203,7 +210,8 @@ Result<void> TlsStream::write(std::span<const char> bytes, const CallContext& co
     if (next == Next::failed) return fail(broken(failure("write")));
     if (next == Next::again) continue;
     // A record may be half sent now, so giving up here ends the session.
-    if (auto ready = wait(next, context); !ready) return fail(broken(as_session_error(std::move(ready).error(), "write")));
+    if (auto ready = wait(next, context); !ready)
+      return fail(broken(as_session_error(std::move(ready).error(), "write")));
   }
   return {};
 }
@@ -211,8 +219,8 @@ Result<void> TlsStream::write(std::span<const char> bytes, const CallContext& co
 Result<void> TlsStream::wait_readable(const CallContext& context) {
   while (!broken_) {
     if (context.cancelled()) return fail(EINTR, "cancelled");
-    // A readable socket may hold only a session ticket or half a record: peeking handles those and keeps what it has read
-    // inside OpenSSL, so giving up between two turns loses nothing.
+    // A readable socket may hold only a session ticket or half a record: peeking handles those and keeps what it has
+    // read inside OpenSSL, so giving up between two turns loses nothing.
     before_call();
     char byte = 0;
     std::size_t count = 0;
@@ -232,7 +240,8 @@ Result<void> TlsStream::wait_readable(const CallContext& context) {
 Result<std::unique_ptr<ByteStream>> start_tls(std::unique_ptr<ByteStream> plain, const std::string& host,
                                               const TlsSettings& settings, const CallContext& context) {
   Descriptor socket(plain ? plain->release_descriptor() : -1);
-  if (!socket.valid()) return fail(EINVAL, Scope::session, Retry::now, "TLS needs a connected socket with nothing buffered");
+  if (!socket.valid())
+    return fail(EINVAL, Scope::session, Retry::now, "TLS needs a connected socket with nothing buffered");
   auto stream = std::make_unique<TlsStream>(std::move(socket), host);
   IMAPFS_TRY(stream->handshake(settings, context));
   return std::unique_ptr<ByteStream>(std::move(stream));

@@ -1,10 +1,10 @@
 #pragma once
 // Tells the kernel, and through it every watcher, what changed on the server.
 //
-// Two threads. "notify" is the only one that calls fuse_lowlevel_notify_*: such a call waits while a user's operation holds
-// the directory, so it holds no lock and nobody waits for it. "announce" raises inotify events by mkdir, mknod, unlink and
-// rmdir on the daemon's own mount; it too may wait for a user's operation and nobody waits for it.
-// Both queues are bounded: invalidations of a full queue become directory-wide ones (never lost), announcements are dropped.
+// Two threads. "notify" is the only one that calls fuse_lowlevel_notify_*: such a call waits while a user's operation
+// holds the directory, so it holds no lock and nobody waits for it. "announce" raises inotify events by mkdir, mknod,
+// unlink and rmdir on the daemon's own mount; it too may wait for a user's operation and nobody waits for it. Both
+// queues are bounded: invalidations of a full queue become directory-wide ones (never lost), announcements are dropped.
 // Threads: the vfs::KernelNotifier methods may be called from any thread and never block.
 
 #include <atomic>

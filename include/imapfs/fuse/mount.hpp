@@ -2,9 +2,9 @@
 // The mount: makes it, serves it on threads "fuse-1" … "fuse-N", ends it.
 //
 // Order of life: Filesystem, Scheduler and RequestRegistry exist before and outlive the Mount. Call create() after the
-// daemon has forked and with signals blocked as the daemon wants them: threads start here. When create() has returned, the
-// mount answers. Then connect notifier() to the ChangePublisher; disconnect it (and stop the account) before destruction.
-// Errors of create() have scope account and are sentences for the user, with the cure.
+// daemon has forked and with signals blocked as the daemon wants them: threads start here. When create() has returned,
+// the mount answers. Then connect notifier() to the ChangePublisher; disconnect it (and stop the account) before
+// destruction. Errors of create() have scope account and are sentences for the user, with the cure.
 
 #include <functional>
 #include <memory>
@@ -31,14 +31,14 @@ struct MountSettings {
   std::uint32_t max_readahead = 128 * 1024;
 };
 
-/// Checks a mountpoint as create() does, without mounting. The canonical absolute path on success. A dead imapfs mount there is
-/// unmounted lazily first.
+/// Checks a mountpoint as create() does, without mounting. The canonical absolute path on success. A dead imapfs mount
+/// there is unmounted lazily first.
 Result<std::string> prepare_mountpoint(const MountSettings& settings);
 
 class Mount {
  public:
-  static Result<std::unique_ptr<Mount>> create(MountSettings settings, vfs::Filesystem& filesystem, Scheduler& scheduler,
-                                               std::shared_ptr<RequestRegistry> requests);
+  static Result<std::unique_ptr<Mount>> create(MountSettings settings, vfs::Filesystem& filesystem,
+                                               Scheduler& scheduler, std::shared_ptr<RequestRegistry> requests);
   /// unmount().
   ~Mount();
   Mount(const Mount&) = delete;
@@ -50,7 +50,8 @@ class Mount {
   void on_ended(std::function<void()> callback);
   /// Waits until the mount has ended from outside, or unmount() was called, or the context ends (EINTR, ETIMEDOUT).
   Result<void> wait(const CallContext& context);
-  /// Fails what is in flight, ends all threads, unmounts (lazily if it is in use). Idempotent. Never from a fuse thread.
+  /// Fails what is in flight, ends all threads, unmounts (lazily if it is in use). Idempotent. Never from a fuse
+  /// thread.
   void unmount();
 
  private:

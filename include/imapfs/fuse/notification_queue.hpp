@@ -1,8 +1,9 @@
 #pragma once
 // What waits for the notifier thread: bounded, and exact even when it overflows.
 //
-// When the queue is full, everything that waits for one directory is replaced by a single "forget this directory", which
-// includes whatever else happens to that directory until it is taken. Order within a directory is kept. Not thread-safe.
+// When the queue is full, everything that waits for one directory is replaced by a single "forget this directory",
+// which includes whatever else happens to that directory until it is taken. Order within a directory is kept. Not
+// thread-safe.
 
 #include <cstddef>
 #include <deque>

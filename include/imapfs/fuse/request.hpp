@@ -2,10 +2,10 @@
 // One request of the kernel, from its arrival to its one answer.
 //
 // Guarantees: a request is answered exactly once, whoever comes first: the operation, its deadline (ETIMEDOUT), an
-// interrupt (EINTR), the end of the mount, or, when everybody has forgotten it, its destructor (EIO, logged as the bug it
-// is). Later answers are dropped. Every error is logged once with operation, path and cause, and counted.
-// Threads: all; the answer is written on the thread that brings it, with no lock held.
-// Ownership: whoever may still answer holds a shared_ptr; the registry holds none.
+// interrupt (EINTR), the end of the mount, or, when everybody has forgotten it, its destructor (EIO, logged as the bug
+// it is). Later answers are dropped. Every error is logged once with operation, path and cause, and counted. Threads:
+// all; the answer is written on the thread that brings it, with no lock held. Ownership: whoever may still answer holds
+// a shared_ptr; the registry holds none.
 
 #include <atomic>
 #include <condition_variable>
@@ -99,9 +99,9 @@ class Request : public std::enable_shared_from_this<Request> {
   /// "INBOX/name.eml": where the operation happens; not passed through printable().
   [[nodiscard]] std::string path() const;
 
-  /// Calls `write` with the kernel's handle if nobody has answered yet; `write` returns 0 or a negative errno as fuse_reply_*
-  /// do. False when somebody had, or when the kernel did not want the answer any more: what the answer gave out
-  /// (a handle) must then be taken back.
+  /// Calls `write` with the kernel's handle if nobody has answered yet; `write` returns 0 or a negative errno as
+  /// fuse_reply_* do. False when somebody had, or when the kernel did not want the answer any more: what the answer
+  /// gave out (a handle) must then be taken back.
   [[nodiscard]] bool succeed(const std::function<int(fuse_req*)>& write);
   /// False when somebody had answered.
   bool fail(const Error& error);

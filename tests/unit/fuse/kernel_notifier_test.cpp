@@ -20,7 +20,9 @@ using Kind = Notification::Kind;
 /// Writes down every call of both threads. Can hold the notifier up inside a call.
 class Recorder : public NotifyChannel, public AnnounceChannel {
  public:
-  int invalidate_directory(vfs::NodeId directory) override { return note(fmt::format("directory {}", directory.value)); }
+  int invalidate_directory(vfs::NodeId directory) override {
+    return note(fmt::format("directory {}", directory.value));
+  }
   int invalidate_attributes(vfs::NodeId node) override { return note(fmt::format("attributes {}", node.value)); }
   int invalidate_entry(vfs::NodeId parent, const std::string& name) override {
     return note(fmt::format("entry {}/{}", parent.value, name));
@@ -108,7 +110,8 @@ TEST_F(Notifier, ANewNameInvalidatesTheListingAndIsAnnouncedAfterwards) {
 TEST_F(Notifier, AGoneNameLosesTheListingFirstThenItsEntryThenIsAnnounced) {
   SessionNotifier notifier(environment());
   notifier.entry_removed(change(5, "old.eml", true));
-  EXPECT_THAT(recorder_.wait_for(5), ElementsAre("directory 5", "remove 5/old.eml 99", "begin old.eml", "unlink INBOX/old.eml", "end"));
+  EXPECT_THAT(recorder_.wait_for(5),
+              ElementsAre("directory 5", "remove 5/old.eml 99", "begin old.eml", "unlink INBOX/old.eml", "end"));
 }
 
 TEST_F(Notifier, AnEntryThatCannotBeRemovedIsInvalidated) {
@@ -131,8 +134,8 @@ TEST_F(Notifier, ANameTheKernelLearntFirstIsForgottenAndAnnouncedAgain) {
   recorder_.collisions_ = 1;
   SessionNotifier notifier(environment());
   notifier.entry_added(change(5, "new.eml", true));
-  EXPECT_THAT(recorder_.wait_for(8), ElementsAre("directory 5", "begin new.eml", "mknod INBOX/new.eml", "end", "entry 5/new.eml",
-                                                "begin new.eml", "mknod INBOX/new.eml", "end"));
+  EXPECT_THAT(recorder_.wait_for(8), ElementsAre("directory 5", "begin new.eml", "mknod INBOX/new.eml", "end",
+                                                 "entry 5/new.eml", "begin new.eml", "mknod INBOX/new.eml", "end"));
 }
 
 TEST_F(Notifier, AnAnnouncementIsTriedThreeTimesAtMost) {
@@ -231,7 +234,8 @@ TEST(NotificationQueue, AttributesOfAMessageBelongToItsMailbox) {
 TEST(NotificationQueue, IsBoundedWhateverComes) {
   NotificationQueue queue(8);
   for (int round = 0; round < 1000; ++round) {
-    queue.push(entry(round % 2 == 0 ? Kind::added : Kind::removed, 5 + static_cast<std::uint64_t>(round % 7), fmt::format("{}", round)));
+    queue.push(entry(round % 2 == 0 ? Kind::added : Kind::removed, 5 + static_cast<std::uint64_t>(round % 7),
+                     fmt::format("{}", round)));
     Notification attributes;
     attributes.kind = Kind::attributes;
     attributes.change.node = vfs::fixed_node(vfs::FixedNode::status);

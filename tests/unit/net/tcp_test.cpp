@@ -136,7 +136,8 @@ TEST(Resolver, LookupsThatNobodyAnswersDoNotPileUpThreads) {
   // The helpers end now, and new lookups work again.
   const Lookup works = [](const Endpoint&, int) -> Result<std::vector<Address>> { return std::vector<Address>(1); };
   const auto give_up = SteadyClock::now() + 20s;
-  while (!resolve({"mail.example.org", 993}, patience(), works) && SteadyClock::now() < give_up) std::this_thread::yield();
+  while (!resolve({"mail.example.org", 993}, patience(), works) && SteadyClock::now() < give_up)
+    std::this_thread::yield();
   EXPECT_TRUE(resolve({"mail.example.org", 993}, patience(), works));
 }
 

@@ -27,7 +27,8 @@ class TlsCertificates : public ::testing::Test {
 
   Credential issue(const CertificateRequest& request) { return make_credential(request, &authority_); }
 
-  static Result<std::unique_ptr<ByteStream>> connect(TlsPeer& peer, const std::string& host, const TlsSettings& settings) {
+  static Result<std::unique_ptr<ByteStream>> connect(TlsPeer& peer, const std::string& host,
+                                                     const TlsSettings& settings) {
     return start_tls(adopt_descriptor(peer.take_client()), host, settings, CallContext::within(20s));
   }
   static Result<std::unique_ptr<ByteStream>> connect(const Credential& server, const std::string& host,
@@ -73,7 +74,8 @@ TEST_F(TlsCertificates, OneFromTheFutureIsRefusedWithItsDate) {
 }
 
 TEST_F(TlsCertificates, OneForAnotherHostIsRefusedWithTheNamesItHas) {
-  expect_refusal(connect(issue({.alternative_names = "DNS:imap.example.net,IP:192.0.2.7,IP:2001:db8::1"}), "mail.example.org", trusting_),
+  expect_refusal(connect(issue({.alternative_names = "DNS:imap.example.net,IP:192.0.2.7,IP:2001:db8::1"}),
+                         "mail.example.org", trusting_),
                  "is for imap.example.net, 192.0.2.7, 2001:db8::1, not mail.example.org");
 }
 
@@ -89,7 +91,8 @@ TEST_F(TlsCertificates, AWildcardCountsAsAWholeLabelOnly) {
 }
 
 TEST_F(TlsCertificates, ControlCharactersInNamesDoNotReachTheMessage) {
-  const auto outcome = connect(issue({.common_name = "a\x1b[31mb", .alternative_names = ""}), "mail.example.org", trusting_);
+  const auto outcome =
+      connect(issue({.common_name = "a\x1b[31mb", .alternative_names = ""}), "mail.example.org", trusting_);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().what.find('\x1b'), std::string::npos);
 }
@@ -106,7 +109,8 @@ TEST_F(TlsCertificates, TheSystemsStoreDoesNotKnowAPrivateAuthority) {
 }
 
 TEST_F(TlsCertificates, APinnedOneIsAcceptedWhateverElseIsWrongWithIt) {
-  const auto server = make_credential({.common_name = "x", .alternative_names = "DNS:other", .valid_from = -900, .valid_until = -600});
+  const auto server =
+      make_credential({.common_name = "x", .alternative_names = "DNS:other", .valid_from = -900, .valid_until = -600});
   TlsSettings pinned;
   pinned.fingerprint = server.fingerprint();
   EXPECT_TRUE(connect(server, "mail.example.org", pinned));
@@ -135,7 +139,8 @@ TEST_F(TlsCertificates, AnAddressIsVerifiedAsAddressAndNotSentAsName) {
   }
   EXPECT_EQ(name, "");
   EXPECT_TRUE(connect(issue({.alternative_names = "IP:::1"}), "::1", trusting_));
-  expect_refusal(connect(issue({.alternative_names = "IP:127.0.0.2,DNS:127.0.0.1"}), "127.0.0.1", trusting_), "not 127.0.0.1");
+  expect_refusal(connect(issue({.alternative_names = "IP:127.0.0.2,DNS:127.0.0.1"}), "127.0.0.1", trusting_),
+                 "not 127.0.0.1");
 }
 
 TEST_F(TlsCertificates, AServerThatWantsAClientCertificateGetsOne) {
@@ -143,7 +148,8 @@ TEST_F(TlsCertificates, AServerThatWantsAClientCertificateGetsOne) {
   const TemporaryFile both(client.certificate_pem() + client.key_pem());
   auto settings = trusting_;
   settings.client_certificate = both.path();
-  TlsPeer peer({.credential = issue({}), .require_client_certificate = true}, [](TlsPeer& self) { self.send("hello"); });
+  TlsPeer peer({.credential = issue({}), .require_client_certificate = true},
+               [](TlsPeer& self) { self.send("hello"); });
   auto stream = connect(peer, "mail.example.org", settings);
   ASSERT_TRUE(stream) << stream.error().what;
   std::array<char, 16> buffer{};

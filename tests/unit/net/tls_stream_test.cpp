@@ -120,7 +120,9 @@ TEST_F(TlsStreams, AStopWhileWaitingLeavesTheStreamUsable) {
   });
   auto stream = connect(peer);
   std::stop_source stop;
-  auto waiting = std::async(std::launch::async, [&] { return stream->wait_readable({stop.get_token(), Deadline::max()}); });
+  auto waiting = std::async(std::launch::async, [&] {
+    return stream->wait_readable({stop.get_token(), Deadline::max()});
+  });
   stop.request_stop();
   const auto waited = waiting.get();
   ASSERT_FALSE(waited);
@@ -172,7 +174,9 @@ class TlsHandshake : public ::testing::Test {
   void TearDown() override {
     if (pair_[1] >= 0) ::close(pair_[1]);
   }
-  void say(const std::string& text) { ASSERT_EQ(::write(pair_[1], text.data(), text.size()), static_cast<ssize_t>(text.size())); }
+  void say(const std::string& text) {
+    ASSERT_EQ(::write(pair_[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
   Error outcome(const CallContext& context) {
     auto stream = start_tls(adopt_descriptor(pair_[0]), "mail.example.org", {}, context);
     return stream ? Error{0, Scope::request, Retry::never, "succeeded"} : stream.error();
