@@ -11,10 +11,6 @@ namespace {
 /// The end of every open range: `*` would match the last message even when its UID lies below the range.
 constexpr Uid highest_uid{UINT32_MAX};
 
-UnixTime unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 Uid after(Uid uid) { return Uid{uid.value == UINT32_MAX ? UINT32_MAX : uid.value + 1}; }
 
 bool has_condstore(const imap::Session& session) {
