@@ -1,7 +1,8 @@
 // The wire limit: how long one UID FETCH takes for a client that only counts octets, on the transport imapfs uses. Prints JSON.
 //
-//   wire_count --host=H --port=N --user=U --password-file=F [--ca-file=F | --plain] [--mailbox=INBOX] [--uids=1:4294967295]
-//              [--bodies | --fields="DATE FROM SUBJECT MESSAGE-ID" | --items="UID FLAGS"] [--repeat=3]
+//   wire_count --host=H --port=N --user=U --password-file=F [--ca-file=F | --plain] [--compress] [--mailbox=INBOX]
+//              [--uids=1:4294967295] [--repeat=3]
+//              [--bodies | --fields="DATE FROM SUBJECT MESSAGE-ID" | --items="UID FLAGS"]
 
 #include <array>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/response_scanner.hpp"
+#include "imapfs/imap/transport.hpp"
 #include "imapfs/net/tls_stream.hpp"
 
 namespace imapfs::bench {
@@ -80,23 +82,29 @@ class Connection {
   Result<ResponseScanner> run(const std::string& command) {
     const auto context = CallContext::within(patience);
     const std::string tag = "w" + std::to_string(++commands_);
-    IMAPFS_TRY(stream_->write(tag + " " + command + "\r\n", context));
+    IMAPFS_TRY(transport_->write(tag + " " + command + "\r\n", context));
     ResponseScanner scanner(tag);
     for (;;) {
-      const auto size = IMAPFS_TRY(stream_->read(buffer_, context));
-      if (size == 0) return fail(ECONNRESET, "the server closed the connection");
+      const auto size = IMAPFS_TRY(transport_->read(buffer_, context));
       if (scanner.feed(std::span(buffer_).first(size))) break;
     }
     if (!scanner.ok()) return fail(EPROTO, "{}", scanner.answer());
     return scanner;
   }
 
-  [[nodiscard]] std::string transport() const { return stream_->description(); }
+  /// Every octet from here on is counted as it is before DEFLATE. The server waits for the next command, so nothing was read ahead.
+  Result<void> start_compression() {
+    IMAPFS_TRY(run("COMPRESS DEFLATE"));
+    return transport_->start_compression({});
+  }
+
+  [[nodiscard]] std::string transport() const { return transport_->description(); }
 
  private:
-  explicit Connection(std::unique_ptr<net::ByteStream> stream) : stream_(std::move(stream)), buffer_(64 * 1024) {}
+  explicit Connection(std::unique_ptr<net::ByteStream> stream)
+      : transport_(std::make_unique<imap::Transport>(std::move(stream))), buffer_(64 * 1024) {}
 
-  std::unique_ptr<net::ByteStream> stream_;
+  std::unique_ptr<imap::Transport> transport_;
   std::vector<char> buffer_;
   int commands_ = 0;
 };
@@ -105,6 +113,7 @@ Result<nlohmann::json> measure(const Options& options) {
   auto connection = IMAPFS_TRY(Connection::open(options));
   const auto password = IMAPFS_TRY(read_password(options.at("password-file")));
   IMAPFS_TRY(connection.run("LOGIN " + quoted_string(options.at("user")) + " " + quoted_string(password)));
+  if (options.contains("compress")) IMAPFS_TRY(connection.start_compression());
   IMAPFS_TRY(connection.run("EXAMINE " + quoted_string(options.at("mailbox"))));
   const auto command = "UID FETCH " + options.at("uids") + " (" + items(options) + ")";
   auto runs = nlohmann::json::array();
