@@ -237,7 +237,7 @@ std::vector<OptionRow> behaviour_rows() {
       row(Group::behaviour, "no-watch", "", set_flag<&Options::watch, false>, "look for new mail only on access"),
       row(Group::behaviour, "idle", "SECONDS", set_seconds<&Options::idle, 30, 1740>,
           "renew a waiting connection after this time (default: 540)"),
-      row(Group::behaviour, "poll", "SECONDS", set_seconds<&Options::poll, 5, 86400>,
+      row(Group::behaviour, "poll", "SECONDS", set_seconds<&Options::poll, 1, 86400>,
           "without IDLE: look for new mail this often (default: 60)"),
       row(Group::behaviour, "cache-dir", "DIRECTORY", set_cache_directory,
           "keep the cache here (default: $XDG_CACHE_HOME/imapfs)"),

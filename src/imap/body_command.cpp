@@ -114,23 +114,27 @@ Result<void> EtpanSession::run_body_fetch(const CommandLine& line, BodyFetch& fe
 Result<void> EtpanSession::fetch_body(Uid uid, std::optional<OctetRange> range, BodySink& sink,
                                       const CallContext& context) {
   if (range && range->length == 0) return fail(EINVAL, "empty range");
-  BodyFetch fetch(uid);
-  fetch.add(range, sink);
-  auto line = command("UID FETCH");
-  line.word(fmt::format("{} (UID {})", uid.value, section_item(range)));
-  return run_body_fetch(line, fetch, context);
+  return with_current_view(context, [&]() -> Result<void> {
+    BodyFetch fetch(uid);
+    fetch.add(range, sink);
+    auto line = command("UID FETCH");
+    line.word(fmt::format("{} (UID {})", uid.value, section_item(range)));
+    return run_body_fetch(line, fetch, context);
+  });
 }
 
 Result<void> EtpanSession::fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail,
                                                BodySink& head_sink, BodySink& tail_sink, const CallContext& context) {
   if (head_length == 0 || tail.length == 0 || tail.offset == 0) return fail(EINVAL, "empty range");
   const OctetRange head{0, head_length};
-  BodyFetch fetch(uid);
-  fetch.add(head, head_sink);
-  fetch.add(tail, tail_sink);
-  auto line = command("UID FETCH");
-  line.word(fmt::format("{} (UID {} {})", uid.value, section_item(head), section_item(tail)));
-  return run_body_fetch(line, fetch, context);
+  return with_current_view(context, [&]() -> Result<void> {
+    BodyFetch fetch(uid);
+    fetch.add(head, head_sink);
+    fetch.add(tail, tail_sink);
+    auto line = command("UID FETCH");
+    line.word(fmt::format("{} (UID {} {})", uid.value, section_item(head), section_item(tail)));
+    return run_body_fetch(line, fetch, context);
+  });
 }
 
 }  // namespace imapfs::imap

@@ -155,6 +155,7 @@ Result<Answer> CommandChannel::run(const CommandLine& command, const UntaggedHan
                                    const CallContext& context) {
   IMAPFS_TRY(usable());
   IMAPFS_TRY(command.check());
+  IMAPFS_TRY(context.check());  // before anything is sent, giving up costs nothing
   const auto tag = begin(context);
   auto answer = IMAPFS_TRY(send(command, tag, handler, context));
   while (!answer) {

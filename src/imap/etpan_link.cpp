@@ -90,6 +90,7 @@ Result<Answer> EtpanLink::call(const Command& command, const CallContext& contex
                                const std::function<int(mailimap*)>& function) {
   IMAPFS_TRY(channel_.usable());
   if (imap_ == nullptr) return fail(EIO, Scope::session, Retry::now, "not connected");
+  IMAPFS_TRY(context.check());  // before anything is sent, giving up costs nothing
   command_ = &command;
   context_ = context;
   pending_.clear();

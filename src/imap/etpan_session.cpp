@@ -74,6 +74,14 @@ Result<std::vector<Namespace>> EtpanSession::namespaces(const CallContext& conte
   return result;
 }
 
+Result<void> EtpanSession::with_current_view(const CallContext& context,
+                                             const std::function<Result<void>()>& attempt) {
+  auto outcome = attempt();
+  if (outcome || outcome.error().errnum != ENOENT || outcome.error().scope != Scope::message) return outcome;
+  IMAPFS_TRY(noop(context));
+  return attempt();
+}
+
 Result<void> EtpanSession::noop(const CallContext& context) {
   const EtpanLink::Command noop_command{"NOOP", {}, false};
   IMAPFS_TRY(connection_->link.call(noop_command, context, mailimap_noop));

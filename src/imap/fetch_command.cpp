@@ -46,11 +46,28 @@ bool answers(const FetchRow& row, bool named_listing_item, const Session::FetchR
 Result<void> EtpanSession::fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                                  const CallContext& context) {
   if (request.uids.empty()) return {};
+  const bool one_message = request.uids.count() == 1 && !request.changed_since;
+  if (!one_message) {
+    IMAPFS_TRY(fetch_rows(request, rows, context));
+    return {};
+  }
+  const auto found = with_current_view(context, [&]() -> Result<void> {
+    if (IMAPFS_TRY(fetch_rows(request, rows, context)) > 0) return {};
+    return fail(ENOENT, Scope::message, Retry::never, "the server has no such message");
+  });
+  if (!found && found.error().scope != Scope::message) return found;
+  return {};
+}
+
+Result<std::uint64_t> EtpanSession::fetch_rows(const FetchRequest& request,
+                                               const std::function<void(const FetchRow&)>& rows,
+                                               const CallContext& context) {
   auto line = command("UID FETCH");
   line.word(request.uids.to_string()).word(IMAPFS_TRY(items_text(request.items)));
   if (request.changed_since) line.word(fmt::format("(CHANGEDSINCE {})", request.changed_since->value));
   auto& channel = connection_->channel;
   std::uint64_t headers = 0;
+  std::uint64_t count = 0;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (!response.is("FETCH") || !response.number) return false;
     const auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
@@ -59,13 +76,14 @@ Result<void> EtpanSession::fetch(const FetchRequest& request, const std::functio
       return true;
     }
     if (row.header_block.data() != nullptr) ++headers;
+    ++count;
     rows(row);
     return true;
   };
   auto outcome = channel.run(line, handler, context);
   telemetry::counters().headers_fetched.fetch_add(headers, std::memory_order_relaxed);
   if (!outcome) return fail(std::move(outcome).error());
-  return {};
+  return count;
 }
 
 Result<std::string> EtpanSession::fetch_header_fields(Uid uid, const std::vector<std::string>& fields,

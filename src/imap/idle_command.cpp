@@ -7,6 +7,8 @@ namespace {
 
 constexpr auto answer_patience = std::chrono::seconds(30);  // for DONE's answer while nobody is waiting to stop
 constexpr auto stop_patience = std::chrono::seconds(2);     // and when somebody is
+/// For the rest of a response of which something has come. No stop ends it earlier: half a response cannot be taken up again.
+constexpr auto response_patience = std::chrono::seconds(10);
 
 enum class Wake : std::uint8_t { data, renewal, deadline, stopped };
 
@@ -21,6 +23,99 @@ Result<Wake> wait_for_data(ResponseReader& reader, Deadline renewal, const CallC
   return fail(std::move(error));
 }
 
+/// How far a dialogue has come: `answered` when the server ended it by its tagged answer.
+enum class Phase : std::uint8_t { idling, stopped, answered };
+
+/// Waits for an answer that the session needs to go on: a stop shortens the patience, and does not end it.
+class AnswerWait {
+ public:
+  AnswerWait(const CallContext& context, SteadyClock::duration patience)
+      : waiting_{context.stop, std::min(context.deadline, SteadyClock::now() + patience)} {}
+  [[nodiscard]] bool stopped() const { return stopped_; }
+
+  /// The next response. The channel is broken if none comes.
+  Result<Response> next(CommandChannel& channel) {
+    while (true) {
+      auto woken = wait_for_data(channel.reader(), Deadline::max(), waiting_);
+      if (!woken) return fail(channel.broken_by(std::move(woken).error()));
+      if (*woken == Wake::data) break;
+      if (*woken != Wake::stopped) {
+        return fail(channel.broken_by(Error{stopped_ ? EINTR : ETIMEDOUT, Scope::session,
+                                            stopped_ ? Retry::never : Retry::later, "IDLE was not answered"}));
+      }
+      stopped_ = true;
+      waiting_ = CallContext{{}, std::min(waiting_.deadline, SteadyClock::now() + stop_patience)};
+    }
+    channel.set_context(CallContext::within(stopped_ ? stop_patience : response_patience));
+    return channel.next_response();
+  }
+
+ private:
+  CallContext waiting_;
+  bool stopped_ = false;
+};
+
+/// Takes what is no tagged answer.
+Result<void> take_other(CommandChannel& channel, const Response& response) {
+  if (response.kind == Response::Kind::untagged) return channel.take_untagged(response, nullptr);
+  if (auto finished = channel.reader().finish(); !finished) return fail(channel.broken_by(std::move(finished).error()));
+  return {};
+}
+
+Result<void> take_answer(CommandChannel& channel, const Response& response) {
+  const auto answer = IMAPFS_TRY(channel.tagged_answer(response));
+  if (answer.kind != Answer::Kind::ok) return fail(channel.broken_by(error_from_answer("IDLE", answer)));
+  return {};
+}
+
+/// Everything up to the continuation, or to a refusal. News may precede it. A stop waits for it, because DONE may not be
+/// sent before.
+Result<Phase> await_continuation(CommandChannel& channel, const CallContext& context) {
+  AnswerWait wait(context, answer_patience);
+  while (true) {
+    const auto response = IMAPFS_TRY(wait.next(channel));
+    if (response.kind == Response::Kind::tagged) {
+      IMAPFS_TRY(take_answer(channel, response));
+      return Phase::answered;
+    }
+    IMAPFS_TRY(take_other(channel, response));
+    if (response.kind == Response::Kind::continuation) return wait.stopped() ? Phase::stopped : Phase::idling;
+  }
+}
+
+/// DONE, and everything up to its answer.
+Result<void> finish_idle(CommandChannel& channel, const std::stop_token& stop) {
+  const auto sending = CallContext::within(stop.stop_requested() ? stop_patience : answer_patience);
+  channel.set_context(sending);
+  IMAPFS_TRY(channel.write("DONE\r\n", sending));
+  AnswerWait wait(CallContext{stop, Deadline::max()}, answer_patience);
+  while (true) {
+    const auto response = IMAPFS_TRY(wait.next(channel));
+    if (response.kind == Response::Kind::tagged) return take_answer(channel, response);
+    IMAPFS_TRY(take_other(channel, response));
+  }
+}
+
+/// Delivers news until there was some and no more is at hand, or there is another reason to end.
+Result<Phase> deliver_news(CommandChannel& channel, std::uint64_t before, Deadline renewal, const CallContext& context,
+                           Wake& wake) {
+  auto& reader = channel.reader();
+  while (channel.delivered() == before || reader.has_buffered()) {
+    auto woken = wait_for_data(reader, renewal, context);
+    if (!woken) return fail(channel.broken_by(std::move(woken).error()));
+    wake = *woken;
+    if (wake != Wake::data) break;
+    channel.set_context(CallContext::within(response_patience));
+    const auto response = IMAPFS_TRY(channel.next_response());
+    if (response.kind == Response::Kind::tagged) {  // the server ended IDLE by itself
+      IMAPFS_TRY(take_answer(channel, response));
+      return Phase::answered;
+    }
+    IMAPFS_TRY(take_other(channel, response));
+  }
+  return Phase::idling;
+}
+
 }  // namespace
 
 Result<IdleEnd> EtpanSession::idle(std::chrono::seconds renew_after, const CallContext& context) {
@@ -28,63 +123,25 @@ Result<IdleEnd> EtpanSession::idle(std::chrono::seconds renew_after, const CallC
   if (selected_.empty()) return fail(EINVAL, "IDLE needs a selected mailbox");
   auto& channel = connection_->channel;
   IMAPFS_TRY(channel.usable());
+  IMAPFS_TRY(context.check());
   const auto renewal = SteadyClock::now() + renew_after;
   const auto before = channel.delivered();
-  const auto tag = channel.begin(context);
-  IMAPFS_TRY(channel.write(tag + " IDLE\r\n", context));
+  // Without the stop: a command that was sent by half costs the session.
+  const CallContext sending{{}, std::min(context.deadline, SteadyClock::now() + answer_patience)};
+  const auto tag = channel.begin(sending);
+  IMAPFS_TRY(channel.write(tag + " IDLE\r\n", sending));
 
-  // News may precede the continuation: it is delivered like any other.
-  const auto started = IMAPFS_TRY(channel.next_event(nullptr));
-  if (started.kind == Response::Kind::tagged) {
-    const auto answer = IMAPFS_TRY(channel.tagged_answer(started));
-    if (answer.kind != Answer::Kind::ok) return fail(channel.broken_by(error_from_answer("IDLE", answer)));
-    return channel.delivered() != before ? IdleEnd::event : IdleEnd::renewal_due;
+  const auto ended = [&] { return channel.delivered() != before ? IdleEnd::event : IdleEnd::renewal_due; };
+  const auto started = IMAPFS_TRY(await_continuation(channel, context));
+  if (started == Phase::answered) return ended();
+  auto wake = started == Phase::stopped ? Wake::stopped : Wake::data;
+  if (wake == Wake::data && IMAPFS_TRY(deliver_news(channel, before, renewal, context, wake)) == Phase::answered) {
+    return ended();
   }
-  auto& reader = channel.reader();
-  if (auto finished = reader.finish(); !finished) return fail(channel.broken_by(std::move(finished).error()));
-
-  auto wake = Wake::data;
-  while (channel.delivered() == before || reader.has_buffered()) {
-    auto woken = wait_for_data(reader, renewal, context);
-    if (!woken) return fail(channel.broken_by(std::move(woken).error()));
-    wake = *woken;
-    if (wake != Wake::data) break;
-    const auto response = IMAPFS_TRY(channel.next_response());
-    if (response.kind == Response::Kind::tagged) {  // the server ended IDLE by itself
-      const auto answer = IMAPFS_TRY(channel.tagged_answer(response));
-      if (answer.kind != Answer::Kind::ok) return fail(channel.broken_by(error_from_answer("IDLE", answer)));
-      return channel.delivered() != before ? IdleEnd::event : IdleEnd::renewal_due;
-    }
-    if (response.kind == Response::Kind::untagged) {
-      IMAPFS_TRY(channel.take_untagged(response, nullptr));
-    } else if (auto finished = reader.finish(); !finished) {
-      return fail(channel.broken_by(std::move(finished).error()));
-    }
-  }
-  const bool stopped = wake == Wake::stopped;
-  const auto patience = stopped ? stop_patience : answer_patience;
-  IMAPFS_TRY(finish_idle(CallContext::within(patience, stopped ? std::stop_token() : context.stop)));
-  if (stopped) return fail(EINTR, "IDLE was stopped");
+  IMAPFS_TRY(finish_idle(channel, context.stop));
+  if (wake == Wake::stopped) return fail(EINTR, "IDLE was stopped");
   if (wake == Wake::deadline) return fail(ETIMEDOUT, "IDLE reached its deadline");
-  return channel.delivered() != before ? IdleEnd::event : IdleEnd::renewal_due;
-}
-
-/// DONE, and everything up to its answer.
-Result<void> EtpanSession::finish_idle(const CallContext& context) {
-  auto& channel = connection_->channel;
-  channel.set_context(context);
-  IMAPFS_TRY(channel.write("DONE\r\n", context));
-  while (true) {
-    const auto response = IMAPFS_TRY(channel.next_event(nullptr));
-    if (response.kind == Response::Kind::tagged) {
-      const auto answer = IMAPFS_TRY(channel.tagged_answer(response));
-      if (answer.kind == Answer::Kind::ok) return {};
-      return fail(channel.broken_by(error_from_answer("IDLE", answer)));
-    }
-    if (auto finished = channel.reader().finish(); !finished) {
-      return fail(channel.broken_by(std::move(finished).error()));
-    }
-  }
+  return ended();
 }
 
 Result<void> EtpanSession::notify_personal(const CallContext& context) {

@@ -130,9 +130,11 @@ Result<void> LoginDialogue::start_tls() {
   return know_capabilities();
 }
 
-/// Some servers refuse SELECT to clients that did not introduce themselves, so ID is always sent where it is known.
+/// Some servers refuse SELECT to clients that did not introduce themselves, so ID is always sent where it is known, and to
+/// those servers even if they do not announce it.
 Result<void> LoginDialogue::identify() {
-  if (!capabilities_.has("ID")) return {};
+  const auto so_far = make_traits(greeting_, capabilities_, {}, settings_.quirks);
+  if (!capabilities_.has("ID") && !so_far.has(Quirk::id_before_select)) return {};
   id_ = IMAPFS_TRY(exchange_id(*connection_, context_));
   return {};
 }
@@ -151,7 +153,10 @@ Result<void> LoginDialogue::compress(const ServerTraits& traits) {
 }
 
 Result<void> LoginDialogue::enable(ServerTraits& traits) {
-  if (!traits.has("ENABLE")) return {};
+  if (!traits.has("ENABLE")) {
+    traits.capabilities.remove("QRESYNC");
+    return {};
+  }
   std::vector<std::string> wanted;
   for (const auto* word : {"QRESYNC", "CONDSTORE", "UTF8=ACCEPT"}) {
     if (traits.has(word)) wanted.emplace_back(word);

@@ -81,6 +81,7 @@ Result<SelectedMailbox> EtpanSession::select(const SelectRequest& request, const
   } else if (has("CONDSTORE")) {
     line.word("(CONDSTORE)");  // Dovecot reports no HIGHESTMODSEQ before a client asked for it
   }
+  IMAPFS_TRY(context.check());
   // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
   selected_.clear();
   const auto answer = IMAPFS_TRY(connection_->channel.run(

@@ -182,6 +182,9 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   request.key = {identity.name, mailbox->replica.table()->uid_validity(), meta.uid};
   request.size = meta.size;
   request.size_is_exact = meta.size_is_exact;
+  request.is_current = [mailbox, validity = request.key.uid_validity] {
+    return mailbox->replica.table()->uid_validity() == validity;
+  };
   fetcher_->open(request, [this, mailbox, meta, done](Result<std::shared_ptr<Body>> body) {
     if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
       message_is_gone(mailbox, meta.uid);

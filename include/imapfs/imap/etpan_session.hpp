@@ -61,9 +61,14 @@ class EtpanSession final : public Session {
   [[nodiscard]] std::string decoded(const WireName& name) const;
   Result<std::vector<ListedMailbox>> list_with(const CommandLine& command, const WireName& reference,
                                                const CallContext& context);
+  /// A server renews a session's view of its mailbox only between commands (RFC 9051 §5.5), so a message that another session has told us of
+  /// may be unknown here. When `attempt` fails with ENOENT of a message, NOOP renews the view and `attempt` runs once more.
+  Result<void> with_current_view(const CallContext& context, const std::function<Result<void>()>& attempt);
+  /// The number of rows.
+  Result<std::uint64_t> fetch_rows(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
+                                   const CallContext& context);
   class BodyFetch;
   Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
-  Result<void> finish_idle(const CallContext& context);
 
   std::unique_ptr<Connection> connection_;
   Login login_;
