@@ -88,7 +88,8 @@ Result<std::vector<ListedMailbox>> EtpanSession::list(const WireName& wire_refer
   plain.string("").string(wire_reference + "*");
   IMAPFS_TRY(plain.check());
   const bool extended = has("LIST-EXTENDED") || has("IMAP4REV2");
-  if (list_return_failed_ || login_.traits.has(Quirk::no_list_return) || (!extended && !has("LIST-STATUS"))) return list_with(plain, wire_reference, context);
+  const bool unusable = list_return_failed_ || login_.traits.has(Quirk::no_list_return);
+  if (unusable || (!extended && !has("LIST-STATUS"))) return list_with(plain, wire_reference, context);
 
   std::string options;
   if (extended) options += " SUBSCRIBED CHILDREN";

@@ -59,7 +59,26 @@ TEST(Idle, IsRenewedWhenItIsDue) {
   EXPECT_EQ(*end, IdleEnd::renewal_due);
 }
 
-TEST(Idle, StoppedFromOutsideLeavesTheSessionUsable) {
+/// Stops when the server has received a line with `text`.
+class Stopper {
+ public:
+  Stopper(ScriptedServer& server, std::string text)
+      : thread_([this, &server, text = std::move(text)](const std::stop_token& end) {
+          while (!end.stop_requested()) {
+            const auto lines = server.received();
+            if (!lines.empty() && lines.back().find(text) != std::string::npos) break;
+            std::this_thread::yield();
+          }
+          source_.request_stop();
+        }) {}
+  [[nodiscard]] CallContext context() const { return CallContext::within(std::chrono::seconds(20), source_.get_token()); }
+
+ private:
+  std::stop_source source_;
+  std::jthread thread_;
+};
+
+TEST(Idle, StoppedWhileItWaitsLeavesTheSessionUsable) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 IDLE")
       .answer("EXAMINE", "")
@@ -71,16 +90,78 @@ TEST(Idle, StoppedFromOutsideLeavesTheSessionUsable) {
   NotingListener listener;
   const auto session = idling_session(server, listener);
   ASSERT_NE(session, nullptr);
-  std::stop_source stop;
-  std::jthread stopper([&] {
-    while (server.received().empty() || server.received().back().find("IDLE") == std::string::npos) std::this_thread::yield();
-    stop.request_stop();
-  });
-  const auto end = session->idle(long_renewal, CallContext::within(std::chrono::seconds(20), stop.get_token()));
+  const Stopper stopper(server, "IDLE");
+  const auto end = session->idle(long_renewal, stopper.context());
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().errnum, EINTR);
-  // A stop that came before the continuation costs the session; after it, none.
-  EXPECT_EQ(session->noop(patient()).has_value(), end.error().scope == Scope::request);
+  EXPECT_EQ(end.error().scope, Scope::request);
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+TEST(Idle, StoppedBeforeItBeganSendsNothing) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").answer("NOOP", "");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  std::stop_source stop;
+  stop.request_stop();
+  const auto end = session->idle(long_renewal, CallContext{stop.get_token(), Deadline::max()});
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, EINTR);
+  EXPECT_EQ(end.error().scope, Scope::request);
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+TEST(Idle, StoppedBetweenTheCommandAndTheContinuationLeavesTheSessionUsable) {
+  ScriptedServer server;
+  std::stop_source stop;
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .call([&] { stop.request_stop(); })
+      .send("* 3 EXISTS\r\n+ idling\r\n")
+      .expect_bare("DONE")
+      .send("{tag} OK\r\n")
+      .answer("NOOP", "");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(long_renewal, CallContext{stop.get_token(), Deadline::max()});
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, EINTR);
+  EXPECT_EQ(end.error().scope, Scope::request);
+  EXPECT_EQ(listener.notes, std::vector<std::string>{"exists 3"});
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+TEST(Idle, StoppedAServerThatDoesNotAnswerDoneIsGivenUpAfterTwoSeconds) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").send("+ \r\n").expect_bare("DONE");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const Stopper stopper(server, "IDLE");
+  const auto began = SteadyClock::now();
+  const auto end = session->idle(long_renewal, stopper.context());
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, EINTR);
+  EXPECT_EQ(end.error().scope, Scope::session);
+  EXPECT_GE(SteadyClock::now() - began, std::chrono::milliseconds(1900));
+  EXPECT_LT(SteadyClock::now() - began, std::chrono::seconds(10));
+  EXPECT_EQ(server.received().back(), "DONE");
+}
+
+TEST(Idle, AServerThatSendsNoContinuationEndsAtTheDeadline) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(long_renewal, CallContext::within(std::chrono::milliseconds(50)));
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, ETIMEDOUT);
+  EXPECT_EQ(end.error().scope, Scope::session);
 }
 
 TEST(Idle, AServerThatHangsUpHasDeliveredItsNewsFirst) {

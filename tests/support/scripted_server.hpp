@@ -16,8 +16,10 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "imapfs/imap/deflate_codec.hpp"
 #include "imapfs/net/tls_stream.hpp"
 
 namespace imapfs::test {
@@ -64,6 +66,23 @@ class ScriptedServer {
   /// expect(), then untagged lines, then the tagged answer.
   ScriptedServer& answer(std::string part, std::string untagged, std::string answer = "OK done") {
     return expect(std::move(part)).send(std::move(untagged) + "{tag} " + std::move(answer) + "\r\n");
+  }
+  /// Runs `action` on the server's thread.
+  ScriptedServer& call(std::function<void()> action) {
+    steps_.push_back([action = std::move(action)] {
+      action();
+      return true;
+    });
+    return *this;
+  }
+  /// From here on both directions are raw DEFLATE (RFC 4978).
+  ScriptedServer& compress() {
+    steps_.push_back([this] {
+      codec_ = std::make_unique<imap::DeflateCodec>();
+      codec_->feed(std::exchange(input_, {}));
+      return codec_->valid();
+    });
+    return *this;
   }
   /// Ends the connection.
   ScriptedServer& hang_up() {
@@ -118,6 +137,11 @@ class ScriptedServer {
     return text;
   }
   bool write_all(std::string_view text) {
+    if (!codec_) return write_raw(text);
+    const auto compressed = codec_->compress(text);
+    return compressed && write_raw(*compressed);
+  }
+  bool write_raw(std::string_view text) {
     while (!text.empty()) {
       const auto written = ::send(ends_[1], text.data(), text.size(), MSG_NOSIGNAL);
       if (written < 0 && errno == EINTR) continue;
@@ -136,12 +160,27 @@ class ScriptedServer {
         received_.push_back(line);
         return true;
       }
-      std::array<char, 4096> buffer;
-      const auto got = ::recv(ends_[1], buffer.data(), buffer.size(), 0);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return false;
-      input_.append(buffer.data(), static_cast<std::size_t>(got));
+      if (!read_more()) return false;
     }
+  }
+  bool read_more() {
+    std::array<char, 4096> buffer;
+    if (codec_) {
+      const auto plain = codec_->decompress(buffer);
+      if (!plain) return false;
+      input_.append(buffer.data(), *plain);
+      if (*plain > 0) return true;
+    }
+    auto got = ::recv(ends_[1], buffer.data(), buffer.size(), 0);
+    while (got < 0 && errno == EINTR) got = ::recv(ends_[1], buffer.data(), buffer.size(), 0);
+    if (got <= 0) return false;
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+    if (codec_) {
+      codec_->feed(bytes);
+    } else {
+      input_.append(bytes);
+    }
+    return true;
   }
   bool expect_line(const std::string& part, bool command) {
     std::string line;
@@ -164,6 +203,7 @@ class ScriptedServer {
   std::thread thread_;
   std::string tag_;    // script thread only
   std::string input_;  // script thread only
+  std::unique_ptr<imap::DeflateCodec> codec_;  // script thread only
   std::mutex mutex_;
   std::string complaint_;
   std::vector<std::string> received_;
