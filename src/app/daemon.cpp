@@ -97,8 +97,9 @@ class Daemon::Implementation {
     // Whatever this process creates (cache, log) is for its owner only; modes in the mount come from the option umask=.
     ::umask(077);
     mime::initialise_mime();
-    open_stores();
+    if (options_.cache) open_account_directory();
     IMAPFS_TRY(telemetry::configure(log_settings(options_, directory_ ? directory_->path : "")));
+    open_stores();
     scheduler_ = std::make_unique<Scheduler>();
     IMAPFS_TRY(start_engine());
     IMAPFS_TRY(start_mount());
@@ -145,7 +146,9 @@ class Daemon::Implementation {
   }
 
   void open_stores() {
-    if (options_.cache) open_account_directory();
+    if (!cache_problem_.empty()) telemetry::warning("{}", cache_problem_);
+    if (directory_ && directory_->private_copy)
+      telemetry::warning("the account is mounted already; this mount has a cache of its own, {}", directory_->path);
     metadata_ = directory_ ? store::MetadataStore::open(directory_->path) : store::MetadataStore::none();
     store::MessageCache::Settings settings;
     settings.directory = directory_ ? directory_->path : "";
@@ -167,9 +170,6 @@ class Daemon::Implementation {
   }
 
   Result<void> start_engine() {
-    if (!cache_problem_.empty()) telemetry::warning("{}", cache_problem_);
-    if (directory_ && directory_->private_copy)
-      telemetry::warning("the account is mounted already; this mount has a cache of its own, {}", directory_->path);
     const auto context = CallContext::within(options_.timeout);
     const imap::SessionFactory factory = [settings = account_settings(options_, password_)](const CallContext& call) {
       return imap::open_session(settings, call);

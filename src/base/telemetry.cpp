@@ -38,18 +38,22 @@ Guarded<std::deque<std::pair<std::int64_t, std::string>>>& error_memory() {
   return memory;
 }
 
-std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
+// UTC, so that lines of daemon and server compare; the thread's id as in ps -L and /proc.
+constexpr const char* daemon_pattern = "%Y-%m-%dT%H:%M:%S.%eZ %l [%t] %v";
+/// Before configure() the reader is somebody at a prompt.
+constexpr const char* command_pattern = "imapfs: %l: %v";
+
+std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink, const char* pattern) {
   auto logger = std::make_shared<spdlog::logger>("imapfs", std::move(sink));
   logger->set_level(spdlog::level::trace);  // filtered here, before formatting
   logger->flush_on(spdlog::level::info);
-  // UTC, so that lines of daemon and server compare; the thread's id as in ps -L and /proc.
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l [%t] %v",
-                                                                    spdlog::pattern_time_type::utc));
+  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
   return logger;
 }
 
 Guarded<std::shared_ptr<spdlog::logger>>& logger_slot() {
-  static Guarded<std::shared_ptr<spdlog::logger>> slot(make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  static Guarded<std::shared_ptr<spdlog::logger>> slot(
+      make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), command_pattern));
   return slot;
 }
 
@@ -161,7 +165,7 @@ Result<std::array<bool, category_count>> parse_categories(std::string_view text)
 }
 
 Result<void> configure(const LogSettings& settings) {
-  auto logger = make_logger(IMAPFS_TRY(make_sink(settings)));
+  auto logger = make_logger(IMAPFS_TRY(make_sink(settings)), daemon_pattern);
   logger_slot().with_lock([&](auto& slot) { slot = std::move(logger); });
   current_level.store(settings.level, std::memory_order_relaxed);
   for (std::size_t index = 0; index < category_count; ++index)

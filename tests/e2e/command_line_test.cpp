@@ -101,7 +101,7 @@ TEST_F(CommandLine, GoesWithoutTlsOnLoopbackOnlyWhenAsked) {
 }
 
 TEST_F(CommandLine, RefusesAHostThatDoesNotAnswer) {
-  expect_refused("imaps://anna@localhost:1 " + mountpoint() + " --password-file=/etc/hostname", {"localhost", "refused"});
+  expect_refused("imaps://anna@localhost:1 " + mountpoint() + " --password-command='echo x'", {"localhost", "refused"});
 }
 
 TEST_F(CommandLine, RefusesAMissingMountpoint) {

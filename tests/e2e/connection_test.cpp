@@ -70,15 +70,14 @@ TEST_F(Connection, AMountWithoutTheServerIsRefusedWithAReasonUnlessItIsCached) {
 
 TEST_F(Connection, AnInterruptedReaderEndsAtOnce) {
   run("ls -l INBOX > /dev/null");
-  // Frozen, not gone: the connection stands and nothing is answered.
-  shell("pkill -STOP -f " + dovecot().directory() + "; pkill -STOP -u nobody imap; true");
+  dovecot().freeze();
   BackgroundCommand reader("cat " + shell_quote(mount().path("INBOX")) + "/*never-read*");
   EXPECT_TRUE(eventually([&] { return mount().run("grep -q OPEN .imapfs/requests || grep -q open .imapfs/requests").status == 0; }));
   const auto started = Clock::now();
   reader.signal(SIGINT);
   EXPECT_EQ(reader.wait(4), 128 + SIGINT);
   EXPECT_LT(Clock::now() - started, std::chrono::seconds(1));
-  shell("pkill -CONT -f " + dovecot().directory() + "; pkill -CONT -u nobody imap; true");
+  dovecot().thaw();
 }
 
 }  // namespace

@@ -3,11 +3,14 @@
 namespace imapfs::imap::test {
 namespace {
 
-/// A session with INBOX selected whose next command is answered by `untagged`.
+/// A session with INBOX selected whose next command is answered by `untagged`, and, where it
+/// asks again after a NOOP, by `then`.
 class Fetching {
  public:
-  explicit Fetching(const std::string& untagged, const std::string& answer = "OK done") {
+  explicit Fetching(const std::string& untagged, const std::string& answer = "OK done",
+                    const std::optional<std::string>& then = {}) {
     server.log_in("IMAP4rev1 CONDSTORE").answer("EXAMINE", "").answer("UID FETCH", untagged, answer).answer("NOOP", "");
+    if (then) server.answer("UID FETCH", *then, answer).answer("NOOP", "");
     session = logged_in(server);
     if (session == nullptr) return;
     session->set_listener(&listener);
@@ -134,13 +137,19 @@ TEST(FetchBody, QuotedAndEmptyBodiesAreBodies) {
 
 TEST(FetchBody, NilOrNothingMeansTheMessageIsGone) {
   for (const auto* answer : {"* 1 FETCH (UID 5 BODY[] NIL)\r\n", "", "* 1 FETCH (UID 5 FLAGS (\\Seen))\r\n"}) {
-    Fetching fetching(answer);
+    Fetching fetching(answer, "OK done", answer);
     const auto outcome = fetching.session->fetch_body(Uid{5}, {}, fetching.sink, patient());
     ASSERT_FALSE(outcome) << answer;
     EXPECT_EQ(outcome.error().errnum, ENOENT);
     EXPECT_EQ(outcome.error().scope, Scope::message);
     EXPECT_EQ(fetching.sink.begun, 0);
   }
+}
+
+TEST(FetchBody, IsThereOnceTheSessionsViewIsRenewed) {
+  Fetching fetching("", "OK done", "* 1 FETCH (UID 5 BODY[] {2}\r\nok)\r\n");
+  ASSERT_TRUE(fetching.session->fetch_body(Uid{5}, {}, fetching.sink, patient()));
+  EXPECT_EQ(fetching.sink.announced, 2u);
 }
 
 TEST(FetchBody, OfAnotherMessageIsRefusedWhicheverWayItIsLabelled) {
@@ -179,7 +188,8 @@ TEST(FetchBody, ARangeMayBeLabelledByItsStartOrInFull) {
 }
 
 TEST(FetchBody, ARangeOtherThanTheOneAskedForIsNotTaken) {
-  Fetching other("* 1 FETCH (UID 5 BODY[]<0> {3}\r\nabc)\r\n");
+  const std::string beginning = "* 1 FETCH (UID 5 BODY[]<0> {3}\r\nabc)\r\n";
+  Fetching other(beginning, "OK done", beginning);
   EXPECT_EQ(other.session->fetch_body(Uid{5}, OctetRange{512, 100}, other.sink, patient()).error().errnum, ENOENT);
   Fetching longer("* 1 FETCH (UID 5 BODY[]<512> {3}\r\nabc)\r\n");
   EXPECT_EQ(longer.session->fetch_body(Uid{5}, OctetRange{512, 2}, longer.sink, patient()).error().errnum, EIO);
@@ -199,7 +209,7 @@ TEST(FetchHeaderFields, GivesTheBlockOrSaysThatTheMessageIsGone) {
   const auto block = fetching.session->fetch_header_fields(Uid{5}, {"Subject"}, patient());
   ASSERT_TRUE(block);
   EXPECT_EQ(*block, "Subject: a\r\n");
-  Fetching gone("");
+  Fetching gone("", "OK done", "");
   EXPECT_EQ(gone.session->fetch_header_fields(Uid{5}, {"Subject"}, patient()).error().errnum, ENOENT);
 }
 

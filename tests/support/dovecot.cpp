@@ -58,7 +58,14 @@ void Dovecot::restart(const std::vector<std::string>& options) {
 
 void Dovecot::stop() { run_sandbox("stop " + shell_quote(directory_.path())); }
 
-void Dovecot::kick() { doveadm("kick anna"); }
+void Dovecot::kick() {
+  // Status 68: nobody was connected at that moment.
+  const auto result = shell(shell_quote(sandbox_script) + " doveadm " + shell_quote(directory_.path()) + " kick anna");
+  if (result.status != 68) require(result, "doveadm kick");
+}
+
+void Dovecot::freeze() { require(shell("pkill -STOP -P $(cat " + directory_.path("run/master.pid") + ")"), "freeze"); }
+void Dovecot::thaw() { require(shell("pkill -CONT -P $(cat " + directory_.path("run/master.pid") + ")"), "thaw"); }
 
 void Dovecot::deliver(const std::string& mailbox, const std::string& message) {
   write_file(directory_.path("delivery"), message);

@@ -24,6 +24,9 @@ class Dovecot {
   void stop();
   /// Drops every connection without stopping the server.
   void kick();
+  /// Stops its processes where they are: connections stand, nothing is answered. thaw() lets them go on.
+  void freeze();
+  void thaw();
 
   /// Delivers `message` (LF or CRLF, stored as given).
   void deliver(const std::string& mailbox, const std::string& message);

@@ -63,6 +63,7 @@ class TemporaryDirectory {
 bool process_runs(pid_t pid);
 
 std::string read_file(const std::string& path);
+/// Readable by its owner only, as secrets have to be.
 void write_file(const std::string& path, const std::string& content);
 
 /// Repeats `condition` until it holds or `seconds` have passed; whether it held. For states that have no event to wait for.

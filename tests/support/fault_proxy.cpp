@@ -1,0 +1,345 @@
+#include "support/fault_proxy.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace imapfs::testing {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t piece_bytes = 16384;
+constexpr std::size_t queue_bytes = 8 << 20;
+
+class File {
+ public:
+  explicit File(int number = -1) : number_(number) {}
+  ~File() {
+    if (number_ >= 0) ::close(number_);
+  }
+  File(File&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  File& operator=(File&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  [[nodiscard]] int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+void make_prompt(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+}
+
+File bound_to(std::uint16_t port) {
+  File socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  ::setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  auto address = loopback(port);
+  if (::bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    throw std::runtime_error("fault proxy: no port to bind to");
+  }
+  return socket;
+}
+
+std::uint16_t port_of(const File& socket) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  ::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.sin_port);
+}
+
+/// Bytes on their way from one socket to the other.
+struct Flow {
+  struct Piece {
+    std::string bytes;
+    std::size_t sent = 0;
+    Clock::time_point due;
+  };
+  std::deque<Piece> pieces;
+  std::size_t queued = 0;
+  bool source_ended = false;
+  bool target_full = false;
+
+  [[nodiscard]] bool wants_input() const { return !source_ended && queued < queue_bytes; }
+  [[nodiscard]] bool finished() const { return source_ended && pieces.empty(); }
+};
+
+struct Connection {
+  File client;
+  File server;
+  Flow up;    ///< to the server
+  Flow down;  ///< to the client
+  bool over = false;
+};
+
+}  // namespace
+
+class FaultProxy::Implementation {
+ public:
+  explicit Implementation(std::uint16_t server_port) : server_port_(server_port), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    // A port given to bind() by number is kept while the socket does not listen (set_refusing), one chosen by the kernel is not.
+    port_ = port_of(bound_to(0));
+    listener_ = bound_to(port_);
+    ::listen(listener_.number(), SOMAXCONN);
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  }
+  ~Implementation() {
+    thread_.request_stop();
+    wake();
+    thread_.join();
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] Counters counters() const {
+    const std::lock_guard guard(mutex_);
+    return counters_;
+  }
+  template <class Function>
+  void change(Function&& function) {
+    {
+      const std::lock_guard guard(mutex_);
+      function(wishes_);
+    }
+    wake();
+  }
+  /// Returns when it has happened.
+  void set_refusing(bool on) {
+    const std::lock_guard guard(mutex_);
+    // Linux: a listening socket that is shut down stays bound, and may listen again.
+    if (on) ::shutdown(listener_.number(), SHUT_RDWR);
+    if (!on) ::listen(listener_.number(), SOMAXCONN);
+    wishes_.refusing = on;
+    wake();
+  }
+
+  struct Wishes {
+    Link from_client;
+    Link from_server;
+    std::optional<std::uint64_t> cut_after;
+    bool black_hole = false;
+    bool refusing = false;
+    bool drop = false;
+  };
+
+ private:
+  void wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.number(), &one, sizeof one);
+  }
+
+  void run(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const auto wishes = take_wishes();
+      if (wishes.drop) connections_.clear();
+      wait(wishes);
+      if (!wishes.refusing) accept_all();
+      if (wishes.black_hole) continue;
+      for (auto& connection : connections_) serve(connection, wishes);
+      connections_.remove_if([](const Connection& connection) { return connection.over; });
+    }
+  }
+
+  Wishes take_wishes() {
+    const std::lock_guard guard(mutex_);
+    auto wishes = wishes_;
+    wishes_.drop = false;
+    return wishes;
+  }
+
+  void wait(const Wishes& wishes) {
+    std::vector<pollfd> sockets{{wake_.number(), POLLIN, 0}};
+    if (!wishes.refusing) sockets.push_back({listener_.number(), POLLIN, 0});
+    auto until = Clock::time_point::max();
+    if (!wishes.black_hole) {
+      for (const auto& connection : connections_) {
+        add_interest(sockets, connection.client, connection.up, connection.down);
+        add_interest(sockets, connection.server, connection.down, connection.up);
+        for (const auto* flow : {&connection.up, &connection.down}) {
+          if (!flow->pieces.empty() && !flow->target_full) until = std::min(until, flow->pieces.front().due);
+        }
+      }
+    }
+    timespec timeout{};
+    if (until != Clock::time_point::max()) {
+      const auto left = std::max<Clock::duration>(until - Clock::now(), Clock::duration::zero());
+      timeout.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(left).count();
+      timeout.tv_nsec = (left % std::chrono::seconds(1)).count();
+    }
+    ::ppoll(sockets.data(), sockets.size(), until == Clock::time_point::max() ? nullptr : &timeout, nullptr);
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(wake_.number(), &count, sizeof count);
+  }
+
+  static void add_interest(std::vector<pollfd>& sockets, const File& socket, const Flow& out, const Flow& in) {
+    short events = 0;
+    if (out.wants_input()) events |= POLLIN;
+    if (in.target_full) events |= POLLOUT;
+    // Without interest a socket is left out: poll would report an end of the connection for ever.
+    if (events != 0) sockets.push_back({socket.number(), events, 0});
+  }
+
+  void accept_all() {
+    while (true) {
+      File client(::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (client.number() < 0) return;
+      {
+        const std::lock_guard guard(mutex_);
+        ++counters_.connections;
+      }
+      File server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      auto address = loopback(server_port_);
+      if (::connect(server.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) continue;
+      make_prompt(client.number());
+      make_prompt(server.number());
+      connections_.push_back({std::move(client), std::move(server), {}, {}});
+    }
+  }
+
+  void serve(Connection& connection, const Wishes& wishes) {
+    take(connection.up, connection.client, wishes.from_client, up_free_, connection);
+    take(connection.down, connection.server, wishes.from_server, down_free_, connection);
+    if (!connection.over) give(connection.up, connection.server, connection, false);
+    if (!connection.over) give(connection.down, connection.client, connection, true);
+    if (connection.up.finished() && connection.down.finished()) connection.over = true;
+  }
+
+  /// Reads what there is, and decides when it arrives at the other end.
+  static void take(Flow& flow, const File& source, const Link& link, Clock::time_point& link_free, Connection& connection) {
+    while (flow.wants_input()) {
+      std::array<char, piece_bytes> buffer;
+      const auto got = ::recv(source.number(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+      if (got < 0) connection.over = true;
+      if (got <= 0) {
+        flow.source_ended = true;
+        return;
+      }
+      auto passed = Clock::now();
+      if (link.bytes_per_second > 0) {
+        passed = std::max(passed, link_free) +
+                 std::chrono::nanoseconds(static_cast<std::uint64_t>(got) * 1'000'000'000 / link.bytes_per_second);
+        link_free = passed;
+      }
+      flow.pieces.push_back({std::string(buffer.data(), static_cast<std::size_t>(got)), 0, passed + link.delay});
+      flow.queued += static_cast<std::size_t>(got);
+    }
+  }
+
+  /// Sends what is due.
+  void give(Flow& flow, const File& target, Connection& connection, bool to_client) {
+    flow.target_full = false;
+    while (!flow.pieces.empty() && flow.pieces.front().due <= Clock::now()) {
+      auto& piece = flow.pieces.front();
+      const auto length = to_client ? up_to_the_cut(piece.bytes.size() - piece.sent) : piece.bytes.size() - piece.sent;
+      if (length == 0) {
+        connection.over = true;  // the cut is here
+        return;
+      }
+      const auto sent = ::send(target.number(), piece.bytes.data() + piece.sent, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0) {
+        flow.target_full = errno == EAGAIN || errno == EWOULDBLOCK;
+        connection.over = !flow.target_full;
+        return;
+      }
+      piece.sent += static_cast<std::size_t>(sent);
+      flow.queued -= static_cast<std::size_t>(sent);
+      if (count(static_cast<std::size_t>(sent), to_client)) {
+        connection.over = true;
+        return;
+      }
+      if (piece.sent == piece.bytes.size()) flow.pieces.pop_front();
+    }
+    if (flow.finished()) ::shutdown(target.number(), SHUT_WR);
+  }
+
+  std::size_t up_to_the_cut(std::size_t length) {
+    const std::lock_guard guard(mutex_);
+    if (!wishes_.cut_after) return length;
+    if (*wishes_.cut_after == 0) cut();
+    return wishes_.cut_after ? static_cast<std::size_t>(std::min<std::uint64_t>(length, *wishes_.cut_after)) : 0;
+  }
+
+  /// Whether these bytes were the last before the cut.
+  bool count(std::size_t sent, bool to_client) {
+    const std::lock_guard guard(mutex_);
+    (to_client ? counters_.bytes_from_server : counters_.bytes_from_client) += sent;
+    if (!to_client || !wishes_.cut_after) return false;
+    *wishes_.cut_after -= std::min<std::uint64_t>(*wishes_.cut_after, sent);
+    if (*wishes_.cut_after > 0) return false;
+    cut();
+    return true;
+  }
+
+  void cut() {
+    wishes_.cut_after.reset();
+    ++counters_.cuts;
+  }
+
+  const std::uint16_t server_port_;
+  std::uint16_t port_ = 0;
+  File listener_;
+  File wake_;
+  mutable std::mutex mutex_;
+  Wishes wishes_;       // guarded by mutex_
+  Counters counters_;   // guarded by mutex_
+  std::list<Connection> connections_;  // of the thread
+  Clock::time_point up_free_;          // of the thread: when the link has sent what it was given
+  Clock::time_point down_free_;        // of the thread
+  std::jthread thread_;
+};
+
+FaultProxy::FaultProxy(std::uint16_t server_port) : implementation_(std::make_unique<Implementation>(server_port)) {}
+FaultProxy::~FaultProxy() = default;
+std::uint16_t FaultProxy::port() const { return implementation_->port(); }
+FaultProxy::Counters FaultProxy::counters() const { return implementation_->counters(); }
+void FaultProxy::set_link(Link from_client, Link from_server) {
+  implementation_->change([&](auto& wishes) {
+    wishes.from_client = from_client;
+    wishes.from_server = from_server;
+  });
+}
+void FaultProxy::cut_after(std::optional<std::uint64_t> bytes) {
+  implementation_->change([&](auto& wishes) { wishes.cut_after = bytes; });
+}
+void FaultProxy::set_black_hole(bool on) {
+  implementation_->change([&](auto& wishes) { wishes.black_hole = on; });
+}
+void FaultProxy::set_refusing(bool on) { implementation_->set_refusing(on); }
+void FaultProxy::drop_connections() {
+  implementation_->change([](auto& wishes) { wishes.drop = true; });
+}
+
+}  // namespace imapfs::testing
