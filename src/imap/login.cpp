@@ -178,7 +178,7 @@ Result<std::unique_ptr<Session>> login_session(std::unique_ptr<net::ByteStream> 
 }
 
 Result<std::unique_ptr<Session>> open_session(const AccountSettings& settings, const CallContext& context) {
-  const auto where = fmt::format("{}:{}", settings.endpoint.host, settings.endpoint.port);
+  const auto where = fmt::format("{}@{}:{}", settings.user, settings.endpoint.host, settings.endpoint.port);
   auto& counters = telemetry::counters();
   counters.connects.fetch_add(1, std::memory_order_relaxed);
   const auto attempt = [&]() -> Result<std::unique_ptr<Session>> {
