@@ -41,6 +41,10 @@ void print_mailboxes(const std::vector<imap::ListedMailbox>& mailboxes) {
 
 int check_account(const Options& options, std::shared_ptr<PasswordSource> password) {
   mime::initialise_mime();
+  telemetry::LogSettings log;  // standard error: the user is looking
+  log.level = std::max(options.log_level, telemetry::Level::warning);
+  log.traced = options.traced;
+  if (const auto configured = telemetry::configure(log); !configured) return 1;
   const auto context = CallContext::within(options.timeout);
   const auto settings = account_settings(options, std::move(password));
   auto session = imap::open_session(settings, context);

@@ -23,16 +23,20 @@ MailboxReplica::LoadTicket MailboxReplica::await_load(Job then) {
 void MailboxReplica::load(store::MetadataStore& metadata) {
   const auto state = metadata.state(identity_.name);
   // Names made with another template are of no use, and rows cannot be told from each other without names.
-  const bool usable = state && state->name_template == surroundings_.names.text();
+  bool usable = state && state->name_template == surroundings_.names.text();
+  Uid last;
   if (usable) {
     table_->reset(state->uid_validity);
-    Uid last;
-    metadata.for_each_message(identity_.name, [&](const MessageMeta& meta) {
+    usable = metadata.for_each_message(identity_.name, [&](const MessageMeta& meta) {
       // Of an unfinished listing only what lies below its last exact UID counts.
       if (!state->complete && meta.uid >= state->uid_next) return;
       table_->upsert(meta, true);
       last = meta.uid;
     });
+    // Rows that break off half-way must not pass for the mailbox.
+    if (!usable) table_->reset({});
+  }
+  if (usable) {
     const Lock lock(mutex_);
     const auto changed = state_;
     state_ = *state;

@@ -1,4 +1,6 @@
 // The command: what it says and how it ends when something is wrong, and the forms in which it can be called.
+#include <signal.h>
+
 #include <filesystem>
 
 #include "support/mounted_test.hpp"
@@ -63,6 +65,38 @@ TEST_F(CommandLine, InFrontSIGTERMUnmountsCleanly) {
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(), 0) << daemon.output();
   EXPECT_EQ(shell("grep -c " + mountpoint() + " /proc/self/mounts").output, "0\n");
+}
+
+TEST_F(CommandLine, TheHelperOfMountPassesItsOptionsOn) {
+  Dovecot dovecot;
+  const auto result = shell("PATH=" + std::filesystem::path(imapfs_binary()).parent_path().string() + ":$PATH " + IMAPFS_SOURCE_DIR +
+                            "/contrib/mount.fuse.imapfs " + dovecot.url() + " " + mountpoint() + " -n -o rw,_netdev,ca-file=" + dovecot.ca_file() +
+                            ",password-file=" + dovecot.password_file() + ",cache-dir=" + directory_.path("cache") + " && ls " + mountpoint());
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_NE(result.output.find("INBOX"), std::string::npos);
+}
+
+TEST_F(CommandLine, TellsTheServiceManagerWhenTheMountIsLive) {
+  Dovecot dovecot;
+  BackgroundCommand daemon("exec python3 -c 'import os, socket, subprocess\n"
+                           "listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); listener.bind(\"" + directory_.path("notify") + "\")\n"
+                           "daemon = subprocess.Popen(\"" + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() + good_options(dovecot) +
+                           "\".split(), env=dict(os.environ, NOTIFY_SOCKET=\"" + directory_.path("notify") + "\"))\n"
+                           "print(listener.recv(4096), os.path.ismount(\"" + mountpoint() + "\"), flush=True)\n"
+                           "daemon.terminate(); print(listener.recv(4096), flush=True); print(\"status\", daemon.wait(), flush=True)'");
+  EXPECT_TRUE(daemon.wait_for_line("status 0")) << daemon.output();
+  EXPECT_NE(daemon.output().find("READY=1"), std::string::npos) << daemon.output();
+  EXPECT_NE(daemon.output().find(" True\n"), std::string::npos) << "live when it says so: " << daemon.output();
+  EXPECT_NE(daemon.output().find("STOPPING=1"), std::string::npos) << daemon.output();
+}
+
+TEST_F(CommandLine, SIGUSR1DumpsTheStateIntoTheLog) {
+  Dovecot dovecot;
+  BackgroundCommand daemon("exec " + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() + good_options(dovecot));
+  ASSERT_TRUE(eventually([&] { return shell("ls " + mountpoint() + "/INBOX").status == 0; })) << daemon.output();
+  daemon.signal(SIGUSR1);
+  EXPECT_TRUE(eventually([&] { return read_file(directory_.path("log")).find("\"connections\"") != std::string::npos; }));
+  EXPECT_EQ(shell("ls " + mountpoint() + "/INBOX").status, 0) << "and goes on";
 }
 
 TEST_F(CommandLine, RefusesAWrongPassword) {

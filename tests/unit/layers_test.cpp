@@ -31,7 +31,7 @@ const std::map<std::string, std::set<std::string>> allowed_layers = {
 const std::map<std::string, std::string> library_layer = {
     {"libetpan/", "imap"}, {"sasl/", "imap"},    {"openssl/", "net"}, {"SQLiteCpp/", "store"}, {"sqlite3", "store"},
     {"fuse", "fuse"},      {"gmime/", "mime"},   {"glib", "mime"},    {"CLI/", "app"},         {"toml++/", "app"},
-    {"spdlog/", "base"},   {"systemd/", "base,app"},
+    {"spdlog/", "base"},   {"systemd/", "base,app"}, {"zlib.h", "imap,store"}, {"nlohmann/", "sync,vfs,fuse,app"},
 };
 
 struct Include {

@@ -24,7 +24,7 @@
 
 namespace imapfs::app {
 
-/// Where the log goes; automatic: standard error with -f, else the journal where it runs, else nowhere but the status file.
+/// Where the log goes; automatic: standard error with -f, else the journal where it runs, else imapfs.log in the cache.
 enum class LogTarget : std::uint8_t { automatic, standard_error, file, journal };
 
 enum class Action : std::uint8_t { mount, check, help, version };

@@ -17,7 +17,12 @@ void read_body(const std::shared_ptr<sync::Body>& body, const ReadRequest& reque
   if (request.offset >= length || request.size == 0) return reply(ReadResult(std::string()));
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(request.size, length - request.offset));
   body->read(request.offset, wanted, [body, reply = std::move(reply)](Result<BodySlice> slice) {
-    if (!slice) return reply(fail(std::move(slice).error().while_doing("read the message")));
+    if (!slice) {
+      auto error = std::move(slice).error().while_doing("read the message");
+      // An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
+      if (error.errnum == ENOENT) error.errnum = ESTALE;
+      return reply(fail(std::move(error)));
+    }
     if (slice->length == 0) return reply(ReadResult(std::string()));
     reply(ReadResult(std::move(*slice)));
   });

@@ -261,7 +261,7 @@ TEST(Options, BadValuesAreRefusedWithOptionAndValue) {
                              "refresh=1d",
                              "idle=29",
                              "idle=30m",
-                             "poll=1",
+                             "poll=0",
                              "connections=0",
                              "connections=33",
                              "connections=two",

@@ -142,7 +142,7 @@ TEST_P(MailboxSyncAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
   f.deliver(5);
   ASSERT_TRUE(f.sync());
   const auto before = f.table().find(Uid{4});
-  const auto time = f.replica->directory_time({}, 0);
+  const auto time = f.replica->directory_time({});
   f.forget();
   f.server.reset_counts();
   f.server.set_flags("Lists", Uid{2}, FlagSet::parse("\\Seen"));
@@ -150,8 +150,8 @@ TEST_P(MailboxSyncAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
   EXPECT_EQ(f.server.count("FETCH headers"), 0u);
   EXPECT_EQ(f.table().find(Uid{4})->file_name, before->file_name);
   EXPECT_TRUE(f.table().find(Uid{2})->flags.has(SystemFlag::seen));
-  EXPECT_EQ(f.replica->directory_time({}, 0).seconds, time.seconds);
-  EXPECT_EQ(f.replica->directory_time({}, 0).nanoseconds, time.nanoseconds);
+  EXPECT_EQ(f.replica->directory_time({}).seconds, time.seconds);
+  EXPECT_EQ(f.replica->directory_time({}).nanoseconds, time.nanoseconds);
 }
 
 TEST_P(MailboxSyncAtEveryLevel, WhatChangedBetweenMountsIsFound) {
