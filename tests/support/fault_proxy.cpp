@@ -29,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t piece_bytes = 16384;
 constexpr std::size_t queue_bytes = 8 << 20;
+constexpr std::size_t max_boundaries = 4096;
 
 class File {
  public:
@@ -124,6 +125,10 @@ class FaultProxy::Implementation {
   [[nodiscard]] Counters counters() const {
     const std::lock_guard guard(mutex_);
     return counters_;
+  }
+  [[nodiscard]] std::vector<std::uint64_t> boundaries() const {
+    const std::lock_guard guard(mutex_);
+    return boundaries_;
   }
   template <class Function>
   void change(Function&& function) {
@@ -280,7 +285,9 @@ class FaultProxy::Implementation {
         connection.over = true;
         return;
       }
-      if (piece.sent == piece.bytes.size()) flow.pieces.pop_front();
+      if (piece.sent < piece.bytes.size()) continue;
+      flow.pieces.pop_front();
+      if (to_client) note_boundary();
     }
     if (flow.finished()) ::shutdown(target.number(), SHUT_WR);
   }
@@ -303,6 +310,11 @@ class FaultProxy::Implementation {
     return true;
   }
 
+  void note_boundary() {
+    const std::lock_guard guard(mutex_);
+    if (boundaries_.size() < max_boundaries) boundaries_.push_back(counters_.bytes_from_server);
+  }
+
   void cut() {
     wishes_.cut_after.reset();
     ++counters_.cuts;
@@ -315,6 +327,7 @@ class FaultProxy::Implementation {
   mutable std::mutex mutex_;
   Wishes wishes_;       // guarded by mutex_
   Counters counters_;   // guarded by mutex_
+  std::vector<std::uint64_t> boundaries_;  // guarded by mutex_
   std::list<Connection> connections_;  // of the thread
   Clock::time_point up_free_;          // of the thread: when the link has sent what it was given
   Clock::time_point down_free_;        // of the thread
@@ -325,6 +338,7 @@ FaultProxy::FaultProxy(std::uint16_t server_port) : implementation_(std::make_un
 FaultProxy::~FaultProxy() = default;
 std::uint16_t FaultProxy::port() const { return implementation_->port(); }
 FaultProxy::Counters FaultProxy::counters() const { return implementation_->counters(); }
+std::vector<std::uint64_t> FaultProxy::boundaries() const { return implementation_->boundaries(); }
 void FaultProxy::set_link(Link from_client, Link from_server) {
   implementation_->change([&](auto& wishes) {
     wishes.from_client = from_client;

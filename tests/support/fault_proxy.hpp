@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace imapfs::testing {
 
@@ -35,6 +36,10 @@ class FaultProxy {
   /// The port that clients connect to, on 127.0.0.1.
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] Counters counters() const;
+
+  /// Where in the bytes from the server, counted from the start over all connections, a piece ended that came in at once: the
+  /// ends of responses, by and large. The first 4096.
+  [[nodiscard]] std::vector<std::uint64_t> boundaries() const;
 
   void set_link(Link from_client, Link from_server);
   /// Half of it each way.
