@@ -14,6 +14,18 @@ constexpr std::size_t announced_rows = 256;
 /// For messages whose server tells no date, and whose header has none either: 2000-01-01.
 constexpr UnixTime no_date = 946'684'800;
 
+/// Longer fields are cut in the store: enough for every xattr that is any use.
+constexpr std::size_t stored_field_bytes = 8192;
+
+/// The fields as they stand in the mail. Decoding them too would double the cost of a listing's rows for xattrs that few
+/// ask for; stored_details() decodes.
+MessageHeaders undecoded_headers(std::string_view header_block) {
+  const auto field = [&](std::string_view name) {
+    return std::string(mime::find_field(header_block, name).value_or(std::string_view()).substr(0, stored_field_bytes));
+  };
+  return {field("From"), field("Subject"), field("Date"), field("Message-ID")};
+}
+
 bool is_empty(const store::MetadataStore::Batch& batch) {
   return !batch.forget_all && batch.upserts.empty() && batch.flag_changes.empty() && batch.exact_sizes.empty() &&
          batch.removals.empty() && !batch.state;
@@ -75,7 +87,7 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
   if (row.uid.value == 0) return false;
   store::StoredMessage stored;
   stored.meta = render(row);
-  stored.headers = mime::decode_listing_headers(row.header_block);
+  stored.headers = undecoded_headers(row.header_block);
   const Lock lock(mutex_);
   if (vanished_meanwhile_.contains(row.uid)) return true;
   listed_ = true;

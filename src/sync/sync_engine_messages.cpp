@@ -16,6 +16,12 @@ tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Re
 
 MessageHeaders decode_headers(std::string_view block) { return mime::decode_listing_headers(block); }
 
+/// Of fields that a listing stored as they stand in the mail.
+MessageHeaders decode_headers(const MessageHeaders& stored) {
+  return {mime::decode_addresses(stored.from), mime::decode_text(stored.subject), mime::decode_text(stored.date),
+          mime::decode_text(stored.message_id)};
+}
+
 }  // namespace
 
 // -- lookups --
@@ -155,7 +161,7 @@ void EngineImplementation::stored_details(const MailboxPointer& mailbox, Uid uid
   const auto answer = [mailbox, uid, cause, done](store::MetadataStore& metadata) {
     auto headers = metadata.headers(mailbox->replica.identity().name, uid);
     if (!headers || cause.scope == Scope::message) return done(fail(cause));
-    done(MessageDetails{std::move(*headers), {}});
+    done(MessageDetails{decode_headers(*headers), {}});
   };
   if (!store_.try_post(answer)) done(fail(cause));
 }

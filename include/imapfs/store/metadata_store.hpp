@@ -58,7 +58,7 @@ struct StoredMailbox {
   SpecialUse special_use = SpecialUse::none;
 };
 
-/// A row with the header fields that xattrs show.
+/// A row with the header fields that xattrs show, as they stand in the mail: they are decoded when somebody asks.
 struct StoredMessage {
   MessageMeta meta;
   MessageHeaders headers;

@@ -395,6 +395,22 @@ TEST(SyncEngine, WhatIsCachedIsListedOffline) {
   EXPECT_EQ(unlisted.error().errnum, EHOSTUNREACH);
 }
 
+TEST(SyncEngine, HeaderFieldsOfAListingAreDecodedOffline) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("=?UTF-8?Q?Gr=C3=B6=C3=9Fe?="));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  f.unmount();
+  f.server.refuse_connections();
+  f.mount(false);
+  ASSERT_TRUE(f.started);
+  const auto details = await<MessageDetails>(
+      [&](Completion<MessageDetails> done) { f.engine->details(f.id("Lists"), Uid{1}, std::move(done)); });
+  ASSERT_TRUE(details);
+  EXPECT_EQ(details->headers.subject, "Größe");
+  EXPECT_EQ(details->headers.from, "Anna <anna@example.org>");
+}
+
 TEST(SyncEngine, PathsAreTheSameOfflineUnderAPrefix) {
   EngineFixture f;
   f.server.create_mailbox("INBOX.Archive");
