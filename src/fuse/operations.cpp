@@ -5,7 +5,7 @@
 namespace imapfs::fuse {
 namespace {
 
-double seconds(std::chrono::seconds duration) { return static_cast<double>(duration.count()); }
+double seconds(std::chrono::duration<double> duration) { return duration.count(); }
 
 /// `data` is the request's id, not a pointer: libfuse may call this while another thread answers and forgets the
 /// request.

@@ -12,6 +12,10 @@ namespace {
 /// The unit of st_blocks, whatever st_blksize is.
 constexpr std::uint64_t octets_per_block = 512;
 
+/// How long a guessed directory time is believed. Not zero: the kernel checks the directory's mode on every path through
+/// it, and would ask again for each file that "ls -l" meets while the listing comes.
+constexpr std::chrono::milliseconds guess_timeout{100};
+
 }  // namespace
 
 Attributes directory_attributes(const Settings& settings, InodeId inode, std::size_t children, Timestamp time) {
@@ -34,7 +38,8 @@ Entry mailbox_entry(const sync::Account& account, const Settings& settings, cons
   entry.entry_timeout = settings.timeout;
   // The time of a mailbox whose rows are not all known is a guess that the first listing corrects, with no news of it.
   const auto table = account.table(mailbox.id);
-  entry.attribute_timeout = table && !table->complete() ? std::chrono::seconds(0) : settings.timeout;
+  entry.attribute_timeout = settings.timeout;
+  if (table && !table->complete()) entry.attribute_timeout = guess_timeout;
   return entry;
 }
 

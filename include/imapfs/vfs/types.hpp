@@ -66,7 +66,7 @@ struct Attributes {
 /// Attributes and how long the kernel may trust them.
 struct AttributesReply {
   Attributes attributes;
-  std::chrono::seconds timeout{0};
+  std::chrono::milliseconds timeout{0};
 };
 
 /// A name that exists. `generation` is constant for as long as the node means the same thing: UIDVALIDITY for messages,
@@ -75,8 +75,8 @@ struct Entry {
   NodeId node;
   std::uint64_t generation = 1;
   Attributes attributes;
-  std::chrono::seconds entry_timeout{0};
-  std::chrono::seconds attribute_timeout{0};
+  std::chrono::milliseconds entry_timeout{0};
+  std::chrono::milliseconds attribute_timeout{0};
 };
 
 /// `whole` is set when the body is on disk, small (Settings::push_limit) and was not pushed since the kernel forgot the

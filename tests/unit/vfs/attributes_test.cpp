@@ -104,9 +104,9 @@ TEST(Attributes, AnExpungedMessageIsNotThere) {
   EXPECT_EQ(at.getattr(at.message("INBOX", 7)).error(), ENOENT);
 }
 
-TEST(Attributes, TimesOfAMailboxAreNotCachedBeforeItsFirstListing) {
+TEST(Attributes, TimesOfAMailboxAreBelievedOnlyBrieflyBeforeItsFirstListing) {
   Situation at;
-  EXPECT_EQ(at.getattr(at.mailbox("INBOX")).value().timeout.count(), 0);
+  EXPECT_LE(at.getattr(at.mailbox("INBOX")).value().timeout, std::chrono::milliseconds(100));
   at.account.complete("INBOX");
   EXPECT_EQ(at.getattr(at.mailbox("INBOX")).value().timeout, std::chrono::hours(24));
   EXPECT_EQ(at.getattr(at.mailbox("Archive")).value().timeout, std::chrono::hours(24));
