@@ -1,4 +1,4 @@
-"""A bare IMAP connection for filling mailboxes and playing the other client. Not a client library: it trusts the sandbox."""
+"""A bare IMAP connection for filling mailboxes and playing the other client. It trusts the sandbox."""
 
 import socket
 import ssl

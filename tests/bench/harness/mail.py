@@ -4,8 +4,8 @@ import base64
 import random
 import time
 
-FIRST_NAMES = "Anna Bob Carla Dmitri Elif François Grace Hiroshi Ingrid Jürgen Karel Łucja Mehmet Noor Øystein Priya".split()
-LAST_NAMES = "Arnold Baker Çelik Dvořák Evans Fischer García Hansen Ito Johansson Kowalska Lindqvist Müller".split()
+FIRST_NAMES = "Anna Bob Carla Dmitri Elif François Grace Hiroshi Ingrid Jürgen Karel Łucja Mehmet Øystein".split()
+LAST_NAMES = "Arnold Baker Çelik Dvořák Evans Fischer García Hansen Ito Kowalska Lindqvist Müller".split()
 DOMAINS = "example.org example.com mail.example.net lists.example.org shop.example.com".split()
 WORDS = (
     "the meeting on friday invoice report please find attached draft of contract release notes server backup failed "
@@ -21,7 +21,8 @@ def encoded_word(text, form):
         return text
     if form == "B":
         return "=?UTF-8?B?" + base64.b64encode(text.encode()).decode() + "?="
-    return "=?UTF-8?Q?" + "".join(c if c.isascii() and c.isalnum() else "".join(f"={b:02X}" for b in c.encode()) for c in text) + "?="
+    quoted = (c if c.isascii() and c.isalnum() else "".join(f"={byte:02X}" for byte in c.encode()) for c in text)
+    return "=?UTF-8?Q?" + "".join(quoted) + "?="
 
 
 def subject(chance):

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 PATIENCE = 60
+QUIET = 0.5
 
 
 class Mount:
@@ -64,13 +65,21 @@ class Mount:
     def counter(self, name):
         return self.status()["counters"][name]
 
-    def stored(self, messages):
-        """Waits until the index on disk holds that many messages: what a listing leaves to be done behind it."""
+    def settle(self):
+        """Waits until the daemon has used no processor for a while: the index is on disk, nothing is in flight."""
         deadline = time.monotonic() + PATIENCE * 5
-        while self.status()["store"]["messages"] < messages:
+        before, since = self._processor_ticks(), time.monotonic()
+        while time.monotonic() - since < QUIET:
             if time.monotonic() > deadline:
-                raise RuntimeError("the store does not come to an end")
-            time.sleep(0.05)
+                raise RuntimeError("the daemon does not come to rest")
+            time.sleep(QUIET / 5)
+            ticks = self._processor_ticks()
+            if ticks != before:
+                before, since = ticks, time.monotonic()
+
+    def _processor_ticks(self):
+        fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
 
     def resident_bytes(self):
         text = pathlib.Path(f"/proc/{self._process.pid}/status").read_text()
@@ -84,7 +93,8 @@ def run(command, directory):
     """Seconds of a shell command, with its output thrown away by a pipe (tar skips reading when it sees /dev/null)."""
     begin = time.perf_counter()
     environment = {**os.environ, "LC_ALL": "C"}
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=directory, env=environment, stderr=subprocess.PIPE)
+    shell = ["bash", "-o", "pipefail", "-c", command]
+    done = subprocess.run(shell, cwd=directory, env=environment, stderr=subprocess.PIPE)
     seconds = time.perf_counter() - begin
     if done.returncode != 0:
         raise RuntimeError(f"{command}: {done.stderr.decode(errors='replace')[-400:]}")

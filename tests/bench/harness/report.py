@@ -27,8 +27,8 @@ class Row:
     def line(self):
         ratio = self.ratio()
         beside = f"{self._figure(self.beside)} {self.beside_name}" if self.beside else "-"
-        text = f"{self.name:<58} {self._figure(self.imapfs):<20} {beside:<42} {'' if ratio is None else f'{ratio:.2f}'}"
-        return text.rstrip()
+        shown_ratio = "" if ratio is None else f"{ratio:.2f}"
+        return f"{self.name:<58} {self._figure(self.imapfs):<24} {beside:<48} {shown_ratio}".rstrip()
 
     def _figure(self, samples):
         if not samples:
@@ -40,7 +40,7 @@ class Row:
         if self.unit != "s":
             return f"{value:.0f} {self.unit}"
         if value < 0.01:
-            return f"{value * 1e6:.0f} us"
+            return f"{value * 1e6:.0f} µs"
         return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.2f} s"
 
     def as_json(self):
@@ -56,7 +56,7 @@ def percentile(samples, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share / 100))]
 
 
-HEADING = f"{'work':<58} {'imapfs':<20} {'beside':<42} ratio"
+HEADING = f"{'work':<58} {'imapfs':<24} {'beside':<48} ratio"
 
 
 def table(rows):
@@ -66,7 +66,8 @@ def table(rows):
 def write_json(path, rows, sizes, runs, load):
     content = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "load_before": load[0], "load_after": load[1]},
+        "machine": {"cores": os.cpu_count(), "kernel": platform.release()},
+        "load": {"before": load[0], "after": load[1]},
         "sizes": dataclasses.asdict(sizes),
         "runs": runs,
         "rows": [row.as_json() for row in rows],

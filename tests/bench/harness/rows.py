@@ -36,7 +36,7 @@ class Bench:
         print(row.line(), flush=True)
 
     def probe(self):
-        """Asks the daemon itself what it fetches, and over which kind of connection, so that wire_count does the same."""
+        """Asks the daemon itself what it fetches, over which kind of connection, so that wire_count does the same."""
         with self.mount("--trace=imap") as mount:
             first = os.listdir(mount.path("Bodies"))[0]
             pathlib.Path(mount.path(f"Bodies/{first}")).read_bytes()
@@ -57,8 +57,8 @@ class Bench:
         """Seconds and octets of one FETCH of everything in a mailbox for a client that only counts."""
         command = [
             str(self.build / "tests" / "bench" / "wire_count"), "--host=localhost", f"--port={self.server.port}",
-            f"--user={self.server.user}", f"--password-file={self.server.password_file}", f"--ca-file={self.server.ca_file}",
-            f"--mailbox={mailbox}", f"--items={items}",
+            f"--user={self.server.user}", f"--password-file={self.server.password_file}",
+            f"--ca-file={self.server.ca_file}", f"--mailbox={mailbox}", f"--items={items}",
         ]
         if "DEFLATE" in self.connection:
             command.append("--compress")
@@ -100,7 +100,6 @@ class Bench:
         shutil.rmtree(cache, ignore_errors=True)
         with self.mount(cache=cache) as mount:
             run(LISTING, mount.mountpoint)
-            mount.stored(self.sizes.listed)
         row = Row(f"remount: ls -l of {self.sizes.listed:,} from the index", "mount until it answers")
         commands = []
         for _ in range(self.runs):
@@ -156,12 +155,13 @@ class Bench:
                 other.close()
                 watch.close()
         log = mount.log()
-        row = Row(f"APPEND answered -> CREATE and stat ({self.sizes.deliveries} deliveries)", "EXISTS at an IDLE client")
+        row = Row(f"APPEND answered -> CREATE, stat ({self.sizes.deliveries} deliveries)", "EXISTS at an IDLE client")
         row.imapfs, row.beside, row.tail = visible, heard, True
         self.add(row)
         for word, meaning in (("added", "kernel told"), ("announced", "inotify raised")):
             share = Row(f"daemon: server's line -> {meaning}", "-")
-            share.imapfs = [int(value) / 1e6 for value in re.findall(rf"\b{word} .* (\d+) us after the server's line", log)]
+            lines = re.findall(rf"\b{word} .* (\d+) us after the server's line", log)
+            share.imapfs = [int(microseconds) / 1e6 for microseconds in lines]
             share.tail = True
             self.add(share)
 
@@ -197,7 +197,7 @@ class Bench:
                 before = mount.resident_bytes()
                 times.append(run(f"ls -f {mailbox} > /dev/null", mount.mountpoint))
                 peaks.append((mount.resident_bytes() - before) / count)
-                mount.stored(count)
+                mount.settle()
                 row.imapfs.append((mount.resident_bytes() - before) / count)
                 table = next(box for box in mount.status()["mailboxes"] if box["path"] == mailbox)
                 row.beside.append(table["memory"] / count)
