@@ -7,7 +7,8 @@ namespace {
 
 constexpr auto answer_patience = std::chrono::seconds(30);  // for DONE's answer while nobody is waiting to stop
 constexpr auto stop_patience = std::chrono::seconds(2);     // and when somebody is
-/// For the rest of a response of which something has come. No stop ends it earlier: half a response cannot be taken up again.
+/// For the rest of a response of which something has come. No stop ends it earlier: half a response cannot be taken up
+/// again.
 constexpr auto response_patience = std::chrono::seconds(10);
 
 enum class Wake : std::uint8_t { data, renewal, deadline, stopped };
@@ -68,8 +69,8 @@ Result<void> take_answer(CommandChannel& channel, const Response& response) {
   return {};
 }
 
-/// Everything up to the continuation, or to a refusal. News may precede it. A stop waits for it, because DONE may not be
-/// sent before.
+/// Everything up to the continuation, or to a refusal. News may precede it. A stop waits for it, because DONE may not
+/// be sent before.
 Result<Phase> await_continuation(CommandChannel& channel, const CallContext& context) {
   AnswerWait wait(context, answer_patience);
   while (true) {

@@ -73,7 +73,9 @@ class Mount {
   }
 
   [[nodiscard]] MailboxId id(const std::string& path) const { return engine_->tree()->find_path(path)->id; }
-  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const { return engine_->table(id(path)); }
+  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const {
+    return engine_->table(id(path));
+  }
 
   /// A listing as readdir does it.
   Result<void> list(const std::string& path) {
@@ -129,7 +131,8 @@ class OverABadNetwork : public ::testing::Test {
     log.level = telemetry::Level::error;
     ASSERT_TRUE(telemetry::configure(log));
     server_ = new Dovecot();
-    for (int number = 1; number <= 3; ++number) deliver("Sent", std::string(static_cast<std::size_t>(number) * 300, 'x'));
+    for (int number = 1; number <= 3; ++number)
+      deliver("Sent", std::string(static_cast<std::size_t>(number) * 300, 'x'));
     server_->deliver_many("Trash", 300);
     deliver("Drafts", std::string(200'000, 'm'));
     std::string large;  // without repetition, so that a piece in the wrong place is seen
@@ -143,11 +146,13 @@ class OverABadNetwork : public ::testing::Test {
   }
   static void deliver(const std::string& mailbox, const std::string& text) {
     auto& messages = messages_[mailbox];
-    messages.push_back(sample_message("message " + std::to_string(messages.size()), "Bob <bob@example.org>", text + "\r\n"));
+    messages.push_back(
+        sample_message("message " + std::to_string(messages.size()), "Bob <bob@example.org>", text + "\r\n"));
     server_->deliver(mailbox, messages.back());
   }
 
-  /// Mounts, lists a mailbox and reads all of it. The mount itself may be tried again; what follows must succeed at once.
+  /// Mounts, lists a mailbox and reads all of it. The mount itself may be tried again; what follows must succeed at
+  /// once.
   static void use_mailbox(Mount& mount, const std::string& mailbox) {
     auto started = mount.start();
     for (int attempt = 0; !started && attempt < 2; ++attempt) {

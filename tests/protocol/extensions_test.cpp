@@ -4,7 +4,9 @@
 namespace imapfs::imap::test {
 namespace {
 
-const std::string uber = "\xc3\x9c" "ber";  // Über
+const std::string uber =
+    "\xc3\x9c"
+    "ber";  // Über
 
 TEST(Compress, IsNegotiatedAndCarriesWhatFollows) {
   const std::string body(100'000, 'z');
@@ -52,7 +54,9 @@ TEST(Compress, IdleAndItsNewsPassThroughIt) {
 
 TEST(Compress, RefusedGoesOnUncompressed) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1 COMPRESS=DEFLATE").answer("COMPRESS", "", "NO [COMPRESSIONACTIVE] by TLS").answer("NOOP", "");
+  server.log_in("IMAP4rev1 COMPRESS=DEFLATE")
+      .answer("COMPRESS", "", "NO [COMPRESSIONACTIVE] by TLS")
+      .answer("NOOP", "");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   EXPECT_EQ(session->description().find("DEFLATE"), std::string::npos);

@@ -50,7 +50,12 @@ TEST(Idle, NewsBeforeTheContinuationIsNoDeadlock) {
 
 TEST(Idle, IsRenewedWhenItIsDue) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").send("+ \r\n").expect_bare("DONE").send("{tag} OK\r\n");
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .send("+ \r\n")
+      .expect_bare("DONE")
+      .send("{tag} OK\r\n");
   NotingListener listener;
   const auto session = idling_session(server, listener);
   ASSERT_NE(session, nullptr);
@@ -71,7 +76,9 @@ class Stopper {
           }
           source_.request_stop();
         }) {}
-  [[nodiscard]] CallContext context() const { return CallContext::within(std::chrono::seconds(20), source_.get_token()); }
+  [[nodiscard]] CallContext context() const {
+    return CallContext::within(std::chrono::seconds(20), source_.get_token());
+  }
 
  private:
   std::stop_source source_;
@@ -166,7 +173,11 @@ TEST(Idle, AServerThatSendsNoContinuationEndsAtTheDeadline) {
 
 TEST(Idle, AServerThatHangsUpHasDeliveredItsNewsFirst) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").send("+ \r\n* 4 EXISTS\r\n* OK [ALERT] bye\r\n").hang_up();
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .send("+ \r\n* 4 EXISTS\r\n* OK [ALERT] bye\r\n")
+      .hang_up();
   NotingListener listener;
   const auto session = idling_session(server, listener);
   ASSERT_NE(session, nullptr);
@@ -202,7 +213,9 @@ TEST(Idle, NeedsTheCapabilityAndAMailbox) {
 
 TEST(Notify, StatusOfOtherMailboxesReachesTheListener) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1 NOTIFY").answer("NOTIFY SET STATUS", "* STATUS Archive (MESSAGES 7)\r\n").answer("NOOP", "* LIST () \"/\" New (\"OLDNAME\" (\"Old\"))\r\n");
+  server.log_in("IMAP4rev1 NOTIFY")
+      .answer("NOTIFY SET STATUS", "* STATUS Archive (MESSAGES 7)\r\n")
+      .answer("NOOP", "* LIST () \"/\" New (\"OLDNAME\" (\"Old\"))\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   NotingListener listener;

@@ -14,7 +14,8 @@ AccountSettings with_quirk(Quirk quirk) {
 
 bool was_sent(ScriptedServer& server, const std::string& text) {
   const auto lines = server.received();
-  return std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return line.find(text) != std::string::npos; });
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const auto& line) { return line.find(text) != std::string::npos; });
 }
 
 Session::SelectRequest known_inbox() {
@@ -73,7 +74,9 @@ TEST(NoCondstore, NeitherSelectNorFetchMentionsIt) {
 
 TEST(NoListReturn, OnExchangeListIsPlain) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1 IMAP4rev2 LIST-EXTENDED LIST-STATUS SPECIAL-USE", "The Microsoft Exchange IMAP4 service is ready.")
+  server
+      .log_in("IMAP4rev1 IMAP4rev2 LIST-EXTENDED LIST-STATUS SPECIAL-USE",
+              "The Microsoft Exchange IMAP4 service is ready.")
       .answer("LIST \"\" \"*\"", "* LIST () \"/\" INBOX\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
@@ -131,7 +134,8 @@ TEST(IdBeforeSelect, WithoutItAnUnannouncedIdIsNotSent) {
   EXPECT_TRUE(session->select(inbox(), patient())) << server.complaint();
 }
 
-// What these three change is decided above the session (body_fetcher_test, mailbox_sync_test): here, that they are seen.
+// What these three change is decided above the session (body_fetcher_test, mailbox_sync_test): here, that they are
+// seen.
 TEST(QuirksForTheCaller, AreDetectedOnTheServersThatHaveThem) {
   const struct {
     const char* greeting;

@@ -1,4 +1,5 @@
-// The errno table of imapfs(7) as far as reading commands meet it: the server's answer, the Error, and whether the session goes on.
+// The errno table of imapfs(7) as far as reading commands meet it: the server's answer, the Error, and whether the
+// session goes on.
 #include "dialogue.hpp"
 
 namespace imapfs::imap::test {
@@ -19,7 +20,9 @@ class RefusedWith : public ::testing::TestWithParam<Refusal> {};
 
 /// Runs the named command and gives its Error.
 Error outcome_of(Session& session, std::string_view command) {
-  const auto error_of = [](auto result) { return result ? Error{0, {}, {}, "it succeeded"} : std::move(result).error(); };
+  const auto error_of = [](auto result) {
+    return result ? Error{0, {}, {}, "it succeeded"} : std::move(result).error();
+  };
   NotingSink sink;
   if (command == "EXAMINE") return error_of(session.select(inbox(), patient()));
   if (command == "STATUS") return error_of(session.status("INBOX", patient()));
@@ -28,7 +31,8 @@ Error outcome_of(Session& session, std::string_view command) {
   if (command == "GETQUOTAROOT") return error_of(session.quota("INBOX", patient()));
   if (command == "NOOP") return error_of(session.noop(patient()));
   if (command == "UID FETCH 7 (UID BODY.PEEK[])") return error_of(session.fetch_body(Uid{7}, {}, sink, patient()));
-  return error_of(session.fetch(listing(), [](const FetchRow&) {}, patient()));
+  return error_of(session.fetch(
+      listing(), [](const FetchRow&) {}, patient()));
 }
 
 TEST_P(RefusedWith, GivesItsErrorAndTheSessionGoesOn) {
@@ -55,10 +59,11 @@ const Refusal refusals[] = {
     {"ReadOnly", "UID FETCH", "NO [READ-ONLY] the mailbox became read-only", EROFS, Scope::mailbox, Retry::never},
     {"Inuse", "EXAMINE", "NO [INUSE] locked by another session", EBUSY, Scope::request, Retry::later},
     {"Limit", "SEARCH", "NO [LIMIT] too many messages", EAGAIN, Scope::request, Retry::later},
-    {"Unavailable", "STATUS", "NO [UNAVAILABLE] user's backend down for maintenance", EAGAIN, Scope::request, Retry::later},
-    {"UnavailableInWords", "NOOP", "BAD Server Unavailable. 15", EAGAIN, Scope::request, Retry::later},
-    {"Throttled", "UID FETCH", "BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds", EAGAIN, Scope::request,
+    {"Unavailable", "STATUS", "NO [UNAVAILABLE] user's backend down for maintenance", EAGAIN, Scope::request,
      Retry::later},
+    {"UnavailableInWords", "NOOP", "BAD Server Unavailable. 15", EAGAIN, Scope::request, Retry::later},
+    {"Throttled", "UID FETCH", "BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds", EAGAIN,
+     Scope::request, Retry::later},
     {"Overquota", "GETQUOTAROOT", "NO [OVERQUOTA] full", EDQUOT, Scope::request, Retry::never},
     {"Cannot", "EXAMINE", "NO [CANNOT] bad name", EPERM, Scope::request, Retry::never},
     {"Alreadyexists", "LIST", "NO [ALREADYEXISTS] odd but possible", EEXIST, Scope::request, Retry::never},
@@ -77,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(ReadingCommand, RefusedWith, ::testing::ValuesIn(refusa
 
 TEST(Throttling, TheHintReachesTheCallerInTheText) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1").answer("NOOP", "", "BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds");
+  server.log_in("IMAP4rev1")
+      .answer("NOOP", "", "BAD Request is throttled. Suggested Backoff Time: 299961 milliseconds");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto error = session->noop(patient()).error();
@@ -155,7 +161,10 @@ TEST(BrokenAnswer, IsEIO) {
   server.log_in("IMAP4rev1").expect("FETCH").send("* 1 FETCH (UID 1 BODY[HEADER] {99999999999999999999}\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
-  const auto error = session->fetch(listing(), [](const FetchRow&) {}, patient()).error();
+  const auto error = session
+                         ->fetch(
+                             listing(), [](const FetchRow&) {}, patient())
+                         .error();
   EXPECT_EQ(error.errnum, EIO);
   EXPECT_EQ(error.scope, Scope::session);
 }

@@ -108,8 +108,10 @@ struct Connection {
 
 class FaultProxy::Implementation {
  public:
-  explicit Implementation(std::uint16_t server_port) : server_port_(server_port), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    // A port given to bind() by number is kept while the socket does not listen (set_refusing), one chosen by the kernel is not.
+  explicit Implementation(std::uint16_t server_port)
+      : server_port_(server_port), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    // A port given to bind() by number is kept while the socket does not listen (set_refusing), one chosen by the
+    // kernel is not.
     port_ = port_of(bound_to(0));
     listener_ = bound_to(port_);
     ::listen(listener_.number(), SOMAXCONN);
@@ -240,7 +242,8 @@ class FaultProxy::Implementation {
   }
 
   /// Reads what there is, and decides when it arrives at the other end.
-  static void take(Flow& flow, const File& source, const Link& link, Clock::time_point& link_free, Connection& connection) {
+  static void take(Flow& flow, const File& source, const Link& link, Clock::time_point& link_free,
+                   Connection& connection) {
     while (flow.wants_input()) {
       std::array<char, piece_bytes> buffer;
       const auto got = ::recv(source.number(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -325,12 +328,12 @@ class FaultProxy::Implementation {
   File listener_;
   File wake_;
   mutable std::mutex mutex_;
-  Wishes wishes_;       // guarded by mutex_
-  Counters counters_;   // guarded by mutex_
+  Wishes wishes_;                          // guarded by mutex_
+  Counters counters_;                      // guarded by mutex_
   std::vector<std::uint64_t> boundaries_;  // guarded by mutex_
-  std::list<Connection> connections_;  // of the thread
-  Clock::time_point up_free_;          // of the thread: when the link has sent what it was given
-  Clock::time_point down_free_;        // of the thread
+  std::list<Connection> connections_;      // of the thread
+  Clock::time_point up_free_;              // of the thread: when the link has sent what it was given
+  Clock::time_point down_free_;            // of the thread
   std::jthread thread_;
 };
 

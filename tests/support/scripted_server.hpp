@@ -1,9 +1,10 @@
 #pragma once
-// An IMAP server that follows a script, on the other end of a socketpair: what a test says it sends, byte for byte, and what
-// it expects to be asked.
+// An IMAP server that follows a script, on the other end of a socketpair: what a test says it sends, byte for byte, and
+// what it expects to be asked.
 //
-// Steps run on the server's own thread once client() was called. "{tag}" in what is sent is the tag of the last command received. A
-// command that is not the expected one ends the connection and is reported by complaint(). The destructor joins.
+// Steps run on the server's own thread once client() was called. "{tag}" in what is sent is the tag of the last command
+// received. A command that is not the expected one ends the connection and is reported by complaint(). The destructor
+// joins.
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -201,8 +202,8 @@ class ScriptedServer {
   bool client_taken_ = false;
   std::vector<std::function<bool()>> steps_;
   std::thread thread_;
-  std::string tag_;    // script thread only
-  std::string input_;  // script thread only
+  std::string tag_;                            // script thread only
+  std::string input_;                          // script thread only
   std::unique_ptr<imap::DeflateCodec> codec_;  // script thread only
   std::mutex mutex_;
   std::string complaint_;
