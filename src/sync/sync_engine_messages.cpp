@@ -191,13 +191,17 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   request.is_current = [mailbox, validity = request.key.uid_validity] {
     return mailbox->replica.table()->uid_validity() == validity;
   };
-  fetcher_->open(request, [this, mailbox, meta, done](Result<std::shared_ptr<Body>> body) {
+  const auto caller = std::this_thread::get_id();
+  fetcher_->open(request, [this, mailbox, meta, done, caller](Result<std::shared_ptr<Body>> body) {
     if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
       message_is_gone(mailbox, meta.uid);
     if (!body || (meta.size_is_exact && meta.size == (*body)->length())) return done(std::move(body));
     // Everybody hears of the right size before the first byte can be read.
-    const auto length = (*body)->length();
-    mailbox->replica.take_exact_size(meta.uid, length, [done, body = std::move(*body)] { done(body); });
+    const auto correct = [mailbox, uid = meta.uid, done, body = std::move(*body)] {
+      mailbox->replica.take_exact_size(uid, body->length(), [done, body] { done(body); });
+    };
+    // Answered within the call: that may be a FUSE thread, which must not wait for the store's queue.
+    if (std::this_thread::get_id() != caller || !helper_ || !helper_->try_post(correct)) correct();
   });
 }
 
