@@ -28,6 +28,8 @@
 namespace imapfs::app {
 namespace {
 
+constexpr int connect_attempts = 3;
+
 void notify_service_manager([[maybe_unused]] const std::string& state) {
 #ifdef IMAPFS_HAVE_SYSTEMD
   ::sd_notify(0, state.c_str());
@@ -190,9 +192,15 @@ class Daemon::Implementation {
 
   /// Without the network the mount stands on what is cached; a refused login or certificate is the user's to mend.
   Result<void> connect_engine(const imap::SessionFactory& factory, const CallContext& context) {
-    auto session = factory(context);
-    if (session) return engine_->start(std::move(*session), context);
-    Error problem = std::move(session).error();
+    Error problem;
+    for (int attempt = 0; attempt < connect_attempts; ++attempt) {
+      auto session = factory(context);
+      auto started = session ? engine_->start(std::move(*session), context) : Result<void>(fail(session.error()));
+      if (started) return {};
+      problem = std::move(started).error();
+      // Only a connection that was lost half-way is worth another try at once.
+      if (problem.scope != Scope::session || problem.retry != Retry::now) break;
+    }
     if (problem.scope == Scope::account) return fail(std::move(problem));
     if (!engine_->start(nullptr, context)) return fail(std::move(problem));
     telemetry::warning("mounted from the cache: {}", problem.what);
