@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-
-#include <thread>
 #include <pty.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -16,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 namespace imapfs::app {
 namespace {
