@@ -218,6 +218,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void freshen_loaded(const MailboxPointer& mailbox, Completion<void> done);
   /// The gate was just entered.
   void start_sync(const MailboxPointer& mailbox, imap::Priority priority);
+  /// The gate was just entered on behalf of somebody who waits; if there is nothing to check, it is left again.
+  void start_sync_unless_fresh(const MailboxPointer& mailbox);
   void submit_step(const MailboxPointer& mailbox, std::shared_ptr<MailboxSync> sync, std::uint64_t began_after,
                    imap::Priority priority);
   [[nodiscard]] Completion<void> impatient(const MailboxPointer& mailbox, Completion<void> done);

@@ -207,7 +207,14 @@ void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Complet
   } else {
     must_start = gate.join_for_rows(Uid{0}, *table, std::move(done));
   }
-  if (must_start) start_sync(mailbox, imap::Priority::interactive);
+  if (must_start) start_sync_unless_fresh(mailbox);
+}
+
+void EngineImplementation::start_sync_unless_fresh(const MailboxPointer& mailbox) {
+  // The sync that was running may have ended between the caller's look and its entering the gate.
+  if (!is_fresh(mailbox)) return start_sync(mailbox, imap::Priority::interactive);
+  if (mailbox->replica.gate().finish({}) && mailbox->replica.gate().join({}))
+    start_sync(mailbox, imap::Priority::background);
 }
 
 void EngineImplementation::await_rows(MailboxId id, Uid after, Completion<void> done) {
@@ -216,7 +223,7 @@ void EngineImplementation::await_rows(MailboxId id, Uid after, Completion<void> 
   with_rows_loaded(mailbox, [this, mailbox, after, done = std::move(done)] {
     const auto& table = mailbox->replica.table();
     if (has_rows_beyond(*table, after)) return done({});
-    if (mailbox->replica.gate().join_for_rows(after, *table, done)) start_sync(mailbox, imap::Priority::interactive);
+    if (mailbox->replica.gate().join_for_rows(after, *table, done)) start_sync_unless_fresh(mailbox);
   });
 }
 
