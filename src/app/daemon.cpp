@@ -185,7 +185,7 @@ class Daemon::Implementation {
     settings.idle_renewal = options_.idle;
     settings.poll_interval = options_.poll;
     settings.timeout = options_.timeout;
-    engine_ = sync::SyncEngine::create(settings, factory, std::move(metadata_), bodies_, *scheduler_, publisher_);
+    engine_ = sync::SyncEngine::create(settings, factory, std::move(metadata_), bodies_, nullptr, *scheduler_, publisher_);
     publisher_.connect_account(engine_.get());
     return connect_engine(factory, context);
   }

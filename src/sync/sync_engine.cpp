@@ -9,19 +9,22 @@ namespace imapfs::sync {
 
 std::unique_ptr<SyncEngine> SyncEngine::create(EngineSettings settings, imap::SessionFactory factory,
                                                std::unique_ptr<store::MetadataStore> metadata,
-                                               std::shared_ptr<store::MessageCache> bodies, Scheduler& scheduler,
+                                               std::shared_ptr<store::MessageCache> bodies,
+                                               std::shared_ptr<store::Journal> journal, Scheduler& scheduler,
                                                ChangeListener& listener) {
   return std::make_unique<EngineImplementation>(std::move(settings), std::move(factory), std::move(metadata),
-                                                std::move(bodies), scheduler, listener);
+                                                std::move(bodies), std::move(journal), scheduler, listener);
 }
 
 EngineImplementation::EngineImplementation(EngineSettings settings, imap::SessionFactory factory,
                                            std::unique_ptr<store::MetadataStore> metadata,
-                                           std::shared_ptr<store::MessageCache> bodies, Scheduler& scheduler,
+                                           std::shared_ptr<store::MessageCache> bodies,
+                                           std::shared_ptr<store::Journal> journal, Scheduler& scheduler,
                                            ChangeListener& listener)
     : settings_(std::move(settings)),
       factory_(std::move(factory)),
       bodies_(std::move(bodies)),
+      journal_(std::move(journal)),
       scheduler_(scheduler),
       listener_(listener),
       store_(std::move(metadata)) {

@@ -120,7 +120,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
  public:
   EngineImplementation(EngineSettings settings, imap::SessionFactory factory,
                        std::unique_ptr<store::MetadataStore> metadata, std::shared_ptr<store::MessageCache> bodies,
-                       Scheduler& scheduler, ChangeListener& listener);
+                       std::shared_ptr<store::Journal> journal, Scheduler& scheduler, ChangeListener& listener);
   ~EngineImplementation() override;
 
   // -- SyncEngine (sync_engine.cpp) --
@@ -141,6 +141,24 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void find_message(MailboxId mailbox, Uid uid, Completion<MessageMeta> done) override;
   void details(MailboxId mailbox, Uid uid, Completion<MessageDetails> done) override;
   void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) override;
+  [[nodiscard]] MailboxRights rights(MailboxId mailbox) const override;
+  [[nodiscard]] std::optional<std::uint64_t> append_limit() const override;
+  void upload(const Upload& upload, Completion<Arrival> done) override;
+  void copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) override;
+  void move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) override;
+  void remove_message(const ChangeSource& source, ChangeReply reply) override;
+  void expunge_message(const ChangeSource& source, ChangeReply reply) override;
+  void restore_message(const ChangeSource& source, const std::string& file_name, ChangeReply reply) override;
+  void set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) override;
+  void give_name(const MessageLocation& message, const std::string& name, const MessageLocation& replaces,
+                 Completion<void> done) override;
+  void create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) override;
+  void remove_mailbox(MailboxId mailbox, Completion<void> done) override;
+  void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
+                      Completion<void> done) override;
+  void settle(MailboxId mailbox, Completion<void> done) override;
+  [[nodiscard]] std::vector<PendingArrival> pending_arrivals() const override;
+  void await_change(ChangeId change, Completion<Arrival> finished) override;
   void usage(Completion<Usage> done) override;
   [[nodiscard]] nlohmann::json status() const override;
 
@@ -258,6 +276,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   const EngineSettings settings_;
   const imap::SessionFactory factory_;
   const std::shared_ptr<store::MessageCache> bodies_;
+  const std::shared_ptr<store::Journal> journal_;  ///< null: read-only
   Scheduler& scheduler_;
   ChangeListener& listener_;
   StoreWriter store_;

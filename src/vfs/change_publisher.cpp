@@ -118,6 +118,8 @@ void ChangePublisher::on_tree_changed(const sync::TreeChange& change) {
   for (const auto& directory : change.added) events_.append(mailbox_event("mailbox-added", directory.path));
 }
 
+void ChangePublisher::on_change_refused(const std::string&, const std::string&, const Error&) {}
+
 void ChangePublisher::on_online(bool online, const std::string& reason) {
   nlohmann::json event = {{"event", online ? "online" : "offline"}};
   if (!reason.empty()) event["reason"] = telemetry::printable(reason);

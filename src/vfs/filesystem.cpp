@@ -39,9 +39,11 @@ std::string at_most(std::string text, std::size_t limit) {
 
 }  // namespace
 
-Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings)
+Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
+                       std::shared_ptr<store::Journal> journal)
     : account_(account),
       publisher_(publisher),
+      journal_(std::move(journal)),
       settings_(std::move(settings)),
       views_(std::make_unique<Views>(ViewContext{account_, settings_, publisher_.interest()}, publisher_.events())) {}
 
@@ -111,6 +113,10 @@ void Filesystem::read(const Caller& caller, const ReadRequest& request, Reply<Re
 }
 
 void Filesystem::flush(const Caller&, NodeId, HandleId, Reply<void> reply) { reply({}); }
+
+void Filesystem::fsync(const Caller&, NodeId, HandleId, Reply<void> reply) { reply({}); }
+
+void Filesystem::fsyncdir(const Caller&, NodeId, Reply<void> reply) { reply({}); }
 
 void Filesystem::release(NodeId node, HandleId handle) {
   if (auto file = target(node)) file->view->release(file->node, handle);

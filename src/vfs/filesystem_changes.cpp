@@ -119,6 +119,14 @@ void Filesystem::create(const Caller&, NodeId, const std::string&, mode_t, Reply
 
 void Filesystem::write(const Caller&, const WriteRequest&, Reply<std::size_t> reply) { refuse("write", reply); }
 
+void Filesystem::copy_file_range(const Caller&, const CopyRangeRequest&, Reply<std::size_t> reply) {
+  refuse("copy", reply);
+}
+
+void Filesystem::fallocate(const Caller&, NodeId, HandleId, int, std::uint64_t, std::uint64_t, Reply<void> reply) {
+  refuse("allocate", reply);
+}
+
 void Filesystem::setxattr(const Caller&, NodeId, const std::string&, const std::string&, Reply<void> reply) {
   refuse("set an extended attribute", reply);
 }

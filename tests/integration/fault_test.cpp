@@ -28,6 +28,7 @@ class NoListener : public ChangeListener {
   void on_mailbox_changed(const MailboxChange&) override {}
   void on_tree_changed(const TreeChange&) override {}
   void on_online(bool, const std::string&) override {}
+  void on_change_refused(const std::string&, const std::string&, const Error&) override {}
 };
 
 template <class T>
@@ -62,7 +63,7 @@ class Mount {
     store::MessageCache::Settings cache;
     cache.directory = directory_.path("bodies");
     engine_ = SyncEngine::create(settings_, factory, store::MetadataStore::open(directory_.path()),
-                                 std::make_shared<store::MessageCache>(cache), scheduler_, listener_);
+                                 std::make_shared<store::MessageCache>(cache), nullptr, scheduler_, listener_);
     const auto context = CallContext::within(patience);
     auto session = IMAPFS_TRY(factory(context));
     return engine_->start(std::move(session), context);

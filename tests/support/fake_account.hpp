@@ -247,6 +247,42 @@ class FakeAccount : public sync::Account {
     count(&Calls::open_body);
     answer([this, id, uid, done = std::move(done)] { done(body(id, uid)); });
   }
+  [[nodiscard]] sync::MailboxRights rights(MailboxId) const override { return {}; }
+  [[nodiscard]] std::optional<std::uint64_t> append_limit() const override { return std::nullopt; }
+  void upload(const sync::Upload&, Completion<sync::Arrival> done) override { done(fail(EROFS, "not faked")); }
+  void copy_message(const sync::ChangeSource&, const sync::ArrivalTarget&, sync::ChangeReply reply) override {
+    reply.accepted(fail(EROFS, "not faked"));
+  }
+  void move_message(const sync::ChangeSource&, const sync::ArrivalTarget&, sync::ChangeReply reply) override {
+    reply.accepted(fail(EROFS, "not faked"));
+  }
+  void remove_message(const sync::ChangeSource&, sync::ChangeReply reply) override {
+    reply.accepted(fail(EROFS, "not faked"));
+  }
+  void expunge_message(const sync::ChangeSource&, sync::ChangeReply reply) override {
+    reply.accepted(fail(EROFS, "not faked"));
+  }
+  void restore_message(const sync::ChangeSource&, const std::string&, sync::ChangeReply reply) override {
+    reply.accepted(fail(EROFS, "not faked"));
+  }
+  void set_flags(const MessageLocation&, const FlagChange&, Completion<void> done) override {
+    done(fail(EROFS, "not faked"));
+  }
+  void give_name(const MessageLocation&, const std::string&, const MessageLocation&, Completion<void> done) override {
+    done(fail(EROFS, "not faked"));
+  }
+  void create_mailbox(MailboxId, const std::string&, Completion<MailboxId> done) override {
+    done(fail(EROFS, "not faked"));
+  }
+  void remove_mailbox(MailboxId, Completion<void> done) override { done(fail(EROFS, "not faked")); }
+  void rename_mailbox(MailboxId, MailboxId, const std::string&, Completion<void> done) override {
+    done(fail(EROFS, "not faked"));
+  }
+  void settle(MailboxId, Completion<void> done) override { done({}); }
+  [[nodiscard]] std::vector<sync::PendingArrival> pending_arrivals() const override { return {}; }
+  void await_change(sync::ChangeId, Completion<sync::Arrival> finished) override {
+    finished(fail(ENOENT, "not faked"));
+  }
   void usage(Completion<sync::Usage> done) override {
     answer([this, done = std::move(done)] { done(locked_copy(usage_)); });
   }

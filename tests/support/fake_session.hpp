@@ -60,6 +60,17 @@ class FakeSession : public imap::Session {
     return answer;
   }
 
+  [[nodiscard]] const imap::SelectedMailbox& selection() const override { return selection_; }
+  Result<imap::AppendedMessage> append(const imap::AppendRequest&, imap::AppendSource&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<imap::CopiedMessages> copy(const UidSet&, const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<imap::CopiedMessages> move(const UidSet&, const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<void> store_flags(const UidSet&, const FlagChange&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<void> expunge(const UidSet&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<void> create_mailbox(const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<void> delete_mailbox(const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<void> rename_mailbox(const imap::WireName&, const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<void> subscribe(const imap::WireName&, bool, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
+  Result<std::optional<std::string>> my_rights(const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
   Result<imap::SelectedMailbox> select(const SelectRequest& request, const CallContext& context) override;
   Result<void> fetch(const FetchRequest& request, const std::function<void(const imap::FetchRow&)>& rows,
                      const CallContext& context) override;
@@ -218,6 +229,7 @@ class FakeSession : public imap::Session {
   std::shared_ptr<FakeConnection> connection_;
   const std::string name_;
   imap::WireName selected_;
+  imap::SelectedMailbox selection_;
   imap::UntaggedListener* listener_ = nullptr;
 };
 

@@ -38,6 +38,18 @@ class EtpanSession final : public Session {
   Result<std::vector<ListedMailbox>> list(const WireName& wire_reference, const CallContext& context) override;
   Result<MailboxStatus> status(const WireName& mailbox, const CallContext& context) override;
   [[nodiscard]] const WireName& selected() const override { return selected_; }
+  [[nodiscard]] const SelectedMailbox& selection() const override { return selection_; }
+  Result<AppendedMessage> append(const AppendRequest& request, AppendSource& source,
+                                 const CallContext& context) override;
+  Result<CopiedMessages> copy(const UidSet& uids, const WireName& destination, const CallContext& context) override;
+  Result<CopiedMessages> move(const UidSet& uids, const WireName& destination, const CallContext& context) override;
+  Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) override;
+  Result<void> expunge(const UidSet& uids, const CallContext& context) override;
+  Result<void> create_mailbox(const WireName& mailbox, const CallContext& context) override;
+  Result<void> delete_mailbox(const WireName& mailbox, const CallContext& context) override;
+  Result<void> rename_mailbox(const WireName& from, const WireName& to, const CallContext& context) override;
+  Result<void> subscribe(const WireName& mailbox, bool subscribed, const CallContext& context) override;
+  Result<std::optional<std::string>> my_rights(const WireName& mailbox, const CallContext& context) override;
   Result<SelectedMailbox> select(const SelectRequest& request, const CallContext& context) override;
   Result<void> fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                      const CallContext& context) override;
@@ -74,6 +86,7 @@ class EtpanSession final : public Session {
   Login login_;
   FetchParser fetch_parser_;
   WireName selected_;
+  SelectedMailbox selection_;
   bool utf8_ = false;              ///< UTF8=ACCEPT is enabled: names are UTF-8, and 8-bit may stand in quotes
   bool list_return_failed_ = false;
 };

@@ -68,6 +68,9 @@ struct ServerTraits {
   [[nodiscard]] bool has(Quirk quirk) const { return quirks.contains(quirk); }
 };
 
+/// The global limit of RFC 7889 ("APPENDLIMIT=35651584"), in octets; nothing if there is none or it differs by mailbox.
+[[nodiscard]] std::optional<std::uint64_t> append_limit(const Capabilities& capabilities);
+
 /// Detects quirks, applies the overrides, and removes the capabilities that a quirk makes unusable.
 ServerTraits make_traits(std::string greeting, Capabilities capabilities, IdFields id, const QuirkOverrides& overrides);
 

@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "imapfs/base/executor.hpp"
@@ -124,6 +125,34 @@ struct Quota {
   std::uint64_t limit_kib = 0;
 };
 
+/// The octets of a message to be appended, in the form IMAP wants (CRLF line ends), read once from front to end.
+class AppendSource {
+ public:
+  virtual ~AppendSource() = default;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+  /// Fills `buffer` with the next octets and returns how many; 0 at the end, which comes after exactly size() octets. An Error
+  /// ends the command at the price of the connection: the server has been promised a literal.
+  virtual Result<std::size_t> read(std::span<char> buffer) = 0;
+};
+
+struct AppendRequest {
+  WireName mailbox;
+  FlagSet flags;  ///< \Recent is left out
+  std::optional<UnixTime> internal_date;
+};
+
+/// RFC 4315 APPENDUID; empty without UIDPLUS.
+struct AppendedMessage {
+  std::optional<UidValidity> uid_validity;
+  std::optional<Uid> uid;
+};
+
+/// RFC 4315 COPYUID of UID COPY and UID MOVE, from wherever the server put it (tagged or untagged OK).
+struct CopiedMessages {
+  std::optional<UidValidity> uid_validity;      ///< of the destination; absent: the server did not tell what became of them
+  std::vector<std::pair<Uid, Uid>> uids;        ///< source, destination; messages that were gone already are missing
+};
+
 enum class IdleEnd : std::uint8_t { event, renewal_due };
 
 class Session {
@@ -142,6 +171,8 @@ class Session {
 
   /// The mailbox selected now; empty if none.
   [[nodiscard]] virtual const WireName& selected() const = 0;
+  /// What the last select() of it said; read_only is false only if it was selected with read_write and the server agreed.
+  [[nodiscard]] virtual const SelectedMailbox& selection() const = 0;
   /// EXAMINE (reading can never set \Seen), with QRESYNC where state is given and the server has it. Rows and vanished UIDs of
   /// QRESYNC go to `rows` and `vanished`.
   struct SelectRequest {
@@ -179,6 +210,32 @@ class Session {
   virtual Result<void> noop(const CallContext& context) = 0;
   /// RFC 9208 for the root of `mailbox`; nothing where there is no QUOTA or no STORAGE limit.
   virtual Result<std::optional<Quota>> quota(const WireName& mailbox, const CallContext& context) = 0;
+
+  // -- changes --
+  // None of these is sent again by itself. An Error of scope session from one of them means that the outcome is unknown: it has
+  // Retry::later, and whoever wanted the change looks at the server before it says it again. Any other Error means that the server
+  // has refused, or that nothing was sent. COPY, MOVE, STORE and EXPUNGE are about the selected mailbox, which must have been selected with
+  // read_write; a mailbox that turned out to be read-only gives EROFS before anything is sent.
+
+  /// APPEND, streamed in constant memory; LITERAL+ where offered, else (also for LITERAL-) one round trip more. A message larger than APPENDLIMIT:
+  /// EFBIG before anything is sent. TRYCREATE: ENOENT, scope mailbox.
+  virtual Result<AppendedMessage> append(const AppendRequest& request, AppendSource& source,
+                                         const CallContext& context) = 0;
+  virtual Result<CopiedMessages> copy(const UidSet& uids, const WireName& destination, const CallContext& context) = 0;
+  /// RFC 6851; EOPNOTSUPP, scope request, without MOVE. VANISHED and EXPUNGE go to the listener.
+  virtual Result<CopiedMessages> move(const UidSet& uids, const WireName& destination, const CallContext& context) = 0;
+  /// UID STORE with .SILENT. Flags outside PERMANENTFLAGS: EPERM, nothing sent.
+  virtual Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) = 0;
+  /// UID EXPUNGE (RFC 4315): only these, and only those of them that are \Deleted. EOPNOTSUPP without UIDPLUS: a plain EXPUNGE would remove
+  /// what others have flagged, so it is never sent.
+  virtual Result<void> expunge(const UidSet& uids, const CallContext& context) = 0;
+
+  virtual Result<void> create_mailbox(const WireName& mailbox, const CallContext& context) = 0;
+  virtual Result<void> delete_mailbox(const WireName& mailbox, const CallContext& context) = 0;
+  virtual Result<void> rename_mailbox(const WireName& from, const WireName& to, const CallContext& context) = 0;
+  virtual Result<void> subscribe(const WireName& mailbox, bool subscribed, const CallContext& context) = 0;
+  /// RFC 4314 MYRIGHTS, for example "lrswipkxte"; nothing without ACL.
+  virtual Result<std::optional<std::string>> my_rights(const WireName& mailbox, const CallContext& context) = 0;
 
   /// RFC 2177. Returns after at least one untagged datum was delivered to the listener and nothing more is buffered (DONE sent and
   /// answered), when `renew_after` has passed, or with an Error. Needs a selected mailbox. EINTR on stop ends IDLE cleanly.

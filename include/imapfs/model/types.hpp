@@ -68,6 +68,22 @@ class FlagSet {
   std::vector<std::string> keywords_;
 };
 
+/// STORE +FLAGS, -FLAGS or FLAGS.
+struct FlagChange {
+  enum class Kind : std::uint8_t { add, remove, replace };
+  Kind kind = Kind::add;
+  FlagSet flags;
+  bool operator==(const FlagChange&) const = default;
+};
+
+/// A message for as long as it stays where it is: what a server never gives to another one.
+struct MessageLocation {
+  MailboxId mailbox;
+  UidValidity uid_validity;
+  Uid uid;
+  auto operator<=>(const MessageLocation&) const = default;
+};
+
 /// What a listing needs of one message. `file_name` is final (rendered by the name template).
 struct MessageMeta {
   Uid uid;

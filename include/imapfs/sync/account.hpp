@@ -17,6 +17,7 @@
 #include "imapfs/base/executor.hpp"
 #include "imapfs/base/result.hpp"
 #include "imapfs/model/types.hpp"
+#include "imapfs/store/journal.hpp"
 #include "imapfs/sync/mailbox_tree.hpp"
 #include "imapfs/sync/message_table.hpp"
 
@@ -59,6 +60,70 @@ struct Usage {
   std::optional<std::uint64_t> limit_kib;  ///< none: the server tells no quota
 };
 
+using store::ChangeId;
+using store::StagedId;
+
+/// What the server lets us do with a mailbox (RFC 4314 MYRIGHTS, READ-ONLY and PERMANENTFLAGS), as far as it has said: what is not known is allowed,
+/// and the server has the last word.
+struct MailboxRights {
+  bool read_only = false;        ///< READ-ONLY: nothing below is possible; errno EROFS, for the rest EACCES
+  bool insert = true;            ///< APPEND and COPY into it (i)
+  bool remove_messages = true;   ///< \Deleted (t)
+  bool expunge = true;           ///< UIDPLUS and (e)
+  bool write_flags = true;       ///< flags but \Seen and \Deleted (w)
+  bool write_seen = true;        ///< (s)
+  bool create_children = true;   ///< (k), not \Noinferiors
+  bool delete_mailbox = true;    ///< DELETE and RENAME (x)
+  std::optional<FlagSet> permanent_flags;  ///< what can be stored; none: not known
+  bool create_keywords = true;   ///< \* in PERMANENTFLAGS
+};
+
+/// The message a change is about: where it is, or, while an earlier change is still bringing it, what that one will have brought.
+struct ChangeSource {
+  MessageLocation message;
+  ChangeId brought_by;  ///< not 0: counts instead of `message`
+};
+
+/// Where a change has brought a message. Uid 0: the server did not tell, and it could not be found.
+struct Arrival {
+  MessageLocation message;
+  std::string file_name;
+};
+
+/// What becomes of a change. `accepted` is called exactly once: when the change is in the journal, or with -o sync when the server has carried it out.
+/// `finished` is called exactly once after that, if it was accepted: the server has carried it out, or refused it for good. Without one nobody
+/// hears of it but the log and `.imapfs/events`.
+struct ChangeReply {
+  Completion<ChangeId> accepted;
+  Completion<Arrival> finished;
+};
+
+/// A message that is to come to a mailbox under `file_name`, in place of `replaces` (uid 0: of none).
+struct ArrivalTarget {
+  MailboxId mailbox;
+  std::string file_name;
+  MessageLocation replaces;
+};
+
+/// A staged file to be appended. Its row and octets are in the journal's staging directory; `canonical_size` is its length with CRLF line ends.
+struct Upload {
+  StagedId staged;
+  ArrivalTarget target;
+  FlagSet flags;
+  std::optional<UnixTime> internal_date;
+  std::uint64_t canonical_size = 0;
+  std::string message_id;
+};
+
+/// A move, copy or append that was accepted, by this process or an earlier one, and has not ended.
+struct PendingArrival {
+  ChangeId change;
+  ArrivalTarget target;
+  MessageMeta meta;         ///< size, date and flags; uid 0
+  MessageLocation source;   ///< where its octets can be read meanwhile; uid 0: staged
+  StagedId staged;
+};
+
 class Account {
  public:
   virtual ~Account() = default;
@@ -90,6 +155,44 @@ class Account {
   /// Opens a message. Completes when the exact length is known (for a cached body: within the call).
   virtual void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) = 0;
 
+  // -- changes (design §1.4) --
+  // Offline: EHOSTUNREACH. What rights forbid: EACCES, EROFS or EPERM before anything is journalled. Once accepted, the effect shows at once:
+  // the source is not listed any more (find_message by UID still has it), nor is what is replaced. A change that is refused later takes its effect
+  // back, as news. Changes of one message are carried out in the order given; different messages in any order, many in one command.
+
+  [[nodiscard]] virtual MailboxRights rights(MailboxId mailbox) const = 0;
+  /// The largest message the server takes, if it says so.
+  [[nodiscard]] virtual std::optional<std::uint64_t> append_limit() const = 0;
+  /// Appends and waits for the server's word, whatever -o sync says. `staged` is gone from the journal on success, and in state refused or open, as
+  /// it was before, on an Error. The name is kept.
+  virtual void upload(const Upload& upload, Completion<Arrival> done) = 0;
+  virtual void copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) = 0;
+  virtual void move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) = 0;
+  /// By the policy on-delete=.
+  virtual void remove_message(const ChangeSource& source, ChangeReply reply) = 0;
+  /// A message flagged \Deleted, for good. EOPNOTSUPP without UIDPLUS.
+  virtual void expunge_message(const ChangeSource& source, ChangeReply reply) = 0;
+  /// Takes \Deleted away and gives it `file_name` (empty: the one it had).
+  virtual void restore_message(const ChangeSource& source, const std::string& file_name, ChangeReply reply) = 0;
+  /// Waits for the server. Flags that are not permanent here: EPERM.
+  virtual void set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) = 0;
+  /// A name instead of the template's; quiet, because the kernel has made the change itself. `replaces` (uid 0: none) is removed by the policy.
+  virtual void give_name(const MessageLocation& message, const std::string& name, const MessageLocation& replaces,
+                         Completion<void> done) = 0;
+  /// CREATE and SUBSCRIBE below `parent` (0: the root); the tree shows it before `done`.
+  virtual void create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) = 0;
+  /// DELETE, after the server was asked whether it holds messages or children: ENOTEMPTY. INBOX: EBUSY.
+  virtual void remove_mailbox(MailboxId mailbox, Completion<void> done) = 0;
+  /// RENAME with its children; ids of mailboxes stay what they are while this process lives. INBOX: EBUSY.
+  virtual void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
+                              Completion<void> done) = 0;
+  /// Completes when every change accepted before this call has ended (of one mailbox, or 0: of all), with the first Error that nobody was told of
+  /// since the last settle(); and with EHOSTUNREACH as soon as there is no connection.
+  virtual void settle(MailboxId mailbox, Completion<void> done) = 0;
+  [[nodiscard]] virtual std::vector<PendingArrival> pending_arrivals() const = 0;
+  /// Calls `finished` when the change ends (at once with ENOENT if it has): for those found by pending_arrivals().
+  virtual void await_change(ChangeId change, Completion<Arrival> finished) = 0;
+
   virtual void usage(Completion<Usage> done) = 0;
   /// For /.imapfs/status: connections, mailboxes, sync state, cache, errors.
   [[nodiscard]] virtual nlohmann::json status() const = 0;
@@ -110,12 +213,17 @@ class ChangeListener {
     std::vector<Entry> removed;
     std::vector<Uid> attributes_changed;  ///< size corrected
     std::vector<Uid> flags_changed;
+    /// Came or went by a change made through the mount, which the kernel knows of by itself: for `.imapfs/events` only.
+    std::vector<Entry> added_by_us;
+    std::vector<Entry> removed_by_us;
     bool everything = false;  ///< UIDVALIDITY changed: forget the whole directory
     SteadyClock::time_point received;  ///< when the server's line came in
   };
   virtual void on_mailbox_changed(const MailboxChange& change) = 0;
   virtual void on_tree_changed(const TreeChange& change) = 0;
   virtual void on_online(bool online, const std::string& reason) = 0;
+  /// A change that a user had been promised was refused: "remove", "INBOX/name.eml", why.
+  virtual void on_change_refused(const std::string& operation, const std::string& path, const Error& error) = 0;
 };
 
 }  // namespace imapfs::sync

@@ -96,6 +96,30 @@ class MailboxReplica {
   /// The length of the body is known; `then` runs after the change was announced.
   void take_exact_size(Uid uid, std::uint64_t size, Job then);
 
+  // -- changes of our own; the caller publishes --
+  /// On their way out: listed no more. Quiet.
+  void hide(const UidSet& uids);
+  /// The server refused, or the change ended without taking them away: shown again, as news.
+  void show_again(const UidSet& uids);
+  /// Between the two, around a command that brings messages here, new rows are held back, so that nobody sees one under a name that is not its
+  /// own. Nested. `own`: what the command brought, with their local names (empty: the template's); they become visible quietly, the rest as news.
+  void begin_arrivals();
+  struct OwnArrival {
+    Uid uid;
+    std::string file_name;
+  };
+  void end_arrivals(UidValidity validity, const std::vector<OwnArrival>& own);
+  /// Quiet.
+  void set_local_name(Uid uid, const std::string& name);
+  /// Names of earlier times, before rows are loaded or listed; forgets others. The journal's, of this UIDVALIDITY.
+  void load_local_names(const std::vector<store::LocalName>& names);
+
+  // -- rights --
+  void note_rights(const std::optional<std::string>& my_rights);
+  /// Of a SELECT with read_write.
+  void note_selection(const imap::SelectedMailbox& selected);
+  [[nodiscard]] MailboxRights rights() const;
+
   /// Sends what has been noted on its way.
   void publish();
   /// publish() once so much has been noted that it should not wait (rows of a batch for the store).

@@ -30,9 +30,20 @@ class MessageTable {
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
+  // A message has a place: listed; deleted (flagged \Deleted: it is listed in .deleted); or hidden (on its way out by a change of
+  // our own: listed nowhere). A local name takes the place of the file name everywhere.
+
+  /// Wherever it is, hidden ones too.
   [[nodiscard]] std::optional<MessageMeta> find(Uid uid) const;
-  /// The message whose file name is `name`, or whose UID `name` is in short form ("4711.eml").
+  /// The message that is listed as `name`, or whose UID `name` is in short form ("4711.eml").
   [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name, const mime::NameTemplate& names) const;
+  /// The same among those in .deleted.
+  [[nodiscard]] std::optional<MessageMeta> find_deleted_by_name(std::string_view name,
+                                                                const mime::NameTemplate& names) const;
+  [[nodiscard]] bool hidden(Uid uid) const;
+  [[nodiscard]] std::optional<std::string> local_name(Uid uid) const;
+  /// UIDs of those in .deleted, in order.
+  [[nodiscard]] std::vector<Uid> deleted() const;
 
   /// A row without copies, valid during the call.
   struct RowView {
@@ -46,7 +57,7 @@ class MessageTable {
     std::size_t rows = 0;   ///< visited
     bool at_end = false;    ///< the table is complete and nothing follows
   };
-  /// Visits rows with UID > `after` in UID order, up to the frontier, until `row` returns false (that row counts as not visited) or
+  /// Visits listed rows with UID > `after` in UID order, up to the frontier, until `row` returns false (that row counts as not visited) or
   /// `limit` rows. `row` runs under the shared lock: copy and return.
   Page visit_after(Uid after, std::size_t limit, const std::function<bool(const RowView&)>& row) const;
 
@@ -75,6 +86,10 @@ class MessageTable {
   /// Removes those present; returns the removed ones in order, with their names.
   std::vector<std::pair<Uid, std::string>> remove(const UidSet& uids);
   void set_complete(bool complete);
+  /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has changed.
+  std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
+  /// Empty: the template's name counts again. The row may come later.
+  void set_local_name(Uid uid, const std::string& name);
 
  private:
   struct State;

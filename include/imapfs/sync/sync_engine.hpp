@@ -16,6 +16,9 @@
 
 namespace imapfs::sync {
 
+/// on-delete=. automatic: flag, but trash where flagging does not delete (Gmail's labels).
+enum class RemovalPolicy : std::uint8_t { automatic, flag, trash, expunge };
+
 struct EngineSettings {
   std::string account;                       ///< "user@host"
   mime::NameTemplate names;                  ///< parsed by app
@@ -25,15 +28,19 @@ struct EngineSettings {
   std::chrono::seconds idle_renewal{540};
   std::chrono::seconds poll_interval{60};
   SteadyClock::duration timeout = std::chrono::seconds(30);
+  RemovalPolicy removal = RemovalPolicy::automatic;
+  bool write_behind = true;                  ///< false (-o sync): a change is accepted when the server has carried it out
   std::uint64_t whole_fetch_limit = 1 << 20;  ///< larger messages are fetched in ranges
 };
 
 class SyncEngine : public Account {
  public:
-  /// `first_session` may be null (offline mount from the cache). `listener` outlives the engine.
+  /// `first_session` may be null (offline mount from the cache). `journal` may be null: then every change answers EROFS. `listener` outlives the
+  /// engine.
   static std::unique_ptr<SyncEngine> create(EngineSettings settings, imap::SessionFactory factory,
                                             std::unique_ptr<store::MetadataStore> metadata,
-                                            std::shared_ptr<store::MessageCache> bodies, Scheduler& scheduler,
+                                            std::shared_ptr<store::MessageCache> bodies,
+                                            std::shared_ptr<store::Journal> journal, Scheduler& scheduler,
                                             ChangeListener& listener);
 
   /// Reads namespaces and the mailbox list (through `first_session`, which then joins the pool; null: from the store) and starts watching.

@@ -40,6 +40,7 @@ class ChangePublisher : public sync::ChangeListener {
   void on_mailbox_changed(const MailboxChange& change) override;
   void on_tree_changed(const sync::TreeChange& change) override;
   void on_online(bool online, const std::string& reason) override;
+  void on_change_refused(const std::string& operation, const std::string& path, const Error& error) override;
 
   [[nodiscard]] EventLog& events() { return events_; }
   [[nodiscard]] Interest& interest() { return interest_; }

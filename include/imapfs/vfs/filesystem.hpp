@@ -11,7 +11,7 @@
 //
 // Lifetime: the account is stopped before the Filesystem is destroyed, so that nothing completes into it afterwards.
 //
-// This version is read-only: every change answers EROFS, except those of the announcer (announcements.hpp).
+// Without a journal, or with Settings::read_only, every change answers EROFS, except those of the announcer (announcements.hpp).
 
 #include <cstdint>
 #include <functional>
@@ -30,8 +30,9 @@ namespace imapfs::vfs {
 
 class Filesystem {
  public:
-  /// `account` and `publisher` outlive the Filesystem.
-  Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings);
+  /// `account` and `publisher` outlive the Filesystem. `journal` may be null.
+  Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
+             std::shared_ptr<store::Journal> journal = nullptr);
   ~Filesystem();
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
@@ -44,11 +45,15 @@ class Filesystem {
   void forget(NodeId node);
 
   // -- files --
-  /// Opening for writing: EROFS.
   void open(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
   /// Works for a handle of an earlier process too.
   void read(const Caller& caller, const ReadRequest& request, Reply<ReadResult> reply);
+  /// A dirty flush by the process that opened the file uploads it and waits for the server's word; no deadline applies but the account's own.
   void flush(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
+  /// Flushes the file and waits until everything accepted for it has reached the server.
+  void fsync(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
+  /// The same for every change in the directory; of the root: in the account.
+  void fsyncdir(const Caller& caller, NodeId node, Reply<void> reply);
   void release(NodeId node, HandleId handle);
   /// POLLIN and friends that hold now; `wake` (empty: not wanted) is called once when that may have changed.
   void poll(const Caller& caller, NodeId node, HandleId handle, std::function<void()> wake, Reply<unsigned> reply);
@@ -83,6 +88,10 @@ class Filesystem {
                Reply<Entry> reply);
   void create(const Caller& caller, NodeId parent, const std::string& name, mode_t mode, Reply<CreateResult> reply);
   void write(const Caller& caller, const WriteRequest& request, Reply<std::size_t> reply);
+  /// Within the mount, a whole message into an empty new file is a copy on the server. EXDEV where it is not: the caller then copies octets.
+  void copy_file_range(const Caller& caller, const CopyRangeRequest& request, Reply<std::size_t> reply);
+  void fallocate(const Caller& caller, NodeId node, HandleId handle, int mode, std::uint64_t offset,
+                 std::uint64_t length, Reply<void> reply);
   void setxattr(const Caller& caller, NodeId node, const std::string& name, const std::string& value,
                 Reply<void> reply);
   void removexattr(const Caller& caller, NodeId node, const std::string& name, Reply<void> reply);
@@ -110,6 +119,7 @@ class Filesystem {
 
   sync::Account& account_;
   ChangePublisher& publisher_;
+  const std::shared_ptr<store::Journal> journal_;
   const Settings settings_;
   Announcements announcements_;
   std::unique_ptr<Views> views_;

@@ -37,6 +37,8 @@ using BodySlice = sync::BodySlice;
 /// Who asks. `announcer` is true for the daemon's own thread that raises inotify events (announcements.hpp).
 struct Caller {
   pid_t thread = 0;
+  /// Thread group of `thread`, for the operations that ask for it (create, open for writing, flush); 0: not known.
+  pid_t process = 0;
   uid_t uid = 0;
   gid_t gid = 0;
   bool announcer = false;
@@ -150,6 +152,17 @@ struct WriteRequest {
   std::string data;
 };
 
+/// copy_file_range(2). Both handles are open files of this mount.
+struct CopyRangeRequest {
+  NodeId source;
+  HandleId source_handle = 0;
+  std::uint64_t source_offset = 0;
+  NodeId target;
+  HandleId target_handle = 0;
+  std::uint64_t target_offset = 0;
+  std::uint64_t length = 0;
+};
+
 /// What setattr is asked to set.
 struct AttributeChanges {
   std::optional<mode_t> mode;
@@ -173,6 +186,11 @@ struct Settings {
   /// Long and exact: changes reach the kernel by notification (change_publisher.hpp).
   std::chrono::seconds timeout = std::chrono::hours(24);
   std::uint64_t push_limit = 1 << 20;
+  /// Octets of staged files in all; more is ENOSPC.
+  std::uint64_t staging_limit = 2ULL << 30;
+  /// Flags that new messages get (append-flags=).
+  FlagSet append_flags;
+  bool read_only = false;
   /// `/.imapfs/requests` and `/.imapfs/config`; must not block and must hold no secrets. May be empty.
   std::function<nlohmann::json()> requests;
   std::function<nlohmann::json()> configuration;

@@ -59,6 +59,41 @@ class LyingSession : public imap::Session {
     }
     return result;
   }
+  [[nodiscard]] const imap::SelectedMailbox& selection() const override { return honest_->selection(); }
+  Result<imap::AppendedMessage> append(const imap::AppendRequest& request, imap::AppendSource& source,
+                                       const CallContext& context) override {
+    return honest_->append(request, source, context);
+  }
+  Result<imap::CopiedMessages> copy(const UidSet& uids, const imap::WireName& destination,
+                                    const CallContext& context) override {
+    return honest_->copy(uids, destination, context);
+  }
+  Result<imap::CopiedMessages> move(const UidSet& uids, const imap::WireName& destination,
+                                    const CallContext& context) override {
+    return honest_->move(uids, destination, context);
+  }
+  Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) override {
+    return honest_->store_flags(uids, change, context);
+  }
+  Result<void> expunge(const UidSet& uids, const CallContext& context) override {
+    return honest_->expunge(uids, context);
+  }
+  Result<void> create_mailbox(const imap::WireName& mailbox, const CallContext& context) override {
+    return honest_->create_mailbox(mailbox, context);
+  }
+  Result<void> delete_mailbox(const imap::WireName& mailbox, const CallContext& context) override {
+    return honest_->delete_mailbox(mailbox, context);
+  }
+  Result<void> rename_mailbox(const imap::WireName& from, const imap::WireName& to,
+                              const CallContext& context) override {
+    return honest_->rename_mailbox(from, to, context);
+  }
+  Result<void> subscribe(const imap::WireName& mailbox, bool subscribed, const CallContext& context) override {
+    return honest_->subscribe(mailbox, subscribed, context);
+  }
+  Result<std::optional<std::string>> my_rights(const imap::WireName& mailbox, const CallContext& context) override {
+    return honest_->my_rights(mailbox, context);
+  }
   Result<void> fetch_body(Uid uid, std::optional<imap::OctetRange> range, imap::BodySink& sink,
                           const CallContext& context) override {
     return honest_->fetch_body(uid, range, sink, context);

@@ -28,7 +28,8 @@ class EngineFixture {
 
   void mount(bool online = true) {
     engine = SyncEngine::create(settings, server.factory(), make_store(),
-                                std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), scheduler, listener);
+                                std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), nullptr,
+                                scheduler, listener);
     const auto context = CallContext::within(test_patience);
     started = engine->start(online ? server.factory()(context).value() : nullptr, context);
   }

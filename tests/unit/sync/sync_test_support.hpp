@@ -52,6 +52,12 @@ class RecordingListener : public ChangeListener {
     changed_.notify_all();
   }
 
+  void on_change_refused(const std::string& operation, const std::string& path, const Error& error) override {
+    const std::lock_guard guard(mutex_);
+    refused_.push_back(operation + ' ' + path + ": " + error.what);
+    changed_.notify_all();
+  }
+
   [[nodiscard]] std::vector<Uid> added() const {
     return collect([](const MailboxChange& change, auto& uids) {
       for (const auto& entry : change.added) uids.push_back(entry.uid);
@@ -118,6 +124,7 @@ class RecordingListener : public ChangeListener {
   std::vector<MailboxChange> changes_;
   std::vector<std::string> tree_added_;
   std::vector<std::string> tree_removed_;
+  std::vector<std::string> refused_;
   bool online_ = false;
 };
 
