@@ -7,8 +7,6 @@ Error read_only() { return {EROFS, Scope::request, Retry::never, "changes are no
 
 }  // namespace
 
-MailboxRights EngineImplementation::rights(MailboxId) const { return {}; }
-std::optional<std::uint64_t> EngineImplementation::append_limit() const { return std::nullopt; }
 void EngineImplementation::upload(const Upload&, Completion<Arrival> done) { done(fail(read_only())); }
 void EngineImplementation::copy_message(const ChangeSource&, const ArrivalTarget&, ChangeReply reply) {
   reply.accepted(fail(read_only()));
@@ -23,18 +21,8 @@ void EngineImplementation::expunge_message(const ChangeSource&, ChangeReply repl
 void EngineImplementation::restore_message(const ChangeSource&, const std::string&, ChangeReply reply) {
   reply.accepted(fail(read_only()));
 }
-void EngineImplementation::set_flags(const MessageLocation&, const FlagChange&, Completion<void> done) {
-  done(fail(read_only()));
-}
 void EngineImplementation::give_name(const MessageLocation&, const std::string&, const MessageLocation&,
                                      Completion<void> done) {
-  done(fail(read_only()));
-}
-void EngineImplementation::create_mailbox(MailboxId, const std::string&, Completion<MailboxId> done) {
-  done(fail(read_only()));
-}
-void EngineImplementation::remove_mailbox(MailboxId, Completion<void> done) { done(fail(read_only())); }
-void EngineImplementation::rename_mailbox(MailboxId, MailboxId, const std::string&, Completion<void> done) {
   done(fail(read_only()));
 }
 void EngineImplementation::settle(MailboxId, Completion<void> done) { done({}); }
