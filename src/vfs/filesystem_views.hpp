@@ -27,6 +27,7 @@ struct Filesystem::Views {
       case NodeKind::text:
       case NodeKind::parts:
       case NodeKind::deleted:
+      case NodeKind::staged:
         break;
     }
     return nullptr;

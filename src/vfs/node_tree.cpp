@@ -11,7 +11,7 @@ std::optional<DecodedNode> decode_node(NodeId node) {
   switch (decoded.kind) {
     case NodeKind::fixed:
       if (decoded.mailbox.value != 0 || decoded.index < static_cast<std::uint32_t>(FixedNode::root) ||
-          decoded.index > static_cast<std::uint32_t>(FixedNode::configuration)) {
+          decoded.index > static_cast<std::uint32_t>(FixedNode::outbox)) {
         return std::nullopt;
       }
       return decoded;
@@ -24,8 +24,13 @@ std::optional<DecodedNode> decode_node(NodeId node) {
     case NodeKind::search:
     case NodeKind::text:
     case NodeKind::parts:
-    case NodeKind::deleted:
       break;
+    case NodeKind::deleted:
+      if (decoded.mailbox.value == 0 || decoded.index != 0) return std::nullopt;
+      return decoded;
+    case NodeKind::staged:
+      if (decoded.mailbox.value != 0 || decoded.index == 0) return std::nullopt;
+      return decoded;
   }
   return std::nullopt;
 }
@@ -53,6 +58,8 @@ std::string fixed_path(std::uint32_t index) {
       return ".imapfs/requests";
     case FixedNode::configuration:
       return ".imapfs/config";
+    case FixedNode::outbox:
+      return ".imapfs/outbox";
   }
   return fmt::format("node {}", index);
 }
@@ -63,10 +70,12 @@ std::string node_path(const sync::Account& account, NodeId node) {
   const auto decoded = decode_node(node);
   if (!decoded) return fmt::format("node {:#x}", node.value);
   if (decoded->kind == NodeKind::fixed) return fixed_path(decoded->index);
+  if (decoded->kind == NodeKind::staged) return fmt::format("staged file {}", decoded->index);
   const auto tree = account.tree();
   const auto* mailbox = tree->find(decoded->mailbox);
   const std::string directory = mailbox ? mailbox->path : fmt::format("mailbox {:#x}", decoded->mailbox.value);
   if (decoded->kind == NodeKind::mailbox) return directory;
+  if (decoded->kind == NodeKind::deleted) return fmt::format("{}/{}", directory, deleted_directory_name);
   const auto table = account.table(decoded->mailbox);
   const auto message = table ? table->find(decoded->uid()) : std::nullopt;
   if (message) return fmt::format("{}/{}", directory, message->file_name);

@@ -16,7 +16,7 @@
 
 namespace imapfs::vfs {
 
-/// The values are part of the id and never change. 3 to 6 are reserved for later views.
+/// The values are part of the id and never change. 3 to 5 are reserved for later views.
 enum class NodeKind : std::uint8_t {
   fixed = 0,
   mailbox = 1,
@@ -24,7 +24,8 @@ enum class NodeKind : std::uint8_t {
   search = 3,
   text = 4,
   parts = 5,
-  deleted = 6
+  deleted = 6,  ///< the directory .deleted of a mailbox; its files are messages
+  staged = 7    ///< a file on its way to the server: mailbox 0, index StagedId
 };
 
 /// Index of a fixed node.
@@ -35,6 +36,7 @@ enum class FixedNode : std::uint32_t {
   events = 4,
   requests = 5,
   configuration = 6,
+  outbox = 7,
 };
 
 struct DecodedNode {
@@ -49,6 +51,7 @@ struct DecodedNode {
 inline constexpr NodeId root_node{1};
 /// Hidden: reached by name, never listed.
 inline constexpr std::string_view control_directory_name = ".imapfs";
+inline constexpr std::string_view deleted_directory_name = ".deleted";
 
 [[nodiscard]] constexpr NodeId encode_node(NodeKind kind, MailboxId mailbox, std::uint32_t index) {
   return NodeId{(std::uint64_t{static_cast<std::uint8_t>(kind)} << 60) |
@@ -64,6 +67,12 @@ inline constexpr std::string_view control_directory_name = ".imapfs";
 [[nodiscard]] constexpr NodeId mailbox_node(MailboxId mailbox) {
   return mailbox.value == 0 ? root_node : encode_node(NodeKind::mailbox, mailbox, 0);
 }
+[[nodiscard]] constexpr NodeId deleted_node(MailboxId mailbox) {
+  return encode_node(NodeKind::deleted, mailbox, 0);
+}
+[[nodiscard]] constexpr NodeId staged_node(std::uint32_t id) {
+  return encode_node(NodeKind::staged, MailboxId{0}, id);
+}
 [[nodiscard]] constexpr NodeId message_node(MailboxId mailbox, Uid uid) {
   return encode_node(NodeKind::message, mailbox, uid.value);
 }
@@ -73,6 +82,8 @@ inline constexpr std::uint64_t cookie_dot = 1;
 inline constexpr std::uint64_t cookie_dot_dot = 2;
 [[nodiscard]] constexpr std::uint64_t mailbox_cookie(MailboxId mailbox) { return 16 + std::uint64_t{mailbox.value}; }
 [[nodiscard]] constexpr std::uint64_t message_cookie(Uid uid) { return (std::uint64_t{1} << 32) | uid.value; }
+/// Of the n-th local entry (local_entries.hpp): beyond every message's.
+[[nodiscard]] constexpr std::uint64_t local_cookie(std::uint64_t n) { return (std::uint64_t{1} << 33) + n; }
 
 /// The directory in the tree that `node` is, or that holds the message it is; null when there is none (any more).
 [[nodiscard]] const sync::MailboxNode* resolve_mailbox(const sync::MailboxTree& tree, const DecodedNode& node);

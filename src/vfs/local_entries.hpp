@@ -1,0 +1,77 @@
+#pragma once
+// What the tables of sync do not account for: names of files that have no UID yet, and nodes of the kernel that have become
+// something else.
+//
+// A *local entry* is a name in a mailbox: a staged file, a message on its way there by a move or copy that was accepted
+// (pending), or one that has arrived and whose row has not come yet (arrived; dropped as soon as the table lists it). An
+// *alias* says which message a node of the kernel stands for by now: after a move the kernel goes on with the inode it knows,
+// so entries of the message are given out under that node, and requests for the node go to the message. Aliases live as
+// long as the process; when there are more than max_idle_aliases, those that the kernel has forgotten go first.
+//
+// In memory only; at the start it is filled from Account::pending_arrivals() and the journal's staged files. Thread-safe; nothing is called
+// under its lock.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imapfs/base/concurrency.hpp"
+#include "imapfs/sync/account.hpp"
+#include "imapfs/vfs/types.hpp"
+
+namespace imapfs::vfs {
+
+struct LocalEntry {
+  enum class Kind : std::uint8_t { staged, pending, arrived };
+  Kind kind = Kind::staged;
+  NodeId node;                  ///< the kernel's: a staged node, or that of the message that moves
+  std::uint64_t generation = 1;
+  MailboxId mailbox;
+  std::string name;
+  std::uint64_t cookie = 0;     ///< set by add(); beyond every message's
+  MessageMeta meta;             ///< pending, arrived
+  MessageLocation source;       ///< pending: where its octets can be read meanwhile; uid 0: nowhere
+  sync::ChangeId change;        ///< pending
+  MessageLocation message;      ///< arrived
+};
+
+class LocalEntries {
+ public:
+  static constexpr std::size_t max_idle_aliases = 4096;
+
+  /// False if the name is taken in that mailbox; nothing happens then.
+  bool add(LocalEntry entry);
+  [[nodiscard]] std::optional<LocalEntry> find(MailboxId mailbox, const std::string& name) const;
+  [[nodiscard]] std::optional<LocalEntry> find(NodeId node) const;
+  /// Puts what is there under another name, taking the place of a local entry of that name (which is returned).
+  std::optional<LocalEntry> rename(NodeId node, MailboxId mailbox, const std::string& name);
+  /// Replaces everything but name, mailbox and cookie of the entry of `entry.node`. False if there is none.
+  bool update(const LocalEntry& entry);
+  std::optional<LocalEntry> remove(NodeId node);
+  /// In order of cookies, after `after`.
+  [[nodiscard]] std::vector<LocalEntry> list(MailboxId mailbox, std::uint64_t after, std::size_t limit) const;
+  [[nodiscard]] bool empty(MailboxId mailbox) const;
+
+  /// `node` stands for `message` from now on; a local entry of the node becomes arrived.
+  void arrived(NodeId node, std::uint64_t generation, const MessageLocation& message);
+  /// The message that a node of the kernel stands for; nothing where it stands for itself.
+  [[nodiscard]] std::optional<MessageLocation> message_of(NodeId node) const;
+  struct KernelNode {
+    NodeId node;
+    std::uint64_t generation = 1;
+  };
+  /// The node under which the kernel knows the message, if that is not the message's own.
+  [[nodiscard]] std::optional<KernelNode> node_of(const MessageLocation& message) const;
+  /// True if there is no alias at all: the common case, which a listing of 100,000 rows asks once.
+  [[nodiscard]] bool no_aliases() const;
+  void forget(NodeId node);
+
+ private:
+  struct State;
+  Guarded<std::shared_ptr<State>> state_;
+};
+
+}  // namespace imapfs::vfs

@@ -1,0 +1,110 @@
+#pragma once
+// Files on their way to the server: what is written to the mount is kept in the journal's staging directory until it is whole,
+// then appended (design §1.4, §1.5; facts §2 "When to upload").
+//
+// A staged file is a new file (its node is of kind staged) or a new version of a message (its node is the message's own, as the
+// kernel knows it, and the message stays as it is until the new version has been appended). It is uploaded
+// * at a dirty flush by the process that opened it (the caller gets the server's word),
+// * for a temporary name (is_temporary_name) at the rename that gives it its final one,
+// * after the last release, if it is still dirty because only other processes flushed it: nobody waits, it is queued and tried again.
+// Never when empty. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
+// where mv sends it again and rm drops it.
+//
+// Octets are written and read by the thread "staging"; nothing here blocks the caller. All methods from any thread. The journal is written by
+// the same thread. ENOSPC beyond Settings::staging_limit, EFBIG beyond the account's append_limit() as early as write.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/store/journal.hpp"
+#include "imapfs/sync/account.hpp"
+#include "imapfs/vfs/change_publisher.hpp"
+#include "imapfs/vfs/types.hpp"
+#include "local_entries.hpp"
+
+namespace imapfs::vfs {
+
+/// Whether tools use such a name for a file that they will rename: nothing is uploaded under it.
+[[nodiscard]] bool is_temporary_name(std::string_view name);
+
+class Staging {
+ public:
+  struct Surroundings {
+    sync::Account& account;
+    ChangePublisher& publisher;
+    const Settings& settings;
+    LocalEntries& entries;
+    std::shared_ptr<store::Journal> journal;  ///< not null
+  };
+  /// What stat shows of a staged file.
+  struct Status {
+    std::uint64_t size = 0;
+    Timestamp time;
+  };
+  /// A message to be given new content.
+  struct Original {
+    NodeId node;
+    std::uint64_t generation = 1;
+    MessageLocation message;
+    MessageMeta meta;       ///< its name, flags and date stay
+  };
+
+  explicit Staging(Surroundings surroundings);
+  ~Staging();
+
+  /// Takes over what an earlier process left: temporary and unfinished files go to the outbox, queued ones are uploaded.
+  void recover();
+
+  // -- open files. Handles are above every UIDVALIDITY: owns() tells them apart --
+  [[nodiscard]] static constexpr bool owns(HandleId handle) { return (handle >> 32) != 0; }
+  void create(const Caller& caller, MailboxId mailbox, const std::string& name, Reply<CreateResult> reply);
+  /// For writing. The content is the message's until it is truncated or written to; it is fetched only if it is needed.
+  void open_message(const Caller& caller, const Original& original, int flags, Reply<OpenResult> reply);
+  /// A staged node, for reading or writing.
+  void open_staged(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
+  void read(const ReadRequest& request, Reply<ReadResult> reply);
+  void write(const WriteRequest& request, Reply<std::size_t> reply);
+  void truncate(NodeId node, std::uint64_t size, Reply<void> reply);
+  void allocate(NodeId node, std::uint64_t offset, std::uint64_t length, Reply<void> reply);
+  /// mtime: becomes INTERNALDATE if it is set before the upload. After the upload of this process's own new file: it is appended again with
+  /// that date and the first one removed for good (python's copy2, restic). EPERM for other messages.
+  void set_time(NodeId node, Timestamp time, Reply<void> reply);
+  void flush(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
+  void fsync(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
+  void release(NodeId node, HandleId handle);
+  /// A whole message into a new, empty file that is open: the file becomes a pending copy on the server. EXDEV where that is not what is asked for.
+  void copy_message(const CopyRangeRequest& request, const Original& source, Reply<std::size_t> reply);
+
+  // -- names --
+  /// The node's content is here: attributes and reads are to come from here. Nothing otherwise.
+  [[nodiscard]] std::optional<Status> status(NodeId node) const;
+  /// Was made by this mount and not looked at by another yet: modes and times set on it are taken without complaint.
+  [[nodiscard]] bool is_own_new_file(NodeId node) const;
+  /// Renames a staged file. Under a final name it is uploaded, in place of `replaces` (whose flags, and date unless a time was set, it takes
+  /// over; uid 0: of nothing), and the reply waits for that; under a temporary one only the name changes.
+  void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
+              Reply<void> reply);
+  /// unlink. An open one goes on without a name and is never uploaded.
+  void remove(NodeId node, Reply<void> reply);
+
+  // -- .imapfs/outbox --
+  struct OutboxEntry {
+    NodeId node;
+    std::string name;  ///< unique: the id, a dash, the file's name
+    Status status;
+    std::string reason;
+  };
+  [[nodiscard]] std::vector<OutboxEntry> outbox() const;
+
+  /// Waits for uploads that are under way or queued.
+  void settle(Reply<void> reply);
+
+ private:
+  class Implementation;
+  std::shared_ptr<Implementation> implementation_;
+};
+
+}  // namespace imapfs::vfs
