@@ -1,6 +1,5 @@
 #include "imapfs/vfs/filesystem.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -95,31 +94,6 @@ void Filesystem::getattr(const Caller& caller, NodeId node, Reply<AttributesRepl
 
 void Filesystem::forget(NodeId node) {
   if (auto file = target(node)) file->view->forget(file->node);
-}
-
-void Filesystem::open(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply) {
-  auto file = target(node);
-  if (!file) return reply(fail(std::move(file).error()));
-  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) {
-    return reply(fail(EROFS, "this version of imapfs is read-only: open for writing"));
-  }
-  file->view->open(caller, file->node, flags, std::move(reply));
-}
-
-void Filesystem::read(const Caller& caller, const ReadRequest& request, Reply<ReadResult> reply) {
-  auto file = target(request.node);
-  if (!file) return reply(fail(std::move(file).error()));
-  file->view->read(caller, file->node, request, std::move(reply));
-}
-
-void Filesystem::flush(const Caller&, NodeId, HandleId, Reply<void> reply) { reply({}); }
-
-void Filesystem::fsync(const Caller&, NodeId, HandleId, Reply<void> reply) { reply({}); }
-
-void Filesystem::fsyncdir(const Caller&, NodeId, Reply<void> reply) { reply({}); }
-
-void Filesystem::release(NodeId node, HandleId handle) {
-  if (auto file = target(node)) file->view->release(file->node, handle);
 }
 
 void Filesystem::poll(const Caller&, NodeId node, HandleId handle, std::function<void()> wake, Reply<unsigned> reply) {

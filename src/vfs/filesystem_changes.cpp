@@ -97,34 +97,12 @@ void Filesystem::rmdir(const Caller& caller, NodeId parent, const std::string& n
   refuse("remove a mailbox", reply);
 }
 
-void Filesystem::setattr(const Caller& caller, NodeId node, const AttributeChanges&, Reply<AttributesReply> reply) {
-  const auto announcement = caller.announcer ? announcements_.find(node) : std::nullopt;
-  if (announcement && announcement->kind == Announcement::Kind::attributes) {
-    return getattr(caller, node, std::move(reply));
-  }
-  refuse("change attributes", reply);
-}
-
 void Filesystem::rename(const Caller&, const RenameRequest&, Reply<void> reply) { refuse("rename", reply); }
 
 void Filesystem::link(const Caller&, NodeId, NodeId, const std::string&, Reply<Entry> reply) { refuse("link", reply); }
 
 void Filesystem::symlink(const Caller&, NodeId, const std::string&, const std::string&, Reply<Entry> reply) {
   refuse("create a symbolic link", reply);
-}
-
-void Filesystem::create(const Caller&, NodeId, const std::string&, mode_t, Reply<CreateResult> reply) {
-  refuse("create a message", reply);
-}
-
-void Filesystem::write(const Caller&, const WriteRequest&, Reply<std::size_t> reply) { refuse("write", reply); }
-
-void Filesystem::copy_file_range(const Caller&, const CopyRangeRequest&, Reply<std::size_t> reply) {
-  refuse("copy", reply);
-}
-
-void Filesystem::fallocate(const Caller&, NodeId, HandleId, int, std::uint64_t, std::uint64_t, Reply<void> reply) {
-  refuse("allocate", reply);
 }
 
 void Filesystem::setxattr(const Caller&, NodeId, const std::string&, const std::string&, Reply<void> reply) {
