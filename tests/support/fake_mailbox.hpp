@@ -59,6 +59,10 @@ struct FakeMailbox {
   bool selectable = true;
   bool may_have_children = true;
   bool read_only = false;
+  bool subscribed = true;
+  FlagSet permanent_flags = FlagSet::parse("\\Answered \\Flagged \\Deleted \\Seen \\Draft");
+  bool may_create_keywords = true;
+  std::string rights = "lrswipkxtea";  ///< RFC 4314, what MYRIGHTS says; commands are refused accordingly
   SpecialUse special_use = SpecialUse::none;
   UidValidity uid_validity{1};
   Uid uid_next{1};
@@ -67,6 +71,26 @@ struct FakeMailbox {
   std::vector<std::pair<ModSeq, Uid>> vanished;  ///< when each removed message went
 
   ModSeq next_modseq() { return highest_modseq = ModSeq{highest_modseq.value + 1}; }
+
+  /// Gives it a UID.
+  Uid add(FakeMessage message) {
+    const Uid uid = message.uid = std::exchange(uid_next, Uid{uid_next.value + 1});
+    message.modseq = next_modseq();
+    messages.emplace(uid, std::move(message));
+    return uid;
+  }
+  bool remove(Uid uid) {
+    if (messages.erase(uid) == 0) return false;
+    vanished.emplace_back(next_modseq(), uid);
+    return true;
+  }
+  /// Those of `wanted` that are here, at most `limit`.
+  [[nodiscard]] std::vector<Uid> present(const UidSet& wanted, std::size_t limit) const {
+    std::vector<Uid> found;
+    for (const auto& [uid, message] : messages)
+      if (found.size() < limit && wanted.contains(uid)) found.push_back(uid);
+    return found;
+  }
 
   [[nodiscard]] UidSet uids() const {
     std::vector<Uid> all;
@@ -96,7 +120,7 @@ struct FakeMailbox {
     row.delimiter = delimiter;
     row.selectable = selectable;
     row.may_have_children = may_have_children;
-    row.subscribed = true;
+    row.subscribed = subscribed;
     row.special_use = special_use;
     if (with_status && selectable) row.status = status(condstore);
     return row;

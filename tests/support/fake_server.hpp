@@ -7,7 +7,8 @@
 //
 // Commands by name, for hold(), fail_next() and count(): LOGIN (connecting), LOGOUT, NAMESPACE, LIST, STATUS, SELECT, "FETCH headers"
 // (a FETCH with header fields), "FETCH flags" (one without), "FETCH fields" (fetch_header_fields), "FETCH body", "FETCH head and tail", SEARCH,
-// NOOP, QUOTA, IDLE, NOTIFY. Gates only: "FETCH row" (before each row), "FETCH body data" (before each chunk of a body).
+// NOOP, QUOTA, IDLE, NOTIFY, APPEND, COPY, MOVE, STORE, EXPUNGE, CREATE, DELETE, RENAME, SUBSCRIBE, MYRIGHTS. Gates only: "APPEND answer" and so on
+// for each of the changes (between its effect and its answer), "FETCH row" (before each row), "FETCH body data" (before each chunk of a body).
 
 #include <chrono>
 #include <cstdint>
@@ -60,6 +61,20 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     state_->quota = quota;
   }
+  /// RFC 4314; for servers with the capability ACL.
+  void set_rights(const imap::WireName& wire_name, std::string rights) {
+    edit_mailbox(wire_name, [&](FakeMailbox& mailbox) { mailbox.rights = std::move(rights); });
+  }
+  void set_permanent_flags(const imap::WireName& wire_name, const FlagSet& flags, bool may_create_keywords) {
+    edit_mailbox(wire_name, [&](FakeMailbox& mailbox) {
+      mailbox.permanent_flags = flags;
+      mailbox.may_create_keywords = may_create_keywords;
+    });
+  }
+  /// For everyone who selects it from now on.
+  void set_read_only(const imap::WireName& wire_name, bool read_only) {
+    edit_mailbox(wire_name, [&](FakeMailbox& mailbox) { mailbox.read_only = read_only; });
+  }
   /// Bodies are sent in pieces of this size.
   void set_chunk_bytes(std::size_t bytes) {
     const std::lock_guard guard(state_->mutex);
@@ -73,7 +88,7 @@ class FakeServer {
     FakeMailbox mailbox;
     mailbox.wire_name = wire_name;
     mailbox.name = name.empty() ? wire_name : std::move(name);
-    mailbox.uid_validity = UidValidity{++next_uid_validity_};
+    mailbox.uid_validity = UidValidity{++state_->last_uid_validity};
     state_->mailboxes[wire_name] = std::move(mailbox);
     state_->announce_list();
   }
@@ -81,9 +96,7 @@ class FakeServer {
   void delete_mailbox(const imap::WireName& wire_name) {
     const std::lock_guard guard(state_->mutex);
     state_->mailboxes.erase(wire_name);
-    state_->for_each_connection([&](FakeConnection& connection) {
-      if (connection.selected == wire_name) connection.lost = true;
-    });
+    state_->lose_selected(wire_name);
     state_->announce_list();
   }
   /// For what has no function of its own (special use, \Noselect, UIDs to come …); nobody is told.
@@ -92,22 +105,17 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     edit(state_->mailboxes.at(wire_name));
   }
-  Uid deliver(const imap::WireName& wire_name, std::string body, UnixTime date = 1'700'000'000, FlagSet flags = {}) {
+  Uid deliver(const imap::WireName& wire_name, const std::string& body, UnixTime date = 1'700'000'000, FlagSet flags = {}) {
     const std::lock_guard guard(state_->mutex);
     auto& mailbox = state_->mailboxes.at(wire_name);
-    const Uid uid = std::exchange(mailbox.uid_next, Uid{mailbox.uid_next.value + 1});
-    const auto size = body.size();
-    mailbox.messages[uid] = {uid,   date, size, std::make_shared<const std::string>(std::move(body)), std::move(flags),
-                             mailbox.next_modseq()};
-    state_->announce(mailbox, untagged::Exists{static_cast<std::uint32_t>(mailbox.messages.size())});
+    const Uid uid = mailbox.add({{}, date, body.size(), std::make_shared<const std::string>(body), std::move(flags), {}});
+    state_->announce_count(mailbox);
     return uid;
   }
   void expunge(const imap::WireName& wire_name, Uid uid) {
     const std::lock_guard guard(state_->mutex);
     auto& mailbox = state_->mailboxes.at(wire_name);
-    if (mailbox.messages.erase(uid) == 0) return;
-    mailbox.vanished.emplace_back(mailbox.next_modseq(), uid);
-    state_->announce(mailbox, untagged::Vanished{UidSet::single(uid)});
+    if (mailbox.remove(uid)) state_->announce(mailbox, {untagged::Vanished{UidSet::single(uid)}});
   }
   void set_flags(const imap::WireName& wire_name, Uid uid, const FlagSet& flags) {
     const std::lock_guard guard(state_->mutex);
@@ -115,7 +123,7 @@ class FakeServer {
     auto& message = mailbox.messages.at(uid);
     message.flags = flags;
     message.modseq = mailbox.next_modseq();
-    state_->announce(mailbox, untagged::Fetch{uid, flags, message.modseq});
+    state_->announce(mailbox, {untagged::Fetch{uid, flags, message.modseq}});
   }
   [[nodiscard]] FlagSet flags(const imap::WireName& wire_name, Uid uid) const {
     const std::lock_guard guard(state_->mutex);
@@ -132,10 +140,7 @@ class FakeServer {
       message.uid = std::exchange(mailbox.uid_next, Uid{mailbox.uid_next.value + 1});
       mailbox.messages.emplace(message.uid, std::move(message));
     }
-    state_->for_each_connection([&](FakeConnection& connection) {
-      if (connection.selected == wire_name) connection.lost = true;
-    });
-    state_->changed.notify_all();
+    state_->lose_selected(wire_name);
   }
   /// RFC822.SIZE becomes the body's length plus `delta`.
   void lie_about_size(const imap::WireName& wire_name, Uid uid, std::int64_t delta) {
@@ -166,6 +171,13 @@ class FakeServer {
   void fail_next(const std::string& command, Error error = FakeServerState::connection_lost()) {
     const std::lock_guard guard(state_->mutex);
     state_->failures[command].push_back(std::move(error));
+  }
+  /// The connection is lost when the next `command` has been sent and nothing of it was carried out: to the session the outcome is unknown.
+  void lose_before(const std::string& command) { lose_after(command, 0); }
+  /// The next `command` is carried out, for `messages` of those it names, and the connection is lost before the answer.
+  void lose_after(const std::string& command, std::size_t messages = FakeServerState::whole_command) {
+    const std::lock_guard guard(state_->mutex);
+    state_->losses[command].push_back(messages);
   }
   /// `command` waits from now on.
   void hold(const std::string& command) {
@@ -226,9 +238,29 @@ class FakeServer {
     state_->for_each_connection([&](const FakeConnection&) { ++live; });
     return live;
   }
+  /// What sessions sent to change something, in that order: "UID MOVE 1:3 Archive", "APPEND INBOX (\\Seen) 1234".
+  [[nodiscard]] std::vector<std::string> commands() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->commands;
+  }
+  [[nodiscard]] bool has_mailbox(const imap::WireName& wire_name) const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->mailboxes.contains(wire_name);
+  }
+  /// A copy of it as it is now.
+  [[nodiscard]] FakeMailbox mailbox(const imap::WireName& wire_name) const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->mailboxes.at(wire_name);
+  }
+  [[nodiscard]] std::vector<Uid> uids(const imap::WireName& wire_name) const {
+    std::vector<Uid> uids;
+    for (const auto& [uid, message] : mailbox(wire_name).messages) uids.push_back(uid);
+    return uids;
+  }
   void reset_counts() {
     const std::lock_guard guard(state_->mutex);
     state_->counts.clear();
+    state_->commands.clear();
     state_->bodies_fetched.clear();
     state_->header_bytes = state_->body_bytes = 0;
   }
@@ -275,7 +307,6 @@ class FakeServer {
   }
 
   std::shared_ptr<FakeServerState> state_;
-  std::uint32_t next_uid_validity_ = 1000;  ///< guarded by state_->mutex
 };
 
 }  // namespace imapfs::testing

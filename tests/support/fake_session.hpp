@@ -61,16 +61,6 @@ class FakeSession : public imap::Session {
   }
 
   [[nodiscard]] const imap::SelectedMailbox& selection() const override { return selection_; }
-  Result<imap::AppendedMessage> append(const imap::AppendRequest&, imap::AppendSource&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<imap::CopiedMessages> copy(const UidSet&, const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<imap::CopiedMessages> move(const UidSet&, const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<void> store_flags(const UidSet&, const FlagChange&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<void> expunge(const UidSet&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<void> create_mailbox(const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<void> delete_mailbox(const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<void> rename_mailbox(const imap::WireName&, const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<void> subscribe(const imap::WireName&, bool, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
-  Result<std::optional<std::string>> my_rights(const imap::WireName&, const CallContext&) override { return fail(EOPNOTSUPP, "not faked"); }
   Result<imap::SelectedMailbox> select(const SelectRequest& request, const CallContext& context) override;
   Result<void> fetch(const FetchRequest& request, const std::function<void(const imap::FetchRow&)>& rows,
                      const CallContext& context) override;
@@ -106,6 +96,21 @@ class FakeSession : public imap::Session {
     return answer;
   }
 
+  Result<imap::AppendedMessage> append(const imap::AppendRequest& request, imap::AppendSource& source,
+                                       const CallContext& context) override;
+  Result<imap::CopiedMessages> copy(const UidSet& uids, const imap::WireName& destination,
+                                    const CallContext& context) override;
+  Result<imap::CopiedMessages> move(const UidSet& uids, const imap::WireName& destination,
+                                    const CallContext& context) override;
+  Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) override;
+  Result<void> expunge(const UidSet& uids, const CallContext& context) override;
+  Result<void> create_mailbox(const imap::WireName& mailbox, const CallContext& context) override;
+  Result<void> delete_mailbox(const imap::WireName& mailbox, const CallContext& context) override;
+  Result<void> rename_mailbox(const imap::WireName& from, const imap::WireName& to,
+                              const CallContext& context) override;
+  Result<void> subscribe(const imap::WireName& mailbox, bool subscribed, const CallContext& context) override;
+  Result<std::optional<std::string>> my_rights(const imap::WireName& mailbox, const CallContext& context) override;
+
   Result<imap::IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) override;
 
   Result<void> notify_personal(const CallContext& context) override {
@@ -137,11 +142,12 @@ class FakeSession : public imap::Session {
     return fail(std::move(error));
   }
 
-  /// Counts the command, then lets the faults and gates of the test have their say.
-  Result<void> enter(const std::string& command, Lock& lock, const CallContext& context) {
+  /// Counts the command, then lets the faults and gates of the test have their say. `text` is how a change is spelled.
+  Result<void> enter(const std::string& command, Lock& lock, const CallContext& context, std::string text = {}) {
     if (connection_->lost) return fail(FakeServerState::connection_lost());
     if (auto ready = context.check(); !ready) return ready;
     ++state_->counts[command];
+    if (!text.empty()) state_->commands.push_back(std::move(text));
     state_->changed.notify_all();
     IMAPFS_TRY(pass_gate(command, lock, context));
     auto& failures = state_->failures[command];
@@ -207,7 +213,7 @@ class FakeSession : public imap::Session {
   void deliver(const untagged::Fetch& fetch) {
     imap::FetchRow row;
     row.uid = fetch.uid;
-    row.flags = fetch.flags;
+    row.flags = fetch.flags;  // Absent for the one who said .SILENT (RFC 7162 §3.1.3).
     if (has("CONDSTORE")) row.modseq = fetch.modseq;
     listener_->on_fetch(row);
   }
@@ -221,6 +227,57 @@ class FakeSession : public imap::Session {
       return fail(ENOENT, Scope::message, Retry::never, "UID {}: the server sent no body", uid.value);
     return found->second.body;
   }
+
+  /// How a command that changes something begins and ends: in between, what the test allows is carried out.
+  class Change {
+   public:
+    Change(FakeSession& session, std::string command) : session_(session), command_(std::move(command)) {}
+    /// Sends it, spelled `text`.
+    Result<void> begin(std::string text, Lock& lock, const CallContext& context);
+    /// For how many of its messages it is to be carried out.
+    [[nodiscard]] std::size_t reach() const { return loss_.value_or(FakeServerState::whole_command); }
+    /// The answer, after what is pending; or the connection is lost, as the test wished.
+    Result<void> end(Lock& lock, const CallContext& context);
+
+   private:
+    FakeSession& session_;
+    const std::string command_;
+    std::optional<std::size_t> loss_;
+  };
+  /// What a change that lost its connection says, whatever the reason.
+  static Result<void> unknown_outcome(Result<void> result) {
+    if (!result && result.error().scope == Scope::session) result.error().retry = Retry::later;
+    return result;
+  }
+  Result<void> need_rights(const FakeMailbox& mailbox, std::string_view rights) const {
+    for (const char right : rights)
+      if (has("ACL") && mailbox.rights.find(right) == std::string::npos)
+        return fail(EACCES, "{}: [NOPERM] right \"{}\" is missing", mailbox.wire_name, right);
+    return {};
+  }
+  /// To create `name`, where the mailbox above it exists.
+  Result<void> need_parent_rights(const imap::WireName& name) const {
+    const auto* parent = state_->parent_of(name);
+    return parent != nullptr ? need_rights(*parent, "k") : Result<void>{};
+  }
+  [[nodiscard]] std::optional<std::uint64_t> append_limit() const {
+    constexpr std::string_view prefix = "APPENDLIMIT=";
+    for (const auto& word : connection_->traits.capabilities.words())
+      if (word.starts_with(prefix)) return std::stoull(word.substr(prefix.size()));
+    return std::nullopt;
+  }
+  /// The selected mailbox, if it was selected read-write.
+  Result<FakeMailbox*> writable_mailbox();
+  Result<FakeMailbox*> destination_mailbox(const imap::WireName& name);
+  /// The octets of an APPEND, read unlocked.
+  Result<std::string> read_literal(imap::AppendSource& source, Lock& lock);
+  void remove_from(FakeMailbox& mailbox, const std::vector<Uid>& uids);
+  static FlagSet changed_flags(FlagSet flags, const FlagChange& change);
+  void empty_inbox_into(FakeMailbox& inbox, const imap::WireName& to);
+  void rename_with_children(const FakeMailbox& mailbox, const imap::WireName& to);
+  void forget_selected(const imap::WireName& mailbox);
+  Result<imap::CopiedMessages> copy_or_move(bool move, const UidSet& uids, const imap::WireName& destination,
+                                            const CallContext& context);
 
   Result<void> send_body(const std::string& body, imap::OctetRange range, imap::BodySink& sink, Lock& lock,
                          const CallContext& context);
@@ -238,6 +295,7 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
   IMAPFS_TRY(enter("SELECT", lock, context));
   selected_.clear();
   connection_->selected.clear();
+  selection_ = {};
   const auto found = state_->mailboxes.find(request.mailbox);
   if (found == state_->mailboxes.end() || !found->second.selectable) return no_mailbox(request.mailbox);
   const FakeMailbox& mailbox = found->second;
@@ -251,8 +309,9 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
   answer.uid_next = mailbox.uid_next;
   if (has("CONDSTORE")) answer.highest_modseq = mailbox.highest_modseq;
   answer.read_only = mailbox.read_only || !request.read_write;
-  answer.permanent_flags = FlagSet::parse("\\Answered \\Flagged \\Deleted \\Seen \\Draft");
-  answer.may_create_keywords = true;
+  // Nothing can be changed in a mailbox that is selected read-only: Dovecot says PERMANENTFLAGS () to EXAMINE.
+  if (!answer.read_only) answer.permanent_flags = mailbox.permanent_flags;
+  answer.may_create_keywords = !answer.read_only && mailbox.may_create_keywords;
   answer.qresync_applied =
       request.qresync && has("QRESYNC") && request.qresync->uid_validity == mailbox.uid_validity;
   UidSet vanished;
@@ -263,6 +322,7 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
       if (message.modseq > request.qresync->highest_modseq)
         rows.push_back({uid, message.flags, std::nullopt, std::nullopt, message.modseq, {}});
   }
+  selection_ = answer;
   lock.unlock();
   if (!vanished.empty() && request.vanished) request.vanished(vanished);
   if (request.rows)
@@ -270,95 +330,6 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
   lock.lock();
   deliver_pending(lock);
   return answer;
-}
-
-inline Result<void> FakeSession::fetch(const FetchRequest& request,
-                                       const std::function<void(const imap::FetchRow&)>& rows,
-                                       const CallContext& context) {
-  Lock lock(state_->mutex);
-  IMAPFS_TRY(enter(request.items.header_fields.empty() ? "FETCH flags" : "FETCH headers", lock, context));
-  if (request.changed_since && !has("CONDSTORE")) return fail(EINVAL, "FETCH: CHANGEDSINCE without CONDSTORE");
-  std::vector<FakeMessage> messages;
-  for (const auto& [uid, message] : IMAPFS_TRY(selected_mailbox())->messages)
-    if (request.uids.contains(uid) && (!request.changed_since || message.modseq > *request.changed_since))
-      messages.push_back(message);
-  for (const auto& message : messages) {
-    IMAPFS_TRY(pass_gate("FETCH row", lock, context));
-    imap::FetchRow row;
-    row.uid = message.uid;
-    if (request.items.flags) row.flags = message.flags;
-    if (request.items.internal_date) row.internal_date = message.internal_date;
-    if (request.items.size) row.size = message.reported_size;
-    // RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ in the answer.
-    if (has("CONDSTORE") && (request.items.modseq || request.changed_since)) row.modseq = message.modseq;
-    std::string block;
-    if (!request.items.header_fields.empty()) block = header_fields_of(*message.body, request.items.header_fields);
-    row.header_block = block;
-    state_->header_bytes += block.size();
-    lock.unlock();
-    rows(row);
-    lock.lock();
-  }
-  deliver_pending(lock);
-  return {};
-}
-
-inline Result<void> FakeSession::send_body(const std::string& body, imap::OctetRange range, imap::BodySink& sink,
-                                           Lock& lock, const CallContext& context) {
-  const std::uint64_t begin = std::min<std::uint64_t>(range.offset, body.size());
-  const std::uint64_t length = std::min<std::uint64_t>(range.length, body.size() - begin);
-  lock.unlock();
-  auto result = sink.begin(length);
-  lock.lock();
-  // A sink that gives up leaves a literal unread on the connection.
-  if (!result) return lose(Error{result.error().errnum, Scope::session, Retry::never, result.error().what});
-  for (std::uint64_t sent = 0; sent < length;) {
-    IMAPFS_TRY(pass_gate("FETCH body data", lock, context));
-    const auto size = std::min<std::uint64_t>(state_->chunk_bytes, length - sent);
-    lock.unlock();
-    result = sink.data(std::span(body).subspan(begin + sent, size));
-    lock.lock();
-    if (!result) return lose(Error{result.error().errnum, Scope::session, Retry::never, result.error().what});
-    sent += size;
-    state_->body_bytes += size;
-  }
-  return {};
-}
-
-inline Result<void> FakeSession::fetch_body(Uid uid, std::optional<imap::OctetRange> range, imap::BodySink& sink,
-                                            const CallContext& context) {
-  Lock lock(state_->mutex);
-  IMAPFS_TRY(enter("FETCH body", lock, context));
-  const auto body = IMAPFS_TRY(body_of(uid));
-  state_->bodies_fetched.push_back({selected_, uid, range});
-  IMAPFS_TRY(send_body(*body, range.value_or(imap::OctetRange{0, body->size()}), sink, lock, context));
-  deliver_pending(lock);
-  return {};
-}
-
-inline Result<void> FakeSession::fetch_head_and_tail(Uid uid, std::uint64_t head_length, imap::OctetRange tail,
-                                                     imap::BodySink& head_sink, imap::BodySink& tail_sink,
-                                                     const CallContext& context) {
-  Lock lock(state_->mutex);
-  IMAPFS_TRY(enter("FETCH head and tail", lock, context));
-  const auto body = IMAPFS_TRY(body_of(uid));
-  const imap::OctetRange head{0, head_length};
-  state_->bodies_fetched.push_back({selected_, uid, head});
-  state_->bodies_fetched.push_back({selected_, uid, tail});
-  IMAPFS_TRY(send_body(*body, head, head_sink, lock, context));
-  IMAPFS_TRY(send_body(*body, tail, tail_sink, lock, context));
-  deliver_pending(lock);
-  return {};
-}
-
-inline Result<std::string> FakeSession::fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
-                                                            const CallContext& context) {
-  Lock lock(state_->mutex);
-  IMAPFS_TRY(enter("FETCH fields", lock, context));
-  auto block = header_fields_of(*IMAPFS_TRY(body_of(uid)), fields);
-  state_->header_bytes += block.size();
-  deliver_pending(lock);
-  return block;
 }
 
 inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after, const CallContext& context) {
@@ -381,3 +352,7 @@ inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after,
 }
 
 }  // namespace imapfs::testing
+
+#include "support/fake_session_changes.hpp"
+#include "support/fake_session_fetch.hpp"
+#include "support/fake_session_mailboxes.hpp"

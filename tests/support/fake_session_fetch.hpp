@@ -1,0 +1,97 @@
+#pragma once
+// FakeSession's commands that fetch. Included by fake_session.hpp.
+
+#include "support/fake_session.hpp"
+
+namespace imapfs::testing {
+
+inline Result<void> FakeSession::fetch(const FetchRequest& request,
+                                       const std::function<void(const imap::FetchRow&)>& rows,
+                                       const CallContext& context) {
+  Lock lock(state_->mutex);
+  IMAPFS_TRY(enter(request.items.header_fields.empty() ? "FETCH flags" : "FETCH headers", lock, context));
+  if (request.changed_since && !has("CONDSTORE")) return fail(EINVAL, "FETCH: CHANGEDSINCE without CONDSTORE");
+  std::vector<FakeMessage> messages;
+  for (const auto& [uid, message] : IMAPFS_TRY(selected_mailbox())->messages)
+    if (request.uids.contains(uid) && (!request.changed_since || message.modseq > *request.changed_since))
+      messages.push_back(message);
+  for (const auto& message : messages) {
+    IMAPFS_TRY(pass_gate("FETCH row", lock, context));
+    imap::FetchRow row;
+    row.uid = message.uid;
+    if (request.items.flags) row.flags = message.flags;
+    if (request.items.internal_date) row.internal_date = message.internal_date;
+    if (request.items.size) row.size = message.reported_size;
+    // RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ in the answer.
+    if (has("CONDSTORE") && (request.items.modseq || request.changed_since)) row.modseq = message.modseq;
+    std::string block;
+    if (!request.items.header_fields.empty()) block = header_fields_of(*message.body, request.items.header_fields);
+    row.header_block = block;
+    state_->header_bytes += block.size();
+    lock.unlock();
+    rows(row);
+    lock.lock();
+  }
+  deliver_pending(lock);
+  return {};
+}
+
+inline Result<void> FakeSession::send_body(const std::string& body, imap::OctetRange range, imap::BodySink& sink,
+                                           Lock& lock, const CallContext& context) {
+  const std::uint64_t begin = std::min<std::uint64_t>(range.offset, body.size());
+  const std::uint64_t length = std::min<std::uint64_t>(range.length, body.size() - begin);
+  lock.unlock();
+  auto result = sink.begin(length);
+  lock.lock();
+  // A sink that gives up leaves a literal unread on the connection.
+  if (!result) return lose(Error{result.error().errnum, Scope::session, Retry::never, result.error().what});
+  for (std::uint64_t sent = 0; sent < length;) {
+    IMAPFS_TRY(pass_gate("FETCH body data", lock, context));
+    const auto size = std::min<std::uint64_t>(state_->chunk_bytes, length - sent);
+    lock.unlock();
+    result = sink.data(std::span(body).subspan(begin + sent, size));
+    lock.lock();
+    if (!result) return lose(Error{result.error().errnum, Scope::session, Retry::never, result.error().what});
+    sent += size;
+    state_->body_bytes += size;
+  }
+  return {};
+}
+
+inline Result<void> FakeSession::fetch_body(Uid uid, std::optional<imap::OctetRange> range, imap::BodySink& sink,
+                                            const CallContext& context) {
+  Lock lock(state_->mutex);
+  IMAPFS_TRY(enter("FETCH body", lock, context));
+  const auto body = IMAPFS_TRY(body_of(uid));
+  state_->bodies_fetched.push_back({selected_, uid, range});
+  IMAPFS_TRY(send_body(*body, range.value_or(imap::OctetRange{0, body->size()}), sink, lock, context));
+  deliver_pending(lock);
+  return {};
+}
+
+inline Result<void> FakeSession::fetch_head_and_tail(Uid uid, std::uint64_t head_length, imap::OctetRange tail,
+                                                     imap::BodySink& head_sink, imap::BodySink& tail_sink,
+                                                     const CallContext& context) {
+  Lock lock(state_->mutex);
+  IMAPFS_TRY(enter("FETCH head and tail", lock, context));
+  const auto body = IMAPFS_TRY(body_of(uid));
+  const imap::OctetRange head{0, head_length};
+  state_->bodies_fetched.push_back({selected_, uid, head});
+  state_->bodies_fetched.push_back({selected_, uid, tail});
+  IMAPFS_TRY(send_body(*body, head, head_sink, lock, context));
+  IMAPFS_TRY(send_body(*body, tail, tail_sink, lock, context));
+  deliver_pending(lock);
+  return {};
+}
+
+inline Result<std::string> FakeSession::fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
+                                                            const CallContext& context) {
+  Lock lock(state_->mutex);
+  IMAPFS_TRY(enter("FETCH fields", lock, context));
+  auto block = header_fields_of(*IMAPFS_TRY(body_of(uid)), fields);
+  state_->header_bytes += block.size();
+  deliver_pending(lock);
+  return block;
+}
+
+}  // namespace imapfs::testing
