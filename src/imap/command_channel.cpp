@@ -156,8 +156,16 @@ Result<Answer> CommandChannel::run(const CommandLine& command, const UntaggedHan
   IMAPFS_TRY(usable());
   IMAPFS_TRY(command.check());
   IMAPFS_TRY(context.check());  // before anything is sent, giving up costs nothing
-  const auto tag = begin(context);
-  auto answer = IMAPFS_TRY(send(command, tag, handler, context));
+  begin(context);
+  std::string pending;
+  auto answer = IMAPFS_TRY(send_up_to_end(command, handler, pending, context));
+  if (!answer) IMAPFS_TRY(write(pending + "\r\n", context));
+  return await_answer(command, std::move(answer), handler);
+}
+
+/// Handles responses until there is an answer, if there is none yet.
+Result<Answer> CommandChannel::await_answer(const CommandLine& command, std::optional<Answer> answer,
+                                            const UntaggedHandler& handler) {
   while (!answer) {
     const auto response = IMAPFS_TRY(next_event(handler));
     if (response.kind == Response::Kind::tagged) {
@@ -170,29 +178,36 @@ Result<Answer> CommandChannel::run(const CommandLine& command, const UntaggedHan
   return fail(broken_by(error_from_answer(command.name(), *answer)));
 }
 
-/// Sends the pieces; where a synchronising literal is refused, the answer.
-Result<std::optional<Answer>> CommandChannel::send(const CommandLine& command, const std::string& tag,
-                                                   const UntaggedHandler& handler, const CallContext& context) {
-  if (traced_) trace_line(">", tag + ' ' + command.printable());
-  std::string pending = tag + ' ';
+/// Sends the pieces, of the last text what stays in `pending`; where a synchronising literal is refused, the answer.
+Result<std::optional<Answer>> CommandChannel::send_up_to_end(const CommandLine& command, const UntaggedHandler& handler,
+                                                             std::string& pending, const CallContext& context) {
+  if (traced_) trace_line(">", tag_ + ' ' + command.printable());
+  pending = tag_ + ' ';
   const auto& pieces = command.pieces();
   for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (i % 2 == 0) {
-      pending += pieces[i];
-      continue;
-    }
-    pending += fmt::format("{{{}{}}}\r\n", pieces[i].size(), literal_plus_ ? "+" : "");
-    if (!literal_plus_) {
-      IMAPFS_TRY(write(pending, context));
-      pending.clear();
-      const auto response = IMAPFS_TRY(next_event(handler));
-      if (response.kind == Response::Kind::tagged) return std::optional<Answer>(IMAPFS_TRY(tagged_answer(response)));
-      if (auto finished = reader_.finish(); !finished) return fail(broken_by(std::move(finished).error()));
+    if (i % 2 == 1) {
+      pending += fmt::format("{{{}{}}}\r\n", pieces[i].size(), literal_plus_ ? "+" : "");
+      if (!literal_plus_) {
+        if (auto refused = IMAPFS_TRY(ask_for_literal(pending, handler, context))) return refused;
+      }
     }
     pending += pieces[i];
   }
-  pending += "\r\n";
+  return std::optional<Answer>();
+}
+
+/// Sends what is pending and waits until the server asks for the literal it announces; if it refuses, the answer.
+Result<std::optional<Answer>> CommandChannel::ask_for_literal(std::string& pending, const UntaggedHandler& handler,
+                                                              const CallContext& context) {
   IMAPFS_TRY(write(pending, context));
+  pending.clear();
+  const auto response = IMAPFS_TRY(next_event(handler));
+  if (response.kind == Response::Kind::tagged) {
+    auto answer = IMAPFS_TRY(tagged_answer(response));
+    if (answer.kind != Answer::Kind::ok) return std::optional<Answer>(std::move(answer));
+    return fail(broken_by(reader_.protocol_error("OK before the command was complete")));
+  }
+  if (auto finished = reader_.finish(); !finished) return fail(broken_by(std::move(finished).error()));
   return std::optional<Answer>();
 }
 
@@ -212,6 +227,7 @@ void CommandChannel::note_codes(const Answer& answer) {
   if (answer.code == "CAPABILITY") capabilities_ = parse_capability_words(answer.code_data);
   if (answer.code == "ALERT") telemetry::warning("server alert: {}", telemetry::printable(answer.text));
   if (answer.code == "NOTIFICATIONOVERFLOW" && listener_ != nullptr) listener_->on_mailbox_list_changed();
+  if (answer.kind == Answer::Kind::ok && !answer.code.empty() && code_listener_) code_listener_(answer);
 }
 
 std::optional<std::set<std::string>> CommandChannel::take_capabilities() {

@@ -20,8 +20,8 @@ struct CodeRow {
   Verdict verdict;
 };
 
-/// Response codes of RFC 5530, 9051, 7889, 7162, 2180.
-constexpr std::array<CodeRow, 24> code_table = {{
+/// Response codes of RFC 5530, 9051, 7889, 7162, 5182, 2180.
+constexpr std::array<CodeRow, 25> code_table = {{
     {"NONEXISTENT", {ENOENT, Scope::mailbox, Retry::never}},
     {"TRYCREATE", {ENOENT, Scope::mailbox, Retry::never}},
     {"ALREADYEXISTS", {EEXIST, Scope::request, Retry::never}},
@@ -40,6 +40,7 @@ constexpr std::array<CodeRow, 24> code_table = {{
     {"SERVERBUG", {EIO, Scope::request, Retry::never}},
     {"CLIENTBUG", {EIO, Scope::request, Retry::never}},
     {"BADCHARSET", {EINVAL, Scope::request, Retry::never}},
+    {"NOTSAVED", {EIO, Scope::request, Retry::never}},
     {"UNKNOWN-CTE", {EIO, Scope::message, Retry::never}},
     {"PRIVACYREQUIRED", {EACCES, Scope::account, Retry::never}},
     {"AUTHENTICATIONFAILED", {EACCES, Scope::account, Retry::never}},
@@ -54,7 +55,7 @@ struct TextRow {
 };
 
 /// For servers that say in words what others say by a code. First match wins; compared in upper case.
-constexpr std::array<TextRow, 17> text_table = {{
+constexpr std::array<TextRow, 21> text_table = {{
     {"AUTHENTICATED BUT NOT CONNECTED", {EACCES, Scope::account, Retry::later}},  // Exchange: a login failure
     {"THROTTLED", {EAGAIN, Scope::request, Retry::later}},
     {"TOO MANY SIMULTANEOUS", {EAGAIN, Scope::request, Retry::later}},
@@ -65,6 +66,10 @@ constexpr std::array<TextRow, 17> text_table = {{
     {"TEMPORAR", {EAGAIN, Scope::request, Retry::later}},
     {"QUOTA EXCEEDED", {EDQUOT, Scope::request, Retry::never}},
     {"OVER QUOTA", {EDQUOT, Scope::request, Retry::never}},
+    {"ALREADY EXISTS", {EEXIST, Scope::request, Retry::never}},
+    {"HAS CHILDREN", {ENOTEMPTY, Scope::request, Retry::never}},
+    {"HAS INFERIOR", {ENOTEMPTY, Scope::request, Retry::never}},  // RFC 9051 §6.3.5 has it as an example
+    {"READ-ONLY", {EROFS, Scope::mailbox, Retry::never}},
     {"MESSAGES NO LONGER EXIST", {ESTALE, Scope::message, Retry::never}},
     {"DOESN'T EXIST", {ENOENT, Scope::mailbox, Retry::never}},
     {"DOES NOT EXIST", {ENOENT, Scope::mailbox, Retry::never}},
@@ -73,6 +78,11 @@ constexpr std::array<TextRow, 17> text_table = {{
     {"UNKNOWN MAILBOX", {ENOENT, Scope::mailbox, Retry::never}},
     {"PERMISSION DENIED", {EACCES, Scope::request, Retry::never}},
 }};
+
+constexpr std::array<std::string_view, 10> changes = {"APPEND", "UID COPY", "UID MOVE", "UID STORE",   "UID EXPUNGE",
+                                                      "CREATE", "DELETE",   "RENAME",   "SUBSCRIBE", "UNSUBSCRIBE"};
+
+bool is_change(std::string_view command) { return std::find(changes.begin(), changes.end(), command) != changes.end(); }
 
 bool is_login(std::string_view command) { return command == "LOGIN" || command == "AUTHENTICATE"; }
 
@@ -92,6 +102,16 @@ std::optional<Verdict> verdict_by_text(const Answer& answer) {
   return std::nullopt;
 }
 
+Verdict verdict_of_change(Answer::Kind kind, std::optional<Verdict> verdict) {
+  // A refusal without a reason we know is one all the same; BAD says that we do not understand each other.
+  if (!verdict) return {kind == Answer::Kind::no ? EPERM : EIO, Scope::request, Retry::never};
+  // Nothing is open that could be stale: the name that was to be changed has no message any more.
+  if (verdict->errnum == ESTALE) verdict->errnum = ENOENT;
+  // Whoever may log in has an account, whatever is refused: only this change is.
+  if (verdict->scope == Scope::account) verdict->scope = Scope::request;
+  return *verdict;
+}
+
 Verdict verdict_of(std::string_view command, const Answer& answer) {
   auto verdict = verdict_by_code(answer);
   if (!verdict) verdict = verdict_by_text(answer);
@@ -107,6 +127,7 @@ Verdict verdict_of(std::string_view command, const Answer& answer) {
     }
     return {EACCES, Scope::account, verdict ? verdict->retry : Retry::never};
   }
+  if (is_change(command)) return verdict_of_change(answer.kind, verdict);
   if (!verdict) return {EIO, Scope::request, Retry::never};
   return *verdict;
 }

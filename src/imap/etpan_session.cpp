@@ -49,6 +49,20 @@ Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
 EtpanSession::EtpanSession(std::unique_ptr<Connection> connection, Login login)
     : connection_(std::move(connection)), login_(std::move(login)) {
   utf8_ = connection_->channel.enabled().contains("UTF8=ACCEPT") || connection_->channel.enabled().contains("IMAP4REV2");
+  connection_->channel.set_code_listener([this](const Answer& answer) { note_code(answer); });
+}
+
+void EtpanSession::note_code(const Answer& answer) {
+  if (selected_.empty()) return;
+  // RFC 9051 §7.1: also sent when the access to the mailbox changes while it is selected.
+  if (answer.code == "READ-ONLY") selection_.read_only = true;
+  if (answer.code == "CLOSED") forget_selection();
+}
+
+void EtpanSession::forget_selection() {
+  selected_.clear();
+  selection_ = SelectedMailbox();
+  view_end_ = Uid();
 }
 
 std::string EtpanSession::description() const {

@@ -7,8 +7,8 @@
 namespace imapfs::imap {
 namespace {
 
-constexpr std::array<std::string_view, 12> months = {"jan", "feb", "mar", "apr", "may", "jun",
-                                                     "jul", "aug", "sep", "oct", "nov", "dec"};
+constexpr std::array<std::string_view, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 /// Takes a number of at most `digits` digits off the front; -1 if there is none.
 int take_number(std::string_view& text, std::size_t digits) {
@@ -76,6 +76,21 @@ std::optional<UnixTime> parse_internal_date(std::string_view text) {
   if (second < 0 || second > 60) return std::nullopt;
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
   return static_cast<UnixTime>(days) * 86400 + hour * 3600 + minute * 60 + second - take_zone(text);
+}
+
+std::optional<std::string> format_internal_date(UnixTime time) {
+  using std::chrono::days;
+  // Years 0 to 9999, checked before calendar arithmetic could overflow.
+  constexpr UnixTime first = -62'167'219'200;
+  constexpr UnixTime last = 253'402'300'799;
+  if (time < first || time > last) return std::nullopt;
+  const std::chrono::sys_seconds moment{std::chrono::seconds(time)};
+  const auto day = std::chrono::floor<days>(moment);
+  const std::chrono::year_month_day date(day);
+  const auto seconds = (moment - day).count();
+  return fmt::format("{:>2}-{}-{:04} {:02}:{:02}:{:02} +0000", static_cast<unsigned>(date.day()),
+                     months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()), seconds / 3600,
+                     seconds / 60 % 60, seconds % 60);
 }
 
 }  // namespace imapfs::imap

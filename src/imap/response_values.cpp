@@ -205,6 +205,12 @@ Result<std::optional<std::string>> parse_mailbox_name(ResponseReader& reader) {
   return Name(std::string(*name));
 }
 
+bool is_atom(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c < 0x7f && std::string_view("(){%*\"\\]").find(c) == std::string_view::npos;
+  });
+}
+
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto end = text.data() + text.size();

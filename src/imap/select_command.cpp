@@ -31,6 +31,8 @@ class SelectCollector {
 
   SelectedMailbox finish(const Answer& answer) {
     if (answer.code == "READ-ONLY") selected_.read_only = true;
+    if (!request_.read_write) selected_.read_only = true;  // EXAMINE is, whether the server says so or not
+    if (!told_permanent_flags_) assume_all_flags();
     const auto& qresync = request_.qresync;
     selected_.qresync_applied = sent_qresync && qresync && selected_.highest_modseq &&
                                 selected_.uid_validity == qresync->uid_validity;
@@ -51,18 +53,30 @@ class SelectCollector {
     } else if (answer.code == "NOMODSEQ") {
       selected_.highest_modseq.reset();
     } else if (answer.code == "PERMANENTFLAGS") {
+      selected_.may_create_keywords = false;
       selected_.permanent_flags = parse_flag_text(answer.code_data, selected_.may_create_keywords);
+      told_permanent_flags_ = true;
     } else if (answer.code == "READ-ONLY") {
       selected_.read_only = true;
     } else {
-      return answer.code == "UNSEEN" || answer.code == "CLOSED";
+      return answer.code == "UNSEEN" || answer.code == "CLOSED" || answer.code == "READ-WRITE";
     }
     return true;
+  }
+
+  /// RFC 9051 §7.1: without PERMANENTFLAGS the client should assume that all flags can be changed permanently.
+  void assume_all_flags() {
+    for (const auto flag : {SystemFlag::seen, SystemFlag::answered, SystemFlag::flagged, SystemFlag::deleted,
+                            SystemFlag::draft}) {
+      selected_.permanent_flags.add(flag);
+    }
+    selected_.may_create_keywords = true;
   }
 
   const Session::SelectRequest& request_;
   FetchParser& parser_;
   SelectedMailbox selected_;
+  bool told_permanent_flags_ = false;
 };
 
 }  // namespace
@@ -83,12 +97,14 @@ Result<SelectedMailbox> EtpanSession::select(const SelectRequest& request, const
   }
   IMAPFS_TRY(context.check());
   // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
-  selected_.clear();
+  forget_selection();
   const auto answer = IMAPFS_TRY(connection_->channel.run(
       line, [&](const Response& response, ResponseReader& reader) { return collector.take(response, reader); },
       context));
   selected_ = request.mailbox;
-  return collector.finish(answer);
+  selection_ = collector.finish(answer);
+  view_end_ = selection_.uid_next.value_or(Uid{});
+  return selection_;
 }
 
 }  // namespace imapfs::imap

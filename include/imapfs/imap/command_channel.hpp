@@ -42,9 +42,20 @@ class CommandChannel {
   [[nodiscard]] ResponseReader& reader() { return reader_; }
   void set_listener(UntaggedListener* listener) { listener_ = listener; }
   void set_literal_plus(bool available) { literal_plus_ = available; }
+  /// Gets every OK with a response code, tagged or not, that no command has taken.
+  void set_code_listener(std::function<void(const Answer&)> listener) { code_listener_ = std::move(listener); }
 
   /// Sends `command` and handles responses until it is answered with OK.
   Result<Answer> run(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);
+  /// A literal that ends a command and is read while it is sent.
+  struct StreamedLiteral {
+    AppendSource& source;
+    bool synchronising = true;  ///< to be sent only once the server has asked for it: it knows no LITERAL+
+  };
+  /// run() of `command` followed by `literal`, in constant memory (src/imap/streamed_literal.cpp). A refusal leaves the channel usable. An Error of
+  /// the source, or an end at another place than its size(), breaks it: the server waits for octets that do not exist.
+  Result<Answer> run(const CommandLine& command, const StreamedLiteral& literal, const UntaggedHandler& handler,
+                     const CallContext& context);
 
   // The steps of run(), for commands with a dialogue of their own (IDLE, libetpan's).
 
@@ -77,8 +88,14 @@ class CommandChannel {
   [[nodiscard]] const std::set<std::string>& enabled() const { return enabled_; }
 
  private:
-  Result<std::optional<Answer>> send(const CommandLine& command, const std::string& tag, const UntaggedHandler& handler,
-                                     const CallContext& context);
+  Result<std::optional<Answer>> send_up_to_end(const CommandLine& command, const UntaggedHandler& handler,
+                                               std::string& pending, const CallContext& context);
+  Result<std::optional<Answer>> ask_for_literal(std::string& pending, const UntaggedHandler& handler,
+                                                const CallContext& context);
+  Result<std::optional<Answer>> stream(const StreamedLiteral& literal, std::string announcement,
+                                       const UntaggedHandler& handler, const CallContext& context);
+  Result<std::optional<Answer>> early_answer(const UntaggedHandler& handler, const CallContext& context);
+  Result<Answer> await_answer(const CommandLine& command, std::optional<Answer> answer, const UntaggedHandler& handler);
   Result<void> dispatch(const Response& response);
   Result<void> dispatch_status_text(const Response& response);
   Result<void> dispatch_data(const Response& response);
@@ -93,6 +110,7 @@ class CommandChannel {
   ResponseReader reader_;
   FetchParser fetch_parser_;
   UntaggedListener* listener_ = nullptr;
+  std::function<void(const Answer&)> code_listener_;
   CallContext context_;
   std::string tag_;
   std::uint64_t next_tag_ = 1;

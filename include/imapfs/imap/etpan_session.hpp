@@ -30,6 +30,8 @@ class EtpanSession final : public Session {
     std::string description;  ///< "imaps host:port"
   };
   EtpanSession(std::unique_ptr<Connection> connection, Login login);
+  EtpanSession(const EtpanSession&) = delete;  // the channel calls back
+  EtpanSession& operator=(const EtpanSession&) = delete;
 
   [[nodiscard]] const ServerTraits& traits() const override { return login_.traits; }
   [[nodiscard]] std::string description() const override;
@@ -79,6 +81,23 @@ class EtpanSession final : public Session {
   /// The number of rows.
   Result<std::uint64_t> fetch_rows(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                                    const CallContext& context);
+  /// An OK with a code that no command has taken: the selected mailbox may have changed its state.
+  void note_code(const Answer& answer);
+  void forget_selection();
+  /// UNSELECT, where there is one, and nothing else is, if `mailbox` is selected or a parent of what is.
+  Result<void> leave(const WireName& mailbox, const CallContext& context);
+  /// EROFS, scope mailbox, unless a mailbox is selected read-write.
+  [[nodiscard]] Result<void> may_change() const;
+  /// The messages of `uids` that are newer than this session's view of the mailbox would be left out by the server without a word (RFC 9051
+  /// §6.4.9): NOOP renews the view, unless it is known to reach that far.
+  Result<void> look_as_far_as(const UidSet& uids, const CallContext& context);
+  /// Runs a command that changes something: an Error of a lost connection says that the outcome is unknown.
+  Result<Answer> run_change(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);
+  /// Calls `part` with pieces of `uids` that make command lines of a sane length, until one fails.
+  Result<void> change_in_parts(const UidSet& uids, const CallContext& context,
+                               const std::function<Result<void>(const UidSet&)>& part);
+  Result<CopiedMessages> copy_or_move(std::string_view name, const UidSet& uids, const WireName& destination,
+                                      const CallContext& context);
   class BodyFetch;
   Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
 
@@ -87,6 +106,7 @@ class EtpanSession final : public Session {
   FetchParser fetch_parser_;
   WireName selected_;
   SelectedMailbox selection_;
+  Uid view_end_;  ///< every message below was known to the server's view of the selected mailbox
   bool utf8_ = false;              ///< UTF8=ACCEPT is enabled: names are UTF-8, and 8-bit may stand in quotes
   bool list_return_failed_ = false;
 };

@@ -22,6 +22,11 @@ inline constexpr std::size_t max_mailbox_name = 4096;
 
 /// " 5-Jan-2026 10:00:00 +0100": nothing if it is no date. A missing zone is UTC.
 [[nodiscard]] std::optional<UnixTime> parse_internal_date(std::string_view text);
+/// " 5-Jan-2026 09:00:00 +0000": the date-time of RFC 9051 §9, in UTC. Nothing for a year that has not four digits.
+[[nodiscard]] std::optional<std::string> format_internal_date(UnixTime time);
+
+/// Whether it can be sent as an atom, which is what a keyword must be (RFC 9051 §9).
+[[nodiscard]] bool is_atom(std::string_view text);
 
 /// "(\Seen $Forwarded)" at the reader's cursor, or nothing (and nothing consumed) if no list begins there.
 [[nodiscard]] std::optional<FlagSet> parse_flag_list(ResponseReader& reader);

@@ -1,0 +1,50 @@
+#pragma once
+// What the commands that change something share: errors of an unknown outcome, and UID sets cut to command lines of a sane length.
+//
+// Pure functions; no thread affinity.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/base/result.hpp"
+#include "imapfs/imap/session.hpp"
+
+namespace imapfs::imap {
+
+/// RFC 7162 §4: a command line should not exceed 8,192 octets, literals aside. What is left is for tag, command and mailbox name.
+inline constexpr std::size_t max_set_octets = 7000;
+
+/// `error` ended a change on a connection that is lost now. Retry::later: only a look at the server tells whether it has happened.
+[[nodiscard]] Error outcome_unknown(Error error, std::string_view command);
+
+/// The same for a connection that was lost before anything was sent.
+[[nodiscard]] Error not_again_by_itself(Error error);
+
+/// `uids` as sets in ascending order whose text has at most `max_octets` octets and which span at most `max_messages` UIDs each.
+[[nodiscard]] std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_octets, std::uint64_t max_messages);
+
+/// Adds up what the COPYUID codes of one command say (RFC 4315 §3). Bounded by the request whatever the server claims.
+class CopyUidCollector {
+ public:
+  explicit CopyUidCollector(const UidSet& requested) : requested_(requested) {}
+
+  /// "38505 304,319:320 3956:3958".
+  void take(std::string_view code_data);
+  /// Nothing if the server did not tell, or told what cannot be.
+  [[nodiscard]] std::optional<CopiedMessages> result();
+
+ private:
+  bool add(std::string_view code_data);
+
+  const UidSet& requested_;
+  CopiedMessages copied_;
+  bool nonsense_ = false;
+};
+
+/// "38505 3955" of APPENDUID; nothing if it is nonsense.
+[[nodiscard]] AppendedMessage parse_append_uid(std::string_view code_data);
+
+}  // namespace imapfs::imap

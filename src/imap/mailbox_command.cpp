@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <utility>
+
+#include "change_support.hpp"
+#include "imapfs/imap/etpan_session.hpp"
+#include "imapfs/imap/response_values.hpp"
+
+namespace imapfs::imap {
+namespace {
+
+constexpr std::size_t max_rights = 64;
+
+bool is_right(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+bool same_mailbox(std::string_view left, std::string_view right) {
+  return left == right || (iequals(left, "INBOX") && iequals(right, "INBOX"));
+}
+
+/// RFC 4314 §2.1.1: servers of RFC 2086 know "c" and "d" for what is "kx" and "te" now.
+std::string in_new_letters(std::string rights) {
+  if (rights.find_first_of("kxte") != std::string::npos) return rights;
+  if (rights.find('c') != std::string::npos) rights += "kx";
+  if (rights.find('d') != std::string::npos) rights += "te";
+  return rights;
+}
+
+}  // namespace
+
+/// Some servers refuse to remove or rename what is selected ([INUSE]), and none says what is selected afterwards.
+Result<void> EtpanSession::leave(const WireName& mailbox, const CallContext& context) {
+  if (selected_.empty() || !selected_.starts_with(mailbox)) return {};
+  if (has("UNSELECT")) {  // never CLOSE: it expunges
+    auto left = run_change(command("UNSELECT"), nullptr, context);
+    if (!left && left.error().scope >= Scope::session) return fail(std::move(left).error());
+  }
+  forget_selection();
+  return {};
+}
+
+Result<void> EtpanSession::create_mailbox(const WireName& mailbox, const CallContext& context) {
+  IMAPFS_TRY(run_change(command("CREATE").string(mailbox), nullptr, context));
+  return {};
+}
+
+Result<void> EtpanSession::delete_mailbox(const WireName& mailbox, const CallContext& context) {
+  IMAPFS_TRY(leave(mailbox, context));
+  IMAPFS_TRY(run_change(command("DELETE").string(mailbox), nullptr, context));
+  return {};
+}
+
+Result<void> EtpanSession::rename_mailbox(const WireName& from, const WireName& to, const CallContext& context) {
+  IMAPFS_TRY(leave(from, context));
+  IMAPFS_TRY(run_change(command("RENAME").string(from).string(to), nullptr, context));
+  return {};
+}
+
+Result<void> EtpanSession::subscribe(const WireName& mailbox, bool subscribed, const CallContext& context) {
+  IMAPFS_TRY(run_change(command(subscribed ? "SUBSCRIBE" : "UNSUBSCRIBE").string(mailbox), nullptr, context));
+  return {};
+}
+
+Result<std::optional<std::string>> EtpanSession::my_rights(const WireName& mailbox, const CallContext& context) {
+  std::optional<std::string> rights;
+  if (!has("ACL")) return rights;
+  const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
+    if (!response.is("MYRIGHTS")) return false;
+    const auto name = IMAPFS_TRY(parse_mailbox_name(reader));
+    reader.skip_spaces();
+    std::string storage;
+    const auto letters = IMAPFS_TRY(reader.string(storage, max_rights)).value_or("");
+    if (!name || !same_mailbox(*name, mailbox)) return true;
+    std::string known;
+    std::copy_if(letters.begin(), letters.end(), std::back_inserter(known), is_right);
+    rights = in_new_letters(std::move(known));
+    return true;
+  };
+  auto answer = connection_->channel.run(command("MYRIGHTS").string(mailbox), handler, context);
+  if (!answer) return fail(not_again_by_itself(std::move(answer).error()));
+  return rights;
+}
+
+}  // namespace imapfs::imap
