@@ -66,6 +66,13 @@ void SessionNotifier::attributes_changed(vfs::NodeId node) {
   push(std::move(notification));
 }
 
+void SessionNotifier::content_changed(vfs::NodeId node) {
+  Notification notification;
+  notification.kind = Kind::content;
+  notification.change.node = node;
+  push(std::move(notification));
+}
+
 void SessionNotifier::directory_changed(vfs::NodeId directory) {
   Notification notification;
   notification.kind = Kind::directory_changed;
@@ -107,6 +114,8 @@ void SessionNotifier::deliver(Notification& notification) {
       break;
     case Kind::removed: deliver_removal(change); break;
     case Kind::attributes: kernel.invalidate_attributes(change.node); break;
+    // The pages of a file are invalidated by the same call as the cached listing of a directory.
+    case Kind::content: kernel.invalidate_directory(change.node); break;
     case Kind::directory_changed: kernel.invalidate_directory(change.node); break;
     case Kind::directory_forgotten: forget_directory(notification); break;
     case Kind::collision:

@@ -17,7 +17,8 @@ std::optional<vfs::NodeId> directory_of(const Notification& notification) {
     case Kind::collision: return notification.change.parent;
     case Kind::directory_changed:
     case Kind::directory_forgotten: return notification.change.node;
-    case Kind::attributes: {
+    case Kind::attributes:
+    case Kind::content: {
       const auto node = vfs::decode_node(notification.change.node);
       if (node && node->kind == vfs::NodeKind::message) return vfs::mailbox_node(node->mailbox);
       return std::nullopt;

@@ -66,6 +66,7 @@ class SessionNotifier : public vfs::KernelNotifier {
   void entry_added(const EntryChange& change) override;
   void entry_removed(const EntryChange& change) override;
   void attributes_changed(vfs::NodeId node) override;
+  void content_changed(vfs::NodeId node) override;
   void directory_changed(vfs::NodeId directory) override;
   void directory_forgotten(const EntryChange& change) override;
   /// Wakes a poll(2) on the mount.

@@ -29,6 +29,7 @@ struct Notification {
     added,
     removed,
     attributes,
+    content,
     directory_changed,
     directory_forgotten,  ///< `change.node`; where it hangs is looked up if `change.name` is empty
     collision,            ///< an announced name is already known to the kernel: forget the name, announce again

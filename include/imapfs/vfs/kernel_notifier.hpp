@@ -32,8 +32,11 @@ class KernelNotifier {
   virtual void entry_added(const EntryChange& change) = 0;
   /// The name is gone: so are its entry, the cached listing and the attributes. A UID never comes back.
   virtual void entry_removed(const EntryChange& change) = 0;
-  /// Size or times differ. The pages are still right (a body never changes).
+  /// Size or times differ. The pages are still right.
   virtual void attributes_changed(NodeId node) = 0;
+  /// The file's octets are others than before, too: a file written here with LF that the server keeps with CRLF. One that keeps
+  /// no pages may take it as a change of attributes.
+  virtual void content_changed(NodeId node) { attributes_changed(node); }
   /// Only the cached listing and the attributes of the directory are out of date; every known entry is still right.
   virtual void directory_changed(NodeId directory) = 0;
   /// Any entry of the directory may be wrong: forget all of them. `change.parent` and `change.name` say where the
