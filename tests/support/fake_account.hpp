@@ -1,370 +1,474 @@
 #pragma once
-// sync::Account without a server: a tree of mailboxes, tables the test fills row by row, and bodies from strings. What
-// the real account would fetch, the test can hold back and let come when it likes. Thread-safe; completions run with no
-// lock held.
+// sync::Account without a server. What is read is FakeMailboxes; here are the changes: each is recorded as a line and, unless
+// the test holds, fails or refuses it, carried out at once on the fake's own tables as the real account would show it.
+//
+// Thread-safe; completions run with no lock held.
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include <fcntl.h>
 
-#include <algorithm>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <nlohmann/json.hpp>
-#include <string>
-#include <utility>
-#include <vector>
+#include <functional>
 
-#include "imapfs/sync/account.hpp"
+#include "support/fake_mailboxes.hpp"
 
 namespace imapfs::testing {
 
-/// The text in an anonymous file.
-class FakeBody : public sync::Body {
+class FakeAccount : public FakeMailboxes {
  public:
-  FakeBody(const std::string& text, bool whole) : length_(text.size()), whole_(whole) {
-    const int descriptor = ::memfd_create("body", MFD_CLOEXEC);
-    for (std::size_t written = 0; written < text.size();) {
-      const auto count = ::write(descriptor, text.data() + written, text.size() - written);
-      if (count <= 0) break;
-      written += static_cast<std::size_t>(count);
-    }
-    file_ = std::shared_ptr<int>(new int(descriptor), [](int* file) {
-      ::close(*file);
-      delete file;
-    });
-  }
-
-  [[nodiscard]] std::uint64_t length() const override { return length_; }
-  [[nodiscard]] bool whole() const override { return whole_; }
-  void read(std::uint64_t offset, std::size_t length, Completion<sync::BodySlice> done) override {
-    const auto present = offset < length_ ? std::min<std::uint64_t>(length, length_ - offset) : 0;
-    done(sync::BodySlice{*file_, offset, static_cast<std::size_t>(present), file_});
-  }
-
- private:
-  std::uint64_t length_;
-  bool whole_;
-  std::shared_ptr<int> file_;
-};
-
-class FakeAccount : public sync::Account {
- public:
-  using Path = std::string;
-
-  explicit FakeAccount(const std::vector<Path>& mailboxes)
-      : names_(*mime::NameTemplate::parse(mime::NameTemplate::default_text)) {
-    set_mailboxes(mailboxes);
-  }
+  using FakeMailboxes::FakeMailboxes;
 
   // -- what the test arranges --
 
-  /// Replaces the tree; "name/" is a directory without messages. Returns what differs from the tree before.
-  sync::TreeChange set_mailboxes(const std::vector<Path>& mailboxes) {
-    std::vector<imap::ListedMailbox> listed;
-    for (const auto& path : mailboxes) {
-      imap::ListedMailbox mailbox;
-      mailbox.selectable = path.back() != '/';
-      mailbox.name = mailbox.selectable ? path : path.substr(0, path.size() - 1);
-      mailbox.wire_name = mailbox.name;
-      mailbox.delimiter = '/';
-      mailbox.special_use = mailbox.name == "Sent" ? SpecialUse::sent : SpecialUse::none;
-      mailbox.status.unseen = 3;
-      listed.push_back(std::move(mailbox));
-    }
-    const imap::Namespace personal{imap::Namespace::Kind::personal, "", "", '/'};
-    auto built = sync::MailboxTree::build(account_name_, {personal}, listed);
+  /// Every change so far, in order: "move INBOX/7 -> Sent/x replacing Sent/8", "remove INBOX/7", "expunge INBOX/7",
+  /// "restore INBOX/7 as x", "name INBOX/7 x", "flags INBOX/7 +\Flagged", "append INBOX/x", "create Archive/New", "delete Sent",
+  /// "rename Sent -> Archive/Out". A message that another change brings is "change 3".
+  [[nodiscard]] std::vector<std::string> recorded() const { return locked_copy(recorded_); }
+  [[nodiscard]] std::vector<sync::Upload> uploads() const { return locked_copy(uploads_); }
+  /// From now on changes are accepted (uploads, flags, names and mailboxes: wait) and end in finish_changes() or refuse_changes().
+  void hold_changes() {
     const std::lock_guard guard(mutex_);
-    auto change = tree_ ? sync::difference(*tree_, *built) : sync::TreeChange{};
-    tree_ = std::move(built);
-    for (const auto& [id, node] : tree_->nodes()) {
-      if (!node.selectable || mailboxes_.contains(id)) continue;
-      mailboxes_[id].table->reset(UidValidity{default_validity});
-    }
-    return change;
+    holding_changes_ = true;
   }
-  [[nodiscard]] MailboxId id(const Path& path) const {
-    const auto* node = tree()->find_path(path);
-    return node ? node->id : MailboxId{0};
-  }
-  [[nodiscard]] sync::MessageTable& messages(const Path& path) { return *mailbox(id(path)).table; }
-
-  /// A message as the server has it.
-  [[nodiscard]] MessageMeta message(std::uint32_t uid, const std::string& subject = "Hello") const {
-    MessageMeta meta;
-    meta.uid = Uid{uid};
-    meta.internal_date = 1700000000 + uid;
-    meta.size = 1000 + uid;
-    meta.file_name = names_.render({meta.uid, meta.internal_date, "anna@example.org", "", subject, ""});
-    return meta;
-  }
-  /// Puts it into the table. Those who wait for rows go on.
-  std::string add(const Path& path, const MessageMeta& meta) {
-    messages(path).upsert(meta, true);
-    wake(id(path));
-    return meta.file_name;
-  }
-  std::string add(const Path& path, std::uint32_t uid) { return add(path, message(uid)); }
-  void complete(const Path& path) {
-    messages(path).set_complete(true);
-    wake(id(path));
-  }
-  /// The server has it, the table does not.
-  std::string add_unlisted(const Path& path, std::uint32_t uid) {
-    auto meta = message(uid);
-    auto name = meta.file_name;
+  void finish_changes() { end_changes(std::nullopt); }
+  void refuse_changes(const Error& error) { end_changes(error); }
+  [[nodiscard]] std::size_t held_changes() const {
     const std::lock_guard guard(mutex_);
-    mailboxes_[id_locked(path)].unlisted.push_back(std::move(meta));
-    return name;
+    return held_changes_.size();
   }
-  void set_body(const Path& path, std::uint32_t uid, std::string text, bool whole = true) {
+  /// The next change is not accepted.
+  void fail_next(Error error) {
     const std::lock_guard guard(mutex_);
-    mailboxes_[id_locked(path)].bodies[uid] = {std::move(text), whole};
+    failure_ = std::move(error);
   }
-  void remove_body(const Path& path, std::uint32_t uid) {
+  void set_rights(const Path& path, sync::MailboxRights rights) {
     const std::lock_guard guard(mutex_);
-    mailboxes_[id_locked(path)].bodies.erase(uid);
+    rights_[id_locked(path)] = std::move(rights);
   }
-  /// Those whose rows have come, or who wait for a complete table, go on.
-  void wake(MailboxId id) {
-    std::vector<Waiting> ready;
+  void set_append_limit(std::optional<std::uint64_t> limit) {
+    const std::lock_guard guard(mutex_);
+    append_limit_ = limit;
+  }
+  /// The octets of uploads are found there; files that were appended are forgotten there.
+  void set_journal(std::shared_ptr<store::Journal> journal) {
+    const std::lock_guard guard(mutex_);
+    journal_ = std::move(journal);
+  }
+  /// Accepted by an earlier process: ends in end_pending().
+  void add_pending(sync::PendingArrival pending) {
+    const std::lock_guard guard(mutex_);
+    pending_.push_back(std::move(pending));
+  }
+  void end_pending(sync::ChangeId change, const Result<sync::Arrival>& result) {
     {
       const std::lock_guard guard(mutex_);
-      auto& entry = mailboxes_[id];
-      const auto rest = std::stable_partition(entry.waiting.begin(), entry.waiting.end(), [&](const Waiting& waiting) {
-        return !has_rows(*entry.table, waiting.after);
-      });
-      std::move(rest, entry.waiting.end(), std::back_inserter(ready));
-      entry.waiting.erase(rest, entry.waiting.end());
+      std::erase_if(pending_, [&](const auto& pending) { return pending.change == change; });
     }
-    for (auto& waiting : ready) waiting.done({});
+    tell_waiting(change, result);
   }
-  /// The sync of a mailbox has failed: whoever waits for rows gets the error.
-  void fail_rows(const Path& path, const Error& error) {
-    std::vector<Waiting> failed;
-    {
-      const std::lock_guard guard(mutex_);
-      failed = std::exchange(mailboxes_[id_locked(path)].waiting, {});
-    }
-    for (auto& waiting : failed) waiting.done(fail(error));
-  }
-  /// From now on the network answers only in answer_all().
-  void hold() {
+  /// The message with this UID in `path` is the next to arrive there.
+  void set_next_uid(const Path& path, std::uint32_t uid) {
     const std::lock_guard guard(mutex_);
-    holding_ = true;
+    next_uids_[id_locked(path)] = uid;
   }
-  void answer_all() {
-    std::vector<Job> held;
-    {
-      const std::lock_guard guard(mutex_);
-      holding_ = false;
-      held = std::exchange(held_, {});
-    }
-    for (auto& answer : held) answer();
-  }
-  void set_directory_time(const Path& path, sync::DirectoryTime time) {
+  /// Messages that arrive get no row in their table, as in a mailbox that was never listed.
+  void arrive_unlisted() {
     const std::lock_guard guard(mutex_);
-    times_[id_locked(path)] = time;
+    unlisted_arrivals_ = true;
   }
-  void set_usage(Result<sync::Usage> usage) {
+  /// The server does not tell the UIDs of what arrives.
+  void arrive_unknown() {
     const std::lock_guard guard(mutex_);
-    usage_ = std::move(usage);
+    unknown_arrivals_ = true;
   }
-  void set_details(sync::MessageDetails details) {
+  [[nodiscard]] std::string body_text(const Path& path, std::uint32_t uid) const {
     const std::lock_guard guard(mutex_);
-    details_ = std::move(details);
-  }
-
-  struct Calls {
-    int freshen = 0;
-    int freshen_tree = 0;
-    int find_message = 0;
-    int details = 0;
-    int open_body = 0;
-    int await_rows = 0;
-  };
-  [[nodiscard]] Calls calls() const {
-    const std::lock_guard guard(mutex_);
-    return calls_;
-  }
-  [[nodiscard]] std::size_t waiting_for_rows(const Path& path) const {
-    const std::lock_guard guard(mutex_);
-    return mailboxes_.at(id_locked(path)).waiting.size();
+    const auto& bodies = mailboxes_.at(id_locked(path)).bodies;
+    const auto found = bodies.find(uid);
+    return found == bodies.end() ? std::string() : found->second.first;
   }
 
   // -- Account --
 
-  [[nodiscard]] const std::string& name() const override { return account_name_; }
-  [[nodiscard]] std::shared_ptr<const sync::MailboxTree> tree() const override {
+  [[nodiscard]] sync::MailboxRights rights(MailboxId id) const override {
     const std::lock_guard guard(mutex_);
-    return tree_;
+    const auto found = rights_.find(id);
+    return found == rights_.end() ? sync::MailboxRights{} : found->second;
   }
-  void freshen_tree(Completion<void> done) override {
-    count(&Calls::freshen_tree);
-    answer([done = std::move(done)] { done({}); });
-  }
-  [[nodiscard]] std::shared_ptr<const sync::MessageTable> table(MailboxId mailbox) const override {
-    const std::lock_guard guard(mutex_);
-    const auto* node = tree_->find(mailbox);
-    const auto found = mailboxes_.find(mailbox);
-    return node && node->selectable && found != mailboxes_.end() ? found->second.table : nullptr;
-  }
-  [[nodiscard]] const mime::NameTemplate& names() const override { return names_; }
-  [[nodiscard]] sync::DirectoryTime directory_time(MailboxId mailbox) const override {
-    const std::lock_guard guard(mutex_);
-    const auto found = times_.find(mailbox);
-    return found == times_.end() ? sync::DirectoryTime{1600000000, 5} : found->second;
-  }
-  void freshen(MailboxId, Completion<void> done) override {
-    count(&Calls::freshen);
-    answer([done = std::move(done)] { done({}); });
-  }
-  void await_rows(MailboxId id, Uid after, Completion<void> done) override {
-    count(&Calls::await_rows);
+  [[nodiscard]] std::optional<std::uint64_t> append_limit() const override { return locked_copy(append_limit_); }
+
+  void upload(const sync::Upload& upload, Completion<sync::Arrival> done) override {
     {
       const std::lock_guard guard(mutex_);
-      auto& entry = mailboxes_[id];
-      if (!has_rows(*entry.table, after)) {
-        entry.waiting.push_back({after, std::move(done)});
+      uploads_.push_back(upload);
+    }
+    perform("append " + described(upload.target), [this, upload] { return appended(upload); }, std::move(done));
+  }
+  void copy_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
+                    sync::ChangeReply reply) override {
+    Change change{"copy " + described(source) + " -> " + described(target), source, target, {}};
+    change.carry_out = [this, target](const MessageLocation& from) { return brought(from, target); };
+    accept(std::move(change), std::move(reply));
+  }
+  void move_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
+                    sync::ChangeReply reply) override {
+    Change change{"move " + described(source) + " -> " + described(target), source, target, {}};
+    change.hides_source = true;
+    change.carry_out = [this, target](const MessageLocation& from) {
+      auto arrival = brought(from, target);
+      if (arrival) gone(from);
+      return arrival;
+    };
+    accept(std::move(change), std::move(reply));
+  }
+  void remove_message(const sync::ChangeSource& source, sync::ChangeReply reply) override {
+    Change change{"remove " + described(source), source, {}, {}};
+    change.hides_source = true;
+    change.carry_out = [this](const MessageLocation& from) -> Result<sync::Arrival> {
+      flag_deleted(from, true);
+      return sync::Arrival{from, ""};
+    };
+    accept(std::move(change), std::move(reply));
+  }
+  void expunge_message(const sync::ChangeSource& source, sync::ChangeReply reply) override {
+    Change change{"expunge " + described(source), source, {}, {}};
+    change.hides_source = true;
+    change.carry_out = [this](const MessageLocation& from) -> Result<sync::Arrival> {
+      gone(from);
+      return sync::Arrival{from, ""};
+    };
+    accept(std::move(change), std::move(reply));
+  }
+  void restore_message(const sync::ChangeSource& source, const std::string& file_name,
+                       sync::ChangeReply reply) override {
+    Change change{"restore " + described(source) + (file_name.empty() ? "" : " as " + file_name), source, {}, {}};
+    change.carry_out = [this, file_name](const MessageLocation& from) -> Result<sync::Arrival> {
+      flag_deleted(from, false);
+      if (!file_name.empty()) table_of(from).set_local_name(from.uid, file_name);
+      return sync::Arrival{from, file_name};
+    };
+    accept(std::move(change), std::move(reply));
+  }
+  void set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) override {
+    static constexpr const char* signs[] = {"+", "-", ""};
+    const auto text = "flags " + described(message) + " " + signs[static_cast<int>(change.kind)] +
+                      change.flags.to_string();
+    perform(text, [this, message, change] { return flagged(message, change); }, std::move(done));
+  }
+  void give_name(const MessageLocation& message, const std::string& name, const MessageLocation& replaces,
+                 Completion<void> done) override {
+    perform("name " + described(message) + " " + name + replacing(replaces),
+            [this, message, name, replaces]() -> Result<void> {
+              if (replaces.uid.value != 0) flag_deleted(replaces, true);
+              rename_row(message, name);
+              return {};
+            },
+            std::move(done));
+  }
+  void create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) override {
+    const auto path = below(parent, component);
+    perform("create " + path,
+            [this, path]() -> Result<MailboxId> {
+              auto paths = locked_copy(paths_);
+              paths.push_back(path);
+              set_mailboxes(paths);
+              return id(path);
+            },
+            std::move(done));
+  }
+  void remove_mailbox(MailboxId mailbox, Completion<void> done) override {
+    const auto path = below(mailbox, "");
+    perform("delete " + path,
+            [this, path]() -> Result<void> {
+              auto paths = locked_copy(paths_);
+              std::erase_if(paths, [&](const Path& one) { return one == path || one == path + "/"; });
+              set_mailboxes(paths);
+              return {};
+            },
+            std::move(done));
+  }
+  void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
+                      Completion<void> done) override {
+    const auto from = below(mailbox, "");
+    const auto to = below(new_parent, new_component);
+    perform("rename " + from + " -> " + to,
+            [this, from, to]() -> Result<void> {
+              auto paths = locked_copy(paths_);
+              for (auto& path : paths) {
+                if (path == from || path.starts_with(from + "/")) path = to + path.substr(from.size());
+              }
+              set_mailboxes(paths);
+              return {};
+            },
+            std::move(done));
+  }
+  void settle(MailboxId, Completion<void> done) override {
+    {
+      const std::lock_guard guard(mutex_);
+      if (!held_changes_.empty()) {
+        held_changes_.push_back([done = std::move(done)](const auto&) { done({}); });
         return;
       }
     }
     done({});
   }
-  void find_message(MailboxId id, const std::string& name, Completion<MessageMeta> done) override {
-    find(
-        id, [name](const MessageMeta& meta) { return meta.file_name == name; }, std::move(done));
-  }
-  void find_message(MailboxId id, Uid uid, Completion<MessageMeta> done) override {
-    find(
-        id, [uid](const MessageMeta& meta) { return meta.uid == uid; }, std::move(done));
-  }
-  void details(MailboxId, Uid, Completion<sync::MessageDetails> done) override {
-    count(&Calls::details);
-    answer([this, done = std::move(done)] { done(locked_copy(details_)); });
-  }
-  void open_body(MailboxId id, Uid uid, Completion<std::shared_ptr<sync::Body>> done) override {
-    count(&Calls::open_body);
-    answer([this, id, uid, done = std::move(done)] { done(body(id, uid)); });
-  }
-  [[nodiscard]] sync::MailboxRights rights(MailboxId) const override { return {}; }
-  [[nodiscard]] std::optional<std::uint64_t> append_limit() const override { return std::nullopt; }
-  void upload(const sync::Upload&, Completion<sync::Arrival> done) override { done(fail(EROFS, "not faked")); }
-  void copy_message(const sync::ChangeSource&, const sync::ArrivalTarget&, sync::ChangeReply reply) override {
-    reply.accepted(fail(EROFS, "not faked"));
-  }
-  void move_message(const sync::ChangeSource&, const sync::ArrivalTarget&, sync::ChangeReply reply) override {
-    reply.accepted(fail(EROFS, "not faked"));
-  }
-  void remove_message(const sync::ChangeSource&, sync::ChangeReply reply) override {
-    reply.accepted(fail(EROFS, "not faked"));
-  }
-  void expunge_message(const sync::ChangeSource&, sync::ChangeReply reply) override {
-    reply.accepted(fail(EROFS, "not faked"));
-  }
-  void restore_message(const sync::ChangeSource&, const std::string&, sync::ChangeReply reply) override {
-    reply.accepted(fail(EROFS, "not faked"));
-  }
-  void set_flags(const MessageLocation&, const FlagChange&, Completion<void> done) override {
-    done(fail(EROFS, "not faked"));
-  }
-  void give_name(const MessageLocation&, const std::string&, const MessageLocation&, Completion<void> done) override {
-    done(fail(EROFS, "not faked"));
-  }
-  void create_mailbox(MailboxId, const std::string&, Completion<MailboxId> done) override {
-    done(fail(EROFS, "not faked"));
-  }
-  void remove_mailbox(MailboxId, Completion<void> done) override { done(fail(EROFS, "not faked")); }
-  void rename_mailbox(MailboxId, MailboxId, const std::string&, Completion<void> done) override {
-    done(fail(EROFS, "not faked"));
-  }
-  void settle(MailboxId, Completion<void> done) override { done({}); }
-  [[nodiscard]] std::vector<sync::PendingArrival> pending_arrivals() const override { return {}; }
-  void await_change(sync::ChangeId, Completion<sync::Arrival> finished) override {
-    finished(fail(ENOENT, "not faked"));
-  }
-  void usage(Completion<sync::Usage> done) override {
-    answer([this, done = std::move(done)] { done(locked_copy(usage_)); });
-  }
-  [[nodiscard]] nlohmann::json status() const override { return {{"online", true}}; }
-
-  static constexpr std::uint32_t default_validity = 77;
-
- private:
-  struct Waiting {
-    Uid after;
-    Completion<void> done;
-  };
-  struct Mailbox {
-    std::shared_ptr<sync::MessageTable> table = std::make_shared<sync::MessageTable>();
-    std::vector<MessageMeta> unlisted;
-    std::map<std::uint32_t, std::pair<std::string, bool>> bodies;
-    std::vector<Waiting> waiting;
-  };
-
-  static bool has_rows(const sync::MessageTable& table, Uid after) {
-    return table.complete() || table.visit_after(after, 1, [](const auto&) { return true; }).rows > 0;
-  }
-  /// As the real account: the exact length is in the table before the open completes.
-  Result<std::shared_ptr<sync::Body>> body(MailboxId id, Uid uid) {
-    const std::lock_guard guard(mutex_);
-    auto& entry = mailboxes_[id];
-    const auto found = entry.bodies.find(uid.value);
-    if (found == entry.bodies.end())
-      return fail(ENOENT, Scope::message, Retry::never, "the server has no such message");
-    entry.table->set_exact_size(uid, found->second.first.size());
-    return std::make_shared<FakeBody>(found->second.first, found->second.second);
-  }
-  template <class Predicate>
-  void find(MailboxId id, Predicate predicate, Completion<MessageMeta> done) {
-    count(&Calls::find_message);
-    answer([this, id, predicate, done = std::move(done)] {
-      Result<MessageMeta> result = fail(ENOENT, Scope::message, Retry::never, "not on the server");
-      {
-        const std::lock_guard guard(mutex_);
-        for (const auto& meta : mailboxes_[id].unlisted) {
-          if (predicate(meta)) result = meta;
-        }
-      }
-      done(std::move(result));
-    });
-  }
-  template <class T>
-  T locked_copy(const T& value) const {
-    const std::lock_guard guard(mutex_);
-    return value;
-  }
-  void answer(Job job) {
+  [[nodiscard]] std::vector<sync::PendingArrival> pending_arrivals() const override { return locked_copy(pending_); }
+  void await_change(sync::ChangeId change, Completion<sync::Arrival> finished) override {
     {
       const std::lock_guard guard(mutex_);
-      if (holding_) return held_.push_back(std::move(job));
+      const bool open = open_changes_.contains(change) ||
+                        std::any_of(pending_.begin(), pending_.end(), [&](const auto& one) { return one.change == change; });
+      if (open) {
+        awaiting_.emplace(change, std::move(finished));
+        return;
+      }
     }
-    job();
-  }
-  void count(int Calls::*call) {
-    const std::lock_guard guard(mutex_);
-    ++(calls_.*call);
-  }
-  [[nodiscard]] MailboxId id_locked(const Path& path) const {
-    const auto* node = tree_->find_path(path);
-    return node ? node->id : MailboxId{0};
-  }
-  Mailbox& mailbox(MailboxId id) {
-    const std::lock_guard guard(mutex_);
-    return mailboxes_[id];
+    finished(fail(ENOENT, "the change has ended"));
   }
 
-  const std::string account_name_ = "anna@mail.example.org";
-  const mime::NameTemplate names_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const sync::MailboxTree> tree_;
-  std::map<MailboxId, Mailbox> mailboxes_;
-  std::map<MailboxId, sync::DirectoryTime> times_;
-  Result<sync::Usage> usage_ = sync::Usage{};
-  sync::MessageDetails details_;
-  bool holding_ = false;
-  std::vector<Job> held_;
-  Calls calls_;
+ private:
+  using End = std::function<void(const std::optional<Error>&)>;
+  struct Change {
+    std::string text;
+    sync::ChangeSource source;
+    sync::ArrivalTarget target;
+    std::function<Result<sync::Arrival>(const MessageLocation&)> carry_out;
+    bool hides_source = false;
+  };
+
+  // -- a change's way --
+
+  /// Records it; the Error if it is to fail.
+  std::optional<Error> record(const std::string& text) {
+    const std::lock_guard guard(mutex_);
+    recorded_.push_back(text);
+    return std::exchange(failure_, std::nullopt);
+  }
+  void hold_or_end(End end) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (holding_changes_) return held_changes_.push_back(std::move(end));
+    }
+    end(std::nullopt);
+  }
+  void end_changes(const std::optional<Error>& error) {
+    std::vector<End> ended;
+    {
+      const std::lock_guard guard(mutex_);
+      holding_changes_ = false;
+      ended = std::exchange(held_changes_, {});
+    }
+    for (auto& end : ended) end(error);
+  }
+  /// One that its caller waits for.
+  template <class T, class Work>
+  void perform(const std::string& text, Work work, Completion<T> done) {
+    if (auto error = record(text)) return done(fail(std::move(*error)));
+    hold_or_end([work = std::move(work), done = std::move(done)](const std::optional<Error>& refused) {
+      if (refused) return done(fail(*refused));
+      done(work());
+    });
+  }
+  /// One that is accepted first.
+  void accept(Change change, sync::ChangeReply reply) {
+    if (auto error = record(change.text)) return reply.accepted(fail(std::move(*error)));
+    const auto id = begin(change);
+    reply.accepted(id);
+    hold_or_end([this, id, change, finished = std::move(reply.finished)](const std::optional<Error>& refused) {
+      auto result = refused ? Result<sync::Arrival>(fail(*refused)) : change.carry_out(resolved(change.source));
+      if (!result) take_back(change);
+      {
+        const std::lock_guard guard(mutex_);
+        open_changes_.erase(id);
+        if (result) arrivals_[id] = *result;
+      }
+      if (finished) finished(result);
+      tell_waiting(id, result);
+    });
+  }
+  /// Accepted: its effect shows.
+  sync::ChangeId begin(const Change& change) {
+    sync::ChangeId id;
+    {
+      const std::lock_guard guard(mutex_);
+      id = sync::ChangeId{++last_change_};
+      open_changes_.insert({id, change.target});
+    }
+    if (change.hides_source && change.source.brought_by.value == 0) hide(change.source.message, true);
+    hide(change.target.replaces, true);
+    return id;
+  }
+  void take_back(const Change& change) {
+    if (change.source.brought_by.value == 0) hide(change.source.message, false);
+    hide(change.target.replaces, false);
+  }
+  void tell_waiting(sync::ChangeId change, const Result<sync::Arrival>& result) {
+    std::vector<Completion<sync::Arrival>> waiting;
+    {
+      const std::lock_guard guard(mutex_);
+      const auto [begin, end] = awaiting_.equal_range(change);
+      for (auto one = begin; one != end; ++one) waiting.push_back(std::move(one->second));
+      awaiting_.erase(begin, end);
+    }
+    for (auto& done : waiting) done(result);
+  }
+  [[nodiscard]] MessageLocation resolved(const sync::ChangeSource& source) const {
+    if (source.brought_by.value == 0) return source.message;
+    const std::lock_guard guard(mutex_);
+    const auto found = arrivals_.find(source.brought_by);
+    return found == arrivals_.end() ? MessageLocation{} : found->second.message;
+  }
+
+  // -- what changes do to the tables --
+
+  sync::MessageTable& table_of(const MessageLocation& message) { return *mailbox(message.mailbox).table; }
+  void hide(const MessageLocation& message, bool hidden) {
+    if (message.uid.value != 0) table_of(message).set_hidden(UidSet::single(message.uid), hidden);
+  }
+  void gone(const MessageLocation& message) {
+    table_of(message).remove(UidSet::single(message.uid));
+    const std::lock_guard guard(mutex_);
+    auto& entry = mailboxes_[message.mailbox];
+    entry.bodies.erase(message.uid.value);
+    std::erase_if(entry.unlisted, [&](const auto& meta) { return meta.uid == message.uid; });
+  }
+  void flag_deleted(const MessageLocation& message, bool deleted) {
+    auto& table = table_of(message);
+    if (const auto meta = table.find(message.uid)) {
+      auto flags = meta->flags;
+      deleted ? flags.add(SystemFlag::deleted) : flags.remove("\\Deleted");
+      table.set_flags(message.uid, flags, ModSeq{});
+    }
+    table.set_hidden(UidSet::single(message.uid), false);
+  }
+  Result<void> flagged(const MessageLocation& message, const FlagChange& change) {
+    auto& table = table_of(message);
+    auto meta = table.find(message.uid);
+    if (!meta) return fail(ENOENT, "no such message");
+    const auto names = change.flags.to_string();
+    FlagSet flags = change.kind == FlagChange::Kind::replace ? FlagSet() : meta->flags;
+    for (std::size_t start = 0; start < names.size();) {
+      const auto end = std::min(names.find(' ', start), names.size());
+      const auto name = names.substr(start, end - start);
+      change.kind == FlagChange::Kind::remove ? flags.remove(name) : flags.add(name);
+      start = end + 1;
+    }
+    table.set_flags(message.uid, flags, ModSeq{});
+    return {};
+  }
+  void rename_row(const MessageLocation& message, const std::string& name) {
+    table_of(message).set_local_name(message.uid, name);
+    const std::lock_guard guard(mutex_);
+    for (auto& meta : mailboxes_[message.mailbox].unlisted) {
+      if (meta.uid == message.uid) meta.file_name = name;
+    }
+  }
+  [[nodiscard]] std::optional<MessageMeta> known(const MessageLocation& message) {
+    if (auto meta = table_of(message).find(message.uid)) return meta;
+    const std::lock_guard guard(mutex_);
+    for (const auto& meta : mailboxes_[message.mailbox].unlisted) {
+      if (meta.uid == message.uid) return meta;
+    }
+    return std::nullopt;
+  }
+  Result<sync::Arrival> brought(const MessageLocation& from, const sync::ArrivalTarget& target) {
+    auto meta = known(from);
+    if (!meta) return fail(ENOENT, "no such message");
+    return arrive(std::move(*meta), bodies_of(from), target);
+  }
+  [[nodiscard]] std::optional<std::pair<std::string, bool>> bodies_of(const MessageLocation& message) const {
+    const std::lock_guard guard(mutex_);
+    const auto found = mailboxes_.find(message.mailbox);
+    if (found == mailboxes_.end()) return std::nullopt;
+    const auto body = found->second.bodies.find(message.uid.value);
+    return body == found->second.bodies.end() ? std::nullopt : std::optional(body->second);
+  }
+  Result<sync::Arrival> arrive(MessageMeta meta, std::optional<std::pair<std::string, bool>> body,
+                               const sync::ArrivalTarget& target) {
+    const auto table = mailbox(target.mailbox).table;
+    bool listed = true;
+    bool told = true;
+    {
+      const std::lock_guard guard(mutex_);
+      auto& next = next_uids_.try_emplace(target.mailbox, 101).first->second;
+      meta.uid = Uid{next++};
+      listed = !unlisted_arrivals_;
+      told = !unknown_arrivals_;
+      if (body) mailboxes_[target.mailbox].bodies[meta.uid.value] = std::move(*body);
+    }
+    meta.file_name = target.file_name.empty() ? message(meta.uid.value).file_name : target.file_name;
+    if (listed) {
+      table->upsert(meta, true);
+      if (!target.file_name.empty()) table->set_local_name(meta.uid, target.file_name);
+      wake(target.mailbox);
+    } else {
+      const std::lock_guard guard(mutex_);
+      mailboxes_[target.mailbox].unlisted.push_back(meta);
+    }
+    if (target.replaces.uid.value != 0) flag_deleted(target.replaces, true);
+    return sync::Arrival{{target.mailbox, table->uid_validity(), told ? meta.uid : Uid{0}}, meta.file_name};
+  }
+  Result<sync::Arrival> appended(const sync::Upload& upload) {
+    const auto journal = locked_copy(journal_);
+    std::optional<std::pair<std::string, bool>> body;
+    MessageMeta meta;
+    meta.size = upload.canonical_size;
+    meta.size_is_exact = true;
+    meta.flags = upload.flags;
+    meta.internal_date = upload.internal_date.value_or(1700000000);
+    if (journal) {
+      body = {content_of(journal->staging_path(upload.staged)), true};
+      if (auto forgotten = journal->unstage(upload.staged); !forgotten) return fail(forgotten.error());
+    }
+    return arrive(std::move(meta), std::move(body), upload.target);
+  }
+  static std::string content_of(const std::string& path) {
+    std::string text;
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return text;
+    char buffer[4096];
+    for (ssize_t count = 0; (count = ::read(file, buffer, sizeof buffer)) > 0;) {
+      text.append(buffer, static_cast<std::size_t>(count));
+    }
+    ::close(file);
+    return text;
+  }
+
+  // -- words for the record --
+
+  [[nodiscard]] std::string below(MailboxId parent, const std::string& component) const {
+    const auto tree = this->tree();
+    const auto* node = tree->find(parent);
+    const std::string path = node ? node->path : "?";
+    return path.empty() || component.empty() ? path + component : path + "/" + component;
+  }
+  [[nodiscard]] std::string described(const MessageLocation& message) const {
+    return below(message.mailbox, std::to_string(message.uid.value));
+  }
+  [[nodiscard]] std::string described(const sync::ChangeSource& source) const {
+    return source.brought_by.value != 0 ? "change " + std::to_string(source.brought_by.value) : described(source.message);
+  }
+  [[nodiscard]] std::string described(const sync::ArrivalTarget& target) const {
+    return below(target.mailbox, target.file_name) + replacing(target.replaces);
+  }
+  [[nodiscard]] std::string replacing(const MessageLocation& message) const {
+    return message.uid.value == 0 ? "" : " replacing " + described(message);
+  }
+
+  std::vector<std::string> recorded_;
+  std::vector<sync::Upload> uploads_;
+  bool holding_changes_ = false;
+  std::vector<End> held_changes_;
+  std::optional<Error> failure_;
+  std::uint64_t last_change_ = 0;
+  std::map<sync::ChangeId, sync::ArrivalTarget> open_changes_;
+  std::map<sync::ChangeId, sync::Arrival> arrivals_;
+  std::multimap<sync::ChangeId, Completion<sync::Arrival>> awaiting_;
+  std::vector<sync::PendingArrival> pending_;
+  std::map<MailboxId, sync::MailboxRights> rights_;
+  std::map<MailboxId, std::uint32_t> next_uids_;
+  std::optional<std::uint64_t> append_limit_;
+  std::shared_ptr<store::Journal> journal_;
+  bool unlisted_arrivals_ = false;
+  bool unknown_arrivals_ = false;
 };
 
 }  // namespace imapfs::testing
