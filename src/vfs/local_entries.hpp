@@ -42,6 +42,8 @@ class LocalEntries {
  public:
   static constexpr std::size_t max_idle_aliases = 4096;
 
+  LocalEntries();
+
   /// False if the name is taken in that mailbox; nothing happens then.
   bool add(LocalEntry entry);
   [[nodiscard]] std::optional<LocalEntry> find(MailboxId mailbox, const std::string& name) const;
@@ -54,19 +56,24 @@ class LocalEntries {
   /// In order of cookies, after `after`.
   [[nodiscard]] std::vector<LocalEntry> list(MailboxId mailbox, std::uint64_t after, std::size_t limit) const;
   [[nodiscard]] bool empty(MailboxId mailbox) const;
+  /// remove(), if the entry still waits for this change.
+  std::optional<LocalEntry> remove_pending(NodeId node, sync::ChangeId change);
 
-  /// `node` stands for `message` from now on; a local entry of the node becomes arrived.
-  void arrived(NodeId node, std::uint64_t generation, const MessageLocation& message);
+  /// `node` stands for `message` from now on. A local entry of the node becomes arrived, unless it waits for another change than
+  /// `change` by now (0: whatever it waits for).
+  void arrived(NodeId node, std::uint64_t generation, const MessageLocation& message, sync::ChangeId change = {});
   /// The message that a node of the kernel stands for; nothing where it stands for itself.
   [[nodiscard]] std::optional<MessageLocation> message_of(NodeId node) const;
   struct KernelNode {
     NodeId node;
     std::uint64_t generation = 1;
   };
-  /// The node under which the kernel knows the message, if that is not the message's own.
+  /// The node under which the kernel knows the message, if that is not the message's own. Whoever asks gives it to the kernel: it is not
+  /// forgotten from here on.
   [[nodiscard]] std::optional<KernelNode> node_of(const MessageLocation& message) const;
   /// True if there is no alias at all: the common case, which a listing of 100,000 rows asks once.
   [[nodiscard]] bool no_aliases() const;
+  /// The kernel has forgotten the node.
   void forget(NodeId node);
 
  private:
