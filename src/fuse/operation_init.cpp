@@ -5,6 +5,9 @@
 namespace imapfs::fuse {
 namespace {
 
+/// What the kernel and libfuse 3.14 can carry in one WRITE.
+constexpr unsigned max_write = 1 << 20;
+
 void want(fuse_conn_info& connection, unsigned capability, bool wanted) {
   if (wanted) connection.want |= connection.capable & capability;
   else connection.want &= ~capability;
@@ -20,10 +23,13 @@ void operation_init(void* context, fuse_conn_info* connection) {
   want(*connection, FUSE_CAP_SPLICE_MOVE, false);       // slower than copying
   want(*connection, FUSE_CAP_ASYNC_READ, false);        // else a reader's own SIGINT handler waits for the answer
   want(*connection, FUSE_CAP_AUTO_INVAL_DATA, false);   // a body never changes
-  want(*connection, FUSE_CAP_WRITEBACK_CACHE, false);
+  want(*connection, FUSE_CAP_WRITEBACK_CACHE, false);   // a flush must find every octet here, and size and times are ours
+  want(*connection, FUSE_CAP_ATOMIC_O_TRUNC, false);    // open(O_TRUNC) is OPEN, then SETATTR: one way to truncate
+  want(*connection, FUSE_CAP_HANDLE_KILLPRIV, true);    // no file has a set-user-ID bit: no SETATTR before writes
   want(*connection, FUSE_CAP_POSIX_ACL, false);
   want(*connection, FUSE_CAP_EXPORT_SUPPORT, true);     // node ids mean the same after a remount
   want(*connection, FUSE_CAP_PARALLEL_DIROPS, true);
+  connection->max_write = std::min(connection->max_write, max_write);
   connection->max_background = 256;
   connection->congestion_threshold = 192;
   connection->max_readahead = std::min(connection->max_readahead, settings.max_readahead);

@@ -1,5 +1,4 @@
-// mknod, mkdir, unlink, rmdir, rename, link, symlink: changes of names. In this version vfs refuses them, except for
-// the daemon's own announcer.
+// mknod, mkdir, unlink, rmdir, rename, link, symlink: changes of names.
 #include "operations.hpp"
 
 namespace imapfs::fuse {
@@ -28,24 +27,32 @@ void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   });
 }
 
+// The final name of a file that was written under a temporary one uploads it: rename(2) and link(2) take as long as that.
+
 void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
                       unsigned flags) {
-  serve(raw, "rename", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->rename(request->caller(),
-                               {.parent = request->node(),
-                                .name = name,
-                                .new_parent = vfs::NodeId{new_parent},
-                                .new_name = new_name,
-                                .flags = flags},
-                               answer_nothing(request));
-  });
+  serve(
+      raw, "rename", parent, name,
+      [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+        context.filesystem->rename(request->caller(),
+                                   {.parent = request->node(),
+                                    .name = name,
+                                    .new_parent = vfs::NodeId{new_parent},
+                                    .new_name = new_name,
+                                    .flags = flags},
+                                   answer_nothing(request));
+      },
+      DeadlineRule::unlimited);
 }
 
 void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name) {
-  serve(raw, "link", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name,
-                             answer_entry(request));
-  });
+  serve(
+      raw, "link", node, {},
+      [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+        context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name,
+                                 answer_entry(request));
+      },
+      DeadlineRule::unlimited);
 }
 
 void operation_symlink(fuse_req_t raw, const char* target, fuse_ino_t parent, const char* name) {

@@ -1,7 +1,8 @@
 // open, read, flush, release, poll: files.
-#include "operations.hpp"
+#include <fcntl.h>
 
 #include "imapfs/base/telemetry.hpp"
+#include "operations.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -70,7 +71,9 @@ void operation_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
   serve(raw, "open", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     const auto own_thread = std::this_thread::get_id();
     const auto within_call = std::make_shared<std::atomic<bool>>(true);
-    context.filesystem->open(request->caller(), request->node(), file->flags,
+    const bool writes = (file->flags & O_ACCMODE) != O_RDONLY;
+    const auto caller = writes ? caller_and_process(*request) : request->caller();
+    context.filesystem->open(caller, request->node(), file->flags,
                              [&context, filesystem = context.filesystem, request, file = *file, own_thread,
                               within_call](const Result<vfs::OpenResult>& result) {
                                const bool served_now = *within_call && std::this_thread::get_id() == own_thread;
@@ -96,12 +99,17 @@ void operation_read(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t off
       waits ? DeadlineRule::unlimited : DeadlineRule::limited);
 }
 
+/// close(2), once per descriptor. What it answers is what the program sees of an upload.
 void operation_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
-  serve(raw, "flush", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->flush(request->caller(), request->node(), file->fh, answer_nothing(request));
-  });
+  serve(
+      raw, "flush", node, {},
+      [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+        context.filesystem->flush(caller_and_process(*request), request->node(), file->fh, answer_nothing(request));
+      },
+      DeadlineRule::unlimited);
 }
 
+/// The last close(2) has happened: nobody waits for this answer, so it can carry no error.
 void operation_release(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
   serve(raw, "release", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     context.filesystem->release(request->node(), file->fh);

@@ -4,14 +4,14 @@
 namespace imapfs::fuse {
 namespace {
 
-Error read_only() { return {EROFS, Scope::request, Retry::never, "this version is read-only"}; }
+std::uint64_t octets(off_t offset) { return static_cast<std::uint64_t>(offset); }
 
 }  // namespace
 
 void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* file) {
   serve(raw, "create", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     context.filesystem->create(
-        request->caller(), request->node(), name, mode,
+        caller_and_process(*request), request->node(), name, mode,
         [filesystem = context.filesystem, request, reply = *file](const Result<vfs::CreateResult>& result) mutable {
           if (!result) {
             request->fail(result.error());
@@ -33,7 +33,7 @@ void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::siz
     context.filesystem->write(request->caller(),
                               {.node = request->node(),
                                .handle = file->fh,
-                               .offset = static_cast<std::uint64_t>(offset),
+                               .offset = octets(offset),
                                .data = std::string(data, size)},
                               answer<std::size_t>(request, [](fuse_req_t kernel, std::size_t count) {
                                 return fuse_reply_write(kernel, count);
@@ -41,15 +41,33 @@ void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::siz
   });
 }
 
-void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t, fuse_file_info*, fuse_ino_t, off_t,
-                               fuse_file_info*, std::size_t, int) {
-  serve(raw, "copy_file_range", source, {},
-        [](OperationContext&, const std::shared_ptr<Request>& request) { request->fail(read_only()); });
+/// The only flags of copy_file_range(2) are reserved ones, which the kernel has refused.
+void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_offset, fuse_file_info* source_file,
+                               fuse_ino_t target, off_t target_offset, fuse_file_info* target_file, std::size_t length,
+                               int) {
+  serve(
+      raw, "copy_file_range", target, {},
+      [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+        context.filesystem->copy_file_range(request->caller(),
+                                            {.source = vfs::NodeId{source},
+                                             .source_handle = source_file->fh,
+                                             .source_offset = octets(source_offset),
+                                             .target = request->node(),
+                                             .target_handle = target_file->fh,
+                                             .target_offset = octets(target_offset),
+                                             .length = length},
+                                            answer<std::size_t>(request, [](fuse_req_t kernel, std::size_t count) {
+                                              return fuse_reply_write(kernel, count);
+                                            }));
+      },
+      DeadlineRule::unlimited);
 }
 
-void operation_fallocate(fuse_req_t raw, fuse_ino_t node, int, off_t, off_t, fuse_file_info*) {
-  serve(raw, "fallocate", node, {},
-        [](OperationContext&, const std::shared_ptr<Request>& request) { request->fail(read_only()); });
+void operation_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t length, fuse_file_info* file) {
+  serve(raw, "fallocate", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+    context.filesystem->fallocate(request->caller(), request->node(), file->fh, mode, octets(offset), octets(length),
+                                  answer_nothing(request));
+  });
 }
 
 }  // namespace imapfs::fuse

@@ -1,4 +1,6 @@
 // getxattr, listxattr, setxattr, removexattr.
+#include <sys/xattr.h>
+
 #include "operations.hpp"
 
 namespace imapfs::fuse {
@@ -33,10 +35,18 @@ void operation_listxattr(fuse_req_t raw, fuse_ino_t node, std::size_t size) {
   });
 }
 
-void operation_setxattr(fuse_req_t raw, fuse_ino_t node, const char* name, const char* value, std::size_t size, int) {
+void operation_setxattr(fuse_req_t raw, fuse_ino_t node, const char* name, const char* value, std::size_t size,
+                        int flags) {
   serve(raw, "setxattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->setxattr(request->caller(), request->node(), name, std::string(value, size),
-                                 answer_nothing(request));
+    auto* const filesystem = context.filesystem;
+    const auto set = [filesystem, request, name = std::string(name), value = std::string(value, size)] {
+      filesystem->setxattr(request->caller(), request->node(), name, value, answer_nothing(request));
+    };
+    if ((flags & XATTR_CREATE) == 0) return set();
+    filesystem->getxattr(request->caller(), request->node(), name, [request, set](const Result<std::string>& existing) {
+      if (existing) request->fail({EEXIST, Scope::request, Retry::never, "the attribute exists already"});
+      else set();
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 #include "operations.hpp"
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/fuse/thread_group.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -39,6 +40,12 @@ void leave_request(const std::shared_ptr<Request>& request, OperationContext& co
 
 void fail_with_exception(Request& request, const std::exception& exception) {
   request.fail({EIO, Scope::request, Retry::never, fmt::format("unexpected exception: {}", exception.what())});
+}
+
+vfs::Caller caller_and_process(const Request& request) {
+  auto caller = request.caller();
+  caller.process = thread_group_of(caller.thread);
+  return caller;
 }
 
 vfs::Reply<void> answer_nothing(std::shared_ptr<Request> request) {
@@ -100,6 +107,8 @@ const fuse_lowlevel_ops& operations() {
     all.open = operation_open;
     all.read = operation_read;
     all.flush = operation_flush;
+    all.fsync = operation_fsync;
+    all.fsyncdir = operation_fsyncdir;
     all.release = operation_release;
     all.poll = operation_poll;
     all.opendir = operation_opendir;

@@ -38,6 +38,8 @@ inline OperationContext& context_of(fuse_req_t raw) { return *static_cast<Operat
 /// Every operation of the file system.
 const fuse_lowlevel_ops& operations();
 
+/// unlimited: for what may carry a file of any size, or waits for news. It is interruptible all the same, and the layers below bound it
+/// by progress: an upload that stalls, or a server that does not answer, ends it.
 enum class DeadlineRule : std::uint8_t { limited, unlimited };
 
 /// Takes note of the request and makes it interruptible.
@@ -75,6 +77,9 @@ vfs::Reply<T> answer(std::shared_ptr<Request> request, Write write) {
   };
 }
 
+/// The caller with its process, which costs reading a file of procfs.
+[[nodiscard]] vfs::Caller caller_and_process(const Request& request);
+
 /// For operations that only succeed or fail.
 vfs::Reply<void> answer_nothing(std::shared_ptr<Request> request);
 vfs::Reply<vfs::Entry> answer_entry(std::shared_ptr<Request> request);
@@ -93,6 +98,8 @@ void operation_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int
 void operation_open(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
 void operation_read(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* file);
 void operation_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
+void operation_fsync(fuse_req_t raw, fuse_ino_t node, int data_only, fuse_file_info* file);
+void operation_fsyncdir(fuse_req_t raw, fuse_ino_t node, int data_only, fuse_file_info* file);
 void operation_release(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
 void operation_poll(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file, fuse_pollhandle* handle);
 void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);

@@ -19,10 +19,13 @@ Loudness loudness(const char* operation, int errnum) {
   switch (errnum) {
     case ENOENT: return std::string_view(operation) == "lookup" ? Loudness::trace : Loudness::info;
     case ENODATA:
+    case EXDEV:  // the caller copies octets then
     case EOPNOTSUPP:
     case ERANGE:
     case ENOSYS: return Loudness::trace;
     case EROFS:
+    case EEXIST:  // mv(1) tries without overwriting first
+    case ENOTEMPTY:
     case EINTR:
     case EAGAIN:
     case ENOTCONN:
