@@ -1,6 +1,7 @@
 // The command: what it says and how it ends when something is wrong, and the forms in which it can be called.
 #include <signal.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "support/mounted_test.hpp"
@@ -13,6 +14,7 @@ class CommandLine : public ::testing::Test {
   void SetUp() override {
     if (const auto reason = why_no_mount()) GTEST_SKIP() << *reason;
     std::filesystem::create_directory(mountpoint());
+    setenv("XDG_STATE_HOME", directory_.path("state").c_str(), 1);
   }
   void TearDown() override { shell("fusermount3 -uz " + mountpoint()); }
 

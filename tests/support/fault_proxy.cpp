@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <condition_variable>
 #include <deque>
 #include <list>
 #include <mutex>
@@ -30,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t piece_bytes = 16384;
 constexpr std::size_t queue_bytes = 8 << 20;
 constexpr std::size_t max_boundaries = 4096;
+constexpr std::size_t max_recorded = 1 << 20;
 
 class File {
  public:
@@ -140,6 +142,24 @@ class FaultProxy::Implementation {
     }
     wake();
   }
+  void set_trap(const std::optional<Trap>& trap) {
+    const std::lock_guard guard(mutex_);
+    wishes_.trap = trap;
+    sprung_ = false;
+  }
+  bool wait_for_trap(std::chrono::milliseconds time) const {
+    std::unique_lock lock(mutex_);
+    return trap_sprung_.wait_for(lock, time, [this] { return sprung_; });
+  }
+  void record(bool on) {
+    const std::lock_guard guard(mutex_);
+    recording_ = on;
+    if (on) recorded_ = {};
+  }
+  [[nodiscard]] std::string recorded(Direction direction) const {
+    const std::lock_guard guard(mutex_);
+    return recorded_.at(static_cast<std::size_t>(direction));
+  }
   /// Returns when it has happened.
   void set_refusing(bool on) {
     const std::lock_guard guard(mutex_);
@@ -153,7 +173,7 @@ class FaultProxy::Implementation {
   struct Wishes {
     Link from_client;
     Link from_server;
-    std::optional<std::uint64_t> cut_after;
+    std::optional<Trap> trap;
     bool black_hole = false;
     bool refusing = false;
     bool drop = false;
@@ -267,14 +287,12 @@ class FaultProxy::Implementation {
 
   /// Sends what is due.
   void give(Flow& flow, const File& target, Connection& connection, bool to_client) {
+    const auto direction = to_client ? Direction::from_server : Direction::from_client;
     flow.target_full = false;
     while (!flow.pieces.empty() && flow.pieces.front().due <= Clock::now()) {
       auto& piece = flow.pieces.front();
-      const auto length = to_client ? up_to_the_cut(piece.bytes.size() - piece.sent) : piece.bytes.size() - piece.sent;
-      if (length == 0) {
-        connection.over = true;  // the cut is here
-        return;
-      }
+      const auto length = up_to_the_trap(piece.bytes.size() - piece.sent, direction, connection);
+      if (length == 0) return;
       const auto sent = ::send(target.number(), piece.bytes.data() + piece.sent, length, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0) {
@@ -282,12 +300,11 @@ class FaultProxy::Implementation {
         connection.over = !flow.target_full;
         return;
       }
-      piece.sent += static_cast<std::size_t>(sent);
-      flow.queued -= static_cast<std::size_t>(sent);
-      if (count(static_cast<std::size_t>(sent), to_client)) {
-        connection.over = true;
-        return;
-      }
+      const auto count = static_cast<std::size_t>(sent);
+      note(std::string_view(piece.bytes).substr(piece.sent, count), direction, connection);
+      piece.sent += count;
+      flow.queued -= count;
+      if (connection.over) return;
       if (piece.sent < piece.bytes.size()) continue;
       flow.pieces.pop_front();
       if (to_client) note_boundary();
@@ -295,22 +312,27 @@ class FaultProxy::Implementation {
     if (flow.finished()) ::shutdown(target.number(), SHUT_WR);
   }
 
-  std::size_t up_to_the_cut(std::size_t length) {
+  /// How many of `length` bytes may go; 0: none, the trap is here or has been sprung.
+  std::size_t up_to_the_trap(std::size_t length, Direction direction, Connection& connection) {
     const std::lock_guard guard(mutex_);
-    if (!wishes_.cut_after) return length;
-    if (*wishes_.cut_after == 0) cut();
-    return wishes_.cut_after ? static_cast<std::size_t>(std::min<std::uint64_t>(length, *wishes_.cut_after)) : 0;
+    if (wishes_.black_hole) return 0;
+    if (!wishes_.trap || wishes_.trap->direction != direction) return length;
+    if (wishes_.trap->bytes == 0) {
+      spring(connection);
+      return 0;
+    }
+    return static_cast<std::size_t>(std::min<std::uint64_t>(length, wishes_.trap->bytes));
   }
 
-  /// Whether these bytes were the last before the cut.
-  bool count(std::size_t sent, bool to_client) {
+  /// These bytes have been sent.
+  void note(std::string_view bytes, Direction direction, Connection& connection) {
     const std::lock_guard guard(mutex_);
-    (to_client ? counters_.bytes_from_server : counters_.bytes_from_client) += sent;
-    if (!to_client || !wishes_.cut_after) return false;
-    *wishes_.cut_after -= std::min<std::uint64_t>(*wishes_.cut_after, sent);
-    if (*wishes_.cut_after > 0) return false;
-    cut();
-    return true;
+    (direction == Direction::from_server ? counters_.bytes_from_server : counters_.bytes_from_client) += bytes.size();
+    auto& record = recorded_.at(static_cast<std::size_t>(direction));
+    if (recording_) record.append(bytes.substr(0, max_recorded - std::min(max_recorded, record.size())));
+    if (!wishes_.trap || wishes_.trap->direction != direction) return;
+    wishes_.trap->bytes -= std::min<std::uint64_t>(wishes_.trap->bytes, bytes.size());
+    if (wishes_.trap->bytes == 0) spring(connection);
   }
 
   void note_boundary() {
@@ -318,9 +340,16 @@ class FaultProxy::Implementation {
     if (boundaries_.size() < max_boundaries) boundaries_.push_back(counters_.bytes_from_server);
   }
 
-  void cut() {
-    wishes_.cut_after.reset();
-    ++counters_.cuts;
+  void spring(Connection& connection) {
+    if (wishes_.trap->action == Trap::Action::cut) {
+      connection.over = true;
+      ++counters_.cuts;
+    } else {
+      wishes_.black_hole = true;
+    }
+    wishes_.trap.reset();
+    sprung_ = true;
+    trap_sprung_.notify_all();
   }
 
   const std::uint16_t server_port_;
@@ -328,6 +357,10 @@ class FaultProxy::Implementation {
   File listener_;
   File wake_;
   mutable std::mutex mutex_;
+  mutable std::condition_variable trap_sprung_;
+  bool sprung_ = false;                    // guarded by mutex_
+  bool recording_ = false;                 // guarded by mutex_
+  std::array<std::string, 2> recorded_;    // guarded by mutex_
   Wishes wishes_;                          // guarded by mutex_
   Counters counters_;                      // guarded by mutex_
   std::vector<std::uint64_t> boundaries_;  // guarded by mutex_
@@ -349,8 +382,19 @@ void FaultProxy::set_link(Link from_client, Link from_server) {
   });
 }
 void FaultProxy::cut_after(std::optional<std::uint64_t> bytes) {
-  implementation_->change([&](auto& wishes) { wishes.cut_after = bytes; });
+  set_trap(bytes ? std::optional(Trap{Direction::from_server, *bytes, Trap::Action::cut}) : std::nullopt);
 }
+void FaultProxy::set_trap(std::optional<Trap> trap) { implementation_->set_trap(trap); }
+bool FaultProxy::wait_for_trap(std::chrono::milliseconds time) const { return implementation_->wait_for_trap(time); }
+void FaultProxy::release() {
+  implementation_->change([](auto& wishes) {
+    wishes.trap.reset();
+    wishes.drop = true;
+    wishes.black_hole = false;
+  });
+}
+void FaultProxy::record(bool on) { implementation_->record(on); }
+std::string FaultProxy::recorded(Direction direction) const { return implementation_->recorded(direction); }
 void FaultProxy::set_black_hole(bool on) {
   implementation_->change([&](auto& wishes) { wishes.black_hole = on; });
 }

@@ -19,9 +19,10 @@ std::string imapfs_binary() { return IMAPFS_BINARY; }
 
 Mounted::Mounted(const Dovecot& dovecot, Settings settings)
     : mountpoint_(directory_.path("mail")), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
-      log_(directory_.path("log")) {
+      state_(settings.state.empty() ? directory_.path("state") : settings.state), log_(directory_.path("log")) {
   std::filesystem::create_directory(mountpoint_);
-  command_ = shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? dovecot.url() : settings.url) + " " +
+  // The journal is found through the environment as it is for a user who gives no option.
+  command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? dovecot.url() : settings.url) + " " +
              shell_quote(mountpoint_) + " --ca-file=" + shell_quote(dovecot.ca_file()) + " --password-file=" +
              shell_quote(dovecot.password_file()) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
   for (const auto& option : settings.options) command_ += " " + shell_quote(option);

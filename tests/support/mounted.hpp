@@ -15,13 +15,14 @@ namespace imapfs::testing {
 /// Why e2e tests cannot run here (no /dev/fuse), or nothing. Where /dev/fuse exists they must run.
 std::optional<std::string> why_no_mount();
 
-/// Mounts on a fresh directory with a cache of its own; unmounts when the object goes.
+/// Mounts on a fresh directory with a cache and a state directory of its own; unmounts when the object goes.
 class Mounted {
  public:
   struct Settings {
     std::vector<std::string> options;  ///< further arguments, for example "--refresh=1"
     std::string url;                   ///< default: the Dovecot's imaps URL
     std::string cache;                 ///< default: a directory that goes with the object
+    std::string state;                 ///< likewise
   };
   /// Throws (with what the program printed) if the mount fails.
   explicit Mounted(const Dovecot& dovecot) : Mounted(dovecot, Settings{}) {}
@@ -39,6 +40,8 @@ class Mounted {
   [[nodiscard]] const std::string& path() const { return mountpoint_; }
   [[nodiscard]] std::string path(const std::string& name) const { return mountpoint_ + "/" + name; }
   [[nodiscard]] const std::string& cache() const { return cache_; }
+  /// Where the journal's directories are: one for each account.
+  [[nodiscard]] const std::string& state() const { return state_; }
   [[nodiscard]] std::string log() const { return read_file(log_); }
   /// .imapfs/status
   [[nodiscard]] nlohmann::json status() const;
@@ -52,6 +55,7 @@ class Mounted {
   TemporaryDirectory directory_;
   std::string mountpoint_;
   std::string cache_;
+  std::string state_;
   std::string log_;
   std::string command_;
   bool mounted_ = false;

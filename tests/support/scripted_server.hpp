@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <functional>
@@ -62,6 +63,11 @@ class ScriptedServer {
   /// Waits for a line that is no command: DONE, a SASL response, the octets of a literal.
   ScriptedServer& expect_bare(std::string part) {
     steps_.push_back([this, part = std::move(part)] { return expect_line(part, false); });
+    return *this;
+  }
+  /// Takes the octets of a literal, as one entry of received() if they are few.
+  ScriptedServer& receive(std::size_t octets) {
+    steps_.push_back([this, octets] { return read_octets(octets); });
     return *this;
   }
   /// expect(), then untagged lines, then the tagged answer.
@@ -163,6 +169,20 @@ class ScriptedServer {
       }
       if (!read_more()) return false;
     }
+  }
+  bool read_octets(std::size_t octets) {
+    constexpr std::size_t few = 4096;
+    std::string taken;
+    while (octets > 0) {
+      if (input_.empty() && !read_more()) return false;
+      const auto count = std::min(octets, input_.size());
+      if (taken.size() < few) taken.append(input_, 0, count);
+      input_.erase(0, count);
+      octets -= count;
+    }
+    std::lock_guard guard(mutex_);
+    received_.push_back(taken.substr(0, few));
+    return true;
   }
   bool read_more() {
     std::array<char, 4096> buffer;
