@@ -92,20 +92,26 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
   if (vanished_meanwhile_.contains(row.uid)) return true;
   listed_ = true;
   highest_seen_ = std::max(highest_seen_, row.uid);
-  const auto before = table_->find(row.uid);
+  const auto before = table_->find_original(row.uid);
   if (before) {
     // A name never changes for a UID, and a size that was counted is not given up for one that was told.
     stored.meta.file_name = before->file_name;
     if (before->size_is_exact) stored.meta.size = before->size;
     stored.meta.size_is_exact = before->size_is_exact;
+    // As news, like any other change of flags.
+    take_known_flags(row.uid, stored.meta.flags, stored.meta.modseq);
   } else if (const auto single = singles_.find(row.uid); single != singles_.end() && single->second.size_is_exact) {
     stored.meta.size = single->second.size;
     stored.meta.size_is_exact = true;
   }
   // A row below the frontier comes late: a reader may be past its place already.
   const bool late = row.uid < table_->frontier();
+  if (!before && arrivals_ > 0 && !expected_.contains(row.uid) && !table_->hidden(row.uid)) {
+    table_->set_hidden(UidSet::single(row.uid), true);
+    held_back_.insert(row.uid);
+  }
   table_->upsert(stored.meta, in_order);
-  if (!before && (!listing || late)) change().added.push_back({row.uid, stored.meta.file_name});
+  if (!before) note_new_row(row.uid, listing && !late);
   if (!before && !listing) witness_change();
   noted_.batch.upserts.push_back(std::move(stored));
   return true;
@@ -116,36 +122,48 @@ bool MailboxReplica::take_flags(const imap::FetchRow& row) {
   const Lock lock(mutex_);
   if (const auto single = singles_.find(row.uid); single != singles_.end() && row.flags)
     single->second.flags = *row.flags;
-  if (!table_->find(row.uid)) return false;
-  if (!row.flags) return true;
-  if (!table_->set_flags(row.uid, *row.flags, row.modseq.value_or(ModSeq{}))) return true;
-  change().flags_changed.push_back(row.uid);
-  noted_.batch.flag_changes.push_back({row.uid, *row.flags, row.modseq.value_or(ModSeq{})});
+  if (!table_->place(row.uid)) return false;
+  if (row.flags) take_known_flags(row.uid, *row.flags, row.modseq.value_or(ModSeq{}));
   return true;
+}
+
+void MailboxReplica::take_known_flags(Uid uid, const FlagSet& flags, ModSeq modseq) {
+  const auto place = table_->place(uid).value_or(MessageTable::Place::hidden);
+  const bool moves = place != MessageTable::Place::hidden &&
+                     flags.has(SystemFlag::deleted) != (place == MessageTable::Place::deleted);
+  auto name_before = moves ? table_->find(uid)->file_name : std::string();
+  if (!table_->set_flags(uid, flags, modseq)) return;
+  noted_.batch.flag_changes.push_back({uid, flags, modseq});
+  if (moves)
+    note_move(uid, place, std::move(name_before));
+  else
+    change().flags_changed.push_back(uid);
 }
 
 void MailboxReplica::take_vanished(const UidSet& uids) {
   const Lock lock(mutex_);
   std::erase_if(singles_, [&](const auto& single) { return uids.contains(single.first); });
+  std::erase_if(expected_, [&](Uid uid) { return uids.contains(uid); });
   if (syncing_)
     for (const auto& range : uids.ranges()) vanished_meanwhile_.add(Uid{range.first}, Uid{range.last});
+  note_unused_names(uids);
   auto removed = table_->remove(uids);
   if (removed.empty()) return;
-  // An entry that comes and goes before it was announced must be announced in that order.
-  if (!noted_.changes.empty() && !noted_.changes.back().added.empty()) noted_.changes.emplace_back();
-  auto& news = change();
   std::erase_if(noted_.batch.upserts, [&](const auto& row) { return uids.contains(row.meta.uid); });
-  for (auto& [uid, name] : removed) {
-    noted_.batch.removals.add(uid, uid);
-    news.removed.push_back({uid, std::move(name)});
+  for (auto& row : removed) {
+    noted_.batch.removals.add(row.uid, row.uid);
+    note_removed(std::move(row));
   }
-  witness_change();
 }
 
 void MailboxReplica::restart(UidValidity validity) {
   const Lock lock(mutex_);
   const bool had_rows = listed_;
+  note_unused_names(UidSet::range(Uid{1}, Uid{UINT32_MAX}));
   table_->reset(validity);
+  names_known_for_.reset();
+  held_back_.clear();
+  expected_.clear();
   singles_.clear();
   singles_order_.clear();
   vanished_meanwhile_ = {};
@@ -170,7 +188,7 @@ void MailboxReplica::listing_reached(Uid uid, ModSeq modseq) {
   listed_up_to_ = uid;
   // Rows that came out of order: the table's frontier moves to the last of them now.
   const auto highest = std::min(uid, highest_seen_);
-  if (const auto last = table_->find(highest)) table_->upsert(*last, true);
+  if (table_->place(highest)) table_->advance_frontier(highest);
   state_.highest_modseq = modseq;
   state_.uid_validity = table_->uid_validity();
   noted_.batch.state = state_to_store();
@@ -215,7 +233,9 @@ void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected) {
   state_.uid_validity = selected.uid_validity.value_or(UidValidity{});
   state_.uid_next = std::max(selected.uid_next.value_or(Uid{1}), Uid{highest_seen_.value + 1});
   state_.highest_modseq = selected.highest_modseq.value_or(ModSeq{});
-  if (table_->uid_validity() != state_.uid_validity && table_->size() == 0) table_->reset(state_.uid_validity);
+  if (table_->uid_validity() != state_.uid_validity && table_->size() == 0)
+    table_->reset(state_.uid_validity, keeps_places(state_.uid_validity));
+  if (selected.uid_next) forget_what_is_gone(*selected.uid_next);
   table_->set_complete(true);
   if (first && state_.changed_at == 0) {
     const auto time = unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_);
@@ -292,7 +312,7 @@ void MailboxReplica::publish() {
     const Lock lock(mutex_);
     Noted noted = std::exchange(noted_, {});
     std::erase_if(noted.changes, [](const auto& change) { return change.path.empty(); });
-    if (is_empty(noted.batch) && noted.changes.empty()) return;
+    if (is_empty(noted.batch) && noted.changes.empty() && noted.unused_names.empty()) return;
     noted.batch.mailbox = identity_.name;
     auto shared = std::make_shared<Noted>(std::move(noted));
     // Posted under the lock: what is announced later was noted later.
@@ -307,6 +327,9 @@ void MailboxReplica::announce(Noted noted) {
     ++telemetry::counters().changes_seen;
     surroundings_.listener.on_mailbox_changed(change);
   }
+  if (!surroundings_.names_unused) return;
+  for (const auto& unused : noted.unused_names)
+    surroundings_.names_unused(identity_.name, unused.uid_validity, unused.uids);
 }
 
 }  // namespace imapfs::sync

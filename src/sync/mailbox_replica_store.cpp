@@ -26,7 +26,11 @@ void MailboxReplica::load(store::MetadataStore& metadata) {
   bool usable = state && state->name_template == surroundings_.names.text();
   Uid last;
   if (usable) {
-    table_->reset(state->uid_validity);
+    {
+      const Lock lock(mutex_);
+      table_->reset(state->uid_validity, keeps_places(state->uid_validity));
+    }
+    know_local_names(state->uid_validity);
     usable = metadata.for_each_message(identity_.name, [&](const MessageMeta& meta) {
       // Of an unfinished listing only what lies below its last exact UID counts.
       if (!state->complete && meta.uid >= state->uid_next) return;
@@ -34,7 +38,7 @@ void MailboxReplica::load(store::MetadataStore& metadata) {
       last = meta.uid;
     });
     // Rows that break off half-way must not pass for the mailbox.
-    if (!usable) table_->reset({});
+    if (!usable) table_->reset({}, true);
   }
   if (usable) {
     const Lock lock(mutex_);
@@ -65,13 +69,18 @@ void MailboxReplica::abandon_load() {
 }
 
 void MailboxReplica::note_validity(UidValidity validity) {
-  const Lock lock(mutex_);
-  if (table_->size() != 0 || table_->complete() || table_->uid_validity() == validity) return;
-  if (table_->uid_validity().value != 0) change().everything = true;  // files by the old numbers may be known above
-  table_->reset(validity);
-  state_.uid_validity = validity;
-  singles_.clear();
-  singles_order_.clear();
+  {
+    const Lock lock(mutex_);
+    const bool holds_nothing = table_->size() == 0 && !table_->complete();
+    if (holds_nothing && table_->uid_validity() != validity) {
+      if (table_->uid_validity().value != 0) change().everything = true;  // files by the old numbers may be known above
+      table_->reset(validity, keeps_places(validity));
+      state_.uid_validity = validity;
+      singles_.clear();
+      singles_order_.clear();
+    }
+  }
+  know_local_names(table_->uid_validity());
 }
 
 MessageMeta MailboxReplica::take_single(const imap::FetchRow& row) {
@@ -82,7 +91,7 @@ MessageMeta MailboxReplica::take_single(const imap::FetchRow& row) {
     meta.size_is_exact = true;
   }
   keep_single(meta);
-  return meta;
+  return with_local_name(std::move(meta));
 }
 
 void MailboxReplica::keep_single(const MessageMeta& meta) {
@@ -98,16 +107,25 @@ std::optional<MessageMeta> MailboxReplica::find(Uid uid) const {
   const Lock lock(mutex_);
   const auto single = singles_.find(uid);
   if (single == singles_.end()) return std::nullopt;
-  return single->second;
+  return with_local_name(single->second);
 }
 
 std::optional<MessageMeta> MailboxReplica::find_by_name(const std::string& name) const {
   if (auto row = table_->find_by_name(name, surroundings_.names)) return row;
-  const auto short_form = mime::NameTemplate::short_form(name);
   const Lock lock(mutex_);
-  for (const Uid uid : surroundings_.names.possible_uids(name)) {
+  const auto listed = [&](Uid uid) {
     const auto single = singles_.find(uid);
-    if (single != singles_.end() && (single->second.file_name == name || short_form == uid)) return single->second;
+    const bool is = single != singles_.end() && !table_->hidden(uid) && !single->second.flags.has(SystemFlag::deleted);
+    return is ? &single->second : nullptr;
+  };
+  for (const Uid uid : table_->uids_named(name))
+    if (const auto* single = listed(uid)) return with_local_name(*single);
+  const auto short_form = mime::NameTemplate::short_form(name);
+  for (const Uid uid : surroundings_.names.possible_uids(name)) {
+    const auto* single = listed(uid);
+    if (single == nullptr) continue;
+    auto meta = with_local_name(*single);
+    if (meta.file_name == name || short_form == uid) return meta;
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "imapfs/model/identity.hpp"
 #include "mailbox_tree_builder.hpp"
@@ -25,6 +26,7 @@ MailboxNode node_of(const MailboxDraft& draft, const std::string& account) {
     node.name = is_inbox(draft.mailbox->name) ? "INBOX" : draft.mailbox->name;
     node.wire_name = draft.mailbox->wire_name;
     node.selectable = draft.mailbox->selectable;
+    node.may_have_children = draft.mailbox->may_have_children;
     node.special_use = draft.mailbox->special_use;
     node.status = draft.mailbox->status;
   }
@@ -37,6 +39,20 @@ std::vector<std::size_t> in_path_order(const std::vector<MailboxDraft>& drafts) 
   std::iota(order.begin(), order.end(), std::size_t{1});
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return drafts[a].path < drafts[b].path; });
   return order;
+}
+
+/// Ids that are kept and whose paths are there, each at most once.
+std::map<std::string_view, MailboxId> kept_ids_of(const std::vector<MailboxDraft>& drafts,
+                                                  const MailboxTree::KeptIds& kept) {
+  std::map<std::string_view, MailboxId> ids;
+  if (kept.empty()) return ids;
+  std::set<MailboxId> taken;
+  for (const auto index : in_path_order(drafts)) {
+    const auto found = kept.find(drafts[index].path);
+    if (found != kept.end() && found->second.value != 0 && taken.insert(found->second).second)
+      ids.emplace(drafts[index].path, found->second);
+  }
+  return ids;
 }
 
 bool same_directory(const MailboxNode& left, const MailboxNode& right) {
@@ -59,17 +75,22 @@ std::vector<MailboxNode> missing_from(const MailboxTree& other, const MailboxTre
 
 std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account,
                                                       const std::vector<imap::Namespace>& namespaces,
-                                                      const std::vector<imap::ListedMailbox>& mailboxes) {
+                                                      const std::vector<imap::ListedMailbox>& mailboxes,
+                                                      const KeptIds& kept) {
   const MailboxTreeBuilder builder(namespaces, mailboxes);
   const auto& drafts = builder.drafts();
   const std::shared_ptr<MailboxTree> tree(new MailboxTree);
   tree->nodes_.emplace(MailboxId{0}, node_of(drafts.front(), account));
   std::vector<MailboxId> ids(drafts.size());
+  const auto kept_ids = kept_ids_of(drafts, kept);
+  std::set<MailboxId> reserved;
+  for (const auto& [path, id] : kept_ids) reserved.insert(id);
   // A parent's path sorts before its children's.
   for (const auto index : in_path_order(drafts)) {
     const auto& draft = drafts[index];
-    auto id = mailbox_id_candidate(account, draft.path);
-    while (tree->nodes_.contains(id)) id = next_id(id);
+    const auto own = kept_ids.find(draft.path);
+    auto id = own != kept_ids.end() ? own->second : mailbox_id_candidate(account, draft.path);
+    while (own == kept_ids.end() && (tree->nodes_.contains(id) || reserved.contains(id))) id = next_id(id);
     ids[index] = id;
     auto node = node_of(draft, account);
     node.id = id;
@@ -81,6 +102,13 @@ std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account
   for (auto& [id, node] : tree->nodes_)
     for (const auto& [component, child] : node.children) node.children_hash = stable_hash(component, node.children_hash);
   return tree;
+}
+
+MailboxTree::KeptIds MailboxTree::ids_to_keep(const std::string& account) const {
+  KeptIds kept;
+  for (const auto& [id, node] : nodes_)
+    if (id.value != 0 && id != mailbox_id_candidate(account, node.path)) kept.emplace(node.path, id);
+  return kept;
 }
 
 const MailboxNode* MailboxTree::find(MailboxId id) const {

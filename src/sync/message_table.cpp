@@ -3,35 +3,9 @@
 #include <algorithm>
 #include <mutex>
 
-#include "message_table_storage.hpp"
+#include "message_table_state.hpp"
 
 namespace imapfs::sync {
-
-struct MessageTable::State {
-  RowBlocks rows;
-  NameArena names;
-  FlagInterner flags;
-  UidValidity uid_validity;
-  Uid frontier;
-  bool complete = false;
-
-  [[nodiscard]] MessageMeta meta(const MessageRow& row) const;
-  void set_name(MessageRow& row, std::string_view name);
-  void replace_flags(MessageRow& row, const FlagSet& wanted);
-  void compact_names();
-};
-
-MessageMeta MessageTable::State::meta(const MessageRow& row) const {
-  MessageMeta meta;
-  meta.uid = row.uid;
-  meta.internal_date = row.internal_date;
-  meta.size = row.size;
-  meta.size_is_exact = row.size_is_exact != 0;
-  meta.modseq = row.modseq;
-  meta.flags = flags.get(row.flags);
-  meta.file_name = row.file_name();
-  return meta;
-}
 
 void MessageTable::State::set_name(MessageRow& row, std::string_view name) {
   name = name.substr(0, MessageRow::longest_name);
@@ -54,47 +28,23 @@ void MessageTable::State::compact_names() {
   names = std::move(compacted);
 }
 
+namespace {
+
+template <class Visit>
+void for_each_in(const RowBlocks& rows, const UidSet& uids, Visit&& visit) {
+  for (const auto& range : uids.ranges()) {
+    rows.visit_after(Uid{range.first == 0 ? 0 : range.first - 1}, [&](const MessageRow& row) {
+      if (row.uid.value > range.last) return false;
+      visit(row);
+      return true;
+    });
+  }
+}
+
+}  // namespace
+
 MessageTable::MessageTable() : state_(std::make_unique<State>()) {}
 MessageTable::~MessageTable() = default;
-
-std::optional<MessageMeta> MessageTable::find(Uid uid) const {
-  std::shared_lock lock(mutex_);
-  const auto* row = state_->rows.find(uid);
-  if (row == nullptr) return std::nullopt;
-  return state_->meta(*row);
-}
-
-std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name, const mime::NameTemplate& names) const {
-  const auto short_form = mime::NameTemplate::short_form(name);
-  const auto candidates = names.possible_uids(name);
-  std::shared_lock lock(mutex_);
-  for (const auto uid : candidates) {
-    const auto* row = state_->rows.find(uid);
-    if (row != nullptr && row->file_name() == name) return state_->meta(*row);
-  }
-  if (!short_form) return std::nullopt;
-  const auto* row = state_->rows.find(*short_form);
-  if (row == nullptr) return std::nullopt;
-  return state_->meta(*row);
-}
-
-MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
-                                             const std::function<bool(const RowView&)>& row) const {
-  std::shared_lock lock(mutex_);
-  Page page;
-  const auto& state = *state_;
-  const bool to_the_end = state.rows.visit_after(after, [&](const MessageRow& found) {
-    if (!state.complete && found.uid > state.frontier) return false;
-    if (page.rows >= limit) return false;
-    const RowView view{found.uid, found.internal_date, found.size, found.file_name(),
-                       state.flags.get(found.flags).has(SystemFlag::deleted)};
-    if (!row(view)) return false;
-    ++page.rows;
-    return true;
-  });
-  page.at_end = state.complete && to_the_end;
-  return page;
-}
 
 bool MessageTable::complete() const {
   std::shared_lock lock(mutex_);
@@ -137,13 +87,14 @@ UidValidity MessageTable::uid_validity() const {
 std::size_t MessageTable::memory_bytes() const {
   std::shared_lock lock(mutex_);
   return sizeof(*this) + sizeof(State) + state_->rows.memory_bytes() + state_->names.memory_bytes() +
-         state_->flags.memory_bytes();
+         state_->flags.memory_bytes() + state_->places.memory_bytes();
 }
 
-void MessageTable::reset(UidValidity validity) {
+void MessageTable::reset(UidValidity validity, bool same_messages) {
   auto fresh = std::make_unique<State>();
   fresh->uid_validity = validity;
   std::unique_lock lock(mutex_);
+  if (same_messages) fresh->places = std::move(state_->places);
   state_.swap(fresh);
   lock.unlock();  // a million rows are freed outside the lock
 }
@@ -200,17 +151,26 @@ bool MessageTable::set_exact_size(Uid uid, std::uint64_t size) {
   return true;
 }
 
-std::vector<std::pair<Uid, std::string>> MessageTable::remove(const UidSet& uids) {
-  std::vector<std::pair<Uid, std::string>> removed;
+std::vector<MessageTable::Removed> MessageTable::remove(const UidSet& uids) {
+  std::vector<Removed> removed;
   std::unique_lock lock(mutex_);
   auto& state = *state_;
+  // Names first: whether a message had its local name depends on the others that go.
+  for_each_in(state.rows, uids, [&](const MessageRow& row) {
+    removed.push_back({row.uid, std::string(state.name_of(row)), state.place_of(row)});
+  });
   state.rows.remove(uids, [&](const MessageRow& row) {
-    removed.emplace_back(row.uid, row.file_name());
     state.names.discard(row.name_length);
     state.flags.release(row.flags);
   });
+  state.places.forget(uids);
   state.compact_names();
   return removed;
+}
+
+void MessageTable::advance_frontier(Uid uid) {
+  std::unique_lock lock(mutex_);
+  state_->frontier = std::max(state_->frontier, uid);
 }
 
 void MessageTable::set_complete(bool complete) {

@@ -1,14 +1,252 @@
-#include "imapfs/sync/message_table.hpp"
+// Where the messages of a MessageTable are listed, and under which names.
+
+#include <algorithm>
+#include <mutex>
+
+#include "message_table_state.hpp"
 
 namespace imapfs::sync {
 
-std::optional<MessageMeta> MessageTable::find_deleted_by_name(std::string_view, const mime::NameTemplate&) const {
-  return std::nullopt;
+// -- Places --
+
+std::vector<Uid> Places::show(const UidSet& uids) {
+  std::vector<Uid> shown;
+  for (const auto& range : uids.ranges()) {
+    auto hidden = hidden_.lower_bound(Uid{range.first});
+    while (hidden != hidden_.end() && hidden->value <= range.last) {
+      shown.push_back(*hidden);
+      hidden = hidden_.erase(hidden);
+    }
+  }
+  return shown;
 }
-bool MessageTable::hidden(Uid) const { return false; }
-std::optional<std::string> MessageTable::local_name(Uid) const { return std::nullopt; }
-std::vector<Uid> MessageTable::deleted() const { return {}; }
-std::vector<Uid> MessageTable::set_hidden(const UidSet&, bool) { return {}; }
-void MessageTable::set_local_name(Uid, const std::string&) {}
+
+const Places::LocalName* Places::local_name(Uid uid) const {
+  if (local_names_.empty()) return nullptr;
+  const auto found = local_names_.find(uid);
+  return found == local_names_.end() ? nullptr : &found->second;
+}
+
+std::vector<Uid> Places::uids_named(std::string_view name) const {
+  std::vector<Uid> uids;
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return uids;
+  for (auto entry = found->second.rbegin(); entry != found->second.rend(); ++entry) uids.push_back(entry->second);
+  return uids;
+}
+
+void Places::drop_from_index(const LocalName& local) {
+  const auto named = by_name_.find(local.name);
+  if (named == by_name_.end()) return;
+  named->second.erase(local.order);
+  if (named->second.empty()) by_name_.erase(named);
+}
+
+void Places::set_local_name(Uid uid, std::string_view name) {
+  const auto known = local_names_.find(uid);
+  if (known != local_names_.end()) {
+    drop_from_index(known->second);
+    if (name.empty()) local_names_.erase(known);
+  }
+  if (name.empty()) return;
+  const LocalName local{std::string(name), ++last_order_};
+  by_name_[local.name].emplace(local.order, uid);
+  local_names_.insert_or_assign(uid, local);
+}
+
+void Places::forget(const UidSet& uids) {
+  show(uids);
+  for (const auto& range : uids.ranges()) {
+    auto local = local_names_.lower_bound(Uid{range.first});
+    while (local != local_names_.end() && local->first.value <= range.last) {
+      drop_from_index(local->second);
+      local = local_names_.erase(local);
+    }
+  }
+}
+
+std::size_t Places::memory_bytes() const {
+  constexpr std::size_t node_overhead = 48;
+  std::size_t bytes = hidden_.size() * (sizeof(Uid) + node_overhead);
+  for (const auto& [uid, local] : local_names_)
+    bytes += 2 * (local.name.capacity() + sizeof(local) + 2 * node_overhead);
+  return bytes;
+}
+
+// -- what is listed where --
+
+MessageMeta MessageTable::State::meta(const MessageRow& row, std::string_view name) const {
+  MessageMeta meta;
+  meta.uid = row.uid;
+  meta.internal_date = row.internal_date;
+  meta.size = row.size;
+  meta.size_is_exact = row.size_is_exact != 0;
+  meta.modseq = row.modseq;
+  meta.flags = flags.get(row.flags);
+  meta.file_name = name;
+  return meta;
+}
+
+MessageTable::Place MessageTable::State::place_of(const MessageRow& row) const {
+  if (places.hidden(row.uid)) return Place::hidden;
+  return flags.get(row.flags).has(SystemFlag::deleted) ? Place::deleted : Place::listed;
+}
+
+std::string_view MessageTable::State::name_of(const MessageRow& row) const {
+  const auto* local = places.local_name(row.uid);
+  return local == nullptr ? row.file_name() : name_of(row, *local, place_of(row));
+}
+
+std::string_view MessageTable::State::name_of(const MessageRow& row, const Places::LocalName& local,
+                                              Place place) const {
+  if (place == Place::hidden) return local.name;
+  for (const auto uid : places.uids_named(local.name)) {
+    if (uid == row.uid) break;
+    const auto* later = rows.find(uid);
+    if (later != nullptr && place_of(*later) == place) return row.file_name();
+  }
+  return local.name;
+}
+
+std::optional<MessageMeta> MessageTable::State::find_in(Place place, std::string_view name,
+                                                        const mime::NameTemplate& templates) const {
+  const auto here = [&](Uid uid) {
+    const auto* row = rows.find(uid);
+    return row != nullptr && place_of(*row) == place ? row : nullptr;
+  };
+  for (const auto uid : places.uids_named(name))
+    if (const auto* row = here(uid)) return meta(*row, name);
+  for (const auto uid : templates.possible_uids(name)) {
+    const auto* row = here(uid);
+    if (row != nullptr && row->file_name() == name && name_of(*row) == name) return meta(*row, name);
+  }
+  const auto short_form = mime::NameTemplate::short_form(name);
+  if (!short_form) return std::nullopt;
+  const auto* row = here(*short_form);
+  if (row == nullptr) return std::nullopt;
+  return meta(*row, name_of(*row));
+}
+
+// -- MessageTable --
+
+std::optional<MessageMeta> MessageTable::find(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->rows.find(uid);
+  if (row == nullptr) return std::nullopt;
+  return state_->meta(*row, state_->name_of(*row));
+}
+
+std::optional<MessageMeta> MessageTable::find_original(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->rows.find(uid);
+  if (row == nullptr) return std::nullopt;
+  return state_->meta(*row, row->file_name());
+}
+
+std::optional<MessageTable::Place> MessageTable::place(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->rows.find(uid);
+  if (row == nullptr) return std::nullopt;
+  return state_->place_of(*row);
+}
+
+std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name, const mime::NameTemplate& names) const {
+  std::shared_lock lock(mutex_);
+  return state_->find_in(Place::listed, name, names);
+}
+
+std::optional<MessageMeta> MessageTable::find_deleted_by_name(std::string_view name,
+                                                              const mime::NameTemplate& names) const {
+  std::shared_lock lock(mutex_);
+  return state_->find_in(Place::deleted, name, names);
+}
+
+bool MessageTable::hidden(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  return state_->places.hidden(uid);
+}
+
+std::optional<std::string> MessageTable::local_name(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* local = state_->places.local_name(uid);
+  if (local == nullptr) return std::nullopt;
+  return local->name;
+}
+
+std::vector<Uid> MessageTable::uids_named(std::string_view name) const {
+  std::shared_lock lock(mutex_);
+  auto uids = state_->places.uids_named(name);
+  std::erase_if(uids, [&](Uid uid) { return state_->places.hidden(uid); });
+  return uids;
+}
+
+UidSet MessageTable::locally_named() const {
+  std::shared_lock lock(mutex_);
+  std::vector<Uid> uids;
+  for (const auto& [uid, local] : state_->places.local_names()) uids.push_back(uid);
+  return UidSet::of(std::move(uids));
+}
+
+std::vector<Uid> MessageTable::deleted() const {
+  std::shared_lock lock(mutex_);
+  const auto& state = *state_;
+  std::vector<Uid> uids;
+  state.rows.visit_after(Uid{0}, [&](const MessageRow& row) {
+    if (state.flags.get(row.flags).has(SystemFlag::deleted) && !state.places.hidden(row.uid)) uids.push_back(row.uid);
+    return true;
+  });
+  return uids;
+}
+
+MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
+                                             const std::function<bool(const RowView&)>& row) const {
+  std::shared_lock lock(mutex_);
+  Page page;
+  const auto& state = *state_;
+  // What is said of few messages is walked along with the rows.
+  const auto& all_hidden = state.places.all_hidden();
+  const auto& local_names = state.places.local_names();
+  auto hidden = all_hidden.upper_bound(after);
+  auto local = local_names.upper_bound(after);
+  const bool to_the_end = state.rows.visit_after(after, [&](const MessageRow& found) {
+    if (!state.complete && found.uid > state.frontier) return false;
+    while (hidden != all_hidden.end() && *hidden < found.uid) ++hidden;
+    while (local != local_names.end() && local->first < found.uid) ++local;
+    if (hidden != all_hidden.end() && *hidden == found.uid) return true;
+    if (state.flags.get(found.flags).has(SystemFlag::deleted)) return true;
+    if (page.rows >= limit) return false;
+    const bool renamed = local != local_names.end() && local->first == found.uid;
+    const auto name = renamed ? state.name_of(found, local->second, Place::listed) : found.file_name();
+    if (!row({found.uid, found.internal_date, found.size, name, false})) return false;
+    ++page.rows;
+    return true;
+  });
+  page.at_end = state.complete && to_the_end;
+  return page;
+}
+
+std::vector<Uid> MessageTable::set_hidden(const UidSet& uids, bool hidden) {
+  std::vector<Uid> changed;
+  std::unique_lock lock(mutex_);
+  auto& state = *state_;
+  if (!hidden) {
+    changed = state.places.show(uids);
+  } else {
+    for (const auto& range : uids.ranges()) {
+      for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
+        const Uid one{static_cast<std::uint32_t>(uid)};
+        if (state.places.hide(one)) changed.push_back(one);
+      }
+    }
+  }
+  std::erase_if(changed, [&](Uid uid) { return state.rows.find(uid) == nullptr; });
+  return changed;
+}
+
+void MessageTable::set_local_name(Uid uid, const std::string& name) {
+  if (uid.value == 0) return;
+  std::unique_lock lock(mutex_);
+  state_->places.set_local_name(uid, std::string_view(name).substr(0, MessageRow::longest_name));
+}
 
 }  // namespace imapfs::sync

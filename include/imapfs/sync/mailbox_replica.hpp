@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,10 @@ class MailboxReplica {
     const mime::NameTemplate& names;
     StoreWriter& store;
     ChangeListener& listener;
+    /// Names that users gave to messages, from where they are kept. Called with no lock held, where the disk may be waited for. May be empty.
+    std::function<std::vector<store::LocalName>(const std::string& mailbox, UidValidity)> local_names = {};
+    /// These messages are gone for good, and their names with them. Must not block. May be empty.
+    std::function<void(const std::string& mailbox, UidValidity, const UidSet&)> names_unused = {};
   };
 
   MailboxReplica(Identity identity, Surroundings surroundings, std::optional<store::MailboxState> stored);
@@ -99,7 +105,8 @@ class MailboxReplica {
   // -- changes of our own; the caller publishes --
   /// On their way out: listed no more. Quiet.
   void hide(const UidSet& uids);
-  /// The server refused, or the change ended without taking them away: shown again, as news.
+  /// The server refused, or the change ended without taking them away: shown again, as news. Those that are \Deleted by now are listed in
+  /// .deleted from here on, which is how a removal of ours ends under on-delete=flag.
   void show_again(const UidSet& uids);
   /// Between the two, around a command that brings messages here, new rows are held back, so that nobody sees one under a name that is not its
   /// own. Nested. `own`: what the command brought, with their local names (empty: the template's); they become visible quietly, the rest as news.
@@ -115,7 +122,12 @@ class MailboxReplica {
   void load_local_names(const std::vector<store::LocalName>& names);
 
   // -- rights --
+  /// MYRIGHTS; nothing where the server has no ACL. News if it is a change.
   void note_rights(const std::optional<std::string>& my_rights);
+  /// Whether MYRIGHTS should be asked: it never was, or an answer since then contradicts it.
+  [[nodiscard]] bool rights_wanted() const;
+  /// The server has refused what was thought to be allowed.
+  void doubt_rights();
   /// Of a SELECT with read_write.
   void note_selection(const imap::SelectedMailbox& selected);
   [[nodiscard]] MailboxRights rights() const;
@@ -126,15 +138,35 @@ class MailboxReplica {
   void publish_when_large();
 
  private:
+  struct UnusedNames {
+    UidValidity uid_validity;
+    UidSet uids;
+  };
   struct Noted {
     store::MetadataStore::Batch batch;
     std::vector<ChangeListener::MailboxChange> changes;
+    std::vector<UnusedNames> unused_names;
   };
   using Lock = std::unique_lock<std::mutex>;
 
   [[nodiscard]] MessageMeta render(const imap::FetchRow& row) const;
   [[nodiscard]] ChangeListener::MailboxChange& change();
+  /// The same for something that goes: what came and was not announced yet must be announced first.
+  [[nodiscard]] ChangeListener::MailboxChange& change_for_removal();
   void witness_change();
+  void take_known_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
+  void note_new_row(Uid uid, bool listing);
+  void note_move(Uid uid, MessageTable::Place before, std::string name_before);
+  void note_removed(MessageTable::Removed removed);
+  void show_arrival(Uid uid, const std::string& file_name);
+  void show_held_back();
+  [[nodiscard]] bool keeps_places(UidValidity next) const;
+  /// Reads the names given to messages of this UIDVALIDITY, once. With no lock held.
+  void know_local_names(UidValidity validity);
+  void note_unused_names(const UidSet& gone);
+  void forget_what_is_gone(Uid uid_next);
+  [[nodiscard]] MessageMeta with_local_name(MessageMeta meta) const;
+  void note_rights_changed(const MailboxRights& before);
   [[nodiscard]] store::MailboxState state_to_store() const;
   void announce(Noted noted);
   void keep_single(const MessageMeta& meta);
@@ -157,7 +189,14 @@ class MailboxReplica {
   std::optional<SteadyClock::time_point> received_;
   UidSet vanished_meanwhile_;
   Noted noted_;
-  std::map<Uid, MessageMeta> singles_;
+  std::size_t arrivals_ = 0;          ///< begun and not ended
+  std::set<Uid> held_back_;           ///< rows that came meanwhile and are hidden for that reason only
+  std::set<Uid> expected_;            ///< brought by us, no row yet
+  std::optional<UidValidity> names_known_for_;
+  std::optional<std::string> my_rights_;
+  bool rights_asked_ = false;
+  std::optional<imap::SelectedMailbox> selection_;  ///< the last with read_write
+  std::map<Uid, MessageMeta> singles_;              ///< with the template's names
   std::deque<Uid> singles_order_;
 };
 

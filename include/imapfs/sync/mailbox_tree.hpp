@@ -30,6 +30,7 @@ struct MailboxNode {
   imap::WireName wire_name;
   char delimiter = 0;
   bool selectable = false;
+  bool may_have_children = true;  ///< not \Noinferiors
   SpecialUse special_use = SpecialUse::none;
   MailboxStatus status;      ///< as of LIST
   InodeId inode;
@@ -39,9 +40,16 @@ struct MailboxNode {
 
 class MailboxTree {
  public:
-  /// `account` seeds ids and inodes ("user@host").
+  /// Ids by path that are not what the path alone would give.
+  using KeptIds = std::map<std::string, MailboxId, std::less<>>;
+
+  /// `account` seeds ids and inodes ("user@host"). A path in `kept` has the id given there, unless another path has been given it before.
   static std::shared_ptr<const MailboxTree> build(const std::string& account, const std::vector<imap::Namespace>& namespaces,
-                                                  const std::vector<imap::ListedMailbox>& mailboxes);
+                                                  const std::vector<imap::ListedMailbox>& mailboxes,
+                                                  const KeptIds& kept = {});
+
+  /// What build() must be given so that every directory keeps its id in the next tree, too.
+  [[nodiscard]] KeptIds ids_to_keep(const std::string& account) const;
 
   [[nodiscard]] const MailboxNode& root() const { return nodes_.at(MailboxId{0}); }
   [[nodiscard]] const MailboxNode* find(MailboxId id) const;
@@ -62,6 +70,10 @@ class MailboxTree {
 struct TreeChange {
   std::vector<MailboxNode> added;
   std::vector<MailboxNode> removed;
+  /// Came or went by a change made through the mount, which the kernel knows of by itself: for `.imapfs/events` only. A directory that was
+  /// renamed, and those below it, are in both, with the same ids.
+  std::vector<MailboxNode> added_by_us;
+  std::vector<MailboxNode> removed_by_us;
 };
 TreeChange difference(const MailboxTree& before, const MailboxTree& after);
 

@@ -31,10 +31,15 @@ class MessageTable {
   MessageTable& operator=(const MessageTable&) = delete;
 
   // A message has a place: listed; deleted (flagged \Deleted: it is listed in .deleted); or hidden (on its way out by a change of
-  // our own: listed nowhere). A local name takes the place of the file name everywhere.
+  // our own: listed nowhere). A local name takes the place of the file name everywhere. Of several messages in the same place with the same
+  // local name, the one that was given it last has it; the others go by the template's name meanwhile.
+  enum class Place : std::uint8_t { listed, deleted, hidden };
 
   /// Wherever it is, hidden ones too.
   [[nodiscard]] std::optional<MessageMeta> find(Uid uid) const;
+  /// The same with the template's name, as the store keeps it.
+  [[nodiscard]] std::optional<MessageMeta> find_original(Uid uid) const;
+  [[nodiscard]] std::optional<Place> place(Uid uid) const;
   /// The message that is listed as `name`, or whose UID `name` is in short form ("4711.eml").
   [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name, const mime::NameTemplate& names) const;
   /// The same among those in .deleted.
@@ -42,6 +47,10 @@ class MessageTable {
                                                                 const mime::NameTemplate& names) const;
   [[nodiscard]] bool hidden(Uid uid) const;
   [[nodiscard]] std::optional<std::string> local_name(Uid uid) const;
+  /// UIDs that were given `name` as their local name and are not hidden, the latest first; they need no rows.
+  [[nodiscard]] std::vector<Uid> uids_named(std::string_view name) const;
+  /// Every UID that has a local name.
+  [[nodiscard]] UidSet locally_named() const;
   /// UIDs of those in .deleted, in order.
   [[nodiscard]] std::vector<Uid> deleted() const;
 
@@ -51,7 +60,7 @@ class MessageTable {
     UnixTime internal_date;
     std::uint64_t size;
     std::string_view file_name;
-    bool deleted;  ///< \Deleted
+    bool deleted;  ///< \Deleted: never in visit_after(), which leaves those out
   };
   struct Page {
     std::size_t rows = 0;   ///< visited
@@ -70,8 +79,9 @@ class MessageTable {
   [[nodiscard]] std::size_t memory_bytes() const;
 
   // -- for the mailbox's sync only --
-  /// Forgets every row and starts again under `validity`, incomplete.
-  void reset(UidValidity validity);
+  /// Forgets every row and starts again under `validity`, incomplete. Local names and what is hidden belong to a UIDVALIDITY: they go too, unless
+  /// `same_messages`.
+  void reset(UidValidity validity, bool same_messages = false);
   /// A hint from EXISTS; bounded, so that a lying server costs nothing.
   void reserve(std::size_t messages);
   /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `advance_frontier` and the UID is beyond it. An exact
@@ -83,8 +93,16 @@ class MessageTable {
   bool set_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
   /// Returns false if unknown or unchanged.
   bool set_exact_size(Uid uid, std::uint64_t size);
-  /// Removes those present; returns the removed ones in order, with their names.
-  std::vector<std::pair<Uid, std::string>> remove(const UidSet& uids);
+  /// An entry that was removed, with the name it had there.
+  struct Removed {
+    Uid uid;
+    std::string file_name;
+    Place place;
+  };
+  /// Removes those present with all that was said of them; returns the removed ones in order.
+  std::vector<Removed> remove(const UidSet& uids);
+  /// A listing holds every message up to `uid`.
+  void advance_frontier(Uid uid);
   void set_complete(bool complete);
   /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has changed.
   std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);

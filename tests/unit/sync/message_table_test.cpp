@@ -32,7 +32,7 @@ std::vector<std::uint32_t> visited(const MessageTable& table, std::uint32_t afte
 
 std::vector<std::uint32_t> removed_uids(MessageTable& table, const UidSet& set) {
   std::vector<std::uint32_t> uids;
-  for (const auto& [uid, name] : table.remove(set)) uids.push_back(uid.value);
+  for (const auto& row : table.remove(set)) uids.push_back(row.uid.value);
   return uids;
 }
 
@@ -117,20 +117,6 @@ TEST(MessageTable, AVisitStopsAtItsLimitAndWhenTheVisitorHasEnough) {
   EXPECT_TRUE(table.visit_after(Uid{4294967295U}, 2, [](const auto&) { return true; }).at_end);
 }
 
-TEST(MessageTable, TheViewShowsWhatIsDeleted) {
-  MessageTable table;
-  auto meta = message(1);
-  meta.flags.add("\\Deleted");
-  table.upsert(meta, true);
-  table.upsert(message(2), true);
-  std::vector<bool> deleted;
-  table.visit_after(Uid{0}, 10, [&](const auto& row) {
-    deleted.push_back(row.deleted);
-    return true;
-  });
-  EXPECT_EQ(deleted, (std::vector<bool>{true, false}));
-}
-
 TEST(MessageTable, ASetOfRowsIsRemovedAndReportedWithNamesInOrder) {
   MessageTable table;
   for (std::uint32_t uid = 1; uid <= 2000; ++uid) table.upsert(message(uid), true);
@@ -139,8 +125,10 @@ TEST(MessageTable, ASetOfRowsIsRemovedAndReportedWithNamesInOrder) {
   set.add(Uid{5000}, Uid{6000});
   const auto removed = table.remove(set);
   ASSERT_EQ(removed.size(), 1302U);
-  EXPECT_EQ(removed[0], std::pair(Uid{5}, message(5).file_name));
-  EXPECT_EQ(removed.back(), std::pair(Uid{1900}, message(1900).file_name));
+  EXPECT_EQ(removed[0].uid, Uid{5});
+  EXPECT_EQ(removed[0].file_name, message(5).file_name);
+  EXPECT_EQ(removed.back().uid, Uid{1900});
+  EXPECT_EQ(removed.back().file_name, message(1900).file_name);
   EXPECT_EQ(table.size(), 698U);
   EXPECT_FALSE(table.find(Uid{5}));
   EXPECT_FALSE(table.find(Uid{600}));
