@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "imapfs/app/daemon.hpp"
+#include "imapfs/app/writing_check.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 
@@ -37,6 +38,15 @@ void print_mailboxes(const std::vector<imap::ListedMailbox>& mailboxes) {
                                : fmt::format("{}", mailboxes.size()));
 }
 
+void print_writing(imap::Session& session, const std::vector<imap::ListedMailbox>& mailboxes,
+                   sync::RemovalPolicy policy, const CallContext& context) {
+  WritingFacts facts;
+  for (const auto& mailbox : mailboxes)
+    if (mailbox.special_use == SpecialUse::trash) facts.trash = mailbox.name;
+  if (const auto rights = session.my_rights("INBOX", context)) facts.rights = *rights;
+  for (const auto& [label, value] : describe_writing(session.traits(), facts, policy)) print(label, value);
+}
+
 }  // namespace
 
 int check_account(const Options& options, std::shared_ptr<PasswordSource> password) {
@@ -67,6 +77,8 @@ int check_account(const Options& options, std::shared_ptr<PasswordSource> passwo
   print_mailboxes(*mailboxes);
   const auto quota = (*session)->quota("INBOX", context);
   if (quota && *quota) print("quota", fmt::format("{} of {} KiB used", (*quota)->used_kib, (*quota)->limit_kib));
+  else print("quota", "not told");
+  print_writing(**session, *mailboxes, options.removal, context);
   (*session)->logout();
   return 0;
 }

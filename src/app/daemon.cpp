@@ -15,15 +15,18 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "imapfs/app/last_changes.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/fuse/kernel_notifier.hpp"
 #include "imapfs/fuse/mount.hpp"
 #include "imapfs/mime/header_decode.hpp"
+#include "imapfs/store/journal.hpp"
 #include "imapfs/store/message_cache.hpp"
 #include "imapfs/store/metadata_store.hpp"
 #include "imapfs/sync/sync_engine.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "option_values.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -102,6 +105,7 @@ class Daemon::Implementation {
     if (options_.cache) open_account_directory();
     IMAPFS_TRY(telemetry::configure(log_settings(options_, directory_ ? directory_->path : "")));
     open_stores();
+    if (!options_.read_only) open_journal();
     scheduler_ = std::make_unique<Scheduler>();
     IMAPFS_TRY(start_engine());
     IMAPFS_TRY(start_mount());
@@ -109,6 +113,8 @@ class Daemon::Implementation {
     notify_service_manager("READY=1\nSTATUS=" + options_.url() + " is mounted at " + options_.mountpoint);
     return {};
   }
+
+  const std::string& warning() const { return warning_; }
 
   int run() {
     while (true) {
@@ -120,7 +126,6 @@ class Daemon::Implementation {
       }
       if (polled[0].revents != 0 && handle_signal()) break;
     }
-    notify_service_manager("STOPPING=1");
     stop();
     telemetry::info("ended");
     telemetry::flush();
@@ -158,6 +163,21 @@ class Daemon::Implementation {
     bodies_ = std::make_shared<store::MessageCache>(settings);
   }
 
+  /// Without a journal nothing can be promised, so nothing is accepted; reading goes on.
+  void open_journal() {
+    const std::string root = options_.state_dir.empty() ? store::default_state_root() : options_.state_dir;
+    auto opened = root.empty() ? fail(ENOENT, "neither XDG_STATE_HOME nor HOME is set")
+                               : store::Journal::open(root, options_.account());
+    if (!opened) {
+      warning_ = "the mount is read-only, because there is no place for a journal: " + opened.error().what;
+      telemetry::warning("{}", warning_);
+      return;
+    }
+    journal_ = std::move(*opened);
+    if (const auto waiting = describe_waiting(*journal_); !waiting.empty())
+      telemetry::info("{} of an earlier mount in {}", waiting, journal_->directory());
+  }
+
   void open_account_directory() {
     const std::string root = options_.cache_dir.empty() ? store::default_cache_root() : options_.cache_dir;
     if (root.empty()) {
@@ -185,7 +205,10 @@ class Daemon::Implementation {
     settings.idle_renewal = options_.idle;
     settings.poll_interval = options_.poll;
     settings.timeout = options_.timeout;
-    engine_ = sync::SyncEngine::create(settings, factory, std::move(metadata_), bodies_, nullptr, *scheduler_, publisher_);
+    settings.removal = options_.removal;
+    settings.write_behind = options_.write_behind;
+    engine_ = sync::SyncEngine::create(settings, factory, std::move(metadata_), bodies_, journal_, *scheduler_,
+                                       publisher_);
     publisher_.connect_account(engine_.get());
     return connect_engine(factory, context);
   }
@@ -212,9 +235,12 @@ class Daemon::Implementation {
     settings.uid = options_.uid;
     settings.gid = options_.gid;
     settings.umask = options_.umask;
+    settings.staging_limit = options_.staging_size;
+    settings.append_flags = options_.append_flags;
+    settings.read_only = options_.read_only;
     settings.requests = [requests = requests_] { return requests->describe(); };
     settings.configuration = [this] { return configuration(); };
-    filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings);
+    filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings, journal_);
     mount_ = IMAPFS_TRY(fuse::Mount::create(mount_settings(), *filesystem_, *scheduler_, requests_));
     mount_->on_ended([descriptor = mount_ended_] { ::eventfd_write(descriptor, 1); });
     publisher_.connect_notifier(&mount_->notifier());
@@ -248,7 +274,12 @@ class Daemon::Implementation {
             {"watch", options_.watch},
             {"cache", directory_ ? directory_->path : ""},
             {"cache_size", options_.cache_size},
-            {"read_only", options_.read_only},
+            {"read_only", journal_ == nullptr},
+            {"state", journal_ ? journal_->directory() : ""},
+            {"staging_size", options_.staging_size},
+            {"on_delete", to_string(options_.removal)},
+            {"append_flags", options_.append_flags.to_string()},
+            {"sync", !options_.write_behind},
             {"version", IMAPFS_VERSION}};
   }
 
@@ -257,7 +288,9 @@ class Daemon::Implementation {
     if (stopped_) return;
     stopped_ = true;
     if (filesystem_) filesystem_->shut_down();
+    const bool was_live = mount_ != nullptr;
     if (mount_) mount_->unmount();
+    if (was_live && journal_) settle();
     if (engine_) engine_->stop();
     publisher_.connect_notifier(nullptr);
     if (scheduler_) scheduler_->close();
@@ -265,6 +298,20 @@ class Daemon::Implementation {
     filesystem_.reset();
     publisher_.connect_account(nullptr);
     engine_.reset();
+    journal_.reset();
+  }
+
+  /// What was accepted is in the journal whatever happens here; most of it needs a moment only.
+  void settle() {
+    constexpr std::chrono::seconds to_spare{10};
+    notify_service_manager(fmt::format(
+        "STOPPING=1\nSTATUS=changes go to the server\nEXTEND_TIMEOUT_USEC={}",
+        std::chrono::microseconds(options_.timeout + to_spare).count()));
+    const auto settled = await_last_changes(*engine_, options_.timeout, signals_);
+    if (!settled) telemetry::warning("ending before every change was made: {}", settled.error().what);
+    const auto waiting = describe_waiting(*journal_);
+    if (!waiting.empty())
+      telemetry::warning("{} stay in {} for the next mount", waiting, journal_->directory());
   }
 
   const Options options_;
@@ -273,10 +320,12 @@ class Daemon::Implementation {
   const int mount_ended_;
   bool stopped_ = false;
   std::string cache_problem_;
+  std::string warning_;
 
   std::optional<store::AccountDirectory> directory_;
   std::unique_ptr<store::MetadataStore> metadata_;
   std::shared_ptr<store::MessageCache> bodies_;
+  std::shared_ptr<store::Journal> journal_;  ///< null: the mount is read-only
   std::unique_ptr<Scheduler> scheduler_;
   vfs::ChangePublisher publisher_;
   std::unique_ptr<sync::SyncEngine> engine_;
@@ -289,6 +338,7 @@ Daemon::Daemon(Options options, std::shared_ptr<PasswordSource> password)
     : implementation_(std::make_unique<Implementation>(std::move(options), std::move(password))) {}
 Daemon::~Daemon() = default;
 Result<void> Daemon::start() { return implementation_->start(); }
+const std::string& Daemon::warning() const { return implementation_->warning(); }
 int Daemon::run() { return implementation_->run(); }
 
 }  // namespace imapfs::app

@@ -42,6 +42,9 @@ int mount_account(const Options& options, std::shared_ptr<PasswordSource> passwo
     startup.report_failure(started.error().what);
     return exit_failure;
   }
+  // In the foreground the log has said so.
+  if (!options.foreground && !daemon.warning().empty())
+    std::fprintf(stderr, "imapfs: warning: %s\n", daemon.warning().c_str());
   startup.report_success();
   return daemon.run();
 }

@@ -14,6 +14,7 @@ using std::chrono::seconds;
 using Outcome = Result<void>;
 
 constexpr std::uint64_t smallest_cache = 1 << 20;
+constexpr std::uint64_t smallest_staging = 1 << 20;
 constexpr std::size_t most_connections = 32;
 
 /// A switch that sets a field to a constant.
@@ -146,6 +147,26 @@ Outcome set_cache_size(Draft& draft, const std::string& text) {
   return {};
 }
 
+Outcome set_state_directory(Draft& draft, const std::string& text) {
+  draft.options.state_dir = IMAPFS_TRY(parse_path(text));
+  return {};
+}
+
+Outcome set_staging_size(Draft& draft, const std::string& text) {
+  draft.options.staging_size = IMAPFS_TRY(parse_size(text, smallest_staging));
+  return {};
+}
+
+Outcome set_removal(Draft& draft, const std::string& text) {
+  draft.options.removal = IMAPFS_TRY(parse_removal(text));
+  return {};
+}
+
+Outcome set_append_flags(Draft& draft, const std::string& text) {
+  draft.options.append_flags = IMAPFS_TRY(parse_append_flags(text));
+  return {};
+}
+
 Outcome set_log_level(Draft& draft, const std::string& text) {
   draft.options.log_level = IMAPFS_TRY(telemetry::parse_level(text));
   return {};
@@ -212,7 +233,7 @@ std::vector<OptionRow> mount_rows() {
       row(Group::mount, "foreground", "", set_flag<&Options::foreground>, "stay in the foreground", 'f'),
       row(Group::mount, "debug", "", set_debug, "stay in the foreground and log everything", 'd'),
       row(Group::mount, "ro", "", set_flag<&Options::read_only>, "let the kernel refuse every change"),
-      row(Group::mount, "rw", "", set_flag<&Options::read_only, false>, "the opposite of ro"),
+      row(Group::mount, "rw", "", set_flag<&Options::read_only, false>, "let changes reach the server (default)"),
       row(Group::mount, "name", "TEMPLATE", set_name, "name messages so (default: {date}_{from}_{subject}.{uid}.eml)"),
       row(Group::mount, "uid", "NUMBER", set_id<&Options::uid>, "show files as owned by this user (default: you)"),
       row(Group::mount, "gid", "NUMBER", set_id<&Options::gid>, "show files as owned by this group (default: yours)"),
@@ -223,6 +244,24 @@ std::vector<OptionRow> mount_rows() {
       row(Group::mount, "auto_unmount", "", set_flag<&Options::auto_unmount>, "unmount when the daemon dies"),
       row(Group::mount, "fsname", "NAME", set_filesystem_name,
           "the source that df and mount show (default: imapfs#user@host)"),
+  };
+}
+
+std::vector<OptionRow> writing_rows() {
+  return {
+      row(Group::writing, "on-delete", "POLICY", set_removal,
+          "auto, flag, trash or expunge: what rm means (default: auto, see imapfs(7))"),
+      // Not for the kernel, which would send an FSYNC after each write(2): half a message would be uploaded.
+      row(Group::writing, "sync", "", set_flag<&Options::write_behind, false>,
+          "answer every change only when the server has carried it out"),
+      row(Group::writing, "async", "", set_flag<&Options::write_behind>,
+          "answer moves and removals when they are in the journal (default)"),
+      row(Group::writing, "append-flags", "FLAGS", set_append_flags,
+          "give these flags to new messages, for example \\Seen+\\Flagged (default: none)"),
+      row(Group::writing, "state-dir", "DIRECTORY", set_state_directory,
+          "keep the journal and files not uploaded yet here (default: $XDG_STATE_HOME/imapfs)"),
+      row(Group::writing, "staging-size", "SIZE", set_staging_size,
+          "files not uploaded yet may take this much (K, M, G, T; default: 2G)"),
   };
 }
 
@@ -262,7 +301,7 @@ Outcome pass_on(Draft& draft, const std::string&) {
 
 constexpr char dev[] = "dev", nodev[] = "nodev", suid[] = "suid", nosuid[] = "nosuid", exec[] = "exec",
                noexec[] = "noexec", atime[] = "atime", noatime[] = "noatime", nodiratime[] = "nodiratime",
-               sync[] = "sync", async[] = "async", dirsync[] = "dirsync";
+               dirsync[] = "dirsync";
 
 std::vector<OptionRow> compatibility_rows() {
   constexpr std::string_view for_kernel = "passed to the kernel";
@@ -277,8 +316,6 @@ std::vector<OptionRow> compatibility_rows() {
       row(Group::compatibility, atime, "", pass_on<atime>, for_kernel),
       row(Group::compatibility, noatime, "", pass_on<noatime>, for_kernel),
       row(Group::compatibility, nodiratime, "", pass_on<nodiratime>, for_kernel),
-      row(Group::compatibility, sync, "", pass_on<sync>, for_kernel),
-      row(Group::compatibility, async, "", pass_on<async>, for_kernel),
       row(Group::compatibility, dirsync, "", pass_on<dirsync>, for_kernel),
       row(Group::compatibility, "default_permissions", "", accept, "always on"),
       row(Group::compatibility, "subtype", "NAME", accept, "always imapfs"),
@@ -296,7 +333,7 @@ std::vector<OptionRow> compatibility_rows() {
 const std::vector<OptionRow>& option_rows() {
   static const std::vector<OptionRow> rows = [] {
     std::vector<OptionRow> all;
-    for (auto part : {account_rows(), mount_rows(), behaviour_rows(), compatibility_rows()})
+    for (auto part : {account_rows(), mount_rows(), writing_rows(), behaviour_rows(), compatibility_rows()})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }();

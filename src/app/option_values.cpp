@@ -23,6 +23,42 @@ std::optional<std::uint64_t> take_digits(std::string_view& text, int base) {
   return number;
 }
 
+constexpr std::pair<std::string_view, sync::RemovalPolicy> removal_policies[] = {
+    {"auto", sync::RemovalPolicy::automatic},
+    {"flag", sync::RemovalPolicy::flag},
+    {"trash", sync::RemovalPolicy::trash},
+    {"expunge", sync::RemovalPolicy::expunge},
+};
+
+/// System flags that make sense on new mail: \Recent is the server's, and \Deleted would hide what was just written.
+constexpr std::string_view new_message_flags[] = {"\\seen", "\\answered", "\\flagged", "\\draft"};
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& character : lower) {
+    if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
+  }
+  return lower;
+}
+
+/// RFC 9051 §9 flag-keyword: an atom.
+bool is_keyword(std::string_view word) {
+  return std::all_of(word.begin(), word.end(), [](char character) {
+    const auto octet = static_cast<unsigned char>(character);
+    return octet > 0x20 && octet < 0x7f && std::string_view("(){%*\"\\]").find(character) == std::string_view::npos;
+  });
+}
+
+Result<void> check_new_message_flag(std::string_view word) {
+  if (word.front() != '\\') {
+    if (!is_keyword(word)) return fail(EINVAL, "{} is not a keyword that IMAP can write", quoted(word));
+    return {};
+  }
+  const auto& known = new_message_flags;
+  if (std::find(std::begin(known), std::end(known), lower_case(word)) != std::end(known)) return {};
+  return fail(EINVAL, "{} is not one of \\Seen, \\Answered, \\Flagged and \\Draft", quoted(word));
+}
+
 std::uint64_t multiplied(std::uint64_t number, std::uint64_t factor) {
   return number > UINT64_MAX / factor ? UINT64_MAX : number * factor;
 }
@@ -87,6 +123,32 @@ Result<std::string> parse_path(std::string_view text) {
   std::string normal = path.lexically_normal().string();
   while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
   return normal;
+}
+
+Result<sync::RemovalPolicy> parse_removal(std::string_view text) {
+  for (const auto& [name, policy] : removal_policies) {
+    if (name == text) return policy;
+  }
+  return fail(EINVAL, "{} is not one of auto, flag, trash and expunge", quoted(text));
+}
+
+std::string_view to_string(sync::RemovalPolicy policy) {
+  for (const auto& [name, value] : removal_policies) {
+    if (value == policy) return name;
+  }
+  return {};
+}
+
+Result<FlagSet> parse_append_flags(std::string_view text) {
+  FlagSet flags;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(" +"), text.size()));
+    if (text.empty()) return flags;
+    const auto word = text.substr(0, text.find_first_of(" +"));
+    IMAPFS_TRY(check_new_message_flag(word));
+    flags.add(word);
+    text.remove_prefix(word.size());
+  }
 }
 
 std::vector<std::string> split_mount_options(std::string_view text) {

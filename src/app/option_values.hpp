@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "imapfs/base/result.hpp"
+#include "imapfs/model/types.hpp"
+#include "imapfs/sync/sync_engine.hpp"
 
 namespace imapfs::app {
 
@@ -25,6 +27,12 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least);
 Result<mode_t> parse_umask(std::string_view text);
 /// A path made absolute, since the daemon leaves the working directory.
 Result<std::string> parse_path(std::string_view text);
+
+/// "auto", "flag", "trash", "expunge".
+Result<sync::RemovalPolicy> parse_removal(std::string_view text);
+[[nodiscard]] std::string_view to_string(sync::RemovalPolicy policy);
+/// "\Seen", "\Seen+$Label", "\Seen $Label": flags that a client may give to a new message.
+Result<FlagSet> parse_append_flags(std::string_view text);
 
 /// An account's address: imaps://[USER@]HOST[:PORT] or imap://….
 struct AccountUrl {

@@ -174,6 +174,8 @@ Result<void> check_together(Draft& draft) {
   }
   if (!options.cache && !options.cache_dir.empty())
     options.warnings.emplace_back("option 'cache-dir' has no effect with no-cache");
+  if (options.read_only && !options.append_flags.to_string().empty())
+    options.warnings.emplace_back("option 'append-flags' has no effect with ro");
   if (options.log_target == LogTarget::file && options.log_file.empty())
     return fail(EINVAL, "option 'log': \"file\" needs log-file");
   if (!options.log_file.empty() && !draft.log_target_given) options.log_target = LogTarget::file;
@@ -243,7 +245,8 @@ std::string help_text() {
   using Group = OptionDescription::Group;
   static constexpr std::pair<Group, std::string_view> titles[] = {
       {Group::account, "Account"},  {Group::password, "Password (asked for on the terminal if none is given)"},
-      {Group::mount, "Mount"},      {Group::behaviour, "Behaviour"},
+      {Group::mount, "Mount"},      {Group::writing, "Writing"},
+      {Group::behaviour, "Behaviour"},
       {Group::log, "Log and help"}, {Group::compatibility, "Accepted for mount(8), fstab and systemd (and x-*)"},
   };
   std::string text = fmt::format(

@@ -21,6 +21,7 @@
 #include "imapfs/imap/server_traits.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/net/tls_stream.hpp"
+#include "imapfs/sync/sync_engine.hpp"
 
 namespace imapfs::app {
 
@@ -53,6 +54,9 @@ struct Options {
   bool nonempty = false;
   bool auto_unmount = false;
   bool read_only = false;        ///< ro: the kernel refuses changes, and inotify events cannot be raised
+  sync::RemovalPolicy removal = sync::RemovalPolicy::automatic;
+  bool write_behind = true;      ///< async; false (sync): a change is answered when the server has carried it out
+  FlagSet append_flags;          ///< of new messages
   std::string fsname;            ///< default "imapfs#user@host"
   std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime …: passed to the mount
   uid_t uid = ::getuid();
@@ -70,6 +74,8 @@ struct Options {
   std::string cache_dir;         ///< empty: store::default_cache_root()
   bool cache = true;
   std::uint64_t cache_size = 1ULL << 30;
+  std::string state_dir;         ///< empty: store::default_state_root()
+  std::uint64_t staging_size = 2ULL << 30;
 
   // The log.
   telemetry::Level log_level = telemetry::Level::info;
@@ -90,7 +96,7 @@ struct OptionDescription {
   std::string_view name;      ///< "timeout"
   std::string_view argument;  ///< "SECONDS"; empty for a switch
   std::string_view help;
-  enum class Group : std::uint8_t { account, password, mount, behaviour, log, compatibility };
+  enum class Group : std::uint8_t { account, password, mount, writing, behaviour, log, compatibility };
   Group group = Group::behaviour;
 };
 const std::vector<OptionDescription>& option_table();

@@ -51,6 +51,10 @@ TEST(Options, ThePlainCommandHasTheDocumentedDefaults) {
   EXPECT_TRUE(options.cache);
   EXPECT_TRUE(options.watch);
   EXPECT_FALSE(options.read_only);
+  EXPECT_EQ(options.removal, sync::RemovalPolicy::automatic);
+  EXPECT_TRUE(options.write_behind);
+  EXPECT_EQ(options.append_flags, FlagSet());
+  EXPECT_EQ(options.staging_size, 2ULL << 30);
   EXPECT_EQ(options.uid, ::getuid());
   EXPECT_EQ(options.gid, ::getgid());
   EXPECT_EQ(options.fsname, "imapfs#anna@mail.example.org");
@@ -182,6 +186,15 @@ const std::vector<ValueCase>& value_cases() {
       {"nonempty", [](const Options& o) { return o.nonempty; }},
       {"auto_unmount", [](const Options& o) { return o.auto_unmount; }},
       {"fsname=mail", [](const Options& o) { return o.fsname == "mail"; }},
+      {"on-delete=auto", [](const Options& o) { return o.removal == sync::RemovalPolicy::automatic; }},
+      {"on-delete=flag", [](const Options& o) { return o.removal == sync::RemovalPolicy::flag; }},
+      {"on-delete=trash", [](const Options& o) { return o.removal == sync::RemovalPolicy::trash; }},
+      {"on-delete=expunge", [](const Options& o) { return o.removal == sync::RemovalPolicy::expunge; }},
+      {"sync", [](const Options& o) { return !o.write_behind; }},
+      {"async", [](const Options& o) { return o.write_behind; }},
+      {"append-flags=\\Seen", [](const Options& o) { return o.append_flags.to_string() == "\\Seen"; }},
+      {"state-dir=/var/lib/x/", [](const Options& o) { return o.state_dir == "/var/lib/x"; }},
+      {"staging-size=512M", [](const Options& o) { return o.staging_size == 512ULL << 20; }},
       {"timeout=5", [](const Options& o) { return o.timeout.count() == 5; }},
       {"refresh=0", [](const Options& o) { return o.refresh.count() == 0; }},
       {"connections=1", [](const Options& o) { return o.connections == 1; }},
@@ -270,6 +283,12 @@ TEST(Options, BadValuesAreRefusedWithOptionAndValue) {
                              "cache-size=12",
                              "cache-size=1GG",
                              "cache-size=99999999999T",
+                             "staging-size=1023K",
+                             "staging-size=much",
+                             "state-dir=",
+                             "on-delete=",
+                             "on-delete=archive",
+                             "append-flags=\\Recent",
                              "umask=8",
                              "umask=1777",
                              "umask=rw",
@@ -322,9 +341,32 @@ TEST(Options, WhatMountFstabAndSystemdPassIsAccepted) {
               "comment=hello,subtype=imapfs,relatime,default_permissions"});
   EXPECT_EQ(options.user, "anna");
   EXPECT_TRUE(options.kernel_options.empty());
-  const Options kernel = parsed({"-o", "nosuid,nodev,noexec,noatime,dirsync,sync"});
-  EXPECT_EQ(kernel.kernel_options,
-            (std::vector<std::string>{"nosuid", "nodev", "noexec", "noatime", "dirsync", "sync"}));
+  const Options kernel = parsed({"-o", "nosuid,nodev,noexec,noatime,dirsync"});
+  EXPECT_EQ(kernel.kernel_options, (std::vector<std::string>{"nosuid", "nodev", "noexec", "noatime", "dirsync"}));
+}
+
+TEST(Options, SyncIsOurOwnAndNotTheKernels) {
+  const Options options = parsed({"-o", "rw,sync"});
+  EXPECT_FALSE(options.write_behind);
+  EXPECT_TRUE(options.kernel_options.empty());
+  EXPECT_TRUE(parsed({"-o", "sync,async"}).write_behind);
+}
+
+TEST(Options, FlagsOfNewMessagesMayBeSeparatedForAShellOrForFstab) {
+  const FlagSet flags = FlagSet::parse("\\Seen \\Flagged $Label");
+  for (const char* text : {"append-flags=\\Seen+\\Flagged+$Label", "append-flags=\\seen \\FLAGGED $Label",
+                           "append-flags= $Label ++\\Flagged +\\Seen+"}) {
+    EXPECT_EQ(parsed({std::string("--") + text}).append_flags, flags) << text;
+    EXPECT_EQ(parsed({"-o", std::string(text) + ",rw"}).append_flags, flags) << text;
+  }
+  EXPECT_EQ(parsed({"--append-flags=\\Seen"}).append_flags.to_string(), "\\Seen");
+  EXPECT_EQ(parsed({"--append-flags="}).append_flags, FlagSet());
+}
+
+TEST(Options, AFlagThatNoClientGivesToNewMailIsRefused) {
+  for (const char* flag : {"\\Recent", "\\Deleted", "\\Important", "\\", "a(b", "{1}", "a*", "a\"b", "b\xc3\xbc", "a%", "a]",
+                           "\\Seen+\\Recent"})
+    EXPECT_NE(refused_option(std::string("--append-flags=") + flag).find("'append-flags'"), std::string::npos) << flag;
 }
 
 TEST(Options, TheFstabHelpersOrderWorks) {

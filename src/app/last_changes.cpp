@@ -1,0 +1,81 @@
+#include "imapfs/app/last_changes.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "imapfs/base/concurrency.hpp"
+#include "imapfs/base/executor.hpp"
+#include "imapfs/base/telemetry.hpp"
+
+namespace imapfs::app {
+namespace {
+
+/// An outcome that a poll(2) can wait for. The account may bring it when nobody waits any more.
+class Outcome {
+ public:
+  Outcome() = default;
+  ~Outcome() { ::close(descriptor_); }
+  Outcome(const Outcome&) = delete;
+  Outcome& operator=(const Outcome&) = delete;
+
+  void set(Result<void> result) {
+    *result_.lock() = std::move(result);
+    ::eventfd_write(descriptor_, 1);
+  }
+  [[nodiscard]] std::optional<Result<void>> get() { return *result_.lock(); }
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+ private:
+  const int descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  Guarded<std::optional<Result<void>>> result_;
+};
+
+bool ends_the_wait(int signals) {
+  signalfd_siginfo received{};
+  if (::read(signals, &received, sizeof received) != static_cast<ssize_t>(sizeof received)) return false;
+  return received.ssi_signo == SIGTERM || received.ssi_signo == SIGINT || received.ssi_signo == SIGHUP;
+}
+
+std::string counted(std::size_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+Result<void> await_last_changes(sync::Account& account, std::chrono::milliseconds patience, int signals) {
+  const auto outcome = std::make_shared<Outcome>();
+  account.settle(MailboxId{0}, [outcome](Result<void> result) { outcome->set(std::move(result)); });
+  const auto context = CallContext::within(patience);
+  if (!outcome->get()) telemetry::info("waiting for changes to reach the server");
+  while (true) {
+    if (auto result = outcome->get()) return std::move(*result);
+    if (context.expired()) return fail(ETIMEDOUT, "not within {} s", std::chrono::ceil<std::chrono::seconds>(patience).count());
+    std::array<pollfd, 2> polled{pollfd{outcome->descriptor(), POLLIN, 0}, pollfd{signals, POLLIN, 0}};
+    if (::poll(polled.data(), polled.size(), context.poll_timeout()) <= 0) continue;
+    if (polled[1].revents != 0 && ends_the_wait(signals)) return fail(EINTR, "a signal asked for the end at once");
+  }
+}
+
+std::string describe_waiting(store::Journal& journal) {
+  const auto changes = journal.changes();
+  const auto staged = journal.staged();
+  const std::size_t files = staged ? staged->size() : 0;
+  // The upload of a file is a change of its own, and not worth a second word.
+  const auto others = changes ? std::count_if(changes->begin(), changes->end(), [](const store::JournalChange& change) {
+    return change.kind != store::JournalChange::Kind::append;
+  }) : 0;
+  std::string text;
+  if (others > 0) text = counted(static_cast<std::size_t>(others), "change");
+  if (files > 0) text += (text.empty() ? "" : " and ") + counted(files, "file");
+  return text;
+}
+
+}  // namespace imapfs::app
