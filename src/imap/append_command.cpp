@@ -73,8 +73,7 @@ Result<AppendedMessage> EtpanSession::append(const AppendRequest& request, Appen
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   auto answer = channel.run(line, CommandChannel::StreamedLiteral{source, waits}, handler, context);
   if (!answer) {
-    if (channel.usable()) return fail(std::move(answer).error());
-    return fail(outcome_unknown(std::move(answer).error(), "APPEND"));
+    return fail(outcome_of_change(std::move(answer).error(), "APPEND"));
   }
   note(*answer);
   return appended;

@@ -64,7 +64,9 @@ Error not_again_by_itself(Error error) {
   return error;
 }
 
-Error outcome_unknown(Error error, std::string_view command) {
+Error outcome_of_change(Error error, std::string_view command) {
+  if (error.scope < Scope::session) return error;
+  // Scope account: a BYE that speaks of it. The connection is lost all the same.
   error.scope = Scope::session;
   error.retry = Retry::later;
   return std::move(error).while_doing(fmt::format("{}: the outcome is unknown", command));
@@ -83,7 +85,7 @@ std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_octets, st
         octets = 0;
         messages = 0;
       }
-      const auto last = std::min<std::uint64_t>(range.last, first + (max_messages - messages) - 1);
+      const auto last = first + std::min(range.last - first, max_messages - messages - 1);
       parts.back().add(Uid{static_cast<std::uint32_t>(first)}, Uid{static_cast<std::uint32_t>(last)});
       octets += first == last ? digits(static_cast<std::uint32_t>(first)) + 1 : longest;
       messages += last - first + 1;

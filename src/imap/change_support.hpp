@@ -17,8 +17,9 @@ namespace imapfs::imap {
 /// RFC 7162 §4: a command line should not exceed 8,192 octets, literals aside. What is left is for tag, command and mailbox name.
 inline constexpr std::size_t max_set_octets = 7000;
 
-/// `error` ended a change on a connection that is lost now. Retry::later: only a look at the server tells whether it has happened.
-[[nodiscard]] Error outcome_unknown(Error error, std::string_view command);
+/// The Error of a change that was sent and not answered with OK. Where the connection was lost: Retry::later, since only a look at the
+/// server tells whether it has happened. A refusal stays what it is.
+[[nodiscard]] Error outcome_of_change(Error error, std::string_view command);
 
 /// The same for a connection that was lost before anything was sent.
 [[nodiscard]] Error not_again_by_itself(Error error);

@@ -66,8 +66,8 @@ Result<Answer> EtpanSession::run_change(const CommandLine& line, const UntaggedH
   auto& channel = connection_->channel;
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   auto answer = channel.run(line, handler, context);
-  if (answer || channel.usable()) return answer;
-  return fail(outcome_unknown(std::move(answer).error(), line.name()));
+  if (answer) return answer;
+  return fail(outcome_of_change(std::move(answer).error(), line.name()));
 }
 
 Result<void> EtpanSession::change_in_parts(const UidSet& uids, const CallContext& context,

@@ -8,10 +8,6 @@ namespace imapfs::imap {
 namespace {
 
 constexpr std::size_t piece_size = 64 * 1024;
-/// How long sending may take before a look whether the server has something to say: a server that is slow to read may be waiting
-/// for us to read, or have refused already.
-constexpr auto look_interval = std::chrono::milliseconds(100);
-
 /// Reads a source piece by piece and holds it to its promise of size().
 class PieceReader {
  public:
@@ -75,7 +71,6 @@ Result<std::optional<Answer>> CommandChannel::stream(const StreamedLiteral& lite
   }
   std::optional<Answer> answer;
   PieceReader pieces(literal.source);
-  auto looked = SteadyClock::now();
   while (!pieces.complete()) {
     const auto piece = pieces.next();
     if (!piece) return fail(broken_by(source_failed(piece.error())));
@@ -88,15 +83,14 @@ Result<std::optional<Answer>> CommandChannel::stream(const StreamedLiteral& lite
       if (answer) return answer;
       return fail(std::move(written).error());
     }
-    if (answer || SteadyClock::now() - looked < look_interval) continue;
-    answer = IMAPFS_TRY(early_answer(handler, context));
-    looked = SteadyClock::now();
+    if (!answer) answer = IMAPFS_TRY(early_answer(handler, context));
   }
   if (auto written = write("\r\n", context); !written && !answer) return fail(std::move(written).error());
   return answer;
 }
 
-/// Takes what the server has sent while a literal was being sent to it.
+/// Takes what the server has sent while a literal was being sent to it: it may have refused already, or wait for us to read before it
+/// reads on. (With COMPRESS nothing is seen before the end.)
 Result<std::optional<Answer>> CommandChannel::early_answer(const UntaggedHandler& handler, const CallContext& context) {
   while (reader_.wait(CallContext{context.stop, SteadyClock::now()})) {
     const auto response = IMAPFS_TRY(next_response());
