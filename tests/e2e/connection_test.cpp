@@ -12,7 +12,7 @@ using Clock = std::chrono::steady_clock;
 
 class Connection : public MountedTest {
  protected:
-  Mounted::Settings mount_settings() override { return {{"--timeout=5", "--refresh=1"}, "", ""}; }
+  Mounted::Settings mount_settings() override { return {{"--timeout=5", "--refresh=1"}, "", "", ""}; }
   void fill() override {
     dovecot().deliver("INBOX", sample_message("cached"));
     dovecot().deliver("INBOX", sample_message("never read"));

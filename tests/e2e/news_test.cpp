@@ -17,7 +17,7 @@ class News : public MountedTest, public ::testing::WithParamInterface<ServerLeve
     if (words.empty()) return {};
     return {"--capability=" + words};
   }
-  Mounted::Settings mount_settings() override { return {{"--refresh=1", "--poll=1"}, "", ""}; }
+  Mounted::Settings mount_settings() override { return {{"--refresh=1", "--poll=1"}, "", "", ""}; }
   void fill() override {
     dovecot().deliver("INBOX", sample_message("first"));
     dovecot().deliver("INBOX", sample_message("second"));

@@ -107,11 +107,13 @@ TEST_F(Reading, ExtendedAttributesShowWhatTheServerKnows) {
 }
 
 TEST_F(Reading, EveryChangeIsRefusedAsReadOnly) {
+  Mounted read_only(dovecot(), {{"-o", "ro"}, "", "", ""});
   const std::string name = shell_quote("INBOX/" + name_with("INBOX", "Lunch"));
   for (const std::string& change : std::vector<std::string>
-       {"touch INBOX/new.eml", "rm -f " + name, "mv " + name + " Sent/", "mkdir New", "rmdir Trash", "echo x >> " + name,
-        "truncate -s 0 " + name, "ln " + name + " INBOX/link", "ln -s x INBOX/link", "setfattr -n user.imap.flags -v x " + name}) {
-    const auto result = mount().run(change);
+       {"touch INBOX/new.eml", "rm -f " + name, "mv -f " + name + " Sent/", "mkdir New", "rmdir Trash", "mv Trash Bin", "echo x >> " + name,
+        "cp " + name + " Sent/", "truncate -s 0 " + name, "ln " + name + " INBOX/link", "ln -s x INBOX/link",
+        "setfattr -n user.imap.flags -v '+\\Seen' " + name}) {
+    const auto result = read_only.run(change);
     EXPECT_NE(result.status, 0) << change;
     EXPECT_NE(result.errors.find("Read-only file system"), std::string::npos) << change << ": " << result.errors;
   }

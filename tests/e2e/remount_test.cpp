@@ -92,7 +92,7 @@ TEST_F(Remount, ASecondMountOfTheSameAccountWorksBesideTheFirst) {
 
 class WithoutCache : public Remount {
  protected:
-  Mounted::Settings mount_settings() override { return {{}, "", "/proc/1/no-cache-here"}; }
+  Mounted::Settings mount_settings() override { return {{}, "", "/proc/1/no-cache-here", ""}; }
 };
 
 TEST_F(WithoutCache, AnUnwritableCacheIsSaidAndEverythingWorks) {
@@ -106,7 +106,7 @@ class FullDisk : public Remount {
   Mounted::Settings mount_settings() override {
     const auto result = shell("mkdir -p " + disk_.path() + " && mount -t tmpfs -o size=64k tmpfs " + disk_.path());
     mountable_ = result.status == 0;
-    return {{}, "", mountable_ ? disk_.path("cache") : ""};
+    return {{}, "", mountable_ ? disk_.path("cache") : "", ""};
   }
   void TearDown() override {
     Remount::TearDown();

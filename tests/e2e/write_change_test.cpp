@@ -1,0 +1,174 @@
+// Changing a message: the server gets a new one with the same flags and date, then loses the old one, and the name stays.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "support/fault_proxy.hpp"
+#include "support/writing_test.hpp"
+
+namespace imapfs::testing {
+namespace {
+
+constexpr std::int64_t put_date = 1588587630;  // as WritingTest::put() gives it
+
+/// A program that opens $M for writing and writes as an editor does.
+std::string python(const std::string& body) { return "python3 -c 'import os, sys\nname = sys.argv[1]\n" + body + "' $M"; }
+
+/// Something that changes the message in the file $M; afterwards its text has the word "changed".
+struct Editor {
+  const char* name;
+  std::string script;
+};
+
+const Editor editors[] = {
+    {"sed -i", "sed -i 's/^Hello/changed/' $M"},
+    {"ed", "printf ',s/^Hello/changed/\\nw\\nq\\n' | ed -s $M"},
+    {"vim", "vim -u NONE -N -n -es -c '%s/^Hello/changed/' -c 'wq' $M"},
+    {"vim with a swap file", "vim -u NONE -N -es -c 'set directory=. writebackup backupdir=.' -c '%s/^Hello/changed/' -c 'wq' $M"},
+    {"vim with a backup by renaming", "vim -u NONE -N -n -es -c 'set writebackup backupcopy=no' -c '%s/^Hello/changed/' -c 'wq' $M"},
+    {"nano", python("text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\")\n"
+                    "file = os.open(name, os.O_WRONLY | os.O_TRUNC); os.write(file, text); os.fsync(file); os.close(file)")},
+    {"cat over it", "sed 's/^Hello/changed/' $M > $F/text && cat $F/text > $M"},
+    {"cp over it", "sed 's/^Hello/changed/' $M > $F/text && cp $F/text $M"},
+    {"mv over it", "sed 's/^Hello/changed/' $M > $F/text && mv -f $F/text $M"},
+    {"rsync --inplace", "sed 's/^Hello/changed/' $M > $F/text && rsync -I --inplace $F/text $M"},
+    {"rsync", "sed 's/^Hello/changed/' $M > $F/text && rsync -I $F/text $M"},
+    {"appending", "echo changed >> $M"},
+    {"in place", python("file = open(name, \"r+b\"); text = file.read(); at = text.index(b\"Hello\"); file.seek(at); file.write(b\"changed\\r\\n\")\n"
+                        "file.truncate(); file.close()")},
+    {"truncating and appending", "cut=$(grep -b -o Hello $M | head -n 1 | cut -d: -f1) && truncate -s $cut $M && echo changed >> $M"},
+    {"atomically", python("text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\"); temporary = os.path.dirname(name) + \"/.tmp.4711\"\n"
+                          "open(temporary, \"wb\").write(text); os.replace(temporary, name)")},
+};
+
+class ChangedMessages : public WritingTest {
+ protected:
+  void fill() override {
+    for (std::size_t number = 0; number < std::size(editors); ++number) put("INBOX", subject(number), "\\Flagged \\Answered $Label");
+    put("INBOX", "untouched");
+  }
+  static std::string subject(std::size_t number) { return "draft-" + std::string(1, static_cast<char>('a' + number)); }
+  /// The path of the message with this subject, for scripts.
+  std::string path_of(const std::string& subject) { return "INBOX/" + name_with("INBOX", subject); }
+};
+
+TEST_F(ChangedMessages, KeepNameFlagsAndDateWhateverEditorWritesThem) {
+  const std::vector<std::string> flags{"$Label", "\\Answered", "\\Flagged"};
+  for (std::size_t number = 0; number < std::size(editors); ++number) {
+    SCOPED_TRACE(editors[number].name);
+    const auto path = path_of(subject(number));
+    sh("M=" + shell_quote(path) + "; " + editors[number].script);
+    sync();
+    EXPECT_EQ(path_of(subject(number)), path) << "the name stays, and nothing else has come";
+    std::vector<ServerMessage> living;
+    for (const auto& message : other().living("INBOX"))
+      if (message.body.find("Subject: " + subject(number) + "\r\n") != std::string::npos) living.push_back(message);
+    ASSERT_EQ(living.size(), 1u) << "the old one is gone";
+    EXPECT_NE(living[0].body.find("changed\r\n"), std::string::npos) << living[0].body;
+    EXPECT_EQ(living[0].flags, flags);
+    EXPECT_EQ(living[0].internal_date, put_date);
+    EXPECT_EQ(read_file(mount().path(path)), living[0].body);
+  }
+  EXPECT_EQ(other().messages("INBOX").back().body.find("untouched"), std::string::npos);
+  EXPECT_EQ(count("INBOX", "untouched"), 1u);
+}
+
+TEST_F(ChangedMessages, AreAppendedOncePerChange) {
+  const auto before = other().ever("INBOX");
+  sh("sed -i 's/^Hello/changed/' " + path_of("draft-a"));
+  EXPECT_EQ(other().ever("INBOX") - before, 1u);
+}
+
+TEST_F(ChangedMessages, KeepTheirNamesOverARemount) {
+  const auto path = path_of("draft-a");
+  sh("echo changed >> " + path);
+  remount();
+  EXPECT_EQ(path_of("draft-a"), path);
+  EXPECT_NE(read_file(mount().path(path)).find("changed\r\n"), std::string::npos);
+}
+
+TEST_F(ChangedMessages, ThatWereOpenedForWritingAndNotWrittenToStayAsTheyAre) {
+  const auto before = other().ever("INBOX");
+  sh("exec 3<> " + path_of("draft-a") + "; exec 3>&-; : >> " + path_of("draft-b"));
+  sync();
+  EXPECT_EQ(other().ever("INBOX"), before);
+  EXPECT_EQ(bodies("INBOX").size(), before);
+}
+
+TEST_F(ChangedMessages, TruncatedToNothingAndClosedAreNotLost) {
+  sh(": > " + path_of("draft-a"));
+  sync();
+  EXPECT_EQ(count("INBOX", "draft-a"), 1u) << "an empty file is no message";
+}
+
+TEST_F(ChangedMessages, ThatBecomeNoMessageAreRefusedAndTheOldOneStays) {
+  const auto path = path_of("draft-a");
+  file("bad", "not a message\n");
+  refused("cp $F/bad " + path, "Invalid argument");
+  EXPECT_EQ(count("INBOX", "draft-a"), 1u);
+  EXPECT_EQ(other().ever("INBOX"), std::size(editors) + 1);
+}
+
+TEST_F(ChangedMessages, AReaderWhoHasTheOldOneOpenReadsItToTheEnd) {
+  const auto path = path_of("draft-a");
+  const int reader = ::open(mount().path(path).c_str(), O_RDONLY);
+  ASSERT_GE(reader, 0);
+  sh("sed -i 's/^Hello/changed/' " + path);
+  char text[4096];
+  const auto length = ::read(reader, text, sizeof text);
+  ::close(reader);
+  ASSERT_GT(length, 0);
+  EXPECT_EQ(std::string(text, static_cast<std::size_t>(length)), mail_of("draft-a"));
+}
+
+TEST_F(ChangedMessages, AreDeletedByThePolicyAfterwards) {
+  sh("sed -i 's/^Hello/changed/' " + path_of("draft-a"));
+  sync();
+  EXPECT_EQ(mount().list("INBOX/.deleted").size(), 1u) << "the old version can be had back";
+}
+
+class ChangedOverQuota : public WritingTest {
+ protected:
+  std::vector<std::string> server_options() override { return {"--quota=100k"}; }
+  void fill() override { put("INBOX", "precious", "\\Flagged"); }
+};
+
+TEST_F(ChangedOverQuota, TheOldOneStays) {
+  const auto path = "INBOX/" + name_with("INBOX", "precious");
+  file("large", text_of("precious", std::string(200'000, 'x') + "\n"));
+  refused("cp $F/large " + path, "Disk quota exceeded");
+  sync();
+  EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{mail_of("precious")});
+  remount();
+  EXPECT_EQ(sh("cat " + path), mail_of("precious"));
+}
+
+class ChangedOnTheWire : public WritingTest {
+ protected:
+  std::vector<std::string> server_options() override { return {"--no-tls"}; }
+  void fill() override { put("INBOX", "draft"); }
+  Mounted::Settings mount_settings() override {
+    proxy_ = std::make_unique<FaultProxy>(dovecot().imap_port());
+    return {{"-o", "insecure"}, "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()), "", ""};
+  }
+  std::unique_ptr<FaultProxy> proxy_;
+};
+
+TEST_F(ChangedOnTheWire, TheNewOneIsAppendedBeforeTheOldOneIsRemoved) {
+  const auto path = "INBOX/" + name_with("INBOX", "draft");
+  proxy_->record(true);
+  sh("echo changed >> " + path);
+  sync();
+  const auto sent = proxy_->recorded(FaultProxy::Direction::from_client);
+  const auto append = sent.find(" APPEND ");
+  const auto removed = sent.find(" UID STORE ");
+  ASSERT_NE(append, std::string::npos) << sent;
+  ASSERT_NE(removed, std::string::npos) << sent;
+  EXPECT_LT(append, removed);
+  EXPECT_EQ(sent.find(" APPEND ", append + 1), std::string::npos) << "once";
+  EXPECT_EQ(sent.find("EXPUNGE"), std::string::npos) << sent;
+}
+
+}  // namespace
+}  // namespace imapfs::testing

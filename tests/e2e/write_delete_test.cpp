@@ -1,0 +1,204 @@
+// Deleting: by the policy on-delete=, never what others have flagged, and never what somebody still reads.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "support/writing_test.hpp"
+
+namespace imapfs::testing {
+namespace {
+
+class Deleting : public WritingTest {
+ protected:
+  explicit Deleting(const char* policy = nullptr) : policy_(policy) {}
+  Mounted::Settings mount_settings() override {
+    Mounted::Settings settings;
+    if (policy_ != nullptr) settings.options = {std::string("--on-delete=") + policy_};
+    return settings;
+  }
+  void fill() override {
+    for (const char* subject : {"apple", "banana", "cherry"}) put("INBOX", subject);
+    // What another client has flagged is nobody else's to expunge.
+    put("INBOX", "theirs", "\\Deleted");
+  }
+  std::string path_of(const std::string& subject) { return "INBOX/" + name_with("INBOX", subject); }
+  void remove(const std::string& subject) {
+    sh("rm " + path_of(subject));
+    sync();
+  }
+
+ private:
+  const char* policy_;
+};
+
+TEST_F(Deleting, FlagsByDefault) {
+  remove("apple");
+  EXPECT_TRUE(message("INBOX", "apple").deleted());
+  EXPECT_TRUE(message("INBOX", "theirs").deleted());
+  EXPECT_EQ(other().messages("Trash").size(), 0u);
+  EXPECT_EQ(mount().list("INBOX").size(), 2u);
+}
+
+TEST_F(Deleting, TheFileIsGoneAtOnceAndStaysGone) {
+  const auto path = path_of("apple");
+  sh("rm " + path + " && ! [ -e " + path + " ] && ! ls INBOX | grep -q apple");
+  sync();
+  remount();
+  sh("! [ -e " + path + " ]");
+}
+
+TEST_F(Deleting, WhatIsFlaggedIsListedInDeletedAndReadable) {
+  const auto name = name_with("INBOX", "apple");
+  remove("apple");
+  EXPECT_EQ(mount().list("INBOX/.deleted").size(), 2u) << "ours and theirs";
+  EXPECT_EQ(sh("cat INBOX/.deleted/" + name), mail_of("apple"));
+  EXPECT_EQ(sh("ls -a INBOX | grep -c deleted || true"), "0\n") << "never listed itself";
+}
+
+TEST_F(Deleting, MvOutOfDeletedRestores) {
+  const auto name = name_with("INBOX", "apple");
+  remove("apple");
+  sh("mv INBOX/.deleted/" + name + " INBOX/");
+  sync();
+  EXPECT_FALSE(message("INBOX", "apple").deleted());
+  EXPECT_EQ(sh("cat INBOX/" + name), mail_of("apple"));
+  EXPECT_EQ(mount().list("INBOX/.deleted").size(), 1u);
+}
+
+TEST_F(Deleting, MvOutOfDeletedUnderAnotherNameGivesThatName) {
+  const auto name = name_with("INBOX", "apple");
+  remove("apple");
+  sh("mv INBOX/.deleted/" + name + " INBOX/saved.eml");
+  sync();
+  EXPECT_FALSE(message("INBOX", "apple").deleted());
+  EXPECT_EQ(sh("cat INBOX/saved.eml"), mail_of("apple"));
+}
+
+TEST_F(Deleting, RmInDeletedExpungesOnlyThatOne) {
+  const auto name = name_with("INBOX", "apple");
+  remove("apple");
+  remove("banana");
+  sh("rm INBOX/.deleted/" + name);
+  sync();
+  EXPECT_EQ(other().messages("INBOX").size(), 3u);
+  EXPECT_EQ(message("INBOX", "banana").flags, std::vector<std::string>{"\\Deleted"});
+  EXPECT_EQ(message("INBOX", "theirs").flags, std::vector<std::string>{"\\Deleted"});
+  EXPECT_EQ(mount().list("INBOX/.deleted").size(), 2u);
+}
+
+TEST_F(Deleting, WhatAnotherClientFlagsMovesToDeletedAndBack) {
+  ASSERT_EQ(mount().list("INBOX").size(), 3u);
+  other().command("SELECT INBOX");
+  other().command("UID STORE 1 +FLAGS (\\Deleted)");
+  EXPECT_TRUE(eventually([&] { return mount().list("INBOX").size() == 2 && mount().list("INBOX/.deleted").size() == 2; }));
+  other().command("UID STORE 1 -FLAGS (\\Deleted)");
+  EXPECT_TRUE(eventually([&] { return mount().list("INBOX").size() == 3 && mount().list("INBOX/.deleted").size() == 1; }));
+}
+
+TEST_F(Deleting, AnOpenFileStaysReadable) {
+  const auto path = path_of("apple");
+  const int file = ::open(mount().path(path).c_str(), O_RDONLY);
+  ASSERT_GE(file, 0);
+  remove("apple");
+  sh("rm INBOX/.deleted/*apple*");
+  sync();
+  EXPECT_EQ(other().messages("INBOX").size(), 3u);
+  char text[4096];
+  const auto length = ::read(file, text, sizeof text);
+  ::close(file);
+  ASSERT_GT(length, 0);
+  EXPECT_EQ(std::string(text, static_cast<std::size_t>(length)), mail_of("apple"));
+}
+
+TEST_F(Deleting, OfWhatIsNotThereSaysSo) {
+  refused("rm INBOX/nothing.eml", "No such file or directory");
+  refused("rm INBOX/.deleted/nothing.eml", "No such file or directory");
+}
+
+TEST_F(Deleting, OfOneThatAnotherClientExpungedMeanwhileIsNoError) {
+  ASSERT_EQ(mount().list("INBOX").size(), 3u);
+  const auto path = path_of("apple");
+  other().command("SELECT INBOX");
+  other().command("UID STORE 1 +FLAGS (\\Deleted)");
+  other().command("UID EXPUNGE 1");
+  sh("rm -f " + path);
+  sync();
+  EXPECT_EQ(mount().list("INBOX").size(), 2u);
+  EXPECT_EQ(other().messages("INBOX").size(), 3u);
+}
+
+TEST_F(Deleting, EverythingAndTheMailboxByRmR) {
+  other().command("CREATE Old");
+  other().command("CREATE Old/Older");
+  put("Old", "damson");
+  put("Old", "elder");
+  put("Old/Older", "fig");
+  ASSERT_TRUE(eventually([&] { return mount().run("test -d Old/Older").status == 0; }));
+  sh("rm -r Old");
+  sync();
+  EXPECT_FALSE(other().exists("Old/Older"));
+  EXPECT_FALSE(other().exists("Old"));
+  EXPECT_FALSE(lists("", "Old"));
+}
+
+class DeletingByFlag : public Deleting {
+ protected:
+  DeletingByFlag() : Deleting("flag") {}
+};
+TEST_F(DeletingByFlag, SetsDeletedAndNothingElse) {
+  remove("apple");
+  EXPECT_EQ(message("INBOX", "apple").flags, std::vector<std::string>{"\\Deleted"});
+  EXPECT_EQ(other().messages("INBOX").size(), 4u);
+}
+
+class DeletingToTrash : public Deleting {
+ protected:
+  DeletingToTrash() : Deleting("trash") {}
+};
+TEST_F(DeletingToTrash, MovesToTheTrashMailbox) {
+  remove("apple");
+  EXPECT_EQ(count("Trash", "apple"), 1u);
+  EXPECT_EQ(other().messages("INBOX").size(), 3u);
+  EXPECT_EQ(mount().list("Trash").size(), 1u);
+}
+TEST_F(DeletingToTrash, InTheTrashExpungesOnlyThatOne) {
+  remove("apple");
+  remove("banana");
+  sh("rm Trash/*apple*");
+  sync();
+  EXPECT_EQ(bodies("Trash"), std::vector<std::string>{mail_of("banana")});
+}
+
+class DeletingForGood : public Deleting {
+ protected:
+  DeletingForGood() : Deleting("expunge") {}
+};
+TEST_F(DeletingForGood, ExpungesOnlyThatOne) {
+  remove("apple");
+  EXPECT_EQ(other().messages("INBOX").size(), 3u);
+  EXPECT_TRUE(message("INBOX", "theirs").deleted());
+}
+TEST_F(DeletingForGood, AnOpenFileStaysReadable) {
+  const auto path = path_of("apple");
+  const int file = ::open(mount().path(path).c_str(), O_RDONLY);
+  ASSERT_GE(file, 0);
+  remove("apple");
+  EXPECT_EQ(other().messages("INBOX").size(), 3u);
+  char text[4096];
+  const auto length = ::pread(file, text, sizeof text, 0);
+  ::close(file);
+  EXPECT_EQ(length, static_cast<ssize_t>(mail_of("apple").size()));
+}
+
+class DeletingWithoutUidplus : public Deleting {
+ protected:
+  std::vector<std::string> server_options() override { return {"--capability=IMAP4rev1 IDLE NAMESPACE"}; }
+};
+TEST_F(DeletingWithoutUidplus, RmInDeletedIsRefusedClearly) {
+  remove("apple");
+  refused("rm INBOX/.deleted/*apple*", "Operation not supported");
+  sync();
+  EXPECT_EQ(other().messages("INBOX").size(), 4u);
+}
+
+}  // namespace
+}  // namespace imapfs::testing

@@ -1,0 +1,188 @@
+// Mailboxes as directories: mkdir, rmdir, mv, with children, namespaces and names that need escaping.
+#include "support/writing_test.hpp"
+
+namespace imapfs::testing {
+namespace {
+
+class Mailboxes : public WritingTest {
+ protected:
+  bool subscribed(const std::string& name) {
+    return other().command("LSUB \"\" " + imap_quoted(name)).find("* LSUB") != std::string::npos;
+  }
+};
+
+TEST_F(Mailboxes, MkdirCreatesAndSubscribes) {
+  sh("mkdir Projects");
+  EXPECT_TRUE(other().exists("Projects"));
+  EXPECT_TRUE(subscribed("Projects"));
+  EXPECT_TRUE(lists("", "Projects"));
+  refused("mkdir Projects", "File exists");
+}
+
+TEST_F(Mailboxes, MkdirPMakesALevelAfterTheOther) {
+  sh("mkdir -p Projects/2026/Garden && cp -r Projects/2026 Projects/2027");
+  EXPECT_TRUE(other().exists("Projects/2026/Garden"));
+  EXPECT_TRUE(other().exists("Projects/2027/Garden"));
+  remount();
+  EXPECT_EQ(mount().list("Projects/2026"), std::vector<std::string>{"Garden"});
+}
+
+TEST_F(Mailboxes, ANewOneTakesMailAtOnce) {
+  file("new.eml", text_of("new"));
+  sh("mkdir Projects && cp $F/new.eml Projects/");
+  EXPECT_EQ(bodies("Projects"), std::vector<std::string>{mail_of("new")});
+}
+
+TEST_F(Mailboxes, RmdirDeletesAnEmptyOne) {
+  sh("mkdir Projects && rmdir Projects");
+  EXPECT_FALSE(other().exists("Projects"));
+  EXPECT_FALSE(lists("", "Projects"));
+  EXPECT_FALSE(subscribed("Projects"));
+  refused("rmdir Projects", "No such file or directory");
+}
+
+TEST_F(Mailboxes, RmdirOfOneWithMailOrChildrenIsENOTEMPTY) {
+  sh("mkdir -p Projects/2026 Full");
+  put("Full", "apple");
+  refused("rmdir Projects", "Directory not empty");
+  refused("rmdir Full", "Directory not empty");
+  EXPECT_EQ(count("Full", "apple"), 1u);
+}
+
+TEST_F(Mailboxes, RmdirAsksTheServerAgainWhetherSomethingWasDeliveredMeanwhile) {
+  sh("mkdir Projects && ls Projects");
+  put("Projects", "apple");
+  refused("rmdir Projects", "Directory not empty");
+  EXPECT_EQ(count("Projects", "apple"), 1u);
+}
+
+TEST_F(Mailboxes, RmdirOfOneWithMailThatIsOnlyFlaggedKeepsWhatCanBeHadBack) {
+  sh("mkdir Projects");
+  put("Projects", "apple");
+  ASSERT_TRUE(eventually([&] { return mount().list("Projects").size() == 1; }));
+  sh("rm Projects/*");
+  sync();
+  const auto result = script("rmdir Projects");
+  // Deleting a directory after its files is what rm -r does: it has to work, or it never would.
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_FALSE(other().exists("Projects"));
+}
+
+TEST_F(Mailboxes, InboxIsProtected) {
+  refused("rmdir INBOX", "Device or resource busy");
+  refused("mv INBOX Elsewhere", "Device or resource busy");
+  EXPECT_TRUE(other().exists("INBOX"));
+}
+
+TEST_F(Mailboxes, MvRenamesWithChildrenAndMail) {
+  sh("mkdir -p Projects/2026/Garden");
+  put("Projects/2026", "apple");
+  put("Projects/2026/Garden", "banana");
+  sh("mv Projects/2026 Projects/Old");
+  EXPECT_EQ(count("Projects/Old", "apple"), 1u);
+  EXPECT_EQ(count("Projects/Old/Garden", "banana"), 1u);
+  EXPECT_FALSE(other().exists("Projects/2026/Garden"));
+  EXPECT_TRUE(subscribed("Projects/Old"));
+  EXPECT_EQ(sh("cat Projects/Old/Garden/*banana*"), mail_of("banana"));
+  EXPECT_EQ(mount().list("Projects"), std::vector<std::string>{"Old"});
+}
+
+TEST_F(Mailboxes, MvIntoAnotherDirectoryMovesTheTree) {
+  sh("mkdir -p Projects/2026 Archive");
+  put("Projects/2026", "apple");
+  sh("mv Projects Archive/");
+  EXPECT_EQ(count("Archive/Projects/2026", "apple"), 1u);
+  EXPECT_EQ(sh("cat Archive/Projects/2026/*apple*"), mail_of("apple"));
+  remount();
+  EXPECT_EQ(mount().list("Archive"), std::vector<std::string>{"Projects"});
+}
+
+TEST_F(Mailboxes, MvKeepsNamesGivenToMessages) {
+  file("new.eml", text_of("new"));
+  sh("mkdir Projects && cp $F/new.eml Projects/plan.eml && mv Projects Plans");
+  EXPECT_EQ(sh("cat Plans/plan.eml"), mail_of("new"));
+  remount();
+  EXPECT_EQ(sh("cat Plans/plan.eml"), mail_of("new"));
+}
+
+TEST_F(Mailboxes, MvOntoAnEmptyOneReplacesItAndOntoAFullOneIsRefused) {
+  sh("mkdir Empty Full Projects Plans");
+  put("Full", "apple");
+  refused("mv -T Plans Full", "Directory not empty");
+  EXPECT_EQ(count("Full", "apple"), 1u);
+  put("Projects", "banana");
+  sh("mv -T Projects Empty");
+  EXPECT_EQ(count("Empty", "banana"), 1u);
+  EXPECT_FALSE(other().exists("Projects"));
+}
+
+TEST_F(Mailboxes, MvIntoItselfIsRefused) {
+  sh("mkdir -p Projects/2026");
+  EXPECT_NE(script("mv Projects Projects/2026/").status, 0);
+  EXPECT_TRUE(other().exists("Projects/2026"));
+}
+
+TEST_F(Mailboxes, OneThatAnotherClientMakesOrRemovesShows) {
+  ASSERT_FALSE(lists("", "Theirs"));
+  other().command("CREATE Theirs");
+  EXPECT_TRUE(eventually([&] { return lists("", "Theirs"); }, 60));
+  other().command("DELETE Theirs");
+  EXPECT_TRUE(eventually([&] { return !lists("", "Theirs"); }, 60));
+}
+
+class OddNames : public WritingTest {
+ protected:
+  // Maildir++ forbids dots in names.
+  std::vector<std::string> server_options() override { return {"--format=sdbox"}; }
+};
+
+TEST_F(OddNames, RoundTrip) {
+  file("new.eml", text_of("new"));
+  const std::vector<std::string> names{"A&B", "日本語", "Entwürfe", "two  spaces", "quote\"d", "back\\slash", "it's", "ends.", "a*b", "per%25cent", "~tilde", "x{3}", "-dash"};
+  for (const auto& name : names) {
+    SCOPED_TRACE(name);
+    const auto quoted = shell_quote("./" + name);
+    sh("mkdir " + quoted + " && cp $F/new.eml " + quoted + "/ && cat " + quoted + "/new.eml > /dev/null");
+    EXPECT_TRUE(lists("", name));
+  }
+  remount();
+  for (const auto& name : names) EXPECT_EQ(mount().list(name), std::vector<std::string>{"new.eml"}) << name;
+  const auto listed = dovecot().doveadm("mailbox list -u anna -8");
+  for (const char* name : {"A&B", "日本語", "Entwürfe", "two  spaces", "per%cent"}) EXPECT_NE(listed.find(name), std::string::npos) << name << " in " << listed;
+}
+
+TEST_F(OddNames, RenameAndRemove) {
+  sh("mkdir 'A&B' && mv 'A&B' 'C&Ü' && mkdir 'C&Ü/x' && rmdir 'C&Ü/x' 'C&Ü'");
+  EXPECT_EQ(mount().run("ls | grep -c '&'").output, "0\n");
+}
+
+TEST_F(OddNames, ThatCannotBeAreRefused) {
+  refused("mkdir \"$(printf 'x%.0s' $(seq 250))\"/", "");
+  refused("mkdir $'line\\nbreak'", "");
+  EXPECT_EQ(script("mkdir .hidden").status, 1);
+}
+
+class PrefixedMailboxes : public WritingTest {
+ protected:
+  std::vector<std::string> server_options() override { return {"--separator=.", "--prefix=INBOX."}; }
+};
+
+TEST_F(PrefixedMailboxes, AreMadeRenamedAndRemovedUnderThePrefix) {
+  file("new.eml", text_of("new"));
+  sh("mkdir -p Projects/2026 && cp $F/new.eml Projects/2026/");
+  EXPECT_TRUE(other().exists("INBOX.Projects.2026"));
+  sh("mv Projects/2026/new.eml INBOX/ && mv Projects Plans");
+  sync();
+  EXPECT_EQ(count("INBOX", "new"), 1u);
+  EXPECT_TRUE(other().exists("INBOX.Plans.2026"));
+  sh("rmdir Plans/2026 Plans");
+  EXPECT_FALSE(other().exists("INBOX.Plans"));
+}
+
+TEST_F(PrefixedMailboxes, ADotInANameIsRefusedClearly) {
+  EXPECT_NE(script("mkdir a.b").status, 0);
+  EXPECT_FALSE(other().exists("INBOX.a"));
+}
+
+}  // namespace
+}  // namespace imapfs::testing
