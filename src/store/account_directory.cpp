@@ -1,4 +1,6 @@
-// The account's directory below the cache root: made private, checked, locked.
+// The account's directory below the cache root or the state root: made private, checked, locked.
+#include "account_directory.hpp"
+
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/file.h>
@@ -12,7 +14,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/model/identity.hpp"
-#include "imapfs/store/metadata_store.hpp"
+#include "imapfs/store/journal.hpp"
 
 namespace imapfs::store {
 namespace {
@@ -57,7 +59,7 @@ std::string component_for(const std::string& account) {
 }
 
 /// mkdir -p with mode 0700 for what is missing.
-Result<void> make_directories(const std::string& path) {
+Result<void> make_directories(const std::string& path, std::string_view kind) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
     if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -65,7 +67,7 @@ Result<void> make_directories(const std::string& path) {
       struct stat status {};
       // A read-only or foreign parent is no obstacle as long as the directory is there.
       if (::stat(part.c_str(), &status) != 0) {
-        return fail(system_error(errnum, fmt::format("create cache directory {}", telemetry::printable(part))));
+        return fail(system_error(errnum, fmt::format("create {} directory {}", kind, telemetry::printable(part))));
       }
     }
     if (end == std::string::npos) return {};
@@ -74,27 +76,27 @@ Result<void> make_directories(const std::string& path) {
 
 /// A root where others may rename entries would let them swap the account's directory under us. A sticky directory
 /// (/tmp) is fine: there, the check of the account's own directory is enough.
-Result<void> check_root(int descriptor, const std::string& path) {
+Result<void> check_root(int descriptor, const std::string& path, std::string_view kind) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return fail(system_error(errno, telemetry::printable(path)));
   if (status.st_uid != ::geteuid() && status.st_uid != 0) {
-    return fail(EACCES, "cache directory {} belongs to another user", telemetry::printable(path));
+    return fail(EACCES, "{} directory {} belongs to another user", kind, telemetry::printable(path));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
-    return fail(EACCES, "cache directory {} is writable by others (mode {:04o}): use chmod 700",
+    return fail(EACCES, "{} directory {} is writable by others (mode {:04o}): use chmod 700", kind,
                 telemetry::printable(path), status.st_mode & 07777);
   }
   return {};
 }
 
-Result<void> check_account_directory(int descriptor, const std::string& path) {
+Result<void> check_account_directory(int descriptor, const std::string& path, std::string_view kind) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return fail(system_error(errno, telemetry::printable(path)));
   if (status.st_uid != ::geteuid()) {
-    return fail(EACCES, "cache directory {} belongs to another user", telemetry::printable(path));
+    return fail(EACCES, "{} directory {} belongs to another user", kind, telemetry::printable(path));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail(EACCES, "cache directory {} is writable by others (mode {:04o}): remove it or use chmod 700",
+    return fail(EACCES, "{} directory {} is writable by others (mode {:04o}): remove it or use chmod 700", kind,
                 telemetry::printable(path), status.st_mode & 07777);
   }
   if ((status.st_mode & 077) != 0 && ::fchmod(descriptor, 0700) != 0) {
@@ -104,20 +106,21 @@ Result<void> check_account_directory(int descriptor, const std::string& path) {
 }
 
 /// Opens and locks one candidate. EWOULDBLOCK: in use by another mount.
-Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, const std::string& component) {
+Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, const std::string& component,
+                                        std::string_view kind) {
   AccountDirectory directory;
   directory.path = fmt::format("{}/{}", root_path == "/" ? "" : root_path, component);
   const std::string shown = telemetry::printable(directory.path);
   if (::mkdirat(root, component.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail(system_error(errno, fmt::format("create cache directory {}", shown)));
+    return fail(system_error(errno, fmt::format("create {} directory {}", kind, shown)));
   }
   Descriptor opened(::openat(root, component.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (opened.number < 0) {
     const int errnum = errno;
-    if (errnum == ELOOP || errnum == ENOTDIR) return fail(EACCES, "cache directory {} is not a directory", shown);
-    return fail(system_error(errnum, fmt::format("open cache directory {}", shown)));
+    if (errnum == ELOOP || errnum == ENOTDIR) return fail(EACCES, "{} directory {} is not a directory", kind, shown);
+    return fail(system_error(errnum, fmt::format("open {} directory {}", kind, shown)));
   }
-  auto safe = check_account_directory(opened.number, directory.path);
+  auto safe = check_account_directory(opened.number, directory.path, kind);
   if (!safe) return fail(std::move(safe).error());
   directory.lock_descriptor =
       ::openat(opened.number, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
@@ -142,6 +145,15 @@ std::string home_directory() {
   return {};
 }
 
+/// "imapfs" below what `variable` names, else below `fallback` in the home directory; empty if neither is known.
+std::string default_root(const char* variable, std::string_view fallback) {
+  const char* value = std::getenv(variable);
+  // The XDG specification has relative paths ignored.
+  if (value != nullptr && value[0] == '/') return std::string(value) + "/imapfs";
+  const std::string home = home_directory();
+  return home.empty() ? std::string() : fmt::format("{}/{}/imapfs", home, fallback);
+}
+
 }  // namespace
 
 AccountDirectory::AccountDirectory(AccountDirectory&& other) noexcept
@@ -164,37 +176,37 @@ AccountDirectory::~AccountDirectory() {
   if (lock_descriptor >= 0) ::close(lock_descriptor);
 }
 
-Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account) {
-  std::string root_path = cache_root;
+Result<AccountDirectory> open_account_directory(const std::string& root_directory, const std::string& account,
+                                                std::string_view kind) {
+  std::string root_path = root_directory;
   while (root_path.size() > 1 && root_path.back() == '/') root_path.pop_back();
-  if (root_path.empty() || root_path.find('\0') != std::string::npos) return fail(EINVAL, "no usable cache directory");
-  auto made = make_directories(root_path);
+  if (root_path.empty() || root_path.find('\0') != std::string::npos) return fail(EINVAL, "no usable {} directory", kind);
+  auto made = make_directories(root_path, kind);
   if (!made) return fail(std::move(made).error());
   Descriptor root(::open(root_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root.number < 0)
-    return fail(system_error(errno, fmt::format("open cache directory {}", telemetry::printable(root_path))));
-  auto safe = check_root(root.number, root_path);
+    return fail(system_error(errno, fmt::format("open {} directory {}", kind, telemetry::printable(root_path))));
+  auto safe = check_root(root.number, root_path, kind);
   if (!safe) return fail(std::move(safe).error());
 
   const std::string component = component_for(account);
-  auto directory = lock_candidate(root.number, root_path, component);
+  auto directory = lock_candidate(root.number, root_path, component, kind);
   for (int sibling = 2; !directory && directory.error().errnum == EWOULDBLOCK && sibling <= last_sibling; ++sibling) {
-    directory = lock_candidate(root.number, root_path, fmt::format("{}@{}", component, sibling));
+    directory = lock_candidate(root.number, root_path, fmt::format("{}@{}", component, sibling), kind);
     if (directory) directory->private_copy = true;
   }
   if (!directory && directory.error().errnum == EWOULDBLOCK) {
-    return fail(EBUSY, "cache directory {}/{} and its siblings are all in use by other mounts",
+    return fail(EBUSY, "{} directory {}/{} and its siblings are all in use by other mounts", kind,
                 telemetry::printable(root_path), component);
   }
   return directory;
 }
 
-std::string default_cache_root() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  // The XDG specification has relative paths ignored.
-  if (cache != nullptr && cache[0] == '/') return std::string(cache) + "/imapfs";
-  const std::string home = home_directory();
-  return home.empty() ? std::string() : home + "/.cache/imapfs";
+Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account) {
+  return open_account_directory(cache_root, account, "cache");
 }
+
+std::string default_cache_root() { return default_root("XDG_CACHE_HOME", ".cache"); }
+std::string default_state_root() { return default_root("XDG_STATE_HOME", ".local/state"); }
 
 }  // namespace imapfs::store

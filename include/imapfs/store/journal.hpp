@@ -105,8 +105,9 @@ class Journal {
   [[nodiscard]] virtual const std::string& directory() const = 0;
 
   // -- changes --
-  /// Everything or nothing; sets the ids, in order. `follows` may name an id of the same call by its index plus one with the top bit set
-  /// (see batch_reference()).
+  /// Everything or nothing; sets the ids, in order. `follows` may name an earlier change of the same call (see batch_reference(); EINVAL for a
+  /// later one) and is the real id afterwards. If the change it names has ended a moment ago, follows becomes 0, and a source of uid 0
+  /// is where that one has brought the message.
   virtual Result<void> add(std::vector<JournalChange>& changes) = 0;
   /// Commands that may carry these out are about to be sent. One transaction.
   virtual Result<void> mark_sent(const std::vector<ChangeId>& ids, UidValidity destination_validity,
@@ -115,7 +116,9 @@ class Journal {
   virtual Result<void> clear_sent(const std::vector<ChangeId>& ids) = 0;
 
   /// How changes ended, in one transaction: they are forgotten, changes that follow them get their source, names are kept, staged files of
-  /// appends are forgotten (their octets are removed after the commit), and `next` is added (ids are set).
+  /// appends are forgotten (their octets are removed after the commit), and `next` is added as add() does it. Changes that have ended before are passed over.
+  /// Changes that follow wait no longer (follows 0). Those with a source of uid 0 get `arrived` for it; if there is none, because the change
+  /// failed or nobody knows where the message is, their uid stays 0, and the owner of the changes decides what becomes of them.
   struct Ended {
     struct One {
       ChangeId id;
@@ -140,16 +143,18 @@ class Journal {
   virtual Result<void> forget_mailbox(const std::string& mailbox) = 0;
 
   // -- staged files --
-  /// Adds a row and an empty file; sets the id.
+  /// Adds a row and an empty file (0600); sets the id, which fits 32 bits.
   virtual Result<void> stage(StagedFile& file) = 0;
+  /// ENOENT if it is not staged.
   virtual Result<void> update(const StagedFile& file) = 0;
-  /// Removes row and octets.
+  /// Removes row and octets; succeeds if there are none.
   virtual Result<void> unstage(StagedId id) = 0;
-  /// All of them, in order of id. Octets without a row (a damaged journal was set aside) get one, in state refused, with a name made of the id.
+  /// All of them, in order of id. Octets without a row (a damaged journal was set aside) get one, in state refused, with a name made of the id
+  /// and without a mailbox. Rows without octets are dropped with a log line.
   virtual Result<std::vector<StagedFile>> staged() = 0;
   [[nodiscard]] virtual std::string staging_path(StagedId id) const = 0;
 
-  /// fdatasync of what has been committed so far.
+  /// fdatasync of what has been committed so far, and of which staged files there are; their octets are for the writer to sync.
   virtual Result<void> sync() = 0;
 };
 

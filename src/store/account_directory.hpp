@@ -1,0 +1,15 @@
+#pragma once
+// What the cache and the journal share: a private, locked directory per account.
+
+#include <string>
+#include <string_view>
+
+#include "imapfs/store/metadata_store.hpp"
+
+namespace imapfs::store {
+
+/// open_account_directory() below any root; `kind` ("cache", "state") is how errors call the directory.
+Result<AccountDirectory> open_account_directory(const std::string& root_directory, const std::string& account,
+                                                std::string_view kind);
+
+}  // namespace imapfs::store
