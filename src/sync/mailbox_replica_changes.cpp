@@ -167,6 +167,11 @@ void MailboxReplica::know_local_names(UidValidity validity) {
     if (!table_->local_name(local.uid)) table_->set_local_name(local.uid, local.name);
 }
 
+bool MailboxReplica::local_names_known() const {
+  const Lock lock(mutex_);
+  return !surroundings_.local_names || names_known_for_ == table_->uid_validity();
+}
+
 bool MailboxReplica::keeps_places(UidValidity next) const {
   const auto now = table_->uid_validity();
   return now == next || (now.value == 0 && (!names_known_for_ || *names_known_for_ == next));

@@ -83,6 +83,8 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
   newer_than_select_ = 0;
   selected_ = IMAPFS_TRY_WHILE("select", session.select(request, bounded(context, settings_.command_timeout)));
 
+  IMAPFS_TRY(ask_rights(replica_, session, bounded(context, settings_.command_timeout)));
+
   const auto validity = selected_->uid_validity.value_or(UidValidity{});
   if (identity_changed(known_, *selected_)) {
     telemetry::info("{}: UIDVALIDITY changed from {} to {}", telemetry::printable(replica_.identity().path),
@@ -99,6 +101,20 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
   const bool unchanged = modseq.value != 0 && listing_modseq_ == modseq;
   resumed_ = resumed_ || (replica_.table()->size() > 0 && !unchanged);
   listing_modseq_ = modseq;
+  return {};
+}
+
+/// What the server says before rows are shown is in their modes from the start.
+Result<void> MailboxSync::ask_rights(MailboxReplica& replica, imap::Session& session, const CallContext& context) {
+  if (!replica.rights_wanted()) return {};
+  if (!session.traits().has("ACL")) {
+    replica.note_rights(std::nullopt);
+    return {};
+  }
+  auto rights = session.my_rights(replica.identity().wire_name, context);
+  if (!rights && rights.error().scope >= Scope::session) return fail(std::move(rights).error().while_doing("ask for rights"));
+  if (!rights) telemetry::debug("rights: {}", telemetry::printable(rights.error().what));
+  replica.note_rights(rights ? std::move(*rights) : std::nullopt);
   return {};
 }
 

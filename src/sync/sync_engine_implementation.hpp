@@ -47,6 +47,7 @@ struct Mailbox {
   MailboxReplica replica;
   mutable Guarded<Activity> activity;
   SingleFlight<std::string, Completion<MessageMeta>> lookups;
+  std::atomic<int> names_asked_in_vain{0};  ///< of the server, one by one, since the start
 };
 using MailboxPointer = std::shared_ptr<Mailbox>;
 
@@ -180,6 +181,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] MailboxSync::Settings sync_settings() const;
   void note_traits(const imap::Session& session);
   void tick_soon();
+  /// The server has refused what its rights seemed to allow: asks for them again.
+  void ask_rights(const MailboxPointer& mailbox);
   /// A watcher has a connection: the pool need not wait any longer before it tries.
   void watcher_connected();
 
@@ -223,6 +226,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void store_listing(const Listing& listing);
   void adopt_listing(const Listing& listing, bool first);
   void adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped);
+  [[nodiscard]] MailboxReplica::Surroundings replica_surroundings();
   void forget(const MailboxPointer& mailbox);
   void start_listing(imap::Priority priority);
 
@@ -253,8 +257,12 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void find(const MailboxPointer& mailbox, const Lookup& lookup, Completion<MessageMeta> done);
   void find_loaded(const MailboxPointer& mailbox, const Lookup& lookup, const Completion<MessageMeta>& done);
   void fetch_single(const MailboxPointer& mailbox, const Lookup& lookup, Completion<MessageMeta> done);
+  void list_and_find(const MailboxPointer& mailbox, const Lookup& lookup, const Completion<MessageMeta>& done);
   [[nodiscard]] static Result<void> examine(const MailboxPointer& mailbox, imap::Session& session,
                                             const CallContext& context);
+  /// SELECT, unless the session has it selected so that it may change something. EROFS if the server does not allow that.
+  static Result<void> select_to_change(const MailboxPointer& mailbox, imap::Session& session,
+                                       const CallContext& context);
   void stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
                       const Completion<MessageDetails>& done);
   void message_is_gone(const MailboxPointer& mailbox, Uid uid);

@@ -10,6 +10,9 @@ namespace imapfs::sync {
 namespace {
 
 constexpr std::size_t details_limit = 1024;
+/// So many names that are not there in a mailbox that was never listed, and it is listed: `mv * ../Archive` asks for every name before it
+/// gives it, and one question each would cost a round trip per message.
+constexpr int most_names_in_vain = 8;
 
 tl::unexpected<Error> no_such_message() { return fail(ENOENT, Scope::message, Retry::never, "no such message"); }
 tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
@@ -30,7 +33,8 @@ void EngineImplementation::find_message(MailboxId id, const std::string& name, C
   const auto mailbox = use_mailbox(id);
   if (!mailbox) return done(no_such_mailbox());
   Lookup lookup{name, settings_.names.possible_uids(name), true};
-  if (lookup.uids.empty()) return done(no_such_message());
+  // Any name may have been given by a user.
+  if (lookup.uids.empty() && !journal_) return done(no_such_message());
   find(mailbox, lookup, std::move(done));
 }
 
@@ -57,8 +61,13 @@ void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Look
   const auto& table = mailbox->replica.table();
   if (!table->complete()) {
     const auto exact_to = table->frontier();
-    const bool below = std::all_of(lookup.uids.begin(), lookup.uids.end(), [&](Uid uid) { return uid <= exact_to; });
-    if (below) return done(no_such_message());
+    // A name that no template makes can only be a local one, and those are known once UIDVALIDITY is.
+    const bool named = lookup.by_name && !table->uids_named(lookup.key).empty();
+    const bool below = lookup.uids.empty()
+                           ? mailbox->replica.local_names_known()
+                           : std::all_of(lookup.uids.begin(), lookup.uids.end(), [&](Uid uid) { return uid <= exact_to; });
+    if (below && !named) return done(no_such_message());
+    if (lookup.by_name && mailbox->names_asked_in_vain >= most_names_in_vain) return list_and_find(mailbox, lookup, done);
     return fetch_single(mailbox, lookup, done);
   }
   if (is_fresh(mailbox) || !online()) return done(no_such_message());
@@ -67,6 +76,16 @@ void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Look
     if (!known) return done(no_such_message());
     done(std::move(*known));
   });
+}
+
+void EngineImplementation::list_and_find(const MailboxPointer& mailbox, const Lookup& lookup,
+                                         const Completion<MessageMeta>& done) {
+  auto listed = [mailbox, lookup, done](const Result<void>& result) {
+    if (auto known = find_known(mailbox, lookup)) return done(std::move(*known));
+    if (!result) return done(fail(result.error()));
+    done(no_such_message());
+  };
+  if (mailbox->replica.gate().join(std::move(listed))) start_sync_unless_fresh(mailbox);
 }
 
 Result<void> EngineImplementation::examine(const MailboxPointer& mailbox, imap::Session& session,
@@ -91,21 +110,27 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
   job.what = fmt::format("look up {} in {}", telemetry::printable(lookup.key, 60), telemetry::printable(job.mailbox, 60));
   job.run = [this, mailbox, lookup, found](imap::Session& session, const CallContext& context) -> Result<void> {
     IMAPFS_TRY(examine(mailbox, session, context));
+    const auto& table = *mailbox->replica.table();
+    auto candidates = lookup.by_name ? table.uids_named(lookup.key) : std::vector<Uid>();
+    candidates.insert(candidates.end(), lookup.uids.begin(), lookup.uids.end());
+    if (candidates.empty()) return {};
     imap::Session::FetchRequest request;
-    request.uids = UidSet::of(lookup.uids);
+    request.uids = UidSet::of(candidates);
     request.items = MailboxSync::listing_items(settings_.names, session.traits().has("CONDSTORE"));
-    return session.fetch(
+    IMAPFS_TRY(session.fetch(
         request,
         [&](const imap::FetchRow& row) {
           // Servers may mention other messages; only what was asked for is an answer.
           if (!request.uids.contains(row.uid) || (!row.size && !row.internal_date)) return;
           auto meta = mailbox->replica.take_single(row);
-          const bool short_form = lookup.by_name && mime::NameTemplate::short_form(lookup.key) == row.uid;
-          if (!lookup.by_name || meta.file_name == lookup.key || short_form) *found = std::move(meta);
+          if (!lookup.by_name) *found = std::move(meta);
         },
-        context);
+        context));
+    if (lookup.by_name) *found = mailbox->replica.find_by_name(lookup.key);
+    return {};
   };
   job.done = [mailbox, lookup, found](const Result<void>& result) {
+    if (result && !*found && lookup.by_name) ++mailbox->names_asked_in_vain;
     for (const auto& waiting : mailbox->lookups.finish(lookup.key)) {
       if (!result)
         waiting(fail(result.error()));

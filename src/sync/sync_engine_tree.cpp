@@ -129,7 +129,7 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
       // Only at the start can the store know a mailbox that memory does not: reading it here is a start's business.
       auto stored = before.by_id.empty() ? store_.direct().state(node.name) : std::nullopt;
       mailbox = std::make_shared<Mailbox>(MailboxReplica::Identity{id, node.path, node.name, node.wire_name},
-                                          MailboxReplica::Surroundings{settings_.names, store_, listener_},
+                                          replica_surroundings(),
                                           std::move(stored));
     }
     mailbox->activity.lock()->listed = node.status;
@@ -141,6 +141,25 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
     if (still == after.by_id.end() || still->second != mailbox) dropped.push_back(mailbox);
   }
   *mailboxes_.lock() = std::move(after);
+}
+
+MailboxReplica::Surroundings EngineImplementation::replica_surroundings() {
+  MailboxReplica::Surroundings surroundings{settings_.names, store_, listener_};
+  if (!journal_) return surroundings;
+  surroundings.local_names = [journal = journal_](const std::string& mailbox, UidValidity validity) {
+    auto names = journal->local_names(mailbox, validity);
+    if (names) return std::move(*names);
+    telemetry::warning("names in {}: {}", telemetry::printable(mailbox), telemetry::printable(names.error().what));
+    return std::vector<store::LocalName>();
+  };
+  // What is dropped because the thread is busy is forgotten at the next listing of the mailbox.
+  surroundings.names_unused = [this](const std::string& mailbox, UidValidity validity, const UidSet& uids) {
+    (void)helper_->try_post([journal = journal_, mailbox, validity, uids] {
+      const auto forgotten = journal->forget_local_names(mailbox, validity, uids);
+      if (!forgotten) telemetry::warning("forget names: {}", telemetry::printable(forgotten.error().what));
+    });
+  };
+  return surroundings;
 }
 
 void EngineImplementation::forget(const MailboxPointer& mailbox) {

@@ -121,6 +121,9 @@ class MailboxReplica {
   /// Names of earlier times, before rows are loaded or listed; forgets others. The journal's, of this UIDVALIDITY.
   void load_local_names(const std::vector<store::LocalName>& names);
 
+  /// Whether a local name that the table does not know cannot exist.
+  [[nodiscard]] bool local_names_known() const;
+
   // -- rights --
   /// MYRIGHTS; nothing where the server has no ACL. News if it is a change.
   void note_rights(const std::optional<std::string>& my_rights);

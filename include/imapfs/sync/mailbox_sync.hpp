@@ -42,6 +42,9 @@ class MailboxSync {
   /// For the same: something was removed or changed, and the server did not say what.
   Result<void> compare_all(imap::Session& session, const CallContext& context);
 
+  /// MYRIGHTS, unless they are known; what a server does not tell is allowed. Errors: of scope session only. The caller publishes.
+  static Result<void> ask_rights(MailboxReplica& replica, imap::Session& session, const CallContext& context);
+
   [[nodiscard]] SyncMethod method() const { return method_; }
 
   /// What a listing asks of each message.
