@@ -26,6 +26,7 @@
 #include "imapfs/sync/sync_engine.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "imapfs/vfs/node_tree.hpp"
 #include "option_values.hpp"
 
 namespace imapfs::app {
@@ -307,7 +308,10 @@ class Daemon::Implementation {
     notify_service_manager(fmt::format(
         "STOPPING=1\nSTATUS=changes go to the server\nEXTEND_TIMEOUT_USEC={}",
         std::chrono::microseconds(options_.timeout + to_spare).count()));
-    const auto settled = await_last_changes(*engine_, options_.timeout, signals_);
+    const auto everything = [this](Completion<void> done) {
+      filesystem_->fsyncdir({}, vfs::root_node, std::move(done));
+    };
+    const auto settled = await_last_changes(everything, options_.timeout, signals_);
     if (!settled) telemetry::warning("ending before every change was made: {}", settled.error().what);
     const auto waiting = describe_waiting(*journal_);
     if (!waiting.empty())

@@ -12,13 +12,12 @@
 #include <optional>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/base/executor.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::app {
 namespace {
 
-/// An outcome that a poll(2) can wait for. The account may bring it when nobody waits any more.
+/// An outcome that a poll(2) can wait for. It may come when nobody waits any more.
 class Outcome {
  public:
   Outcome() = default;
@@ -50,14 +49,16 @@ std::string counted(std::size_t count, std::string_view thing) {
 
 }  // namespace
 
-Result<void> await_last_changes(sync::Account& account, std::chrono::milliseconds patience, int signals) {
+Result<void> await_last_changes(const std::function<void(Completion<void>)>& settle, std::chrono::milliseconds patience,
+                                int signals) {
   const auto outcome = std::make_shared<Outcome>();
-  account.settle(MailboxId{0}, [outcome](Result<void> result) { outcome->set(std::move(result)); });
+  settle([outcome](Result<void> result) { outcome->set(std::move(result)); });
   const auto context = CallContext::within(patience);
   if (!outcome->get()) telemetry::info("waiting for changes to reach the server");
   while (true) {
     if (auto result = outcome->get()) return std::move(*result);
-    if (context.expired()) return fail(ETIMEDOUT, "not within {} s", std::chrono::ceil<std::chrono::seconds>(patience).count());
+    if (context.expired())
+      return fail(ETIMEDOUT, "not within {} s", std::chrono::ceil<std::chrono::seconds>(patience).count());
     std::array<pollfd, 2> polled{pollfd{outcome->descriptor(), POLLIN, 0}, pollfd{signals, POLLIN, 0}};
     if (::poll(polled.data(), polled.size(), context.poll_timeout()) <= 0) continue;
     if (polled[1].revents != 0 && ends_the_wait(signals)) return fail(EINTR, "a signal asked for the end at once");

@@ -103,8 +103,9 @@ TEST(Manual, ALineThatBeginsLikeAReferenceIsOne) {
 
 TEST(Manual, EverySectionOfPromisesRefersToTests) {
   auto sections = sections_of(page("imapfs.7"));
-  for (const std::string title : {"DESCRIPTION", "THE TREE", "NAMES", "ATTRIBUTES", "READING", "FRESHNESS", "OFFLINE",
-                                  "THE CACHE", "THE CONTROL DIRECTORY", "ERRORS", "QUIRKS"})
+  for (const std::string title : {"DESCRIPTION", "THE TREE", "NAMES", "ATTRIBUTES", "READING", "FRESHNESS", "WRITING",
+                                  "DELETING", "MOVING AND COPYING", "MAILBOXES", "FLAGS", "RIGHTS", "DURABILITY",
+                                  "OFFLINE", "THE CACHE", "THE CONTROL DIRECTORY", "ERRORS", "QUIRKS"})
     EXPECT_TRUE(std::regex_search(sections[title], std::regex(reference_pattern))) << title;
 }
 
@@ -114,6 +115,24 @@ TEST(Manual, EveryQuirkIsExplainedInAParagraphOfItsOwn) {
     const std::string name(imap::to_string(static_cast<imap::Quirk>(number)));
     EXPECT_NE(quirks.find(".TP\n.B " + name + "\n"), std::string::npos) << name;
   }
+}
+
+/// Design §1.4 as errno values; what the table of answers adds to it is there too.
+TEST(Manual, EveryErrorOfTheContractHasAParagraphWithATest) {
+  const std::string errors = sections_of(page("imapfs.7"))["ERRORS"];
+  for (const std::string name : {"ENOENT", "EEXIST", "EACCES", "EROFS", "EDQUOT", "EAGAIN", "EBUSY", "ESTALE", "EPERM", "EFBIG",
+                                 "ETIMEDOUT", "EHOSTUNREACH", "EIO", "EINVAL", "ENOSPC", "ENOTEMPTY", "EOPNOTSUPP"}) {
+    const auto at = errors.find(".TP\n.B " + name + "\n");
+    ASSERT_NE(at, std::string::npos) << name;
+    const std::string paragraph = errors.substr(at + 1, errors.find("\n.TP", at) - at);
+    EXPECT_TRUE(std::regex_search(paragraph, std::regex(reference_pattern))) << name;
+  }
+}
+
+TEST(Manual, EveryRemovalPolicyIsExplained) {
+  const std::string deleting = sections_of(page("imapfs.7"))["DELETING"];
+  for (const std::string policy : {"flag", "trash", "expunge", "auto"})
+    EXPECT_NE(deleting.find(".TP\n.B " + policy + "\n"), std::string::npos) << policy;
 }
 
 TEST(Manual, EveryExtendedAttributeIsNamed) {
@@ -176,6 +195,8 @@ TEST(Manual, TheDefaultsAreThoseOfTheProgram) {
   says("poll", std::to_string(defaults.poll.count()));
   EXPECT_EQ(defaults.cache_size, 1ULL << 30);
   says("cache-size", "1G");
+  EXPECT_EQ(defaults.staging_size, 2ULL << 30);
+  says("staging-size", "2G");
 }
 
 }  // namespace
