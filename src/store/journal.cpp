@@ -213,17 +213,19 @@ Result<void> SqliteJournal::sync() {
 namespace {
 
 /// Every row is read once: damage that SQLite does not notice is found now, when a new journal can still be begun, and not in the middle of work.
-Result<std::unique_ptr<Database>> open_database(const std::string& path) {
+Result<std::unique_ptr<Database>> open_database(const std::string& path, bool again = false) {
   auto database = IMAPFS_TRY(Database::open(path, journal_schema()));
   auto readable = Database::attempt([&] {
+    // Copying the log into the file costs two fsyncs, and somebody's operation waits for them: seldom, then. 16 MiB of log.
+    database->execute("PRAGMA wal_autocheckpoint=4000");
     read_changes(*database);
     read_staged(*database);
   });
   if (readable) return database;
-  if (readable.error().errnum != EUCLEAN) return fail(std::move(readable).error());
+  if (readable.error().errnum != EUCLEAN || again) return fail(std::move(readable).error());
   Database::mark_corrupt(path);
   database.reset();
-  return Database::open(path, journal_schema());
+  return open_database(path, true);
 }
 
 /// That there are these files must be as durable as what is in them.
