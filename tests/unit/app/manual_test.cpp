@@ -160,7 +160,7 @@ TEST(Manual, EveryMemberOfTheStatusIsNamed) {
 TEST(Manual, EveryEventIsNamed) {
   const auto words = bold_words(sections_of(page("imapfs.7"))["THE CONTROL DIRECTORY"]);
   auto events = all_matches(source("src/vfs/change_publisher.cpp"),
-                            R"rx((?:mailbox_event\(|log_entries\(change, |log_uids\(change, )"([a-z-]+)")rx");
+                            R"rx((?:mailbox_event\(|log_entries\(change, |log_uids\(change, |\{\{"event", )"([a-z-]+)")rx");
   events.insert({"online", "offline"});
   EXPECT_GE(events.size(), 10u);
   for (const auto& name : events) EXPECT_TRUE(words.contains(name)) << name;
