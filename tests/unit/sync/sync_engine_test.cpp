@@ -252,6 +252,16 @@ TEST(SyncEngine, AnUnknownUidAndAnotherMessagesNameAreNotThere) {
   EXPECT_EQ(f.find("Lists", "2023-11-14_2213_anna@example.org_other.1.eml").error().errnum, ENOENT);
 }
 
+TEST(SyncEngine, NamesAskedForInVainGetTheMailboxListed) {
+  EngineFixture f;
+  for (int i = 0; i < 50; ++i) f.server.deliver("Lists", mail("m"));
+  f.mount();
+  const auto another = [&](int uid) { return f.find("Lists", fmt::format("2026-01-01_0000_x_other.{}.eml", uid)); };
+  for (int uid = 1; uid <= 50; ++uid) EXPECT_EQ(another(uid).error().errnum, ENOENT);
+  EXPECT_TRUE(f.table("Lists")->complete());
+  EXPECT_LT(f.commands(), 20u) << f.command_counts();
+}
+
 TEST(SyncEngine, ALookupInAFreshListingNeverAsks) {
   EngineFixture f;
   f.server.deliver("Lists", mail("m"));
