@@ -1,0 +1,220 @@
+#include "mutation_batch.hpp"
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+using Outcome = BatchItem::Outcome;
+
+Error gone(Uid uid) {
+  return {ENOENT, Scope::message, Retry::never, fmt::format("UID {} is not there any more", uid.value)};
+}
+
+}  // namespace
+
+MutationBatch::MutationBatch(std::vector<BatchItem> items, bool look_up, MailboxPointer source, MailboxPointer destination,
+                             const MutationTools& tools)
+    : items_(std::move(items)),
+      look_up_(look_up),
+      source_(std::move(source)),
+      destination_(std::move(destination)),
+      tools_(tools) {}
+
+CallContext command_context(const CallContext& context, const MutationTools& tools) {
+  // A command about thousands of messages may take a server long, but not for ever.
+  return {context.stop, std::min(context.deadline, SteadyClock::now() + 10 * tools.timeout)};
+}
+
+Result<void> MutationBatch::run(imap::Session& session, const CallContext& context) {
+  auto result = carry_out(session, context);
+  // The pool must not run it again by itself: what was sent may have been carried out.
+  if (!result && sent_ && result.error().scope >= Scope::session) {
+    auto error = std::move(result).error();
+    error.retry = Retry::later;
+    return fail(std::move(error));
+  }
+  return result;
+}
+
+Result<void> MutationBatch::carry_out(imap::Session& session, const CallContext& context) {
+  const auto bounded = command_context(context, tools_);
+  switch (items_.front().change.kind) {
+    case Kind::flag: return store_flags(session, bounded);
+    case Kind::expunge: return expunge(session, bounded);
+    case Kind::move:
+    case Kind::copy: return look_up_ ? look_up_brought(session, bounded) : bring(session, bounded);
+    case Kind::append: return look_up_brought(session, bounded);
+  }
+  return fail(EINVAL, "unknown kind of change");
+}
+
+/// RFC 9051 §6.3.2: only SELECT lets anything be changed. A session that has EXAMINEd it must select again.
+Result<void> MutationBatch::select_source(imap::Session& session, const CallContext& context) {
+  const auto& wire_name = source_->replica.identity().wire_name;
+  if (session.selected() != wire_name || session.selection().read_only) {
+    imap::Session::SelectRequest request;
+    request.mailbox = wire_name;
+    request.read_write = true;
+    const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
+    source_->replica.note_selection(selected);
+    source_->replica.publish();
+  }
+  const auto& selected = session.selection();
+  const auto expected = items_.front().change.source.uid_validity;
+  if (selected.uid_validity.value_or(UidValidity{}) != expected)
+    return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
+  if (selected.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only");
+  return {};
+}
+
+UidSet MutationBatch::uids_without_outcome() const {
+  std::vector<Uid> uids;
+  for (const auto& item : items_)
+    if (item.outcome == Outcome::none) uids.push_back(item.change.source.uid);
+  return UidSet::of(std::move(uids));
+}
+
+void MutationBatch::finish_all(const store::JournalLocation& where) {
+  for (auto& item : items_) {
+    if (item.outcome != Outcome::none) continue;
+    item.outcome = Outcome::done;
+    if (!where.mailbox.empty()) item.arrived = {where.mailbox, where.uid_validity, item.change.source.uid};
+  }
+}
+
+// -- STORE and EXPUNGE: may be repeated as often as one likes --
+
+Result<void> MutationBatch::store_flags(imap::Session& session, const CallContext& context) {
+  IMAPFS_TRY(select_source(session, context));
+  const auto& first = items_.front().change;
+  const auto uids = uids_without_outcome();
+  IMAPFS_TRY_WHILE("store flags", session.store_flags(uids, first.flags, context));
+  take_flag_change(source_->replica, uids, first.flags);
+  finish_all(first.source);
+  return {};
+}
+
+Result<void> MutationBatch::expunge(imap::Session& session, const CallContext& context) {
+  IMAPFS_TRY(select_source(session, context));
+  const auto uids = uids_without_outcome();
+  const auto deleted = deleted_flag(FlagChange::Kind::add);
+  IMAPFS_TRY_WHILE("store flags", session.store_flags(uids, deleted, context));
+  auto expunged = session.expunge(uids, context);
+  if (!expunged) {
+    if (expunged.error().scope < Scope::session) take_flag_change(source_->replica, uids, deleted);
+    return fail(std::move(expunged).error().while_doing("expunge"));
+  }
+  source_->replica.take_vanished(uids);
+  source_->replica.publish();
+  finish_all({});
+  return {};
+}
+
+// -- MOVE and COPY --
+
+Result<void> MutationBatch::bring(imap::Session& session, const CallContext& context) {
+  IMAPFS_TRY(select_source(session, context));
+  const bool moves = items_.front().change.kind == Kind::move;
+  if (!session.traits().has("UIDPLUS")) {
+    // Nobody will tell the new UIDs: by this they are recognised.
+    std::vector<bool> present;
+    IMAPFS_TRY(describe_sources(session, context, present));
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (present[i] || items_[i].outcome != Outcome::none) continue;
+      items_[i].outcome = Outcome::refused;
+      items_[i].error = gone(items_[i].change.source.uid);
+    }
+  }
+  const auto uids = uids_without_outcome();
+  if (uids.empty()) return {};
+  const auto point = IMAPFS_TRY_WHILE("status", destination_point(session, destination_, tools_, context));
+  std::vector<store::ChangeId> ids;
+  for (auto& item : items_) {
+    if (item.outcome != Outcome::none) continue;
+    ids.push_back(item.change.id);
+    item.change.destination_validity = point.uid_validity;
+    item.change.destination_uid_next = point.uid_next;
+  }
+  IMAPFS_TRY(tools_.journal.mark_sent(ids, point.uid_validity, point.uid_next));
+  if (!hold) hold = std::make_shared<ArrivalHold>(destination_);
+  sent_ = true;
+  used_move_ = moves && session.traits().has("MOVE");
+  const auto& wire_name = destination_->replica.identity().wire_name;
+  const auto copied = used_move_ ? IMAPFS_TRY_WHILE("move", session.move(uids, wire_name, context))
+                                 : IMAPFS_TRY_WHILE("copy", session.copy(uids, wire_name, context));
+  take_copied(copied);
+  if (used_move_) {
+    UidSet moved;
+    for (const auto& item : items_)
+      if (item.outcome == Outcome::none) moved.add(item.change.source.uid, item.change.source.uid);
+    source_->replica.take_vanished(moved);
+    source_->replica.publish();
+  } else if (moves) {
+    IMAPFS_TRY(remove_brought(session, context));
+    if (uids_without_outcome().empty()) return {};
+  }
+  if (!copied.uid_validity) IMAPFS_TRY(find_brought(session, context));
+  finish_all({});
+  return {};
+}
+
+/// What COPYUID tells. Messages it does not name were not there, or the server is careless: that is looked up.
+void MutationBatch::take_copied(const imap::CopiedMessages& copied) {
+  if (!copied.uid_validity) return;
+  std::map<Uid, Uid> arrived(copied.uids.begin(), copied.uids.end());
+  for (auto& item : items_) {
+    if (item.outcome != Outcome::none) continue;
+    const auto found = arrived.find(item.change.source.uid);
+    if (found == arrived.end() || found->second.value == 0) {
+      item.outcome = Outcome::look_up;
+      continue;
+    }
+    item.arrived = {item.change.destination, *copied.uid_validity, found->second};
+  }
+}
+
+/// RFC 6851 §3.3: MOVE by other means. The copy is there, now the source goes. If the server refuses that, both stay: nothing is lost.
+Result<void> MutationBatch::remove_brought(imap::Session& session, const CallContext& context) {
+  auto removed = remove_from_source(session, uids_without_outcome(), context);
+  if (removed || removed.error().scope >= Scope::session) return removed;
+  const bool never = removed.error().retry == Retry::never;
+  for (auto& item : items_) {
+    if (item.outcome != Outcome::none) continue;
+    item.outcome = never ? Outcome::refused : Outcome::look_up;
+    item.error = removed.error();
+  }
+  return {};
+}
+
+/// Never a plain EXPUNGE: without UIDPLUS the source stays, flagged.
+Result<void> MutationBatch::remove_from_source(imap::Session& session, const UidSet& uids, const CallContext& context) {
+  if (uids.empty()) return {};
+  const auto deleted = deleted_flag(FlagChange::Kind::add);
+  IMAPFS_TRY_WHILE("store flags", session.store_flags(uids, deleted, context));
+  auto& replica = source_->replica;
+  const auto flagged = [&] {
+    take_flag_change(replica, uids, deleted);
+    replica.show_again(uids);
+    replica.publish();
+  };
+  if (!session.traits().has("UIDPLUS")) {
+    flagged();
+    return {};
+  }
+  auto expunged = session.expunge(uids, context);
+  if (!expunged && expunged.error().scope >= Scope::session) return expunged;
+  if (!expunged) {
+    telemetry::warning("expunge what was moved out of {}: {}", telemetry::printable(replica.identity().path),
+                       telemetry::printable(expunged.error().what));
+    flagged();
+    return {};
+  }
+  replica.take_vanished(uids);
+  replica.publish();
+  return {};
+}
+
+}  // namespace imapfs::sync

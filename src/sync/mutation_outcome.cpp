@@ -1,0 +1,152 @@
+// What the answer to a batch means for each of its changes: ended, to be looked up, to be sent again, or to be sent in smaller batches.
+
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "mutations.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+using Outcome = BatchItem::Outcome;
+
+/// Refused commands about the changes of one batch: enough to single out a few messages among thousands.
+constexpr unsigned most_refusals = 64;
+constexpr unsigned most_attempts = 8;
+constexpr SteadyClock::duration longest_pause = std::chrono::seconds(30);
+
+SteadyClock::duration growing(SteadyClock::duration first, unsigned times) {
+  return std::min<SteadyClock::duration>(first * (1 << std::min(times, 10u)), longest_pause);
+}
+
+/// The server was not reached, or has not answered; nothing was refused.
+bool is_about_reaching(const Error& error) {
+  return error.scope >= Scope::session || error.errnum == ECANCELED || error.errnum == EINTR;
+}
+
+/// Said of the mailbox, whatever the message. Over quota is not: a smaller message may still fit.
+bool is_about_all(const Error& error) {
+  if (error.errnum == EDQUOT) return false;
+  return error.scope == Scope::mailbox || error.errnum == EROFS || error.errnum == EACCES || error.errnum == EOPNOTSUPP;
+}
+
+}  // namespace
+
+void Mutations::judge(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result,
+                      std::vector<Ending>& endings) {
+  std::vector<ChangeId> again;
+  std::vector<ChangeId> look_up;
+  std::vector<ChangeId> undecided;
+  for (auto& item : batch->items()) {
+    const auto id = item.change.id;
+    switch (item.outcome) {
+      case Outcome::done: endings.push_back({id, true, item.arrived, {}}); break;
+      case Outcome::refused: endings.push_back({id, false, {}, item.error}); break;
+      case Outcome::look_up: look_up.push_back(id); break;
+      case Outcome::again: again.push_back(id); break;
+      case Outcome::none: undecided.push_back(id); break;
+    }
+  }
+  if (!again.empty()) send_again(batch, again, endings);
+  if (!look_up.empty()) {
+    const Error error{EIO, Scope::message, Retry::later, "the server does not tell what became of the message"};
+    try_later(look_up, batch, true, error, endings);
+  }
+  if (undecided.empty()) return;
+  const bool unknown = batch->look_up() || batch->sent();
+  const auto error = result ? Error{EIO, Scope::request, Retry::later, "no outcome"} : result.error();
+  if (is_about_reaching(error)) {
+    const auto failures = state_.with_lock([](State& state) { return state.failures++; });
+    const auto pause = failures == 0 ? SteadyClock::duration{} : growing(std::chrono::milliseconds(200), failures);
+    telemetry::info("{} changes wait for the server: {}", undecided.size(), telemetry::printable(error.what));
+    return put_back(undecided, unknown, batch->hold, pause);
+  }
+  if (error.retry != Retry::never) return try_later(undecided, batch, unknown, error, endings);
+  if (undecided.size() == 1 || is_about_all(error)) {
+    for (const auto id : undecided) endings.push_back({id, false, {}, error});
+    return;
+  }
+  split(undecided, batch, error, endings);
+}
+
+/// Nothing has happened to them, so what they are marked with is void. An append is not sent again without its user.
+void Mutations::send_again(const std::shared_ptr<MutationBatch>& batch, const std::vector<ChangeId>& ids,
+                           std::vector<Ending>& endings) {
+  if (batch->items().front().change.kind == store::JournalChange::Kind::append) {
+    for (const auto& item : batch->items())
+      if (item.outcome == Outcome::again) give_up_staged(item.change);
+    for (const auto id : ids) endings.push_back({id, false, {}, {EINTR, Scope::message, Retry::never, "interrupted"}});
+    return;
+  }
+  if (const auto cleared = surroundings_.journal.clear_sent(ids); !cleared)
+    telemetry::warning("journal: {}", telemetry::printable(cleared.error().what));
+  put_back(ids, false, nullptr, {});
+}
+
+void Mutations::try_later(const std::vector<ChangeId>& ids, const std::shared_ptr<MutationBatch>& batch, bool look_up,
+                          const Error& error, std::vector<Ending>& endings) {
+  std::vector<ChangeId> willing;
+  unsigned attempts = 0;
+  state_.with_lock([&](State& state) {
+    for (const auto id : ids) {
+      auto* const pending = state.ledger.find(id);
+      if (pending == nullptr) continue;
+      if (++pending->attempts >= most_attempts) {
+        endings.push_back({id, false, {}, error});
+        continue;
+      }
+      attempts = std::max(attempts, pending->attempts);
+      willing.push_back(id);
+    }
+  });
+  if (willing.empty()) return;
+  telemetry::info("{} changes are tried again: {}", willing.size(), telemetry::printable(error.what));
+  const bool at_once = look_up && attempts <= 1;
+  put_back(willing, look_up, batch->hold, at_once ? SteadyClock::duration{} : growing(std::chrono::seconds(1), attempts - 1));
+}
+
+void Mutations::put_back(const std::vector<ChangeId>& ids, bool look_up, const std::shared_ptr<ArrivalHold>& hold,
+                         SteadyClock::duration pause) {
+  // A hold that is given up reveals rows: not with the lock held.
+  std::vector<std::shared_ptr<ArrivalHold>> given_up;
+  state_.with_lock([&](State& state) {
+    for (const auto id : ids) {
+      auto* const pending = state.ledger.find(id);
+      if (pending == nullptr) continue;
+      pending->look_up = look_up;
+      given_up.push_back(std::exchange(pending->hold, look_up ? hold : nullptr));
+    }
+    state.ledger.put_back(ids, pause);
+  });
+}
+
+/// One bad message must not fail the others.
+void Mutations::split(const std::vector<ChangeId>& ids, const std::shared_ptr<MutationBatch>& batch, const Error& error,
+                      std::vector<Ending>& endings) {
+  // RFC 6851 §3.3: a MOVE that was refused may have moved some.
+  const bool look_up = batch->look_up() || batch->used_move();
+  const bool too_many = state_.with_lock([&](State& state) {
+    auto refusals = state.ledger.find(ids.front())->refusals;
+    if (!refusals) refusals = std::make_shared<unsigned>(0);
+    if (++*refusals > most_refusals) return true;
+    const auto halves = state.groups += 2;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      auto* const pending = state.ledger.find(ids[i]);
+      pending->refusals = refusals;
+      pending->group = i < ids.size() / 2 ? halves - 1 : halves;
+    }
+    return false;
+  });
+  if (too_many) {
+    for (const auto id : ids) endings.push_back({id, false, {}, error});
+    return;
+  }
+  telemetry::debug("{} changes were refused together and are tried in halves: {}", ids.size(),
+                   telemetry::printable(error.what));
+  if (!look_up && batch->sent())
+    if (const auto cleared = surroundings_.journal.clear_sent(ids); !cleared)
+      telemetry::warning("journal: {}", telemetry::printable(cleared.error().what));
+  put_back(ids, look_up, batch->hold, {});
+}
+
+}  // namespace imapfs::sync

@@ -1,0 +1,53 @@
+#pragma once
+// Small things that accepting, carrying out and ending of changes share.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sync_engine_implementation.hpp"
+
+namespace imapfs::sync {
+
+/// Keeps new rows of a destination held back for as long as somebody may still have to say which of them are ours. Destroyed without a lock held.
+class ArrivalHold {
+ public:
+  explicit ArrivalHold(MailboxPointer destination);
+  ~ArrivalHold();
+  ArrivalHold(const ArrivalHold&) = delete;
+  ArrivalHold& operator=(const ArrivalHold&) = delete;
+
+ private:
+  const MailboxPointer destination_;
+};
+
+/// What STORE makes of `flags`.
+[[nodiscard]] FlagSet apply_flags(FlagSet flags, const FlagChange& change);
+[[nodiscard]] FlagChange deleted_flag(FlagChange::Kind kind);
+/// Our copy shows what STORE has done to these messages; the caller publishes.
+void take_flag_change(MailboxReplica& replica, const UidSet& uids, const FlagChange& change);
+
+/// Whether the message is not listed any more once this change is accepted.
+[[nodiscard]] bool takes_away(const store::JournalChange& change);
+/// Whether it takes \Deleted away.
+[[nodiscard]] bool is_restore(const store::JournalChange& change);
+/// "remove", "move", "copy", "upload", "expunge", "restore".
+[[nodiscard]] std::string operation_of(const store::JournalChange& change);
+
+/// Where a server puts what is removed (RFC 6154); empty if it has no such place.
+[[nodiscard]] std::string trash_mailbox(const MailboxTree& tree);
+
+/// How a message is removed.
+enum class Removal : std::uint8_t { flag, trash, expunge };
+[[nodiscard]] std::string to_string(Removal removal);
+/// Of JournalChange::removal; nothing for what no version has written.
+[[nodiscard]] std::optional<Removal> removal_from_string(std::string_view text);
+/// What on-delete= means for a message of `mailbox`: `trash` is the trash mailbox or empty. Flagging does not delete where labels are meant by
+/// mailboxes (X-GM-EXT-1). What is in the trash already is expunged where the server can (UIDPLUS); that, and what has no trash to go to, is flagged otherwise. EOPNOTSUPP
+/// where expunging was asked for and the server cannot.
+[[nodiscard]] Result<Removal> plan_removal(RemovalPolicy policy, const imap::Capabilities& capabilities,
+                                           const std::string& mailbox, const std::string& trash);
+/// Makes `change`, which has a source, the removal of it.
+void set_removal(store::JournalChange& change, Removal removal, const std::string& trash);
+
+}  // namespace imapfs::sync

@@ -1,0 +1,247 @@
+// Uploads: one APPEND each, several at a time, and never behind the user's back. The user's word is the server's.
+//
+// A connection that is lost in the middle leaves an unknown outcome: a new one looks whether the message has come before it is sent again. If there is
+// no new connection in time, the user is told of a failure and the change stays in the journal as it is: whoever uploads the same file again, in this
+// process or after a restart, looks first.
+
+#include <algorithm>
+#include <ctime>
+
+#include "imapfs/base/telemetry.hpp"
+#include "mutation_upload_source.hpp"
+#include "mutations.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+using Kind = store::JournalChange::Kind;
+
+constexpr std::uint64_t slowest_octets_per_second = 32 * 1024;
+constexpr unsigned most_tries = 3;
+constexpr auto reconnect_pause = std::chrono::milliseconds(500);
+
+}  // namespace
+
+struct Mutations::UploadAttempt {
+  Upload upload;
+  Completion<Arrival> done;
+  store::JournalChange change;
+  MailboxPointer destination;
+  Deadline deadline;
+  unsigned tries = 0;
+  bool look_up = false;  ///< an earlier APPEND may have been carried out
+  bool sent = false;     ///< in this run
+  std::shared_ptr<ArrivalHold> hold;
+  store::JournalLocation arrived;
+};
+
+void Mutations::upload(const Upload& upload, Completion<Arrival> done) {
+  auto attempt = std::make_shared<UploadAttempt>();
+  attempt->upload = upload;
+  attempt->destination = surroundings_.mailbox(upload.target.mailbox);
+  if (const auto allowed = check_upload(*attempt); !allowed) return done(fail(allowed.error()));
+  attempt->done = std::move(done);
+  attempt->deadline = SteadyClock::now() + surroundings_.settings.timeout +
+                      std::chrono::seconds(upload.canonical_size / slowest_octets_per_second);
+  post([this, attempt] { begin_upload(attempt); });
+}
+
+Result<void> Mutations::check_upload(const UploadAttempt& attempt) const {
+  if (stopping_) return fail(ECANCELED, Scope::account, Retry::never, "the account is not running any more");
+  if (!surroundings_.online()) return fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server");
+  if (!attempt.destination) return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox");
+  const auto rights = attempt.destination->replica.rights();
+  const auto& path = attempt.destination->replica.identity().path;
+  if (rights.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "{} is read-only", telemetry::printable(path));
+  if (!rights.insert)
+    return fail(EACCES, Scope::mailbox, Retry::never, "no right to put messages in {}", telemetry::printable(path));
+  if (attempt.upload.target.replaces.uid.value != 0)
+    IMAPFS_TRY(removal_in(attempt.destination->replica.identity().name));
+  const auto limit = imap::append_limit(surroundings_.capabilities());
+  if (limit && attempt.upload.canonical_size > *limit)
+    return fail(EFBIG, "the server takes messages of at most {} octets", *limit);
+  return {};
+}
+
+void Mutations::begin_upload(const std::shared_ptr<UploadAttempt>& attempt) {
+  auto& change = attempt->change;
+  const auto& upload = attempt->upload;
+  change.kind = Kind::append;
+  change.destination = attempt->destination->replica.identity().name;
+  change.file_name = upload.target.file_name;
+  change.flags = {FlagChange::Kind::add, upload.flags};
+  // Always told: by it the message is recognised, and known without asking.
+  change.internal_date = upload.internal_date.value_or(std::time(nullptr));
+  change.size = upload.canonical_size;
+  change.message_id = upload.message_id;
+  change.staged = upload.staged;
+  change.replaces = to_journal(upload.target.replaces);
+  if (change.replaces.uid.value != 0) {
+    const auto removal = removal_in(change.destination);
+    change.removal = to_string(removal ? *removal : Removal::flag);
+  }
+  std::vector<PendingChange> adopted;
+  state_.with_lock([&](State& state) {
+    for (const auto& [id, pending] : state.ledger.changes()) {
+      if (!pending.parked || pending.change.staged != upload.staged || pending.change.destination != change.destination)
+        continue;
+      attempt->look_up = true;
+      change.id = id;
+      change.internal_date = upload.internal_date ? upload.internal_date : pending.change.internal_date;
+      change.destination_validity = pending.change.destination_validity;
+      change.destination_uid_next = pending.change.destination_uid_next;
+      break;
+    }
+    if (attempt->look_up) adopted.push_back(state.ledger.end(change.id, {}));
+  });
+  if (!attempt->look_up) {
+    std::vector<store::JournalChange> changes{change};
+    if (const auto added = surroundings_.journal.add(changes); !added) return attempt->done(fail(added.error()));
+    change.id = changes.front().id;
+  }
+  PendingChange pending;
+  pending.change = change;
+  pending.in_flight = true;
+  pending.accepted_at = std::time(nullptr);
+  pending.finished.push_back(std::exchange(attempt->done, nullptr));
+  describe(pending);
+  show_effect({change});
+  state_.lock()->ledger.add(std::move(pending));
+  submit_upload(attempt);
+}
+
+void Mutations::submit_upload(const std::shared_ptr<UploadAttempt>& attempt) {
+  ++attempt->tries;
+  attempt->sent = false;
+  imap::PoolJob job;
+  job.priority = imap::Priority::interactive;
+  // APPEND needs no mailbox; looking up does.
+  if (attempt->look_up) job.mailbox = attempt->destination->replica.identity().wire_name;
+  job.context.deadline = attempt->deadline;
+  job.what = fmt::format("upload to {}", telemetry::printable(attempt->destination->replica.identity().path));
+  job.run = [this, attempt](imap::Session& session, const CallContext& context) -> Result<void> {
+    auto result = append(*attempt, session, context);
+    if (result || !attempt->sent || result.error().scope < Scope::session) return result;
+    auto error = std::move(result).error();
+    error.retry = Retry::later;
+    return fail(std::move(error));
+  };
+  job.done = [this, attempt](const Result<void>& result) {
+    post([this, attempt, result] { upload_ended(attempt, result); });
+  };
+  surroundings_.submit(std::move(job));
+}
+
+/// On a pool's thread.
+Result<void> Mutations::append(UploadAttempt& attempt, imap::Session& session, const CallContext& context) {
+  auto& change = attempt.change;
+  if (attempt.look_up && IMAPFS_TRY_WHILE("look up", find_appended(attempt, session, context))) return {};
+  auto source = IMAPFS_TRY(StagedSource::open(surroundings_.journal.staging_path(change.staged), change.size));
+  const auto point = IMAPFS_TRY_WHILE("status", destination_point(session, attempt.destination, tools_, context));
+  IMAPFS_TRY(surroundings_.journal.mark_sent({change.id}, point.uid_validity, point.uid_next));
+  change.destination_validity = point.uid_validity;
+  change.destination_uid_next = point.uid_next;
+  if (!attempt.hold) attempt.hold = std::make_shared<ArrivalHold>(attempt.destination);
+  attempt.sent = attempt.look_up = true;
+  imap::AppendRequest request;
+  request.mailbox = attempt.destination->replica.identity().wire_name;
+  request.flags = change.flags.flags;
+  request.internal_date = change.internal_date;
+  const auto appended = session.append(request, *source, context);
+  if (!appended) {
+    // Refused, so there is nothing to look for.
+    if (appended.error().scope < Scope::session) attempt.look_up = false;
+    return fail(appended.error());
+  }
+  if (appended->uid_validity && appended->uid) {
+    attempt.arrived = {change.destination, *appended->uid_validity, *appended->uid};
+    show_uploaded(attempt);
+    return {};
+  }
+  // It is there; where, is worth a look but no failure.
+  const auto found = find_appended(attempt, session, context);
+  if (!found && found.error().scope >= Scope::session) return fail(found.error());
+  return {};
+}
+
+Result<bool> Mutations::find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context) {
+  const auto& change = attempt.change;
+  const DestinationPoint point{change.destination_validity, change.destination_uid_next};
+  auto candidates = IMAPFS_TRY(fetch_candidates(session, attempt.destination, point, tools_, context));
+  const auto found = match_arrivals({&change}, std::move(candidates)).front();
+  if (found.value == 0) return false;
+  attempt.arrived = {change.destination, point.uid_validity, found};
+  return true;
+}
+
+/// All that a listing would tell of the message is known here: no command is needed to show it.
+void Mutations::show_uploaded(const UploadAttempt& attempt) {
+  auto& replica = attempt.destination->replica;
+  const auto table = replica.table();
+  if (!table->complete() || table->uid_validity() != attempt.arrived.uid_validity) return;
+  imap::FetchRow row;
+  row.uid = attempt.arrived.uid;
+  row.flags = attempt.change.flags.flags;
+  row.internal_date = attempt.change.internal_date;
+  row.size = attempt.change.size;
+  const auto header = staged_header(surroundings_.journal.staging_path(attempt.change.staged));
+  row.header_block = header;
+  replica.take_row(row, false, false);
+}
+
+void Mutations::upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result) {
+  const auto id = attempt->change.id;
+  const auto hold = std::exchange(attempt->hold, nullptr);
+  if (result) return end({{id, true, attempt->arrived, {}}}, hold);
+  const auto& error = result.error();
+  const bool lost = error.scope >= Scope::session && error.scope != Scope::account;
+  if (!attempt->look_up) return end({{id, false, {}, error}}, hold);
+  attempt->hold = hold;
+  const bool may_try = !stopping_ && SteadyClock::now() + reconnect_pause < attempt->deadline;
+  if (lost && may_try && (!attempt->sent || attempt->tries < most_tries)) {
+    telemetry::info("upload to {}: {}; looking up what became of it",
+                    telemetry::printable(attempt->destination->replica.identity().path), telemetry::printable(error.what));
+    if (attempt->sent) return submit_upload(attempt);
+    return surroundings_.later(reconnect_pause, [this, attempt] { post([this, attempt] { submit_upload(attempt); }); });
+  }
+  park_upload(attempt, error);
+}
+
+void Mutations::park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error) {
+  const auto hold = std::exchange(attempt->hold, nullptr);
+  PendingChange told;
+  const bool found = state_.with_lock([&](State& state) {
+    auto* const pending = state.ledger.find(attempt->change.id);
+    if (pending == nullptr) return false;
+    pending->parked = true;
+    pending->in_flight = false;
+    pending->change.destination_validity = attempt->change.destination_validity;
+    pending->change.destination_uid_next = attempt->change.destination_uid_next;
+    told.change = pending->change;
+    told.finished.swap(pending->finished);
+    told.settlers.swap(pending->settlers);
+    return true;
+  });
+  if (!found) return;
+  if (told.change.replaces.uid.value != 0)
+    if (const auto mailbox = surroundings_.mailbox_by_name(told.change.replaces.mailbox)) {
+      mailbox->replica.show_again(UidSet::single(told.change.replaces.uid));
+      mailbox->replica.publish();
+    }
+  finish(told, fail(error));
+}
+
+/// An upload of an earlier run that has not come: its user is gone, or will be told by the file itself.
+void Mutations::give_up_staged(const store::JournalChange& change) {
+  const auto staged = surroundings_.journal.staged();
+  if (!staged) return;
+  for (auto file : *staged) {
+    if (file.id != change.staged || file.state == store::StagedFile::State::queued) continue;
+    file.state = store::StagedFile::State::refused;
+    file.reason = "interrupted";
+    if (const auto updated = surroundings_.journal.update(file); !updated)
+      telemetry::warning("journal: {}", telemetry::printable(updated.error().what));
+  }
+}
+
+}  // namespace imapfs::sync

@@ -1,0 +1,335 @@
+#include "mutations.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+#include "imapfs/base/telemetry.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+/// Until a command about thousands of messages has had its turn and its answer.
+constexpr auto batch_patience = std::chrono::minutes(15);
+constexpr std::size_t queue_capacity = 64;
+constexpr auto wake_retry = std::chrono::milliseconds(10);
+
+Error cancelled() { return {ECANCELED, Scope::account, Retry::never, "the account is not running any more"}; }
+
+}  // namespace
+
+Mutations::Mutations(Surroundings surroundings)
+    : surroundings_(std::move(surroundings)),
+      tools_{surroundings_.journal, surroundings_.settings.timeout,
+             [this](const store::JournalLocation& place) {
+               return state_.lock()->ours.contains({place.mailbox, place.uid_validity.value, place.uid.value});
+             },
+             [this](const std::string& mailbox, UidValidity validity) -> Uid {
+               auto state = state_.lock();
+               auto after = state->ours.upper_bound({mailbox, validity.value, UINT32_MAX});
+               if (after == state->ours.begin()) return {};
+               const auto& [name, its_validity, uid] = *--after;
+               return name == mailbox && its_validity == validity.value ? Uid{uid} : Uid{};
+             }},
+      worker_("journal", queue_capacity) {}
+
+Mutations::~Mutations() {
+  stop();
+  close();
+}
+
+Result<void> Mutations::start() {
+  auto changes = IMAPFS_TRY_WHILE("read the journal", surroundings_.journal.changes());
+  if (!changes.empty()) telemetry::info("{} changes of an earlier run are still to be carried out", changes.size());
+  std::vector<PendingChange> taken_up;
+  for (auto& change : changes) {
+    PendingChange pending;
+    pending.change = std::move(change);
+    // STORE and EXPUNGE are simply repeated.
+    const auto kind = pending.change.kind;
+    const bool brings = kind == store::JournalChange::Kind::move || kind == store::JournalChange::Kind::copy;
+    pending.look_up = (pending.change.sent && brings) || kind == store::JournalChange::Kind::append;
+    pending.accepted_at = std::time(nullptr);
+    describe(pending);
+    if (const auto destination = surroundings_.mailbox_by_name(pending.change.destination); destination && pending.look_up)
+      pending.hold = std::make_shared<ArrivalHold>(destination);
+    taken_up.push_back(std::move(pending));
+  }
+  std::vector<store::JournalChange> effects;
+  for (const auto& pending : taken_up) effects.push_back(pending.change);
+  show_effect(effects);
+  auto state = state_.lock();
+  for (auto& pending : taken_up) state->ledger.add(std::move(pending));
+  return {};
+}
+
+void Mutations::stop() { stopping_ = true; }
+
+void Mutations::close() {
+  if (closed_.exchange(true)) return;
+  worker_.close();
+  std::vector<Submission> submissions;
+  std::vector<Completion<void>> settlers;
+  MutationLedger ledger;
+  std::vector<Job> jobs;
+  std::map<ChangeId, std::shared_ptr<PendingChange>> concluding;
+  {
+    auto state = state_.lock();
+    concluding.swap(state->concluding);
+    submissions.swap(state->submissions);
+    jobs.swap(state->jobs);
+    std::swap(ledger, state->ledger);
+    for (const auto& settler : state->settlers)
+      if (settler->done) settlers.push_back(std::exchange(settler->done, nullptr));
+    state->settlers.clear();
+  }
+  for (auto& submission : submissions)
+    if (submission.reply.accepted) submission.reply.accepted(fail(cancelled()));
+  for (const auto& [id, pending] : concluding)
+    for (const auto& finished : std::exchange(pending->finished, {})) finished(fail(cancelled()));
+  ledger.for_each([](PendingChange& pending) {
+    if (const auto accepted = std::exchange(pending.accepted, nullptr)) {
+      accepted(fail(cancelled()));
+      if (pending.change.kind != store::JournalChange::Kind::append) return;
+    }
+    for (const auto& finished : std::exchange(pending.finished, {})) finished(fail(cancelled()));
+  });
+  for (const auto& done : settlers) done(fail(cancelled()));
+}
+
+// -- the thread's work --
+
+void Mutations::post(Job job) {
+  state_.lock()->jobs.push_back(std::move(job));
+  wake();
+}
+
+void Mutations::wake() {
+  if (turn_queued_.exchange(true)) return;
+  if (worker_.try_post([this] { turn(); }) || closed_) return;
+  turn_queued_ = false;
+  surroundings_.later(wake_retry, [this] { wake(); });
+}
+
+void Mutations::turn() {
+  turn_queued_ = false;
+  while (true) {
+    std::vector<Submission> submissions;
+    std::vector<Job> jobs;
+    {
+      auto state = state_.lock();
+      submissions.swap(state->submissions);
+      jobs.swap(state->jobs);
+    }
+    if (submissions.empty() && jobs.empty()) return;
+    if (!submissions.empty()) accept(std::move(submissions));
+    for (const auto& job : jobs) job();
+  }
+}
+
+void Mutations::dispatch_soon(SteadyClock::duration delay) {
+  const auto when = SteadyClock::now() + delay;
+  {
+    auto state = state_.lock();
+    if (stopping_ || (state->dispatch_at && *state->dispatch_at <= when)) return;
+    state->dispatch_at = when;
+  }
+  surroundings_.later(delay, [this] {
+    post([this] {
+      state_.lock()->dispatch_at.reset();
+      dispatch();
+    });
+  });
+}
+
+void Mutations::dispatch() {
+  while (!stopping_) {
+    std::vector<ChangeId> ids;
+    std::optional<SteadyClock::time_point> next;
+    {
+      auto state = state_.lock();
+      next = state->ledger.wake(SteadyClock::now());
+      ids = state->ledger.take_batch();
+    }
+    if (!ids.empty()) {
+      start_batch(ids);
+      continue;
+    }
+    if (next) dispatch_soon(std::max<SteadyClock::duration>(*next - SteadyClock::now(), std::chrono::milliseconds(1)));
+    return;
+  }
+}
+
+void Mutations::start_batch(const std::vector<ChangeId>& ids) {
+  std::vector<BatchItem> items;
+  std::shared_ptr<ArrivalHold> hold;
+  bool look_up = false;
+  state_.with_lock([&](State& state) {
+    for (const auto id : ids) {
+      const auto* const pending = state.ledger.find(id);
+      items.push_back({pending->change, BatchItem::Outcome::none, {}, {}});
+      look_up = pending->look_up;
+      if (pending->hold) hold = pending->hold;
+    }
+  });
+  const auto& first = items.front().change;
+  const bool is_append = first.kind == store::JournalChange::Kind::append;
+  const auto source = is_append ? nullptr : surroundings_.mailbox_by_name(first.source.mailbox);
+  const auto destination = first.destination.empty() ? nullptr : surroundings_.mailbox_by_name(first.destination);
+  const bool missing = (!is_append && !source) || (!first.destination.empty() && !destination);
+  const auto operation = operation_of(first);
+  auto batch = std::make_shared<MutationBatch>(std::move(items), look_up, source, destination, tools_);
+  batch->hold = std::move(hold);
+  if (missing)
+    return batch_ended(batch, fail(ENOENT, Scope::mailbox, Retry::never, "the mailbox does not exist any more"));
+  const auto& place = (source ? source : destination)->replica.identity();
+  imap::PoolJob job;
+  job.mailbox = place.wire_name;
+  job.priority = surroundings_.settings.write_behind ? imap::Priority::background : imap::Priority::interactive;
+  job.context = CallContext::within(batch_patience);
+  job.what = fmt::format("{}{} of {} messages in {}", look_up ? "look up " : "", operation, ids.size(),
+                         telemetry::printable(place.path));
+  job.run = [batch](imap::Session& session, const CallContext& context) { return batch->run(session, context); };
+  job.done = [this, batch](const Result<void>& result) { post([this, batch, result] { batch_ended(batch, result); }); };
+  surroundings_.submit(std::move(job));
+}
+
+void Mutations::batch_ended(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result) {
+  std::vector<Ending> endings;
+  judge(batch, result, endings);
+  state_.with_lock([&](State& state) {
+    state.ledger.release(MutationLedger::busy_key(batch->items().front().change));
+    if (result) state.failures = 0;
+  });
+  const auto hold = std::exchange(batch->hold, nullptr);
+  end(std::move(endings), hold);
+  dispatch_soon(std::chrono::milliseconds(0));
+}
+
+// -- the world around --
+
+void Mutations::on_online(bool online) {
+  post([this, online] {
+    std::vector<Completion<void>> unsettled;
+    state_.with_lock([&](State& state) {
+      if (online) {
+        state.failures = 0;
+        (void)state.ledger.wake(SteadyClock::time_point::max());
+        return;
+      }
+      for (const auto& settler : state.settlers)
+        if (settler->done) unsettled.push_back(std::exchange(settler->done, nullptr));
+      state.settlers.clear();
+    });
+    for (const auto& done : unsettled)
+      done(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
+    if (online) dispatch();
+  });
+}
+
+void Mutations::rename_mailbox(const std::string& from, const std::string& to, char delimiter) {
+  if (const auto renamed = surroundings_.journal.rename_mailbox(from, to, delimiter); !renamed)
+    telemetry::error("journal: {}", telemetry::printable(renamed.error().what));
+  state_.lock()->ledger.rename_mailbox(from, to, delimiter);
+}
+
+Mutations::Status Mutations::status() const {
+  return state_.with_lock([](const State& state) {
+    Status status;
+    status.pending = state.ledger.size();
+    status.refused = state.refused;
+    const auto& changes = state.ledger.changes();
+    if (!changes.empty())
+      status.oldest_seconds = std::max<std::int64_t>(std::time(nullptr) - changes.begin()->second.accepted_at, 0);
+    return status;
+  });
+}
+
+void Mutations::settle(MailboxId mailbox, Completion<void> done) {
+  const auto settler = std::make_shared<Settler>();
+  settler->mailbox = mailbox;
+  const auto place = surroundings_.mailbox(mailbox);
+  const auto name = place ? place->replica.identity().name : std::string();
+  const bool online = surroundings_.online();
+  std::optional<Error> untold;
+  bool waits = false;
+  state_.with_lock([&](State& state) {
+    const auto wait_for = [&](PendingChange& pending) {
+      const auto& change = pending.change;
+      if (pending.parked || (mailbox.value != 0 && change.source.mailbox != name && change.destination != name)) return;
+      ++settler->remaining;
+      if (online) pending.settlers.push_back(settler);
+    };
+    state.ledger.for_each(wait_for);
+    for (const auto& [id, pending] : state.concluding) wait_for(*pending);
+    waits = settler->remaining > 0;
+    if (!waits) untold = take_untold(state, mailbox);
+    if (waits && online) {
+      settler->done = std::move(done);
+      state.settlers.insert(settler);
+    }
+  });
+  if (waits && !online) return done(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
+  if (waits) return;
+  if (untold) return done(fail(std::move(*untold)));
+  done({});
+}
+
+std::optional<Error> Mutations::take_untold(State& state, MailboxId mailbox) {
+  const auto found = std::find_if(state.untold.begin(), state.untold.end(), [&](const Told& told) {
+    return mailbox.value == 0 || told.mailbox == mailbox || told.destination == mailbox;
+  });
+  if (found == state.untold.end()) return std::nullopt;
+  auto error = std::move(found->error);
+  state.untold.erase(found);
+  return error;
+}
+
+std::vector<PendingArrival> Mutations::pending_arrivals() const {
+  std::vector<store::JournalChange> changes;
+  std::vector<PendingArrival> arrivals;
+  state_.with_lock([&](const State& state) {
+    for (const auto& [id, pending] : state.ledger.changes()) {
+      const auto& change = pending.change;
+      if (change.destination.empty() || pending.parked) continue;
+      PendingArrival arrival;
+      arrival.change = id;
+      arrival.target.file_name = change.file_name;
+      arrival.meta.size = change.size;
+      arrival.meta.internal_date = change.internal_date.value_or(0);
+      arrival.meta.flags = change.kind == store::JournalChange::Kind::append ? change.flags.flags : pending.message_flags;
+      arrival.meta.file_name = change.file_name;
+      arrival.staged = change.staged;
+      changes.push_back(change);
+      // Its octets are where the first of the changes that it follows takes them from.
+      for (auto first = change; first.source.uid.value == 0 && first.follows.value != 0;) {
+        const auto followed = state.ledger.changes().find(first.follows);
+        if (followed == state.ledger.changes().end()) break;
+        first = followed->second.change;
+        changes.back().source = first.source;
+        arrival.staged = first.staged;
+      }
+      arrivals.push_back(std::move(arrival));
+    }
+  });
+  for (std::size_t i = 0; i < arrivals.size(); ++i) {
+    if (const auto mailbox = surroundings_.mailbox_by_name(changes[i].destination))
+      arrivals[i].target.mailbox = mailbox->replica.identity().id;
+    if (changes[i].replaces.uid.value != 0) arrivals[i].target.replaces = from_journal(changes[i].replaces);
+    if (changes[i].source.uid.value != 0) arrivals[i].source = from_journal(changes[i].source);
+  }
+  return arrivals;
+}
+
+void Mutations::await_change(ChangeId change, Completion<Arrival> finished) {
+  const bool waits = state_.with_lock([&](State& state) {
+    auto* pending = state.ledger.find(change);
+    if (const auto concluding = state.concluding.find(change); concluding != state.concluding.end())
+      pending = concluding->second.get();
+    if (pending == nullptr) return false;
+    pending->finished.push_back(finished);
+    return true;
+  });
+  if (!waits) finished(fail(ENOENT, "the change has ended"));
+}
+
+}  // namespace imapfs::sync
