@@ -37,8 +37,10 @@ std::string describe_removal(const imap::ServerTraits& traits, const std::string
 std::vector<std::pair<std::string, std::string>> describe_writing(const imap::ServerTraits& traits,
                                                                   const WritingFacts& facts, RemovalPolicy policy) {
   const auto limit = imap::append_limit(traits.capabilities);
+  const auto largest =
+      limit ? fmt::format("at most {} octets (APPENDLIMIT)", *limit) : "no limit told (no APPENDLIMIT)";
   return {
-      {"new message", limit ? fmt::format("at most {} octets (APPENDLIMIT)", *limit) : "no limit told (no APPENDLIMIT)"},
+      {"new message", largest},
       {"mv", describe_move(traits)},
       {"rm", fmt::format("on-delete={} {}", to_string(policy), describe_removal(traits, facts.trash, policy))},
       {"rights", facts.rights ? fmt::format("{} in INBOX", *facts.rights) : "not told (no ACL)"},

@@ -38,10 +38,15 @@ void operation_getattr(fuse_req_t raw, fuse_ino_t node, fuse_file_info*) {
 }
 
 void operation_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int which, fuse_file_info*) {
-  serve(raw, "setattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->setattr(request->caller(), request->node(), to_changes(*values, which),
-                                answer_attributes(request));
-  });
+  // The date of a message that was just uploaded can only be changed by uploading it again.
+  const bool may_upload = (which & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) != 0;
+  serve(
+      raw, "setattr", node, {},
+      [&](OperationContext& context, const std::shared_ptr<Request>& request) {
+        context.filesystem->setattr(request->caller(), request->node(), to_changes(*values, which),
+                                    answer_attributes(request));
+      },
+      may_upload ? DeadlineRule::unlimited : DeadlineRule::limited);
 }
 
 }  // namespace imapfs::fuse

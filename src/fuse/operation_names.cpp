@@ -27,7 +27,8 @@ void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   });
 }
 
-// The final name of a file that was written under a temporary one uploads it: rename(2) and link(2) take as long as that.
+// The final name of a file that was written under a temporary one uploads it: rename(2) and link(2) take as long as
+// that.
 
 void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
                       unsigned flags) {

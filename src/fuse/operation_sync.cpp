@@ -1,5 +1,5 @@
-// fsync, fsyncdir: until the server has everything. There is no syncfs: libfuse 3.14 has no callback for it, and the kernel sends FUSE_SYNCFS
-// to virtiofs and to block devices only.
+// fsync, fsyncdir: until the server has everything. There is no syncfs: libfuse 3.14 has no callback for it, and the
+// kernel sends FUSE_SYNCFS to virtiofs and to block devices only.
 #include "operations.hpp"
 
 namespace imapfs::fuse {

@@ -38,8 +38,8 @@ inline OperationContext& context_of(fuse_req_t raw) { return *static_cast<Operat
 /// Every operation of the file system.
 const fuse_lowlevel_ops& operations();
 
-/// unlimited: for what may carry a file of any size, or waits for news. It is interruptible all the same, and the layers below bound it
-/// by progress: an upload that stalls, or a server that does not answer, ends it.
+/// unlimited: for what may carry a file of any size, or waits for news. It is interruptible all the same, and the layers
+/// below bound it by progress: an upload that stalls, or a server that does not answer, ends it.
 enum class DeadlineRule : std::uint8_t { limited, unlimited };
 
 /// Takes note of the request and makes it interruptible.

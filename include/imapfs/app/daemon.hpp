@@ -1,10 +1,10 @@
 #pragma once
 // The program between the fork and the end: builds every layer, mounts, serves, and takes it down in order.
 //
-// start() connects, reads the mailbox list and mounts; it returns when the mount is live. run() blocks on the main thread until SIGTERM, SIGINT,
-// SIGHUP or an unmount from outside, handles SIGUSR1 (a dump into the log), gives accepted changes time to reach the server (a second
-// signal ends that), and then stops every thread. One Daemon per process, used from
-// the main thread; signals must be blocked before the first thread starts, which the constructor does.
+// start() connects, reads the mailbox list and mounts; it returns when the mount is live. run() blocks on the main thread
+// until SIGTERM, SIGINT, SIGHUP or an unmount from outside, handles SIGUSR1 (a dump into the log), gives accepted changes
+// time to reach the server (a second signal ends that), and then stops every thread. One Daemon per process, used from the
+// main thread; signals must be blocked before the first thread starts, which the constructor does.
 
 #include <memory>
 

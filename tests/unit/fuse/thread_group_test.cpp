@@ -47,7 +47,8 @@ TEST_F(ForeignThread, IsReadFromItsOwnLineAlone) {
 }
 
 TEST_F(ForeignThread, IsNotKnownWhereThatLineIsBroken) {
-  for (const std::string text : {"", "Name:\tcp\n", "Name:\tcp\nTgid:\t", "Name:\tcp\nTgid:\tx\n", "Name:\tcp\nTgid:\t0\n"})
+  for (const std::string text : {"", "Name:\tcp\n", "Name:\tcp\nTgid:\t", "Name:\tcp\nTgid:\tx\n",
+                                 "Name:\tcp\nTgid:\t0\n"})
     EXPECT_EQ(group_with_status(text), 0) << text;
 }
 
