@@ -58,8 +58,8 @@ Result<AppendedMessage> EtpanSession::append(const AppendRequest& request, Appen
     // A date that IMAP cannot say is no reason to refuse a message: it gets the time of its arrival.
     if (const auto date = format_internal_date(*request.internal_date)) line.word('"' + *date + '"');
   }
-  // An ordinary literal with UTF8=ACCEPT as well: RFC 6855 §4 asks for "UTF8 (~{…})" only for messages whose header holds 8-bit text, servers
-  // take those in both forms, and some know the capability and not the syntax.
+  // An ordinary literal with UTF8=ACCEPT as well: RFC 6855 §4 asks for "UTF8 (~{…})" only where the header holds 8-bit
+  // text. Whether it does is not known before it was read, and servers take such messages in an ordinary literal, too.
   const bool waits = !has("LITERAL+") && !(has("LITERAL-") && size <= literal_minus_limit);
   AppendedMessage appended;
   const auto note = [&](const Answer& answer) {

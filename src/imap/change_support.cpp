@@ -15,8 +15,8 @@ constexpr std::uint64_t max_pairs = 4'000'000;
 
 using Ranges = std::vector<UidSet::Range>;
 
-/// "304,319:320" in the order given, which matters: the sets of COPYUID correspond one to one. Nothing if any of it is no UID, or if
-/// more than `limit` UIDs are named.
+/// "304,319:320" in the order given, which matters: the sets of COPYUID correspond one to one. Nothing if any of it is
+/// no UID, or if more than `limit` UIDs are named.
 std::optional<Ranges> parse_ordered_set(std::string_view text, std::uint64_t limit) {
   Ranges ranges;
   std::uint64_t count = 0;
@@ -39,7 +39,8 @@ std::optional<Ranges> parse_ordered_set(std::string_view text, std::uint64_t lim
 std::vector<Uid> expanded(const Ranges& ranges) {
   std::vector<Uid> uids;
   for (const auto& range : ranges) {
-    for (std::uint64_t uid = range.first; uid <= range.last; ++uid) uids.push_back(Uid{static_cast<std::uint32_t>(uid)});
+    for (std::uint64_t uid = range.first; uid <= range.last; ++uid)
+      uids.push_back(Uid{static_cast<std::uint32_t>(uid)});
   }
   return uids;
 }

@@ -1,7 +1,8 @@
 #pragma once
-// What the commands that change something share: errors of an unknown outcome, and UID sets cut to command lines of a sane length.
+// What the commands that change something share: Errors of an unknown outcome, UID sets cut to command lines of a sane
+// length, and the codes of UIDPLUS.
 //
-// Pure functions; no thread affinity.
+// Pure functions and values; no thread affinity. Memory is bounded by what was asked for, whatever the server claims.
 
 #include <cstddef>
 #include <optional>
@@ -14,17 +15,19 @@
 
 namespace imapfs::imap {
 
-/// RFC 7162 §4: a command line should not exceed 8,192 octets, literals aside. What is left is for tag, command and mailbox name.
+/// RFC 7162 §4: a command line should not exceed 8,192 octets, literals aside. What is left is for tag, command and
+/// mailbox name.
 inline constexpr std::size_t max_set_octets = 7000;
 
-/// The Error of a change that was sent and not answered with OK. Where the connection was lost: Retry::later, since only a look at the
-/// server tells whether it has happened. A refusal stays what it is.
+/// The Error of a change that was sent and not answered with OK. Where the connection was lost: Retry::later, since
+/// only a look at the server tells whether it has happened. A refusal stays what it is.
 [[nodiscard]] Error outcome_of_change(Error error, std::string_view command);
 
 /// The same for a connection that was lost before anything was sent.
 [[nodiscard]] Error not_again_by_itself(Error error);
 
-/// `uids` as sets in ascending order whose text has at most `max_octets` octets and which span at most `max_messages` UIDs each.
+/// `uids` in ascending order, as sets whose text has at most `max_octets` octets and which span at most `max_messages`
+/// UIDs each.
 [[nodiscard]] std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_octets, std::uint64_t max_messages);
 
 /// Adds up what the COPYUID codes of one command say (RFC 4315 §3). Bounded by the request whatever the server claims.

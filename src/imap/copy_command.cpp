@@ -50,13 +50,11 @@ Result<CopiedMessages> EtpanSession::copy_or_move(std::string_view name, const U
   return merged.result();
 }
 
-Result<CopiedMessages> EtpanSession::copy(const UidSet& uids, const WireName& destination,
-                                          const CallContext& context) {
+Result<CopiedMessages> EtpanSession::copy(const UidSet& uids, const WireName& destination, const CallContext& context) {
   return copy_or_move("UID COPY", uids, destination, context);
 }
 
-Result<CopiedMessages> EtpanSession::move(const UidSet& uids, const WireName& destination,
-                                          const CallContext& context) {
+Result<CopiedMessages> EtpanSession::move(const UidSet& uids, const WireName& destination, const CallContext& context) {
   if (!has("MOVE")) return fail(EOPNOTSUPP, "the server has no MOVE");
   return copy_or_move("UID MOVE", uids, destination, context);
 }

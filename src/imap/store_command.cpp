@@ -12,9 +12,12 @@ constexpr std::uint64_t small_set = 2000;  // Quirk::small_fetch_sets
 
 std::string_view item_of(FlagChange::Kind kind) {
   switch (kind) {
-    case FlagChange::Kind::add: return "+FLAGS.SILENT";
-    case FlagChange::Kind::remove: return "-FLAGS.SILENT";
-    case FlagChange::Kind::replace: break;
+    case FlagChange::Kind::add:
+      return "+FLAGS.SILENT";
+    case FlagChange::Kind::remove:
+      return "-FLAGS.SILENT";
+    case FlagChange::Kind::replace:
+      break;
   }
   return "FLAGS.SILENT";
 }
@@ -28,7 +31,8 @@ bool can_be_sent_back(std::string keyword) {
 
 /// Every flag must be one that can be stored here for good.
 Result<void> check_flags(const FlagSet& flags, const SelectedMailbox& mailbox) {
-  const auto forbidden = static_cast<unsigned>(flags.system()) & ~static_cast<unsigned>(mailbox.permanent_flags.system());
+  const auto forbidden =
+      static_cast<unsigned>(flags.system()) & ~static_cast<unsigned>(mailbox.permanent_flags.system());
   if ((forbidden & ~static_cast<unsigned>(SystemFlag::recent)) != 0) {
     return fail(EPERM, "the server does not keep all of {} in this mailbox", flags.to_string());
   }

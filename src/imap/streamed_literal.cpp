@@ -12,7 +12,9 @@ constexpr std::size_t piece_size = 64 * 1024;
 class PieceReader {
  public:
   explicit PieceReader(AppendSource& source)
-      : source_(source), left_(source.size()), buffer_(static_cast<std::size_t>(std::min<std::uint64_t>(left_, piece_size))) {}
+      : source_(source),
+        left_(source.size()),
+        buffer_(static_cast<std::size_t>(std::min<std::uint64_t>(left_, piece_size))) {}
 
   [[nodiscard]] bool complete() const { return left_ == 0; }
 
@@ -79,7 +81,8 @@ Result<std::optional<Answer>> CommandChannel::stream(const StreamedLiteral& lite
       return fail(broken_by(source_failed(std::move(ended).error())));
     }
     if (auto written = write(*piece, context); !written) {
-      // A server that has refused may close instead of reading on (RFC 7888 §4): its answer says more than the broken pipe.
+      // A server that has refused may close instead of reading on (RFC 7888 §4): its answer says more than the broken
+      // pipe.
       if (answer) return answer;
       return fail(std::move(written).error());
     }
@@ -89,8 +92,8 @@ Result<std::optional<Answer>> CommandChannel::stream(const StreamedLiteral& lite
   return answer;
 }
 
-/// Takes what the server has sent while a literal was being sent to it: it may have refused already, or wait for us to read before it
-/// reads on. (With COMPRESS nothing is seen before the end.)
+/// Takes what the server has sent while a literal was being sent to it: it may have refused already, or wait for us to
+/// read before it reads on. (With COMPRESS nothing is seen before the end.)
 Result<std::optional<Answer>> CommandChannel::early_answer(const UntaggedHandler& handler, const CallContext& context) {
   while (reader_.wait(CallContext{context.stop, SteadyClock::now()})) {
     const auto response = IMAPFS_TRY(next_response());

@@ -219,7 +219,8 @@ TEST(Append, ALineBreakInANameOrAKeywordIsEINVALAndNothingIsSent) {
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   TextSource source(message);
-  expect_error(error_of(session->append(into("A\r\nF9 LOGOUT"), source, patient())), EINVAL, Scope::request, Retry::never);
+  expect_error(error_of(session->append(into("A\r\nF9 LOGOUT"), source, patient())), EINVAL, Scope::request,
+               Retry::never);
   for (const auto* keyword : {"a\r\nF9 LOGOUT", "two words", "(", "a\"b", "a]b", "\xC3\xA4"}) {
     auto request = into("A");
     request.flags.add(keyword);
@@ -379,7 +380,8 @@ TEST(Append, AConnectionLostBeforeTheAnswerHasAnUnknownOutcome) {
 }
 
 TEST(Append, ByeInBetweenHasAnUnknownOutcomeWhateverItSays) {
-  for (const auto* bye : {"* BYE Autologout\r\n", "* BYE [CONTACTADMIN] go away\r\n", "* BYE [UNAVAILABLE] later\r\n"}) {
+  for (const auto* bye :
+       {"* BYE Autologout\r\n", "* BYE [CONTACTADMIN] go away\r\n", "* BYE [UNAVAILABLE] later\r\n"}) {
     ScriptedServer server;
     server.log_in(plus).expect("APPEND").receive(message.size()).expect_bare("").send(bye).hang_up();
     const auto session = logged_in(server);
@@ -407,8 +409,7 @@ TEST(Append, AServerThatNeverAsksForTheLiteralIsETIMEDOUT) {
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   TextSource source(message);
-  const auto error =
-      error_of(session->append(into("A"), source, CallContext::within(std::chrono::milliseconds(50))));
+  const auto error = error_of(session->append(into("A"), source, CallContext::within(std::chrono::milliseconds(50))));
   EXPECT_EQ(error.errnum, ETIMEDOUT);
   expect_unknown_outcome(error);
 }
@@ -419,8 +420,7 @@ TEST(Append, AServerThatStopsReadingIsETIMEDOUT) {
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   TextSource source(std::string(20'000'000, 'm'));
-  const auto error =
-      error_of(session->append(into("A"), source, CallContext::within(std::chrono::milliseconds(100))));
+  const auto error = error_of(session->append(into("A"), source, CallContext::within(std::chrono::milliseconds(100))));
   EXPECT_EQ(error.errnum, ETIMEDOUT);
   expect_unknown_outcome(error);
 }

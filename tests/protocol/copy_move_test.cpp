@@ -6,7 +6,8 @@ namespace {
 
 std::string pairs(const CopiedMessages& copied) {
   std::string text;
-  for (const auto& [from, to] : copied.uids) text += fmt::format("{}{}>{}", text.empty() ? "" : " ", from.value, to.value);
+  for (const auto& [from, to] : copied.uids)
+    text += fmt::format("{}{}>{}", text.empty() ? "" : " ", from.value, to.value);
   return text;
 }
 
@@ -151,7 +152,8 @@ TEST(LongSets, ResultsAreMerged) {
   const auto uids = sparse(2'000);  // two commands
   ScriptedServer server;
   open_inbox(server);
-  server.answer("UID COPY 10001,", "", "OK [COPYUID 9 10001,10003 1:2] x").answer("UID COPY", "", "OK [COPYUID 9 13999 3] x");
+  server.answer("UID COPY 10001,", "", "OK [COPYUID 9 10001,10003 1:2] x")
+      .answer("UID COPY", "", "OK [COPYUID 9 13999 3] x");
   const auto session = in_inbox(server);
   ASSERT_NE(session, nullptr);
   const auto copied = session->copy(uids, "Archive", patient());
@@ -264,7 +266,8 @@ TEST(Move, WithoutTheCapabilityIsEOPNOTSUPPAndNothingIsSent) {
   server.answer("NOOP", "");
   const auto session = in_inbox(server);
   ASSERT_NE(session, nullptr);
-  expect_error(error_of(session->move(UidSet::single(Uid{1}), "A", patient())), EOPNOTSUPP, Scope::request, Retry::never);
+  expect_error(error_of(session->move(UidSet::single(Uid{1}), "A", patient())), EOPNOTSUPP, Scope::request,
+               Retry::never);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 
@@ -273,7 +276,8 @@ TEST(Move, WhereItIsBrokenIsEOPNOTSUPPAndNothingIsSent) {
   server.log_in("IMAP4rev1 MOVE UIDPLUS", "yahoo.co.jp ready").answer("SELECT", "").answer("NOOP", "");
   const auto session = in_inbox(server);
   ASSERT_NE(session, nullptr);
-  expect_error(error_of(session->move(UidSet::single(Uid{1}), "A", patient())), EOPNOTSUPP, Scope::request, Retry::never);
+  expect_error(error_of(session->move(UidSet::single(Uid{1}), "A", patient())), EOPNOTSUPP, Scope::request,
+               Retry::never);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 

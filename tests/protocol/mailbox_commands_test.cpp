@@ -1,4 +1,5 @@
-// CREATE, DELETE, RENAME, SUBSCRIBE and MYRIGHTS, and the errno table of imapfs(7) for every command that changes something.
+// CREATE, DELETE, RENAME, SUBSCRIBE and MYRIGHTS, and the errno table of imapfs(7) for every command that changes
+// something.
 #include "change_dialogue.hpp"
 
 namespace imapfs::imap::test {

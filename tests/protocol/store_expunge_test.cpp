@@ -19,7 +19,8 @@ std::unique_ptr<Session> in_mailbox_with(ScriptedServer& server, const std::stri
 
 void open_with_flags(ScriptedServer& server, const std::string& permanent) {
   server.log_in("IMAP4rev1 UIDPLUS")
-      .answer("SELECT", "* OK [UIDNEXT 100] x\r\n" + (permanent.empty() ? "" : "* OK [PERMANENTFLAGS (" + permanent + ")] x\r\n"),
+      .answer("SELECT",
+              "* OK [UIDNEXT 100] x\r\n" + (permanent.empty() ? "" : "* OK [PERMANENTFLAGS (" + permanent + ")] x\r\n"),
               "OK [READ-WRITE] x");
 }
 
@@ -40,7 +41,8 @@ TEST_P(Store, IsSentSilently) {
   server.answer(GetParam().sent, "");
   const auto session = in_inbox(server);
   ASSERT_NE(session, nullptr);
-  const auto stored = session->store_flags(UidSet::of({Uid{7}, Uid{9}}), change(GetParam().kind, GetParam().flags), patient());
+  const auto stored =
+      session->store_flags(UidSet::of({Uid{7}, Uid{9}}), change(GetParam().kind, GetParam().flags), patient());
   EXPECT_TRUE(stored) << (stored ? "" : stored.error().what) << server.complaint();
   EXPECT_EQ(commands_after_select(server), std::vector<std::string>{GetParam().sent});
 }
@@ -93,7 +95,7 @@ struct FlagCase {
   const char* name;
   const char* permanent;  ///< PERMANENTFLAGS; empty: not told
   const char* flag;
-  int errnum;             ///< 0: it is sent
+  int errnum;  ///< 0: it is sent
 };
 
 class WhichFlags : public ::testing::TestWithParam<FlagCase> {};

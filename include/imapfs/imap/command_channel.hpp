@@ -52,8 +52,9 @@ class CommandChannel {
     AppendSource& source;
     bool synchronising = true;  ///< to be sent only once the server has asked for it: it knows no LITERAL+
   };
-  /// run() of `command` followed by `literal`, in constant memory (src/imap/streamed_literal.cpp). A refusal leaves the channel usable. An Error of
-  /// the source, or an end at another place than its size(), breaks it: the server waits for octets that do not exist.
+  /// run() of `command` followed by `literal`, in constant memory (streamed_literal.cpp). A refusal leaves the channel
+  /// usable. An Error of the source, or an end at another place than its size(), breaks it: the server waits for octets
+  /// that do not exist.
   Result<Answer> run(const CommandLine& command, const StreamedLiteral& literal, const UntaggedHandler& handler,
                      const CallContext& context);
 

@@ -84,12 +84,12 @@ class EtpanSession final : public Session {
   /// An OK with a code that no command has taken: the selected mailbox may have changed its state.
   void note_code(const Answer& answer);
   void forget_selection();
-  /// UNSELECT, where there is one, and nothing else is, if `mailbox` is selected or a parent of what is.
+  /// Gives up the selection, by UNSELECT where there is one, if it is `mailbox` or may be below it.
   Result<void> leave(const WireName& mailbox, const CallContext& context);
   /// EROFS, scope mailbox, unless a mailbox is selected read-write.
   [[nodiscard]] Result<void> may_change() const;
-  /// The messages of `uids` that are newer than this session's view of the mailbox would be left out by the server without a word (RFC 9051
-  /// §6.4.9): NOOP renews the view, unless it is known to reach that far.
+  /// Messages of `uids` that are newer than this session's view of the mailbox would be left out by the server without a
+  /// word (RFC 9051 §6.4.9): NOOP renews the view, unless it is known to reach that far.
   Result<void> look_as_far_as(const UidSet& uids, const CallContext& context);
   /// Runs a command that changes something: an Error of a lost connection says that the outcome is unknown.
   Result<Answer> run_change(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "imapfs/imap/command_line.hpp"
 #include "imapfs/imap/etpan_guard.hpp"
 
@@ -14,6 +16,30 @@ TEST(InternalDate, IsReadWithItsZone) {
   EXPECT_EQ(parse_internal_date("1-jan-1970 00:00:00 +0000"), 0);
   EXPECT_EQ(parse_internal_date("31-Dec-1969 23:59:59 +0000"), -1);
   EXPECT_EQ(parse_internal_date("29-Feb-2024 12:00:00 +0000"), 1709208000);
+}
+
+TEST(InternalDate, IsWrittenInUtcWithASpaceBeforeASingleDigit) {
+  EXPECT_EQ(format_internal_date(837596665), "17-Jul-1996 09:44:25 +0000");
+  EXPECT_EQ(format_internal_date(0), " 1-Jan-1970 00:00:00 +0000");
+  EXPECT_EQ(format_internal_date(-1), "31-Dec-1969 23:59:59 +0000");
+  EXPECT_EQ(format_internal_date(253402300799), "31-Dec-9999 23:59:59 +0000");
+  for (const auto time : std::vector<UnixTime>{-62167219200, 951782400, 1709208000}) {
+    EXPECT_EQ(parse_internal_date(*format_internal_date(time)), time);
+  }
+}
+
+TEST(InternalDate, OfAYearThatHasNotFourDigitsIsNotWritten) {
+  EXPECT_FALSE(format_internal_date(253402300800));
+  EXPECT_FALSE(format_internal_date(-62167219201));
+  EXPECT_FALSE(format_internal_date(std::numeric_limits<UnixTime>::max()));
+  EXPECT_FALSE(format_internal_date(std::numeric_limits<UnixTime>::min()));
+}
+
+TEST(Atom, IsWhatAKeywordMayBe) {
+  for (const auto* text : {"$Forwarded", "Junk", "a-b_c.d", "x!#&'+,/:;<=>?@[^`|}~"}) EXPECT_TRUE(is_atom(text)) << text;
+  for (const auto* text : {"", "a b", "a]", "(", ")", "{", "%", "*", "\"", "\\", "a\r\nb", "\x7f", "\xC3\xA4"}) {
+    EXPECT_FALSE(is_atom(text)) << text;
+  }
 }
 
 TEST(InternalDate, WhatIsNoDateIsAbsent) {
