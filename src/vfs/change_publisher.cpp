@@ -7,6 +7,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
+#include "local_entries.hpp"
 
 namespace imapfs::vfs {
 
@@ -68,8 +69,58 @@ void ChangePublisher::notify_mailbox(KernelNotifier& notifier, const MailboxChan
     notifier.directory_forgotten(directory);
     return;
   }
-  for (const Uid uid : change.attributes_changed) notifier.attributes_changed(message_node(change.mailbox, uid));
+  for (const Uid uid : change.attributes_changed) notifier.attributes_changed(kernel_node(change, uid));
   notify_entries(notifier, change);
+}
+
+NodeId ChangePublisher::kernel_node(const MailboxChange& change, Uid uid) const {
+  const NodeId own = message_node(change.mailbox, uid);
+  const sync::Account* account = account_;
+  const LocalEntries* entries = entries_;
+  if (!account || !entries || entries->no_aliases()) return own;
+  const auto table = account->table(change.mailbox);
+  const auto known = table ? entries->node_of({change.mailbox, table->uid_validity(), uid}) : std::nullopt;
+  return known ? known->node : own;
+}
+
+/// Whether a user's operation has made the name of a removed message stand for another file: the kernel must not drop that.
+bool ChangePublisher::taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const {
+  LocalEntries* entries = entries_;
+  const auto local = entries ? entries->find(change.mailbox, removed.file_name) : std::nullopt;
+  if (local && (local->kind != LocalEntry::Kind::arrived || local->message.uid != removed.uid)) return true;
+  if (local) entries->remove(local->node);
+  const sync::Account* account = account_;
+  const auto table = account ? account->table(change.mailbox) : nullptr;
+  const auto now = table ? table->find_by_name(removed.file_name, account->names()) : std::nullopt;
+  return now && now->uid != removed.uid;
+}
+
+void ChangePublisher::notify_removed(KernelNotifier& notifier, const MailboxChange& change,
+                                     KernelNotifier::EntryChange entry) const {
+  for (const auto& removed : change.removed) {
+    if (taken_by_another(change, removed)) {
+      notifier.directory_changed(entry.parent);
+      continue;
+    }
+    entry.name = removed.file_name;
+    entry.node = kernel_node(change, removed.uid);
+    notifier.entry_removed(entry);
+  }
+}
+
+void ChangePublisher::name_gone(MailboxId mailbox, const std::string& name, NodeId node) {
+  KernelNotifier* notifier = notifier_;
+  const sync::Account* account = account_;
+  if (!notifier || !account) return;
+  KernelNotifier::EntryChange entry;
+  entry.parent = mailbox_node(mailbox);
+  const auto tree = account->tree();
+  if (const auto* directory = tree->find(mailbox)) entry.directory = directory->path;
+  entry.name = name;
+  entry.node = node;
+  entry.announce = interest_.contains(mailbox);
+  entry.received = SteadyClock::now();
+  notifier->entry_removed(entry);
 }
 
 void ChangePublisher::notify_entries(KernelNotifier& notifier, const MailboxChange& change) const {
@@ -78,16 +129,12 @@ void ChangePublisher::notify_entries(KernelNotifier& notifier, const MailboxChan
   entry.directory = change.path;
   entry.announce = interest_.contains(change.mailbox);
   entry.received = change.received;
-  for (const auto& removed : change.removed) {
-    entry.name = removed.file_name;
-    entry.node = message_node(change.mailbox, removed.uid);
-    notifier.entry_removed(entry);
-  }
+  notify_removed(notifier, change, entry);
   // A name nobody has seen is in no cache: for many of them, one word about the listing is enough.
   if (change.added.size() > max_single_entries) return notifier.directory_changed(entry.parent);
   for (const auto& added : change.added) {
     entry.name = added.file_name;
-    entry.node = message_node(change.mailbox, added.uid);
+    entry.node = kernel_node(change, added.uid);
     notifier.entry_added(entry);
   }
 }
@@ -116,9 +163,26 @@ void ChangePublisher::on_tree_changed(const sync::TreeChange& change) {
   }
   for (const auto& directory : change.removed) events_.append(mailbox_event("mailbox-removed", directory.path));
   for (const auto& directory : change.added) events_.append(mailbox_event("mailbox-added", directory.path));
+  for (const auto& directory : change.removed_by_us) events_.append(mailbox_event("mailbox-removed", directory.path));
+  for (const auto& directory : change.added_by_us) events_.append(mailbox_event("mailbox-added", directory.path));
 }
 
-void ChangePublisher::on_change_refused(const std::string&, const std::string&, const Error&) {}
+void ChangePublisher::on_change_refused(const std::string& operation, const std::string& path, const Error& error) {
+  events_.append({{"event", "refused"},
+                  {"operation", operation},
+                  {"path", path},
+                  {"reason", telemetry::printable(error.what)}});
+}
+
+void ChangePublisher::file_changed(NodeId node, bool octets) {
+  KernelNotifier* notifier = notifier_;
+  if (!notifier) return;
+  if (octets) {
+    notifier->content_changed(node);
+  } else {
+    notifier->attributes_changed(node);
+  }
+}
 
 void ChangePublisher::on_online(bool online, const std::string& reason) {
   nlohmann::json event = {{"event", online ? "online" : "offline"}};
@@ -130,6 +194,8 @@ void ChangePublisher::log_mailbox(const MailboxChange& change) {
   if (change.everything) events_.append(mailbox_event("reset", change.path));
   log_entries(change, "removed", change.removed);
   log_entries(change, "added", change.added);
+  log_entries(change, "removed", change.removed_by_us);
+  log_entries(change, "added", change.added_by_us);
   log_uids(change, "size", change.attributes_changed);
   log_uids(change, "flags", change.flags_changed);
 }

@@ -4,8 +4,19 @@
 
 #include "entries.hpp"
 #include "imapfs/model/identity.hpp"
+#include "staging.hpp"
 
 namespace imapfs::vfs {
+
+void show_staged_content(const ViewContext& context, Entry& entry) {
+  const auto status = context.staging ? context.staging->status(entry.node) : std::nullopt;
+  if (!status) return;
+  const auto here = staged_entry(context.settings, entry.node, status->size, status->time);
+  const auto inode = entry.attributes.inode;
+  entry.attributes = here.attributes;
+  entry.attributes.inode = inode;
+  entry.attribute_timeout = here.attribute_timeout;
+}
 
 void append_dots(DirectoryPage& page, std::uint64_t cookie, std::size_t limit, const Entry& self, const Entry& parent) {
   if (cookie < cookie_dot && page.size() < limit) page.push_back({".", cookie_dot, false, self});
@@ -54,6 +65,9 @@ bool ListingVersions::unchanged(const sync::Account& account, const sync::Mailbo
   const auto table = account.table(mailbox.id);
   std::uint64_t version = stable_hash(std::to_string(time.seconds), time.nanoseconds);
   version = stable_hash(std::to_string(table ? table->uid_validity().value : 0), version);
+  const auto rights = account.rights(mailbox.id);
+  const bool modes[] = {rights.read_only, rights.insert, rights.remove_messages, rights.create_children};
+  for (const bool mode : modes) version = stable_hash(mode ? "+" : "-", version);
   for (const auto& [component, id] : mailbox.children) version = stable_hash(component, version ^ id.value);
   return seen_.with_lock([&](auto& seen) {
     const auto [entry, first] = seen.try_emplace(mailbox.id, version);

@@ -8,15 +8,23 @@
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/node_tree.hpp"
 #include "imapfs/vfs/types.hpp"
+#include "local_entries.hpp"
 
 namespace imapfs::vfs {
+
+class Staging;
 
 /// What the views share. References outlive the views.
 struct ViewContext {
   sync::Account& account;
   const Settings& settings;
   Interest& interest;
+  LocalEntries& entries;
+  Staging* staging;  ///< null where nothing can be written
 };
+
+/// A message that is being written looks as it is here, not as the server has it.
+void show_staged_content(const ViewContext& context, Entry& entry);
 
 /// "." and ".." beyond `cookie`, up to `limit` entries in all.
 void append_dots(DirectoryPage& page, std::uint64_t cookie, std::size_t limit, const Entry& self, const Entry& parent);

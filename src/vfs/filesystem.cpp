@@ -1,5 +1,6 @@
 #include "imapfs/vfs/filesystem.hpp"
 
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -14,13 +15,12 @@ namespace imapfs::vfs {
 namespace {
 
 constexpr std::size_t max_name = 255;
-/// linux/limits.h XATTR_SIZE_MAX: a longer value is E2BIG for every reader.
-constexpr std::size_t max_xattr_value = 65536;
 /// 1 PiB in KiB: a mount with no free blocks is hidden from df.
 constexpr std::uint64_t unknown_free_kib = std::uint64_t{1} << 40;
 
-/// Whether a directory could hold `name` at all.
-Result<void> check_name(const std::string& name) {
+}  // namespace
+
+Result<void> Filesystem::check_name(const std::string& name) {
   if (name.size() > max_name) return fail(ENAMETOOLONG, "a name of {} bytes", name.size());
   if (name.empty() || name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
     return fail(ENOENT, "not a name");
@@ -28,28 +28,48 @@ Result<void> check_name(const std::string& name) {
   return {};
 }
 
-/// Cut on a character boundary.
-std::string at_most(std::string text, std::size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0U) == 0x80U) --limit;
-  text.resize(limit);
-  return text;
-}
-
-}  // namespace
-
 Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
                        std::shared_ptr<store::Journal> journal)
     : account_(account),
       publisher_(publisher),
       journal_(std::move(journal)),
       settings_(std::move(settings)),
-      views_(std::make_unique<Views>(ViewContext{account_, settings_, publisher_.interest()}, publisher_.events())) {}
+      views_(std::make_unique<Views>(account_, publisher_, settings_, journal_)) {
+  publisher_.connect_entries(&views_->entries);
+  if (!views_->staging) return;
+  views_->arrivals.recover();
+  views_->staging->recover();
+}
 
-Filesystem::~Filesystem() = default;
+Filesystem::~Filesystem() { publisher_.connect_entries(nullptr); }
+
+namespace {
+
+DecodedNode message_meaning(const sync::Account& account, const MessageLocation& message) {
+  const auto table = account.table(message.mailbox);
+  // Under another UIDVALIDITY the UID means another message: 0 means none.
+  const bool valid = table && table->uid_validity() == message.uid_validity;
+  return DecodedNode{NodeKind::message, message.mailbox, valid ? message.uid.value : 0};
+}
+
+}  // namespace
+
+/// What a node stands for now: itself, the message that the kernel knows by it, or, for a copy on its way, the message it is a copy of.
+std::optional<DecodedNode> Filesystem::meaning_of(NodeId node) const {
+  auto meaning = decode_node(node);
+  if (!meaning || (meaning->kind != NodeKind::message && meaning->kind != NodeKind::staged)) return meaning;
+  const auto& entries = views_->entries;
+  if (const auto message = entries.message_of(node)) return message_meaning(account_, *message);
+  if (meaning->kind == NodeKind::message) return meaning;
+  const auto local = entries.find(node);
+  if (local && local->kind == LocalEntry::Kind::pending && local->source.uid.value != 0) {
+    return message_meaning(account_, local->source);
+  }
+  return meaning;
+}
 
 Result<Filesystem::Target> Filesystem::target(NodeId node) const {
-  const auto meaning = decode_node(node);
+  const auto meaning = meaning_of(node);
   View* view = meaning ? views_->find(*meaning) : nullptr;
   if (!view) return fail(ENOENT, "node {:#x} means nothing", node.value);
   return Target{view, Node{node, *meaning}};
@@ -94,6 +114,7 @@ void Filesystem::getattr(const Caller& caller, NodeId node, Reply<AttributesRepl
 
 void Filesystem::forget(NodeId node) {
   if (auto file = target(node)) file->view->forget(file->node);
+  views_->entries.forget(node);
 }
 
 void Filesystem::poll(const Caller&, NodeId node, HandleId handle, std::function<void()> wake, Reply<unsigned> reply) {
@@ -134,29 +155,15 @@ void Filesystem::statfs(const Caller&, Reply<StatFs> reply) {
   });
 }
 
-void Filesystem::getxattr(const Caller&, NodeId node, const std::string& name, Reply<std::string> reply) {
-  // EOPNOTSUPP, not ENODATA: only then does `ls -l` ask once per listing instead of three times per file.
-  if (!name.starts_with("user.")) return reply(fail(EOPNOTSUPP, "only attributes named user.* exist here"));
-  auto file = target(node);
-  if (!file) return reply(fail(std::move(file).error()));
-  file->view->xattr(file->node, name, [reply = std::move(reply)](Result<std::string> value) {
-    if (!value) return reply(fail(std::move(value).error()));
-    reply(at_most(std::move(*value), max_xattr_value));
-  });
-}
-
-void Filesystem::listxattr(const Caller&, NodeId node, Reply<std::string> reply) {
-  auto file = target(node);
-  if (!file) return reply(fail(std::move(file).error()));
-  std::string names;
-  for (const auto& name : file->view->xattr_names(file->node)) {
-    names += name;
-    names += '\0';
+std::string Filesystem::path_of(NodeId node) const {
+  if (const auto local = views_->entries.find(node)) {
+    return fmt::format("{}/{}", node_path(account_, mailbox_node(local->mailbox)), local->name);
   }
-  reply(std::move(names));
+  if (const auto message = views_->entries.message_of(node)) {
+    return node_path(account_, message_node(message->mailbox, message->uid));
+  }
+  return node_path(account_, node);
 }
-
-std::string Filesystem::path_of(NodeId node) const { return node_path(account_, node); }
 
 void Filesystem::shut_down() { publisher_.events().shut_down(); }
 

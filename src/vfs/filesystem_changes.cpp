@@ -1,4 +1,4 @@
-// The operations that change something: all refused, except what the announcer does in the name of the server.
+// What the announcer does in the name of the server.
 
 #include <sys/stat.h>
 
@@ -15,11 +15,6 @@ namespace {
 bool is_directory(NodeId node) {
   const auto meaning = decode_node(node);
   return meaning && meaning->kind == NodeKind::mailbox;
-}
-
-template <class T>
-void refuse(const char* operation, const Reply<T>& reply) {
-  reply(fail(EROFS, "this version of imapfs is read-only: {}", operation));
 }
 
 /// What the kernel needs to let go of a name whose message or mailbox is gone. Type and generation match what it knows,
@@ -73,44 +68,6 @@ void Filesystem::announced_entry(const Announcement& announcement, Reply<Entry> 
     }
     reply(std::move(entry));
   });
-}
-
-void Filesystem::mknod(const Caller& caller, NodeId parent, const std::string& name, mode_t, Reply<Entry> reply) {
-  const auto announcement = announced(caller, parent, name, Announcement::Kind::created, false);
-  if (announcement) return announced_entry(*announcement, std::move(reply));
-  refuse("create a file", reply);
-}
-
-void Filesystem::mkdir(const Caller& caller, NodeId parent, const std::string& name, mode_t, Reply<Entry> reply) {
-  const auto announcement = announced(caller, parent, name, Announcement::Kind::created, true);
-  if (announcement) return announced_entry(*announcement, std::move(reply));
-  refuse("create a mailbox", reply);
-}
-
-void Filesystem::unlink(const Caller& caller, NodeId parent, const std::string& name, Reply<void> reply) {
-  if (announced(caller, parent, name, Announcement::Kind::removed, false)) return reply({});
-  refuse("remove a message", reply);
-}
-
-void Filesystem::rmdir(const Caller& caller, NodeId parent, const std::string& name, Reply<void> reply) {
-  if (announced(caller, parent, name, Announcement::Kind::removed, true)) return reply({});
-  refuse("remove a mailbox", reply);
-}
-
-void Filesystem::rename(const Caller&, const RenameRequest&, Reply<void> reply) { refuse("rename", reply); }
-
-void Filesystem::link(const Caller&, NodeId, NodeId, const std::string&, Reply<Entry> reply) { refuse("link", reply); }
-
-void Filesystem::symlink(const Caller&, NodeId, const std::string&, const std::string&, Reply<Entry> reply) {
-  refuse("create a symbolic link", reply);
-}
-
-void Filesystem::setxattr(const Caller&, NodeId, const std::string&, const std::string&, Reply<void> reply) {
-  refuse("set an extended attribute", reply);
-}
-
-void Filesystem::removexattr(const Caller&, NodeId, const std::string&, Reply<void> reply) {
-  refuse("remove an extended attribute", reply);
 }
 
 }  // namespace imapfs::vfs

@@ -1,23 +1,47 @@
 #pragma once
 // The views of a Filesystem and which of them answers for a node. A new view is registered here.
 
+#include "arrivals.hpp"
 #include "directory_listing.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "named_file.hpp"
+#include "removal.hpp"
+#include "renaming.hpp"
+#include "staging.hpp"
 #include "views/account_root.hpp"
 #include "views/control.hpp"
+#include "views/deleted.hpp"
 #include "views/mailbox.hpp"
 #include "views/message.hpp"
+#include "views/outbox.hpp"
+#include "views/staged.hpp"
 
 namespace imapfs::vfs {
 
 struct Filesystem::Views {
-  Views(const ViewContext& context, EventLog& events)
-      : control(context, events), root(context, control), mailbox(context), message(context) {}
+  Views(sync::Account& account, ChangePublisher& publisher, const Settings& settings,
+        const std::shared_ptr<store::Journal>& journal)
+      : staging(journal && !settings.read_only ? std::make_unique<Staging>(Staging::Surroundings{
+                                                     account, publisher, settings, entries, journal})
+                                               : nullptr),
+        context{account, settings, publisher.interest(), entries, staging.get()},
+        staged(context),
+        outbox(context, staged),
+        control(context, publisher.events(), outbox),
+        root(context, control),
+        mailbox(context),
+        message(context),
+        deleted(context),
+        named(context),
+        arrivals(context, publisher),
+        removal(context, publisher, named, message),
+        renaming(context, publisher, named, arrivals, message) {}
 
   [[nodiscard]] View* find(const DecodedNode& meaning) {
     switch (meaning.kind) {
       case NodeKind::fixed:
         if (meaning.index == static_cast<std::uint32_t>(FixedNode::root)) return &root;
+        if (meaning.index == static_cast<std::uint32_t>(FixedNode::outbox)) return &outbox;
         return &control;
       case NodeKind::mailbox:
         return &mailbox;
@@ -26,22 +50,38 @@ struct Filesystem::Views {
       case NodeKind::search:
       case NodeKind::text:
       case NodeKind::parts:
-      case NodeKind::deleted:
-      case NodeKind::staged:
         break;
+      case NodeKind::deleted:
+        return &deleted;
+      case NodeKind::staged:
+        return &staged;
     }
     return nullptr;
   }
 
+  LocalEntries entries;
+  std::unique_ptr<Staging> staging;  ///< null where nothing can be written
+  const ViewContext context;
+  StagedView staged;
+  OutboxView outbox;
   ControlView control;
   AccountRootView root;
   MailboxView mailbox;
   MessageView message;
+  DeletedView deleted;
+  // What operations on names share.
+  NamedFiles named;
+  Arrivals arrivals;
+  Removal removal;
+  Renaming renaming;
 };
 
 struct Filesystem::Target {
   View* view;
   Node node;
 };
+
+/// A message that is to be changed.
+struct Filesystem::Message : Staging::Original {};
 
 }  // namespace imapfs::vfs

@@ -73,6 +73,12 @@ struct LocalEntries::State {
   }
 };
 
+bool taken_over(const sync::MessageTable& table, const LocalEntry& arrived) {
+  if (arrived.message.uid_validity != table.uid_validity()) return true;
+  if (table.find(arrived.message.uid)) return true;
+  return table.complete() && table.visit_after(arrived.message.uid, 1, [](const auto&) { return true; }).rows > 0;
+}
+
 LocalEntries::LocalEntries() : state_(std::make_shared<State>()) {}
 
 bool LocalEntries::add(LocalEntry entry) {

@@ -38,6 +38,9 @@ struct LocalEntry {
   MessageLocation message;      ///< arrived
 };
 
+/// Whether the table has taken over a message that has arrived: its row is there, or the message is known to be gone again.
+[[nodiscard]] bool taken_over(const sync::MessageTable& table, const LocalEntry& arrived);
+
 class LocalEntries {
  public:
   static constexpr std::size_t max_idle_aliases = 4096;

@@ -1,6 +1,7 @@
 #include "open_bodies.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace imapfs::vfs {
 
@@ -14,9 +15,33 @@ void OpenBodies::add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> b
   });
 }
 
+void OpenBodies::replace(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body) {
+  const bool open = state_.with_lock([&](State& state) {
+    const auto found = state.open.find(Key{node, handle});
+    if (found == state.open.end()) return false;
+    found->second.body.swap(body);
+    return true;
+  });
+  if (!open) add_unowned(node, handle, std::move(body));
+}
+
+std::shared_ptr<sync::Body> OpenBodies::find_unfinished(NodeId node) const {
+  std::vector<std::shared_ptr<sync::Body>> bodies;
+  state_.with_lock([&](const State& state) {
+    for (auto open = state.open.lower_bound(Key{node, 0}); open != state.open.end() && open->first.first == node; ++open) {
+      bodies.push_back(open->second.body);
+    }
+  });
+  const auto found = std::find_if(bodies.begin(), bodies.end(), [](const auto& body) { return body && !body->whole(); });
+  return found == bodies.end() ? nullptr : *found;
+}
+
 void OpenBodies::add_unowned(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body) {
   std::shared_ptr<sync::Body> evicted;
   state_.with_lock([&](State& state) {
+    for (auto& [key, known] : state.unowned) {
+      if (key == Key{node, handle}) return known.swap(body);
+    }
     state.unowned.emplace_back(Key{node, handle}, std::move(body));
     if (state.unowned.size() <= max_unowned) return;
     evicted = std::move(state.unowned.front().second);

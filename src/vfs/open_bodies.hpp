@@ -25,6 +25,10 @@ class OpenBodies {
 
   /// Counts an open. `entry`: what the message looks like, for fstat after it was expunged; absent if not known.
   void add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry);
+  /// The octets are found elsewhere now. Counts no open; one that is not open is kept as add_unowned() does.
+  void replace(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
+  /// A body of the node that is open and not whole yet, if there is one.
+  [[nodiscard]] std::shared_ptr<sync::Body> find_unfinished(NodeId node) const;
   void add_unowned(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
   void release(NodeId node, HandleId handle);
   [[nodiscard]] std::shared_ptr<sync::Body> find(NodeId node, HandleId handle) const;

@@ -27,6 +27,8 @@ class Interest {
   Guarded<std::unordered_set<MailboxId>> seen_;
 };
 
+class LocalEntries;
+
 class ChangePublisher : public sync::ChangeListener {
  public:
   /// More entries than this in one change become one directory-wide notification and one "overflow" line.
@@ -36,6 +38,15 @@ class ChangePublisher : public sync::ChangeListener {
   /// Null before the notifier is destroyed; a call in progress on another thread must have ended (stop the account
   /// first).
   void connect_notifier(KernelNotifier* notifier) { notifier_ = notifier; }
+  /// Names that no table knows, and the nodes by which the kernel knows messages. Null before they are destroyed, as with the notifier.
+  void connect_entries(LocalEntries* entries) { entries_ = entries; }
+
+  /// A name that the kernel knows has gone with no news of it from the account: a change that was refused, or another name of the
+  /// message that was removed.
+  void name_gone(MailboxId mailbox, const std::string& name, NodeId node);
+
+  /// What the kernel knows of a file has changed by an upload: its attributes, and its octets too if `octets`.
+  void file_changed(NodeId node, bool octets);
 
   void on_mailbox_changed(const MailboxChange& change) override;
   void on_tree_changed(const sync::TreeChange& change) override;
@@ -47,6 +58,9 @@ class ChangePublisher : public sync::ChangeListener {
 
  private:
   void notify_mailbox(KernelNotifier& notifier, const MailboxChange& change) const;
+  void notify_removed(KernelNotifier& notifier, const MailboxChange& change, KernelNotifier::EntryChange entry) const;
+  [[nodiscard]] NodeId kernel_node(const MailboxChange& change, Uid uid) const;
+  [[nodiscard]] bool taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const;
   void notify_entries(KernelNotifier& notifier, const MailboxChange& change) const;
   void notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const;
   [[nodiscard]] KernelNotifier::EntryChange directory_change(MailboxId mailbox, const std::string& path) const;
@@ -56,6 +70,7 @@ class ChangePublisher : public sync::ChangeListener {
 
   std::atomic<const sync::Account*> account_ = nullptr;
   std::atomic<KernelNotifier*> notifier_ = nullptr;
+  std::atomic<LocalEntries*> entries_ = nullptr;
   EventLog events_;
   Interest interest_;
 };

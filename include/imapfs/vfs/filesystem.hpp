@@ -110,12 +110,25 @@ class Filesystem {
  private:
   struct Views;
   struct Target;
+  struct Message;
 
+  [[nodiscard]] std::optional<DecodedNode> meaning_of(NodeId node) const;
   [[nodiscard]] Result<Target> target(NodeId node) const;
+  /// Whether a directory could hold `name` at all.
+  [[nodiscard]] static Result<void> check_name(const std::string& name);
+  /// EROFS where nothing can be changed.
+  [[nodiscard]] Result<void> check_writable(const char* operation) const;
   /// The announcement that allows the announcer this change; nothing for everybody else.
   [[nodiscard]] std::optional<Announcement> announced(const Caller& caller, NodeId parent, const std::string& name,
                                                       Announcement::Kind kind, bool directory) const;
   void announced_entry(const Announcement& announcement, Reply<Entry> reply);
+  void original(NodeId node, Completion<Message> done);
+  void open_for_writing(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
+  void create_existing(const Caller& caller, NodeId node, Reply<CreateResult> reply);
+  void resize(const Caller& caller, NodeId node, const Attributes& shown, std::optional<std::uint64_t> size,
+              Reply<void> reply);
+  void resize_closed(const Caller& caller, NodeId node, std::uint64_t size, Reply<void> reply);
+  void set_times(NodeId node, const Attributes& shown, const AttributeChanges& changes, bool own, Reply<void> reply);
 
   sync::Account& account_;
   ChangePublisher& publisher_;

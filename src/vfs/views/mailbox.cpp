@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "../entries.hpp"
+#include "../staging.hpp"
+#include "deleted.hpp"
 
 namespace imapfs::vfs {
 
@@ -19,8 +21,9 @@ Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such
 /// another name (the short form) must not stay in the kernel's cache.
 Entry named_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                   const MessageMeta& meta, const std::string& name) {
-  const MessageEntries entries(context.account, context.settings, mailbox, table.uid_validity());
+  const MessageEntries entries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries);
   auto entry = entries.entry(meta);
+  show_staged_content(context, entry);
   if (name != meta.file_name) entry.entry_timeout = std::chrono::seconds(0);
   return entry;
 }
@@ -93,14 +96,17 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
   if (!mailbox) return reply(fail(no_mailbox()));
   if (!caller.announcer) context_.interest.add(mailbox->id);
   if (auto child = find_child(context_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
-  // No message's name and no component starts with a dot: probes for .hidden, .git, .Trash must not reach the server.
-  if (name.starts_with('.')) return reply(fail(ENOENT, "no such name"));
-
   const auto table = context_.account.table(mailbox->id);
   if (!table) return reply(fail(ENOENT, "no such name"));
+  if (name == deleted_directory_name) return reply(deleted_directory_entry(context_, *mailbox));
+  if (const auto local = context_.entries.find(mailbox->id, name)) {
+    if (auto entry = local_entry(*mailbox, *local)) return reply(std::move(*entry));
+  }
   if (const auto meta = table->find_by_name(name, context_.account.names())) {
     return reply(named_entry(context_, *mailbox, *table, *meta, name));
   }
+  // Only names given here start with a dot: probes for .hidden, .git, .Trash must not reach the server.
+  if (name.starts_with('.')) return reply(fail(ENOENT, "no such name"));
   // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is
   // not.
   context_.account.find_message(mailbox->id, name,
@@ -109,6 +115,31 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
                                     return reply(fail(std::move(meta).error().while_doing("find the message")));
                                   reply(named_entry(context_, *mailbox, *table, *meta, name));
                                 });
+}
+
+/// Nothing for one that the table has taken over, which is dropped.
+std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, const LocalEntry& local) const {
+  switch (local.kind) {
+    case LocalEntry::Kind::staged:
+      if (const auto status = context_.staging ? context_.staging->status(local.node) : std::nullopt) {
+        return staged_entry(context_.settings, local.node, status->size, status->time);
+      }
+      return std::nullopt;
+    case LocalEntry::Kind::pending:
+      return pending_entry(context_.account, context_.settings, local);
+    case LocalEntry::Kind::arrived:
+      break;
+  }
+  const auto table = context_.account.table(mailbox.id);
+  if (!table) return std::nullopt;
+  if (taken_over(*table, local)) {
+    context_.entries.remove(local.node);
+    return std::nullopt;
+  }
+  auto entry = MessageEntries(context_.account, context_.settings, mailbox, table->uid_validity(), &context_.entries)
+                   .entry(local.meta);
+  show_staged_content(context_, entry);
+  return entry;
 }
 
 void MailboxView::entry(const Node& node, Reply<Entry> reply) {
@@ -151,6 +182,11 @@ void MailboxView::list(const Caller& caller, const Node& node, const ListRequest
   auto head = list_head(context_, caller, *tree, *mailbox, request);
   if (!head.empty()) return reply(std::move(head));
 
+  if (request.cookie >= local_cookie(0)) {
+    DirectoryPage page;
+    append_local(page, mailbox->id, request.cookie, Listing{mailbox->id, Uid{0}, request.limit, request.plus, 0, {}});
+    return reply(std::move(page));
+  }
   const bool among_messages = request.cookie > message_cookie(Uid{0});
   const Uid after{among_messages ? static_cast<std::uint32_t>(request.cookie) : 0};
   list_messages(
@@ -170,7 +206,7 @@ void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {
   });
 }
 
-Result<DirectoryPage> MailboxView::message_page(const Listing& listing, bool& at_end) const {
+Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) const {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(listing.mailbox);
   if (!mailbox) return fail(no_mailbox());
@@ -180,15 +216,43 @@ Result<DirectoryPage> MailboxView::message_page(const Listing& listing, bool& at
     at_end = true;
     return page;
   }
-  const MessageEntries entries(context_.account, context_.settings, *mailbox, table->uid_validity());
+  const MessageEntries entries(context_.account, context_.settings, *mailbox, table->uid_validity(), &context_.entries);
   page.reserve(std::min(listing.limit, table->size()));
   const auto visited = table->visit_after(listing.after, listing.limit, [&](const sync::MessageTable::RowView& row) {
+    listing.after = row.uid;
     page.push_back({std::string(row.file_name), message_cookie(row.uid), listing.plus,
-                    entries.entry(row.uid, row.size, row.internal_date)});
+                    entries.own_entry(row.uid, row.size, row.internal_date)});
     return true;
   });
   at_end = visited.at_end;
+  for (auto& listed : page) {
+    entries.use_kernel_node(listed.entry);
+    show_staged_content(context_, listed.entry);
+  }
+  if (context_.entries.empty(listing.mailbox)) return page;
+  std::erase_if(page, [&](const DirectoryEntry& listed) {
+    const auto local = context_.entries.find(listing.mailbox, listed.name);
+    return local && local->kind != LocalEntry::Kind::arrived;
+  });
+  if (at_end) append_local(page, listing.mailbox, 0, listing);
   return page;
+}
+
+/// Local entries with cookies beyond `after`, up to the listing's limit in all.
+void MailboxView::append_local(DirectoryPage& page, MailboxId id, std::uint64_t after, const Listing& listing) const {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(id);
+  if (!mailbox) return;
+  while (page.size() < listing.limit) {
+    const auto locals = context_.entries.list(id, after, listing.limit - page.size());
+    if (locals.empty()) return;
+    after = locals.back().cookie;
+    for (const auto& local : locals) {
+      if (auto entry = local_entry(*mailbox, local)) {
+        page.push_back({local.name, local.cookie, listing.plus, std::move(*entry)});
+      }
+    }
+  }
 }
 
 void MailboxView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {

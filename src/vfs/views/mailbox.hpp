@@ -1,6 +1,9 @@
 #pragma once
-// A mailbox as a directory: its child mailboxes, then its messages. The places of .search, .text, .parts and .deleted
-// are names in lookup().
+// A mailbox as a directory: its child mailboxes, then its messages, then local entries. The places of .search, .text, .parts
+// and .deleted are names in lookup().
+//
+// A name is given out once: staged files and messages on their way (pending) come before a message of that name, which is them
+// already or about to be replaced; what has arrived gives way to the row of the table as soon as there is one.
 
 #include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"
@@ -24,7 +27,9 @@ class MailboxView : public View {
  private:
   struct Listing;
   void list_messages(const std::shared_ptr<Listing>& listing);
-  [[nodiscard]] Result<DirectoryPage> message_page(const Listing& listing, bool& at_end) const;
+  [[nodiscard]] Result<DirectoryPage> message_page(Listing& listing, bool& at_end) const;
+  void append_local(DirectoryPage& page, MailboxId mailbox, std::uint64_t after, const Listing& listing) const;
+  [[nodiscard]] std::optional<Entry> local_entry(const sync::MailboxNode& mailbox, const LocalEntry& local) const;
 
   const ViewContext context_;
   ListingVersions versions_;

@@ -45,6 +45,23 @@ std::optional<std::string> xattr_from_details(const sync::MessageDetails& detail
   return std::nullopt;
 }
 
+/// Octets fetched at once for readers of a message that is about to go.
+constexpr std::size_t kept_at_once = 1 << 20;
+
+/// Reads what is beyond `offset`, piece by piece. An Error ends it as well: readers meet it themselves.
+void read_to_end(const std::shared_ptr<sync::Body>& body, std::uint64_t offset, Job done) {
+  if (body->whole() || offset >= body->length()) return done();
+  body->read(offset, kept_at_once, [body, offset, done = std::move(done)](Result<BodySlice> slice) {
+    if (!slice || slice->length == 0) return done();
+    read_to_end(body, offset + slice->length, done);
+  });
+}
+
+/// Of a message on its way: what a server will say of it is not known.
+bool is_known_on_arrival(std::string_view name) {
+  return name == "user.imap.uid" || name == "user.imap.uidvalidity" || name == "user.imap.modseq";
+}
+
 bool comes_from_details(std::string_view name) { return xattr_from_details({}, name).has_value(); }
 
 bool comes_from_meta(std::string_view name) {
@@ -68,7 +85,42 @@ std::optional<Entry> MessageView::entry_of(const Node& node, const MessageMeta& 
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return std::nullopt;
-  return MessageEntries(context_.account, context_.settings, *mailbox, validity(node)).entry(meta);
+  auto entry = MessageEntries(context_.account, context_.settings, *mailbox, validity(node), &context_.entries).entry(meta);
+  if (entry.node != node.id) {
+    // On its way to another mailbox: read where it comes from, known by the kernel as what it was.
+    entry.node = node.id;
+    if (const auto local = context_.entries.find(node.id)) entry.generation = local->generation;
+  }
+  show_staged_content(context_, entry);
+  return entry;
+}
+
+/// What the kernel was shown of a message that no table has.
+std::optional<MessageMeta> MessageView::local_meta(const Node& node) const {
+  auto local = context_.entries.find(node.id);
+  if (!local || local->kind == LocalEntry::Kind::staged) return std::nullopt;
+  return std::move(local->meta);
+}
+
+bool MessageView::is_pending(const Node& node) const {
+  const auto local = context_.entries.find(node.id);
+  return local && local->kind == LocalEntry::Kind::pending;
+}
+
+/// Where the message has gone that a moment ago was where `node` says; nothing if it has gone nowhere.
+void MessageView::with_new_place(const Node& node, std::function<void(Place)> done) {
+  const auto local = context_.entries.find(node.id);
+  if (!local || local->kind != LocalEntry::Kind::pending) return done(context_.entries.message_of(node.id));
+  context_.account.await_change(local->change, [this, id = node.id, done = std::move(done)](Result<sync::Arrival> arrival) {
+    if (arrival && arrival->message.uid.value != 0) return done(arrival->message);
+    done(context_.entries.message_of(id));
+  });
+}
+
+void MessageView::keep_readable(NodeId node, Job done) {
+  const auto body = bodies_.find_unfinished(node);
+  if (!body || body->length() > max_kept_for_readers) return done();
+  read_to_end(body, 0, std::move(done));
 }
 
 /// The message from the table, or from the server while the table is not complete.
@@ -76,12 +128,16 @@ void MessageView::with_meta(const Node& node, Completion<MessageMeta> done) {
   const auto table = context_.account.table(node.meaning.mailbox);
   if (!table) return done(fail(no_message()));
   if (auto meta = table->find(node.meaning.uid())) return done(std::move(*meta));
+  if (auto meta = local_meta(node)) return done(std::move(*meta));
   if (table->complete()) return done(fail(no_message()));
   context_.account.find_message(node.meaning.mailbox, node.meaning.uid(), std::move(done));
 }
 
 void MessageView::entry(const Node& node, Reply<Entry> reply) {
   if (const auto meta = meta_in_memory(node)) {
+    if (auto entry = entry_of(node, *meta)) return reply(std::move(*entry));
+  }
+  if (const auto meta = local_meta(node)) {
     if (auto entry = entry_of(node, *meta)) return reply(std::move(*entry));
   }
   if (auto open = bodies_.find_entry(node.id)) {
@@ -96,14 +152,24 @@ void MessageView::entry(const Node& node, Reply<Entry> reply) {
   });
 }
 
+/// A message that was moved in the meantime is opened where it is now.
+void MessageView::open_body(const Node& node, Completion<std::shared_ptr<sync::Body>> done) {
+  context_.account.open_body(node.meaning.mailbox, node.meaning.uid(),
+                             [this, node, done = std::move(done)](Result<std::shared_ptr<sync::Body>> body) {
+                               if (body || body.error().errnum != ENOENT) return done(std::move(body));
+                               with_new_place(node, [this, done, error = std::move(body).error()](Place place) {
+                                 if (!place) return done(fail(error));
+                                 context_.account.open_body(place->mailbox, place->uid, done);
+                               });
+                             });
+}
+
 void MessageView::open(const Caller&, const Node& node, int, Reply<OpenResult> reply) {
-  auto before = meta_in_memory(node);
-  context_.account.open_body(
-      node.meaning.mailbox, node.meaning.uid(),
-      [this, node, before = std::move(before), reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
-        if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
-        opened(node, before, *body, reply);
-      });
+  open_body(node, [this, node, before = meta_in_memory(node),
+                   reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
+    if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
+    opened(node, before, *body, reply);
+  });
 }
 
 void MessageView::opened(const Node& node, std::optional<MessageMeta> before, const std::shared_ptr<sync::Body>& body,
@@ -133,31 +199,49 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
 }
 
 void MessageView::read(const Caller&, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
-  if (const auto body = bodies_.find(node.id, request.handle)) return read_body(body, request, std::move(reply));
-  reopen(node, request, std::move(reply));
+  const auto body = bodies_.find(node.id, request.handle);
+  if (!body) return reopen(node, request, std::move(reply));
+  read_body(body, request, [this, node, request, reply = std::move(reply)](Result<ReadResult> result) {
+    if (result || result.error().errnum != ESTALE) return reply(std::move(result));
+    read_at_new_place(node, request, result.error(), reply);
+  });
+}
+
+/// The body of an open message broke off because it was moved.
+void MessageView::read_at_new_place(const Node& node, const ReadRequest& request, const Error& gone,
+                                    Reply<ReadResult> reply) {
+  with_new_place(node, [this, node, request, gone, reply = std::move(reply)](Place place) {
+    if (!place) return reply(fail(gone));
+    context_.account.open_body(
+        place->mailbox, place->uid, [this, node, request, gone, reply](Result<std::shared_ptr<sync::Body>> body) {
+          if (!body) return reply(fail(body.error().errnum == ENOENT ? gone : std::move(body).error()));
+          bodies_.replace(node.id, request.handle, *body);
+          read_body(*body, request, reply);
+        });
+  });
 }
 
 /// The open happened in an earlier process. Its handle says which UIDVALIDITY the reader means.
 void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
-  const auto stale = [request](UidValidity now) {
-    return request.handle != 0 && now.value != 0 && now.value != request.handle;
+  // A node that stands for another message by now was opened under another UIDVALIDITY.
+  const bool itself = node.id == message_node(node.meaning.mailbox, node.meaning.uid());
+  const auto stale = [request, itself](UidValidity now) {
+    return itself && request.handle != 0 && now.value != 0 && now.value != request.handle;
   };
   if (stale(validity(node))) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
-  context_.account.open_body(
-      node.meaning.mailbox, node.meaning.uid(),
-      [this, node, request, stale, reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
-        if (!body) {
-          auto error = std::move(body).error().while_doing("open the message again");
-          // An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
-          if (error.errnum == ENOENT) error.errnum = ESTALE;
-          return reply(fail(std::move(error)));
-        }
-        if (stale(validity(node))) {
-          return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
-        }
-        bodies_.add_unowned(node.id, request.handle, *body);
-        read_body(*body, request, reply);
-      });
+  open_body(node, [this, node, request, stale, reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
+    if (!body) {
+      auto error = std::move(body).error().while_doing("open the message again");
+      // An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
+      if (error.errnum == ENOENT) error.errnum = ESTALE;
+      return reply(fail(std::move(error)));
+    }
+    if (stale(validity(node))) {
+      return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
+    }
+    bodies_.add_unowned(node.id, request.handle, *body);
+    read_body(*body, request, reply);
+  });
 }
 
 void MessageView::release(const Node& node, HandleId handle) { bodies_.release(node.id, handle); }
@@ -165,6 +249,7 @@ void MessageView::release(const Node& node, HandleId handle) { bodies_.release(n
 void MessageView::forget(const Node& node) { pushed_.forget(node.id); }
 
 void MessageView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {
+  if (is_known_on_arrival(name) && is_pending(node)) return reply(fail(ENODATA, "the message has not arrived yet"));
   if (name == "user.imap.uidvalidity") {
     const auto value = validity(node).value;
     if (value == 0) return reply(fail(ENODATA, "the server has no UIDVALIDITY here"));
@@ -189,10 +274,12 @@ void MessageView::xattr(const Node& node, const std::string& name, Reply<std::st
 }
 
 std::vector<std::string> MessageView::xattr_names(const Node& node) const {
-  std::vector<std::string> names = {"user.imap.uid", "user.imap.flags", "user.imap.internaldate"};
-  if (validity(node).value != 0) names.emplace_back("user.imap.uidvalidity");
+  std::vector<std::string> names = {"user.imap.flags", "user.imap.internaldate"};
+  const bool arrived = !is_pending(node);
+  if (arrived) names.emplace_back("user.imap.uid");
+  if (arrived && validity(node).value != 0) names.emplace_back("user.imap.uidvalidity");
   const auto meta = meta_in_memory(node);
-  if (meta && meta->modseq.value != 0) names.emplace_back("user.imap.modseq");
+  if (arrived && meta && meta->modseq.value != 0) names.emplace_back("user.imap.modseq");
   for (const char* name : {"user.imap.message-id", "user.imap.from", "user.imap.to", "user.imap.subject"}) {
     names.emplace_back(name);
   }

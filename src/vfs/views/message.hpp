@@ -24,11 +24,22 @@ class MessageView : public View {
   void xattr(const Node& node, const std::string& name, Reply<std::string> reply) override;
   [[nodiscard]] std::vector<std::string> xattr_names(const Node& node) const override;
 
+  /// Before the message goes for good: completes when what readers have open of it is here as a whole, or cannot be, or is more than
+  /// max_kept_for_readers.
+  void keep_readable(NodeId node, Job done);
+  static constexpr std::uint64_t max_kept_for_readers = std::uint64_t{256} << 20;
+
  private:
+  using Place = std::optional<MessageLocation>;
   [[nodiscard]] std::optional<MessageMeta> meta_in_memory(const Node& node) const;
   [[nodiscard]] UidValidity validity(const Node& node) const;
   [[nodiscard]] std::optional<Entry> entry_of(const Node& node, const MessageMeta& meta) const;
+  [[nodiscard]] std::optional<MessageMeta> local_meta(const Node& node) const;
+  [[nodiscard]] bool is_pending(const Node& node) const;
   void with_meta(const Node& node, Completion<MessageMeta> done);
+  void with_new_place(const Node& node, std::function<void(Place)> done);
+  void open_body(const Node& node, Completion<std::shared_ptr<sync::Body>> done);
+  void read_at_new_place(const Node& node, const ReadRequest& request, const Error& gone, Reply<ReadResult> reply);
   void opened(const Node& node, std::optional<MessageMeta> before, const std::shared_ptr<sync::Body>& body,
               Reply<OpenResult> reply);
   void reopen(const Node& node, const ReadRequest& request, Reply<ReadResult> reply);

@@ -1,0 +1,102 @@
+// Extended attributes: all can be read, flags can be set.
+
+#include <utility>
+
+#include "filesystem_views.hpp"
+#include "flag_words.hpp"
+#include "imapfs/vfs/filesystem.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+/// linux/limits.h XATTR_SIZE_MAX: a longer value is E2BIG for every reader.
+constexpr std::size_t max_xattr_value = 65536;
+
+/// Cut on a character boundary.
+std::string at_most(std::string text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xc0U) == 0x80U) --limit;
+  text.resize(limit);
+  return text;
+}
+
+/// Whether an attribute of this name could be set or removed at all.
+Result<void> check_settable(const std::string& name) {
+  if (!name.starts_with("user.")) return fail(EOPNOTSUPP, "only attributes named user.* exist here");
+  if (name.starts_with("user.imap.")) return fail(EPERM, "{} is the server's", name);
+  return fail(EPERM, "a message has no attributes of a user's own");
+}
+
+/// One after the other, because the flags of the second may depend on the first.
+void set_flags(sync::Account& account, const MessageLocation& message, std::vector<FlagChange> changes,
+               Reply<void> reply) {
+  const auto change = std::move(changes.front());
+  changes.erase(changes.begin());
+  account.set_flags(message, change,
+                    [&account, message, changes = std::move(changes), reply = std::move(reply)](Result<void> set) {
+                      if (!set || changes.empty()) return reply(std::move(set));
+                      set_flags(account, message, changes, reply);
+                    });
+}
+
+}  // namespace
+
+void Filesystem::getxattr(const Caller&, NodeId node, const std::string& name, Reply<std::string> reply) {
+  // EOPNOTSUPP, not ENODATA: only then does `ls -l` ask once per listing instead of three times per file.
+  if (!name.starts_with("user.")) return reply(fail(EOPNOTSUPP, "only attributes named user.* exist here"));
+  auto file = target(node);
+  if (!file) return reply(fail(std::move(file).error()));
+  file->view->xattr(file->node, name, [reply = std::move(reply)](Result<std::string> value) {
+    if (!value) return reply(fail(std::move(value).error()));
+    reply(at_most(std::move(*value), max_xattr_value));
+  });
+}
+
+void Filesystem::listxattr(const Caller&, NodeId node, Reply<std::string> reply) {
+  auto file = target(node);
+  if (!file) return reply(fail(std::move(file).error()));
+  std::string names;
+  for (const auto& name : file->view->xattr_names(file->node)) {
+    names += name;
+    names += '\0';
+  }
+  reply(std::move(names));
+}
+
+void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, const std::string& value,
+                          Reply<void> reply) {
+  if (auto writable = check_writable("set an extended attribute"); !writable) return reply(std::move(writable));
+  auto file = target(node);
+  if (!file) return reply(fail(std::move(file).error()));
+  if (name != "user.imap.flags") return reply(check_settable(name));
+  const auto& meaning = file->node.meaning;
+  if (meaning.kind != NodeKind::message) return reply(fail(EPERM, "only messages have flags"));
+  auto changes = parse_flag_words(value);
+  if (!changes) return reply(fail(std::move(changes).error()));
+
+  auto set = [this, changes = std::move(*changes), reply = std::move(reply)](const MessageLocation& message) {
+    if (account_.rights(message.mailbox).read_only) {
+      return reply(fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only"));
+    }
+    set_flags(account_, message, changes, reply);
+  };
+  const auto local = views_->entries.find(node);
+  if (local && local->kind == LocalEntry::Kind::pending) {
+    return account_.await_change(local->change, [set, reply](Result<sync::Arrival> arrival) {
+      if (!arrival) return reply(fail(std::move(arrival).error().while_doing("wait for the message to arrive")));
+      set(arrival->message);
+    });
+  }
+  const auto table = account_.table(meaning.mailbox);
+  set({meaning.mailbox, table ? table->uid_validity() : UidValidity{}, meaning.uid()});
+}
+
+void Filesystem::removexattr(const Caller&, NodeId node, const std::string& name, Reply<void> reply) {
+  if (auto writable = check_writable("remove an extended attribute"); !writable) return reply(std::move(writable));
+  if (auto file = target(node); !file) return reply(fail(std::move(file).error()));
+  if (name == "user.imap.flags") return reply(fail(EPERM, "set user.imap.flags to nothing to take all flags away"));
+  reply(check_settable(name));
+}
+
+}  // namespace imapfs::vfs

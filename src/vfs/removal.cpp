@@ -1,0 +1,101 @@
+#include "removal.hpp"
+
+#include <utility>
+
+#include "staging.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+/// What rights say before anything is asked of the server.
+Result<void> check_removal(const sync::MailboxRights& rights) {
+  if (rights.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only");
+  if (!rights.remove_messages) return fail(EACCES, Scope::mailbox, Retry::never, "no right to delete messages here");
+  return {};
+}
+
+}  // namespace
+
+void Removal::unlink(const Node& parent, const std::string& name, Reply<void> reply) {
+  named_.find(parent, name, [this, reply = std::move(reply)](Result<NamedFile> file) {
+    if (!file) return reply(fail(std::move(file).error()));
+    remove(*file, reply);
+  });
+}
+
+void Removal::remove(const NamedFile& file, Reply<void> reply) {
+  if (file.is_directory) return reply(fail(EISDIR, "a directory"));
+  switch (file.kind) {
+    case NamedFile::Kind::nothing:
+    case NamedFile::Kind::mailbox:
+      return reply(fail(ENOENT, "no such name"));
+    case NamedFile::Kind::fixed:
+      return reply(fail(EPERM, "control files cannot be removed"));
+    case NamedFile::Kind::staged:
+      return context_.staging->remove(file.node, std::move(reply));
+    case NamedFile::Kind::pending:
+    case NamedFile::Kind::message:
+    case NamedFile::Kind::deleted:
+      break;
+  }
+  if (auto allowed = check_removal(context_.account.rights(file.mailbox)); !allowed) {
+    return reply(fail(std::move(allowed).error()));
+  }
+  // Whoever reads it goes on to its end.
+  Job go_on = [this, file, reply = std::move(reply)] {
+    messages_.keep_readable(file.node, [this, file, reply] { remove_message(file, reply); });
+  };
+  if (!context_.staging || !context_.staging->status(file.node)) return go_on();
+  // A new version that is being written goes with it.
+  context_.staging->remove(file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
+}
+
+void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
+  sync::ChangeReply answers;
+  answers.accepted = [this, file, reply = std::move(reply)](Result<sync::ChangeId> change) {
+    if (!change) {
+      // Between finding it and removing it, it has arrived.
+      const auto message = context_.entries.message_of(file.node);
+      if (file.kind != NamedFile::Kind::pending || change.error().errnum != ENOENT || !message) {
+        return reply(fail(std::move(change).error()));
+      }
+      NamedFile arrived = file;
+      arrived.kind = NamedFile::Kind::message;
+      arrived.message = *message;
+      return remove_message(arrived, reply);
+    }
+    removed(file);
+    reply({});
+  };
+  const auto source = source_of(file);
+  if (file.kind == NamedFile::Kind::deleted) {
+    context_.account.expunge_message(source, std::move(answers));
+  } else {
+    context_.account.remove_message(source, std::move(answers));
+  }
+}
+
+void Removal::removed(const NamedFile& file) const {
+  context_.entries.remove(file.node);
+  // The kernel drops the name it was asked to remove; it may know the message by its other name as well (4711.eml).
+  if (file.kind == NamedFile::Kind::message && file.name != file.meta.file_name) {
+    publisher_.name_gone(file.mailbox, file.meta.file_name, file.node);
+  }
+}
+
+void Removal::rmdir(const Node& parent, const std::string& name, Reply<void> reply) {
+  named_.find(parent, name, [this, reply = std::move(reply)](Result<NamedFile> file) {
+    if (!file) return reply(fail(std::move(file).error()));
+    if (file->kind == NamedFile::Kind::nothing) return reply(fail(ENOENT, "no such name"));
+    if (!file->is_directory) return reply(fail(ENOTDIR, "not a directory"));
+    if (file->kind != NamedFile::Kind::mailbox) return reply(fail(EPERM, "this directory cannot be removed"));
+    for (const auto& local : context_.entries.list(file->mailbox, 0, max_page_entries)) {
+      if (local.kind == LocalEntry::Kind::arrived) continue;  // the server knows of it
+      return reply(fail(ENOTEMPTY, Scope::mailbox, Retry::later, "files are on their way to the mailbox"));
+    }
+    context_.account.remove_mailbox(file->mailbox, reply);
+  });
+}
+
+}  // namespace imapfs::vfs

@@ -1,0 +1,35 @@
+#pragma once
+// unlink and rmdir: what removing a name means for each kind of file (design §1.4).
+//
+// Any thread; replies when the account has accepted the change, with no lock held.
+
+#include "directory_listing.hpp"
+#include "imapfs/vfs/change_publisher.hpp"
+#include "named_file.hpp"
+#include "views/message.hpp"
+
+namespace imapfs::vfs {
+
+class Removal {
+ public:
+  /// All but `context` outlive this.
+  Removal(const ViewContext& context, ChangePublisher& publisher, const NamedFiles& named, MessageView& messages)
+      : context_(context), publisher_(publisher), named_(named), messages_(messages) {}
+
+  /// A message is removed by the mount's policy, one in .deleted for good, a staged file is dropped.
+  void unlink(const Node& parent, const std::string& name, Reply<void> reply);
+  /// ENOTEMPTY as long as something is on its way into the mailbox.
+  void rmdir(const Node& parent, const std::string& name, Reply<void> reply);
+
+ private:
+  void remove(const NamedFile& file, Reply<void> reply);
+  void remove_message(const NamedFile& file, Reply<void> reply);
+  void removed(const NamedFile& file) const;
+
+  const ViewContext context_;
+  ChangePublisher& publisher_;
+  const NamedFiles& named_;
+  MessageView& messages_;
+};
+
+}  // namespace imapfs::vfs

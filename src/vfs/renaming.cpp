@@ -1,0 +1,209 @@
+#include "renaming.hpp"
+
+#include <cstdio>
+
+#include <utility>
+
+#include "staging.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+constexpr unsigned no_replace = RENAME_NOREPLACE;
+
+bool is_mailbox_directory(const Node& node) { return node.meaning.kind == NodeKind::mailbox || node.id == root_node; }
+
+bool is_message(const NamedFile& file) {
+  return file.kind == NamedFile::Kind::message || file.kind == NamedFile::Kind::pending;
+}
+
+}  // namespace
+
+/// One rename on its way.
+struct Renaming::Operation {
+  Node parent;
+  Node new_parent;
+  RenameRequest request;
+  Reply<void> reply;
+  NamedFile source;
+  NamedFile target;
+
+  void refuse(Error error) const { reply(fail(std::move(error))); }
+  [[nodiscard]] MailboxId new_mailbox() const { return new_parent.meaning.mailbox; }
+};
+
+void Renaming::rename(const Node& parent, const Node& new_parent, const RenameRequest& request, Reply<void> reply) {
+  if ((request.flags & ~no_replace) != 0) {
+    return reply(fail(EINVAL, "names cannot be exchanged or whited out here"));
+  }
+  auto operation = std::make_shared<Operation>(Operation{parent, new_parent, request, std::move(reply), {}, {}});
+  named_.find(parent, request.name, [this, operation](Result<NamedFile> source) {
+    if (!source) return operation->refuse(std::move(source).error());
+    operation->source = std::move(*source);
+    named_.find(operation->new_parent, operation->request.new_name, [this, operation](Result<NamedFile> target) {
+      if (!target) return operation->refuse(std::move(target).error());
+      operation->target = std::move(*target);
+      resolved(operation);
+    });
+  });
+}
+
+/// What rename(2) says whatever the files are.
+Result<void> Renaming::check(const Operation& operation) const {
+  const auto& source = operation.source;
+  const auto& target = operation.target;
+  if (source.kind == NamedFile::Kind::nothing) return fail(ENOENT, "no such name");
+  if (source.kind == NamedFile::Kind::fixed) return fail(EPERM, "this name cannot be changed");
+  if (operation.new_parent.meaning.kind == NodeKind::deleted) {
+    return fail(EPERM, "messages come to .deleted by rm, not by mv");
+  }
+  if (!is_mailbox_directory(operation.new_parent)) return fail(EPERM, "nothing can be moved there");
+  if (target.kind == NamedFile::Kind::nothing) return {};
+  if ((operation.request.flags & no_replace) != 0) return fail(EEXIST, "the name is taken");
+  if (target.kind == NamedFile::Kind::fixed) return fail(EPERM, "this name cannot be replaced");
+  if (source.is_directory && !target.is_directory) return fail(ENOTDIR, "not a directory");
+  if (!source.is_directory && target.is_directory) return fail(EISDIR, "a directory");
+  return {};
+}
+
+void Renaming::resolved(const OperationPtr& operation) {
+  if (auto possible = check(*operation); !possible) return operation->refuse(std::move(possible).error());
+  // Two names of one file: rename(2) does nothing.
+  if (operation->source.node == operation->target.node && is_message(operation->target)) return operation->reply({});
+  if (operation->source.kind == NamedFile::Kind::mailbox) return rename_mailbox(operation);
+  if (auto possible = check_target_mailbox(*operation); !possible) {
+    return operation->refuse(std::move(possible).error());
+  }
+  if (operation->source.kind == NamedFile::Kind::staged) return rename_staged(operation);
+  if (operation->source.kind == NamedFile::Kind::deleted) return restore(operation);
+  rename_message(operation);
+}
+
+Result<void> Renaming::check_target_mailbox(const Operation& operation) const {
+  if (operation.new_parent.id == root_node || !context_.account.table(operation.new_mailbox())) {
+    return fail(EPERM, Scope::mailbox, Retry::never, "this directory holds no messages");
+  }
+  return {};
+}
+
+// -- mailboxes --
+
+bool Renaming::holds_something(MailboxId id) const {
+  const auto tree = context_.account.tree();
+  const auto* mailbox = tree->find(id);
+  if (!mailbox) return false;
+  const auto table = context_.account.table(id);
+  return !mailbox->children.empty() || (table && table->size() > 0) || mailbox->status.messages.value_or(0) > 0 ||
+         !context_.entries.empty(id);
+}
+
+void Renaming::rename_mailbox(const OperationPtr& operation) {
+  const auto& source = operation->source;
+  if (operation->target.kind == NamedFile::Kind::mailbox) {
+    // The server has no way to replace a mailbox by another in one step.
+    const int error = holds_something(operation->target.mailbox) ? ENOTEMPTY : EEXIST;
+    return operation->reply(fail(error, Scope::mailbox, Retry::never, "there is a mailbox of that name"));
+  }
+  const auto tree = context_.account.tree();
+  const auto* above = resolve_mailbox(*tree, operation->new_parent.meaning);
+  for (auto next = above; next && next->id.value != 0; next = tree->find(next->parent)) {
+    if (next->id == source.mailbox) return operation->reply(fail(EINVAL, "a mailbox cannot be moved into itself"));
+  }
+  if (!above) return operation->reply(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  context_.account.rename_mailbox(source.mailbox, above->id, operation->request.new_name, operation->reply);
+}
+
+// -- staged files --
+
+void Renaming::rename_staged(const OperationPtr& operation) {
+  const auto rename = [this, operation](const std::optional<Staging::Original>& replaces) {
+    context_.staging->rename(operation->source.node, operation->new_mailbox(), operation->request.new_name, replaces,
+                             operation->reply);
+  };
+  if (!is_message(operation->target)) return rename(std::nullopt);
+  arrivals_.await(operation->target, [operation, rename](Result<NamedFile> target) {
+    if (!target) return operation->refuse(std::move(target).error());
+    rename(Staging::Original{target->node, target->generation, target->message, target->meta});
+  });
+}
+
+// -- messages --
+
+/// Makes way for a message: `then` gets the message that it replaces, uid 0 for none.
+void Renaming::with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation&)> then) {
+  if (operation->target.kind == NamedFile::Kind::staged) {
+    return context_.staging->remove(operation->target.node, [operation, then = std::move(then)](Result<void> removed) {
+      if (!removed) return operation->refuse(std::move(removed).error());
+      then({});
+    });
+  }
+  if (!is_message(operation->target)) return then({});
+  arrivals_.await(operation->target, [operation, then = std::move(then)](Result<NamedFile> target) {
+    if (!target) return operation->refuse(std::move(target).error());
+    then(target->message);
+  });
+}
+
+void Renaming::rename_message(const OperationPtr& operation) {
+  if (operation->parent.id != operation->new_parent.id) return move(operation, operation->source);
+  // The name of one on its way is given to it there.
+  arrivals_.await(operation->source, [this, operation](Result<NamedFile> message) {
+    if (!message) return operation->refuse(std::move(message).error());
+    give_name(operation, *message);
+  });
+}
+
+void Renaming::give_name(const OperationPtr& operation, const NamedFile& message) {
+  with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
+    const auto& name = operation->request.new_name;
+    context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
+      if (!given) return operation->refuse(std::move(given).error());
+      if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
+      context_.entries.rename(message.node, message.mailbox, name);
+      // The kernel moves the name it was asked to move; it may know the message by its other name as well (4711.eml).
+      if (message.name != message.meta.file_name) {
+        publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
+      }
+      operation->reply({});
+    });
+  });
+}
+
+void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
+  with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
+    const sync::ArrivalTarget target{operation->new_mailbox(), operation->request.new_name, replaces};
+    // Its octets cannot be had under the old UID once it is gone: whoever reads it goes on to its end.
+    messages_.keep_readable(message.node, [this, operation, message, target] {
+      arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
+        if (!moved) return operation->refuse(std::move(moved).error());
+        if (message.kind == NamedFile::Kind::message && message.name != message.meta.file_name) {
+          publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
+        }
+        operation->reply({});
+      });
+    });
+  });
+}
+
+void Renaming::restore(const OperationPtr& operation) {
+  if (operation->target.kind != NamedFile::Kind::nothing) {
+    // Taking one back and removing another are two changes: half of that would lose what mv promised to keep.
+    return operation->reply(fail(EEXIST, "the name is taken: remove that file first"));
+  }
+  const auto& source = operation->source;
+  const bool stays = operation->new_mailbox() == source.mailbox;
+  sync::ChangeReply answers;
+  answers.accepted = [this, operation, stays](Result<sync::ChangeId> change) {
+    if (!change) return operation->refuse(std::move(change).error());
+    if (stays) return operation->reply({});
+    NamedFile restored = operation->source;
+    restored.kind = NamedFile::Kind::message;
+    restored.name = restored.meta.file_name;
+    move(operation, restored);
+  };
+  const auto name = stays ? operation->request.new_name : std::string();
+  context_.account.restore_message(sync::ChangeSource{source.message, {}}, name, std::move(answers));
+}
+
+}  // namespace imapfs::vfs
