@@ -94,8 +94,8 @@ void MessageInspector::name_octet(char octet) {
   }
   if (octet == ':' && name_length_ > 0) return end_name();
   if (place_ == Place::name && may_be_in_name(octet)) {
-    name_is_message_id_ = name_is_message_id_ && name_length_ < message_id_name.size() &&
-                          lower(octet) == message_id_name[name_length_];
+    name_is_message_id_ =
+        name_is_message_id_ && name_length_ < message_id_name.size() && lower(octet) == message_id_name[name_length_];
     ++name_length_;
     return;
   }
@@ -128,7 +128,9 @@ void MessageInspector::keep(char octet) {
 
 void MessageInspector::refuse_first_line() {
   if (mbox_prefix_ == mbox_prefix.size()) {
-    reason_ = "line 1 begins with \"From \", as in an mbox file: remove this line, and give each message of an mbox a file of its own";
+    reason_ =
+        "line 1 begins with \"From \", as in an mbox file: remove this line, and give each message of an mbox a file "
+        "of its own";
   } else {
     reason_ = "line 1 does not begin with a header field such as \"Subject:\"";
   }
@@ -137,7 +139,8 @@ void MessageInspector::refuse_first_line() {
 Result<MessageForm> MessageInspector::finish() const {
   auto refusal = reason_;
   if (!refusal && octets_ == 0) refusal = "there is nothing in it";
-  if (!refusal && line_ == 1 && (place_ == Place::line_start || place_ == Place::name || place_ == Place::before_colon)) {
+  if (!refusal && line_ == 1 &&
+      (place_ == Place::line_start || place_ == Place::name || place_ == Place::before_colon)) {
     MessageInspector ended = *this;
     ended.refuse_first_line();
     refusal = ended.reason_;

@@ -180,7 +180,8 @@ Result<AccountDirectory> open_account_directory(const std::string& root_director
                                                 std::string_view kind) {
   std::string root_path = root_directory;
   while (root_path.size() > 1 && root_path.back() == '/') root_path.pop_back();
-  if (root_path.empty() || root_path.find('\0') != std::string::npos) return fail(EINVAL, "no usable {} directory", kind);
+  if (root_path.empty() || root_path.find('\0') != std::string::npos)
+    return fail(EINVAL, "no usable {} directory", kind);
   auto made = make_directories(root_path, kind);
   if (!made) return fail(std::move(made).error());
   Descriptor root(::open(root_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -200,6 +201,22 @@ Result<AccountDirectory> open_account_directory(const std::string& root_director
                 telemetry::printable(root_path), component);
   }
   return directory;
+}
+
+std::vector<AccountDirectory> lock_idle_siblings(const AccountDirectory& directory, std::string_view kind) {
+  std::vector<AccountDirectory> idle;
+  const auto slash = directory.path.rfind('/');
+  const std::string root_path = slash == 0 ? "/" : directory.path.substr(0, slash);
+  Descriptor root(::open(root_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root.number < 0) return idle;
+  for (int sibling = 2; sibling <= last_sibling; ++sibling) {
+    const std::string component = fmt::format("{}@{}", directory.path.substr(slash + 1), sibling);
+    struct stat status {};
+    if (::fstatat(root.number, component.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    auto locked = lock_candidate(root.number, root_path, component, kind);
+    if (locked) idle.push_back(std::move(*locked));
+  }
+  return idle;
 }
 
 Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account) {

@@ -42,8 +42,8 @@ Result<void> SqliteJournal::attempt(const char* activity, const std::function<vo
   auto done = Database::attempt(work);
   if (done) return {};
   ++telemetry::counters().store_errors;
-  auto error = std::move(done).error().while_doing(
-      fmt::format("{} in {}", activity, telemetry::printable(database_->path())));
+  auto error =
+      std::move(done).error().while_doing(fmt::format("{} in {}", activity, telemetry::printable(database_->path())));
   if (error.errnum == EUCLEAN) {
     Database::mark_corrupt(database_->path());
     error.errnum = EIO;
@@ -163,9 +163,9 @@ void SqliteJournal::end(const Ended::One& one, std::vector<StagedId>& octets) {
   }
 }
 
-// The row of a staged file that is no longer needed is doomed in the same transaction in which its append ends; its octets go after the
-// commit, and then the row. Whenever the process dies in between, take_up() goes on with what is doomed: octets neither vanish before
-// the append has ended nor come back after it.
+// The row of a staged file that is no longer needed is doomed in the same transaction in which its append ends; its
+// octets go after the commit, and then the row. Whenever the process dies in between, take_up() goes on with what is
+// doomed: octets neither vanish before the append has ended nor come back after it.
 Result<void> SqliteJournal::finish(Ended& ended) {
   const std::lock_guard guard(mutex_);
   auto next = ended.next;
@@ -197,8 +197,9 @@ Result<std::vector<JournalChange>> SqliteJournal::changes() {
   return found;
 }
 
-// With synchronous=NORMAL SQLite itself syncs only when it copies the log into the file; what was committed since is in the log. Its descriptor is
-// our own: the lock is not held meanwhile, so nobody waits for the disk who does not want to.
+// With synchronous=NORMAL SQLite itself syncs only when it copies the log into the file; what was committed since is in
+// the log. Its descriptor is our own: the lock is not held meanwhile, so nobody waits for the disk who does not want
+// to.
 Result<void> SqliteJournal::sync() {
   const std::string log = database_->path() + "-wal";
   const int descriptor = ::open(log.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -212,11 +213,13 @@ Result<void> SqliteJournal::sync() {
 
 namespace {
 
-/// Every row is read once: damage that SQLite does not notice is found now, when a new journal can still be begun, and not in the middle of work.
+/// Every row is read once: damage that SQLite does not notice is found now, when a new journal can still be begun, and
+/// not in the middle of work.
 Result<std::unique_ptr<Database>> open_database(const std::string& path, bool again = false) {
   auto database = IMAPFS_TRY(Database::open(path, journal_schema()));
   auto readable = Database::attempt([&] {
-    // Copying the log into the file costs two fsyncs, and somebody's operation waits for them: seldom, then. 16 MiB of log.
+    // Copying the log into the file costs two fsyncs, and somebody's operation waits for them: seldom, then. 16 MiB of
+    // log.
     database->execute("PRAGMA wal_autocheckpoint=4000");
     read_changes(*database);
     read_staged(*database);
@@ -238,16 +241,30 @@ Result<void> sync_directory(const std::string& path) {
   return {};
 }
 
-}  // namespace
-
-Result<std::shared_ptr<Journal>> Journal::open(const std::string& state_root, const std::string& account) {
-  auto directory = IMAPFS_TRY(open_account_directory(state_root, account, "state"));
+Result<std::shared_ptr<SqliteJournal>> open_in(AccountDirectory directory) {
   auto staging = IMAPFS_TRY(StagingDirectory::open(directory.path + "/staging"));
   const std::string path = fmt::format("{}/{}", directory.path, database_name);
   auto database = IMAPFS_TRY_WHILE(fmt::format("open {}", telemetry::printable(path)), open_database(path));
   IMAPFS_TRY(sync_directory(directory.path));
   auto journal = std::make_shared<SqliteJournal>(std::move(directory), std::move(database), std::move(staging));
   IMAPFS_TRY(journal->take_up());
+  return journal;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Journal>> Journal::open(const std::string& state_root, const std::string& account) {
+  auto directory = IMAPFS_TRY(open_account_directory(state_root, account, "state"));
+  std::vector<AccountDirectory> idle;
+  if (!directory.private_copy) idle = lock_idle_siblings(directory, "state");
+  auto journal = IMAPFS_TRY(open_in(std::move(directory)));
+  for (auto& sibling : idle) {
+    const std::string path = sibling.path;
+    auto abandoned = open_in(std::move(sibling));
+    auto taken = abandoned ? journal->take_over(**abandoned) : Result<void>(fail(std::move(abandoned).error()));
+    // It stays where it is, and the next mount tries again.
+    if (!taken) telemetry::warning("store: take over {}: {}", telemetry::printable(path), taken.error().what);
+  }
   return std::shared_ptr<Journal>(std::move(journal));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// store::Journal on SQLite. journal.cpp has changes, opening and syncing, journal_names.cpp names and mailboxes, journal_staged.cpp
-// staged files.
+// store::Journal on SQLite. journal.cpp has changes, opening and syncing, journal_names.cpp names and mailboxes,
+// journal_staged.cpp staged files.
 
 #include <functional>
 #include <map>
@@ -27,6 +27,10 @@ class SqliteJournal : public Journal {
   /// Before anything else: takes up the numbering and completes removals that were interrupted.
   Result<void> take_up();
 
+  /// Everything in the journal of a sibling directory that no mount uses: what a second mount of the account has
+  /// promised and left.
+  Result<void> take_over(SqliteJournal& abandoned);
+
   [[nodiscard]] const std::string& directory() const override { return directory_.path; }
 
   Result<void> add(std::vector<JournalChange>& changes) override;
@@ -51,8 +55,8 @@ class SqliteJournal : public Journal {
   Result<void> sync() override;
 
  private:
-  /// Runs `work`, with the lock held; the error names the file. A damaged file is set aside at the next open: what is in it may be of use to
-  /// somebody, and to go on writing into it would not be.
+  /// Runs `work`, with the lock held; the error names the file. A damaged file is set aside at the next open: what is
+  /// in it may be of use to somebody, and to go on writing into it would not be.
   Result<void> attempt(const char* activity, const std::function<void()>& work);
   Result<void> transaction(const char* activity, const std::function<void()>& work) {
     return attempt(activity, [&] { database_->in_transaction(work); });
@@ -67,6 +71,13 @@ class SqliteJournal : public Journal {
   void run(std::string_view sql, StagedId id);
 
   // -- with the lock held, outside of a transaction --
+  struct TakenOver {
+    std::uint64_t last_change = 0;  ///< ids up to these are here
+    std::uint64_t last_staged = 0;
+    std::uint64_t staged_offset = 0;
+  };
+  Result<TakenOver> add_rows_of(SqliteJournal& abandoned);
+  Result<void> complete_take_over(SqliteJournal& abandoned, const TakenOver& taken);
   void remember(const Ended& ended);
   void remove_octets(const std::vector<StagedId>& ids);
   Result<void> drop_rows_without_octets(std::vector<StagedFile>& files,

@@ -41,8 +41,7 @@ Result<std::vector<LocalName>> SqliteJournal::local_names(const std::string& mai
     auto query = database_->statement(sql::read_local_names);
     query->bindNoCopy(1, mailbox);
     query->bind(2, validity.value);
-    while (query->executeStep())
-      names.push_back({Uid{query->getColumn(0).getUInt()}, query->getColumn(1).getString()});
+    while (query->executeStep()) names.push_back({Uid{query->getColumn(0).getUInt()}, query->getColumn(1).getString()});
   }));
   return names;
 }
@@ -59,9 +58,8 @@ Result<void> SqliteJournal::rename_mailbox(const std::string& from, const std::s
       auto query = database_->statement(sql::mailboxes);
       while (query->executeStep()) names.push_back(query->getColumn(0).getString());
     }
-    std::erase_if(names, [&](const std::string& name) {
-      return name != from && (below.empty() || !name.starts_with(below));
-    });
+    std::erase_if(names,
+                  [&](const std::string& name) { return name != from && (below.empty() || !name.starts_with(below)); });
     // Where "A" becomes "A/A", "A/A" must have made room before, and the other way round.
     std::sort(names.begin(), names.end(), [&](const std::string& left, const std::string& right) {
       return to.size() > from.size() ? left.size() > right.size() : left.size() < right.size();

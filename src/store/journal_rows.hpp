@@ -1,5 +1,6 @@
 #pragma once
-// Rows of the journal as values and back. Throws as Database does: CorruptContent for a row that is not what was written.
+// Rows of the journal as values and back. Throws as Database does: CorruptContent for a row that is not what was
+// written.
 
 #include <vector>
 

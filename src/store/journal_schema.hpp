@@ -1,6 +1,7 @@
 #pragma once
-// Tables of the journal and the SQL that touches them. A row's checksum covers all its other columns, since a damaged UID here would
-// remove somebody else's message: the columns stand in one place, and every statement that changes some of them is built from it.
+// Tables of the journal and the SQL that touches them. A row's checksum covers all its other columns, since a damaged
+// UID here would remove somebody else's message: the columns stand in one place, and every statement that changes some
+// of them is built from it.
 
 #include <array>
 #include <initializer_list>
@@ -39,25 +40,44 @@ inline Schema journal_schema() {
        " reason TEXT NOT NULL, changed_at INTEGER NOT NULL, checksum INTEGER NOT NULL);"
        "CREATE TABLE local_name ("
        " mailbox TEXT NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL, name TEXT NOT NULL,"
-       " PRIMARY KEY (mailbox, uid_validity, uid)) WITHOUT ROWID;"}};
+       " PRIMARY KEY (mailbox, uid_validity, uid)) WITHOUT ROWID;"
+       // While the journal of a sibling directory is taken over: how far, and what was added to its ids.
+       "CREATE TABLE taken_over ("
+       " directory TEXT PRIMARY KEY, last_change INTEGER NOT NULL, last_staged INTEGER NOT NULL,"
+       " staged_offset INTEGER NOT NULL) WITHOUT ROWID;"}};
 }
 
 namespace sql {
 
 /// All but `id`, which comes first, and `checksum`, which comes last. The order is that of the parameters ?2 …
-inline constexpr std::array<std::string_view, 20> change_columns = {
-    "kind",         "source_mailbox",   "source_validity",   "source_uid",       "follows",
-    "destination",  "file_name",        "flag_action",       "flags",            "internal_date",
-    "size",         "message_id",       "staged",            "replaces_mailbox", "replaces_validity",
-    "replaces_uid", "removal",          "sent",              "destination_validity",
-    "destination_uid_next"};
+inline constexpr std::array<std::string_view, 20> change_columns = {"kind",
+                                                                    "source_mailbox",
+                                                                    "source_validity",
+                                                                    "source_uid",
+                                                                    "follows",
+                                                                    "destination",
+                                                                    "file_name",
+                                                                    "flag_action",
+                                                                    "flags",
+                                                                    "internal_date",
+                                                                    "size",
+                                                                    "message_id",
+                                                                    "staged",
+                                                                    "replaces_mailbox",
+                                                                    "replaces_validity",
+                                                                    "replaces_uid",
+                                                                    "removal",
+                                                                    "sent",
+                                                                    "destination_validity",
+                                                                    "destination_uid_next"};
 inline constexpr std::array<std::string_view, 10> staged_columns = {
-    "state",            "mailbox",           "name",         "flags",  "internal_date",
-    "replaces_mailbox", "replaces_validity", "replaces_uid", "reason", "changed_at"};
+    "state",        "mailbox", "name",      "flags", "internal_date", "replaces_mailbox", "replaces_validity",
+    "replaces_uid", "reason",  "changed_at"};
 
 using Assignments = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-/// "row_checksum(id, …)" with what `assignments` puts in the place of columns: UPDATE sees the old values on its right-hand sides.
+/// "row_checksum(id, …)" with what `assignments` puts in the place of columns: UPDATE sees the old values on its
+/// right-hand sides.
 template <class Columns>
 std::string checksum_of(const Columns& columns, Assignments assignments = {}) {
   std::string text = "row_checksum(id";
@@ -99,27 +119,33 @@ std::string read(std::string_view table, const Columns& columns) {
 
 inline const std::string insert_change = insert("change", change_columns);
 inline const std::string read_changes = read("change", change_columns);
-inline const std::string mark_sent = update(
-    "change", change_columns,
-    {{"sent", "1"}, {"destination_validity", "?2"}, {"destination_uid_next", "?3"}}, "id = ?1");
+inline const std::string mark_sent =
+    update("change", change_columns, {{"sent", "1"}, {"destination_validity", "?2"}, {"destination_uid_next", "?3"}},
+           "id = ?1");
 inline const std::string clear_sent = update(
-    "change", change_columns,
-    {{"sent", "0"}, {"destination_validity", "0"}, {"destination_uid_next", "0"}}, "id = ?1");
+    "change", change_columns, {{"sent", "0"}, {"destination_validity", "0"}, {"destination_uid_next", "0"}}, "id = ?1");
 /// The message that these wait for has arrived. "<> 0" lets SQLite take the partial index.
-inline const std::string give_source = update(
-    "change", change_columns,
-    {{"source_mailbox", "?2"}, {"source_validity", "?3"}, {"source_uid", "?4"}}, "follows = ?1 AND follows <> 0 AND source_uid = 0");
-inline const std::string end_waiting = update("change", change_columns, {{"follows", "0"}}, "follows = ?1 AND follows <> 0");
+inline const std::string give_source =
+    update("change", change_columns, {{"source_mailbox", "?2"}, {"source_validity", "?3"}, {"source_uid", "?4"}},
+           "follows = ?1 AND follows <> 0 AND source_uid = 0");
+inline const std::string end_waiting =
+    update("change", change_columns, {{"follows", "0"}}, "follows = ?1 AND follows <> 0");
 inline constexpr std::string_view end_change = "DELETE FROM change WHERE id = ?1 RETURNING staged";
 
 inline const std::string insert_staged = insert("staged", staged_columns);
 inline const std::string read_staged = read("staged", staged_columns);
-inline const std::string update_staged = update(
-    "staged", staged_columns,
-    {{"state", "?2"}, {"mailbox", "?3"}, {"name", "?4"}, {"flags", "?5"}, {"internal_date", "?6"},
-     {"replaces_mailbox", "?7"}, {"replaces_validity", "?8"}, {"replaces_uid", "?9"}, {"reason", "?10"},
-     {"changed_at", "?11"}},
-    "id = ?1 AND state <> 0");
+inline const std::string update_staged = update("staged", staged_columns,
+                                                {{"state", "?2"},
+                                                 {"mailbox", "?3"},
+                                                 {"name", "?4"},
+                                                 {"flags", "?5"},
+                                                 {"internal_date", "?6"},
+                                                 {"replaces_mailbox", "?7"},
+                                                 {"replaces_validity", "?8"},
+                                                 {"replaces_uid", "?9"},
+                                                 {"reason", "?10"},
+                                                 {"changed_at", "?11"}},
+                                                "id = ?1 AND state <> 0");
 inline const std::string doom_staged = update("staged", staged_columns, {{"state", "0"}}, "id = ?1");
 inline constexpr std::string_view delete_staged = "DELETE FROM staged WHERE id = ?1";
 inline constexpr std::string_view doomed_staged = "SELECT id FROM staged WHERE state = 0";
@@ -131,6 +157,18 @@ inline constexpr std::string_view forget_local_names =
 inline constexpr std::string_view forget_names_of_mailbox = "DELETE FROM local_name WHERE mailbox = ?1";
 inline constexpr std::string_view read_local_names =
     "SELECT uid, name FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 ORDER BY uid";
+
+inline constexpr std::string_view all_local_names = "SELECT mailbox, uid_validity, uid, name FROM local_name";
+inline constexpr std::string_view add_local_name =
+    "INSERT OR IGNORE INTO local_name (mailbox, uid_validity, uid, name) VALUES (?1, ?2, ?3, ?4)";
+
+inline constexpr std::string_view read_taken_over =
+    "SELECT last_change, last_staged, staged_offset FROM taken_over WHERE directory = ?1";
+inline constexpr std::string_view set_taken_over =
+    "INSERT OR REPLACE INTO taken_over (directory, last_change, last_staged, staged_offset) VALUES (?1, ?2, ?3, ?4)";
+inline constexpr std::string_view forget_taken_over = "DELETE FROM taken_over WHERE directory = ?1";
+inline constexpr std::string_view delete_changes_up_to = "DELETE FROM change WHERE id <= ?1";
+inline constexpr std::string_view delete_staged_up_to = "DELETE FROM staged WHERE id <= ?1";
 
 /// Every name of a mailbox that the journal knows.
 inline constexpr std::string_view mailboxes =

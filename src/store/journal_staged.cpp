@@ -14,8 +14,8 @@ void SqliteJournal::run(std::string_view sql, StagedId id) {
   statement.run();
 }
 
-// The row comes first: whoever dies before the file is there leaves a row without octets, which promises nothing and is dropped by staged().
-// The other way round it would be octets without a row, which staged() has to show to the user.
+// The row comes first: whoever dies before the file is there leaves a row without octets, which promises nothing and is
+// dropped by staged(). The other way round it would be octets without a row, which staged() has to show to the user.
 Result<void> SqliteJournal::stage(StagedFile& file) {
   const std::lock_guard guard(mutex_);
   StagedFile added = file;
@@ -74,8 +74,8 @@ Result<void> SqliteJournal::drop_rows_without_octets(std::vector<StagedFile>& fi
       kept.push_back(std::move(file));
       continue;
     }
-    telemetry::warning("store: the octets of \"{}\" are gone; it cannot be sent to {}",
-                       telemetry::printable(file.name), telemetry::printable(file.mailbox));
+    telemetry::warning("store: the octets of \"{}\" are gone; it cannot be sent to {}", telemetry::printable(file.name),
+                       telemetry::printable(file.mailbox));
     dropped.push_back(file.id);
   }
   files = std::move(kept);
@@ -123,9 +123,8 @@ Result<std::vector<StagedFile>> SqliteJournal::staged() {
     while (query->executeStep()) doomed.push_back(StagedId{static_cast<std::uint64_t>(query->getColumn(0).getInt64())});
   }));
   auto entries = IMAPFS_TRY(staging_->entries());
-  std::erase_if(entries, [&](const auto& entry) {
-    return std::find(doomed.begin(), doomed.end(), entry.id) != doomed.end();
-  });
+  std::erase_if(entries,
+                [&](const auto& entry) { return std::find(doomed.begin(), doomed.end(), entry.id) != doomed.end(); });
   IMAPFS_TRY(drop_rows_without_octets(files, entries));
   IMAPFS_TRY(adopt_octets_without_row(files, entries));
   return files;

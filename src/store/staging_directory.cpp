@@ -35,8 +35,7 @@ Result<std::unique_ptr<StagingDirectory>> StagingDirectory::open(const std::stri
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) {
     const int errnum = errno;
-    if (errnum == ELOOP || errnum == ENOTDIR)
-      return fail(EACCES, "{} is not a directory", telemetry::printable(path));
+    if (errnum == ELOOP || errnum == ENOTDIR) return fail(EACCES, "{} is not a directory", telemetry::printable(path));
     return failed(errnum, "open", path);
   }
   std::unique_ptr<StagingDirectory> directory(new StagingDirectory(path, descriptor));
@@ -56,6 +55,13 @@ Result<void> StagingDirectory::create(StagedId id) {
                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return failed(errno, "create", path_of(id));
   ::close(file);
+  return {};
+}
+
+Result<void> StagingDirectory::take(StagingDirectory& other, StagedId from, StagedId to) {
+  const int done =
+      ::renameat(other.descriptor_, std::to_string(from.value).c_str(), descriptor_, std::to_string(to.value).c_str());
+  if (done != 0 && errno != ENOENT) return failed(errno, "move", other.path_of(from));
   return {};
 }
 

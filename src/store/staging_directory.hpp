@@ -1,8 +1,9 @@
 #pragma once
-// The directory that holds the octets of staged files, one per file, named by the id in decimal. All of its system calls.
+// The directory that holds the octets of staged files, one per file, named by the id in decimal. All of its system
+// calls.
 //
-// Nothing in it is ever followed if it is a link, and nothing is overwritten. Errors: system errors with the path. Threads: any; it has no
-// state but its descriptor.
+// Nothing in it is ever followed if it is a link, and nothing is overwritten. Errors: system errors with the path.
+// Threads: any; it has no state but its descriptor.
 
 #include <sys/types.h>
 
@@ -26,6 +27,8 @@ class StagingDirectory {
   [[nodiscard]] std::string path_of(StagedId id) const;
   /// An empty file (0600); EEXIST if there is one.
   Result<void> create(StagedId id);
+  /// Takes a file out of another staging directory; one that is not there has been taken already.
+  Result<void> take(StagingDirectory& other, StagedId from, StagedId to);
   /// A file that is not there is removed already.
   Result<void> remove(StagedId id);
 

@@ -1,5 +1,5 @@
-// Any octets as a file that somebody stores: cut anywhere, the verdict and the converted message are the same, and the size that is
-// promised to the server is the size that it is sent.
+// Any octets as a file that somebody stores: cut anywhere, the verdict and the converted message are the same, and the
+// size that is promised to the server is the size that it is sent.
 
 #include <algorithm>
 #include <cstdint>

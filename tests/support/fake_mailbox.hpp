@@ -19,9 +19,8 @@ namespace imapfs::testing {
 
 /// Whether two texts are equal without regard to ASCII case.
 inline bool same_word(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](unsigned char a, unsigned char b) {
-    return std::tolower(a) == std::tolower(b);
-  });
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
 }
 
 /// The lines of `names` in the header of `message`, folded lines included, ended by an empty line: what
@@ -101,9 +100,8 @@ struct FakeMailbox {
   [[nodiscard]] MailboxStatus status(bool condstore) const {
     MailboxStatus status;
     status.messages = static_cast<std::uint32_t>(messages.size());
-    status.unseen = static_cast<std::uint32_t>(std::count_if(messages.begin(), messages.end(), [](const auto& entry) {
-      return !entry.second.flags.has(SystemFlag::seen);
-    }));
+    status.unseen = static_cast<std::uint32_t>(std::count_if(
+        messages.begin(), messages.end(), [](const auto& entry) { return !entry.second.flags.has(SystemFlag::seen); }));
     status.uid_next = uid_next;
     status.uid_validity = uid_validity;
     if (condstore) status.highest_modseq = highest_modseq;

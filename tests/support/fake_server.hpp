@@ -1,14 +1,15 @@
 #pragma once
 // An IMAP server in memory, at the boundary of imap::Session: for tests of everything above it.
 //
-// The test changes mailboxes as another client would, decides when data is ready (hold, step, release), breaks connections, and
-// counts what was asked. Sessions come from factory() and may outlive the FakeServer. Thread-safe. The waiting functions return false
-// after ten seconds: EXPECT_TRUE them.
+// The test changes mailboxes as another client would, decides when data is ready (hold, step, release), breaks
+// connections, and counts what was asked. Sessions come from factory() and may outlive the FakeServer. Thread-safe. The
+// waiting functions return false after ten seconds: EXPECT_TRUE them.
 //
-// Commands by name, for hold(), fail_next() and count(): LOGIN (connecting), LOGOUT, NAMESPACE, LIST, STATUS, SELECT, "FETCH headers"
-// (a FETCH with header fields), "FETCH flags" (one without), "FETCH fields" (fetch_header_fields), "FETCH body", "FETCH head and tail", SEARCH,
-// NOOP, QUOTA, IDLE, NOTIFY, APPEND, COPY, MOVE, STORE, EXPUNGE, CREATE, DELETE, RENAME, SUBSCRIBE, MYRIGHTS. Gates only: "APPEND answer" and so on
-// for each of the changes (between its effect and its answer), "FETCH row" (before each row), "FETCH body data" (before each chunk of a body).
+// Commands by name, for hold(), fail_next() and count(): LOGIN (connecting), LOGOUT, NAMESPACE, LIST, STATUS, SELECT,
+// "FETCH headers" (a FETCH with header fields), "FETCH flags" (one without), "FETCH fields" (fetch_header_fields),
+// "FETCH body", "FETCH head and tail", SEARCH, NOOP, QUOTA, IDLE, NOTIFY, APPEND, COPY, MOVE, STORE, EXPUNGE, CREATE,
+// DELETE, RENAME, SUBSCRIBE, MYRIGHTS. Gates only: "APPEND answer" and so on for each of the changes (between its
+// effect and its answer), "FETCH row" (before each row), "FETCH body data" (before each chunk of a body).
 
 #include <chrono>
 #include <cstdint>
@@ -105,10 +106,12 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     edit(state_->mailboxes.at(wire_name));
   }
-  Uid deliver(const imap::WireName& wire_name, const std::string& body, UnixTime date = 1'700'000'000, FlagSet flags = {}) {
+  Uid deliver(const imap::WireName& wire_name, const std::string& body, UnixTime date = 1'700'000'000,
+              FlagSet flags = {}) {
     const std::lock_guard guard(state_->mutex);
     auto& mailbox = state_->mailboxes.at(wire_name);
-    const Uid uid = mailbox.add({{}, date, body.size(), std::make_shared<const std::string>(body), std::move(flags), {}});
+    const Uid uid =
+        mailbox.add({{}, date, body.size(), std::make_shared<const std::string>(body), std::move(flags), {}});
     state_->announce_count(mailbox);
     return uid;
   }
@@ -172,7 +175,8 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     state_->failures[command].push_back(std::move(error));
   }
-  /// The connection is lost when the next `command` has been sent and nothing of it was carried out: to the session the outcome is unknown.
+  /// The connection is lost when the next `command` has been sent and nothing of it was carried out: to the session the
+  /// outcome is unknown.
   void lose_before(const std::string& command) { lose_after(command, 0); }
   /// The next `command` is carried out, for `messages` of those it names, and the connection is lost before the answer.
   void lose_after(const std::string& command, std::size_t messages = FakeServerState::whole_command) {

@@ -1,7 +1,7 @@
 #pragma once
-// What FakeServer and its FakeSessions share: the mailboxes, the live connections, the faults and gates a test has set up, and the
-// counters. One mutex guards everything here; `changed` is signalled after every change of it. No listener is called
-// with the mutex held.
+// What FakeServer and its FakeSessions share: the mailboxes, the live connections, the faults and gates a test has set
+// up, and the counters. One mutex guards everything here; `changed` is signalled after every change of it. No listener
+// is called with the mutex held.
 
 #include <condition_variable>
 #include <cstdint>

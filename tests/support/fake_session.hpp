@@ -1,7 +1,7 @@
 #pragma once
-// imap::Session on FakeServerState. Behaves as a server that answers from memory: every command may be held, failed or counted by name, and
-// untagged data is delivered at the end of each command. A command that ends by cancellation or deadline loses the connection, as
-// it does on a real one; only IDLE ends cleanly.
+// imap::Session on FakeServerState. Behaves as a server that answers from memory: every command may be held, failed or
+// counted by name, and untagged data is delivered at the end of each command. A command that ends by cancellation or
+// deadline loses the connection, as it does on a real one; only IDLE ends cleanly.
 
 #include <algorithm>
 #include <memory>
@@ -312,8 +312,7 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
   // Nothing can be changed in a mailbox that is selected read-only: Dovecot says PERMANENTFLAGS () to EXAMINE.
   if (!answer.read_only) answer.permanent_flags = mailbox.permanent_flags;
   answer.may_create_keywords = !answer.read_only && mailbox.may_create_keywords;
-  answer.qresync_applied =
-      request.qresync && has("QRESYNC") && request.qresync->uid_validity == mailbox.uid_validity;
+  answer.qresync_applied = request.qresync && has("QRESYNC") && request.qresync->uid_validity == mailbox.uid_validity;
   UidSet vanished;
   std::vector<imap::FetchRow> rows;
   if (answer.qresync_applied) {

@@ -1,6 +1,6 @@
 #pragma once
-// FakeSession's commands that change messages, carried out as a server does: other sessions hear of it at once, this one at the
-// end of the command. Included by fake_session.hpp.
+// FakeSession's commands that change messages, carried out as a server does: other sessions hear of it at once, this
+// one at the end of the command. Included by fake_session.hpp.
 
 #include "support/fake_session.hpp"
 
@@ -84,15 +84,19 @@ inline Result<imap::AppendedMessage> FakeSession::append(const imap::AppendReque
   FlagSet flags = request.flags;
   flags.remove("\\Recent");
   Change change(*this, "APPEND");
-  IMAPFS_TRY(change.begin(fmt::format("APPEND {} ({}) {}", request.mailbox, flags.to_string(), source.size()), lock,
-                          context));
+  IMAPFS_TRY(
+      change.begin(fmt::format("APPEND {} ({}) {}", request.mailbox, flags.to_string(), source.size()), lock, context));
   auto octets = IMAPFS_TRY(read_literal(source, lock));
   auto* mailbox = IMAPFS_TRY(destination_mailbox(request.mailbox));
   imap::AppendedMessage answer;
   if (change.reach() > 0) {
     const auto size = octets.size();
-    const auto uid = mailbox->add({{}, request.internal_date.value_or(state_->now), size,
-                                   std::make_shared<const std::string>(std::move(octets)), std::move(flags), {}});
+    const auto uid = mailbox->add({{},
+                                   request.internal_date.value_or(state_->now),
+                                   size,
+                                   std::make_shared<const std::string>(std::move(octets)),
+                                   std::move(flags),
+                                   {}});
     if (has("UIDPLUS")) answer = {mailbox->uid_validity, uid};
     state_->announce_count(*mailbox);
   }
@@ -156,8 +160,8 @@ inline Result<void> FakeSession::store_flags(const UidSet& uids, const FlagChang
                            : flag_change.kind == FlagChange::Kind::remove ? "-FLAGS.SILENT"
                                                                           : "FLAGS.SILENT";
   Change change(*this, "STORE");
-  IMAPFS_TRY(change.begin(fmt::format("UID STORE {} {} ({})", uids.to_string(), item, flags.to_string()), lock,
-                          context));
+  IMAPFS_TRY(
+      change.begin(fmt::format("UID STORE {} {} ({})", uids.to_string(), item, flags.to_string()), lock, context));
   auto* mailbox = IMAPFS_TRY(selected_mailbox());
   IMAPFS_TRY(need_rights(*mailbox, rights_for(flags)));
   std::vector<Untagged> for_others;

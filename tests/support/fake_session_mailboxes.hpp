@@ -30,8 +30,7 @@ inline Result<void> FakeSession::delete_mailbox(const imap::WireName& mailbox, c
   if (found == state_->mailboxes.end()) return no_mailbox(mailbox);
   IMAPFS_TRY(need_rights(found->second, "x"));
   const bool has_children = !state_->children(found->second).empty();
-  if (has_children && !found->second.selectable)
-    return fail(ENOTEMPTY, "{}: [HASCHILDREN] it has children", mailbox);
+  if (has_children && !found->second.selectable) return fail(ENOTEMPTY, "{}: [HASCHILDREN] it has children", mailbox);
   if (change.reach() > 0) {
     // RFC 9051 §6.3.5: with children, only the messages go and the name stays.
     if (has_children) {

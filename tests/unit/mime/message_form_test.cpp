@@ -121,7 +121,8 @@ TEST(MessageForm, BareLineFeedsBecomeCrlfAndNothingElseChanges) {
 }
 
 TEST(MessageForm, AHeaderAloneIsAMessage) {
-  for (const auto* text : {"Subject: x\r\n\r\n", "Subject: x\r\n", "Subject: x", "Subject:", "X-y!: \r\n", "From : anna\n"})
+  for (const auto* text :
+       {"Subject: x\r\n\r\n", "Subject: x\r\n", "Subject: x", "Subject:", "X-y!: \r\n", "From : anna\n"})
     EXPECT_EQ(refusal(text), "taken") << text;
 }
 
@@ -141,8 +142,8 @@ TEST(MessageForm, AnMboxIsRefusedWithTheCure) {
 }
 
 TEST(MessageForm, WhatDoesNotBeginWithAFieldIsRefused) {
-  for (const auto* text : {"hello world\n", "\r\nbody\r\n", "\n", " X: y\n", ": y\n", "Subject\n", "Subject", "\xef\xbb\xbfSubject: x\n",
-                           "Fromage is cheese\n", "#!/bin/sh\n", "From\tx\n"})
+  for (const auto* text : {"hello world\n", "\r\nbody\r\n", "\n", " X: y\n", ": y\n", "Subject\n", "Subject",
+                           "\xef\xbb\xbfSubject: x\n", "Fromage is cheese\n", "#!/bin/sh\n", "From\tx\n"})
     EXPECT_NE(refusal(text).find("line 1 does not begin"), std::string::npos) << text;
 }
 
@@ -162,8 +163,11 @@ TEST(MessageForm, HoldsForRandomMessages) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const auto below = [&](std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random); };
-  const std::vector<std::string> words = {"\n", "\n", "\r\n", "\r\n", "\r", " ", "\t", ":", "From ", "X: y", "Message-ID", "a", "Subject: ", "<a@b>"};
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
+  const std::vector<std::string> words = {"\n", "\n",    "\r\n", "\r\n",       "\r", " ",         "\t",
+                                          ":",  "From ", "X: y", "Message-ID", "a",  "Subject: ", "<a@b>"};
   for (int round = 0; round < 3000; ++round) {
     std::string text = below(4) == 0 ? "" : "X: y";
     for (std::size_t count = below(20); count > 0; --count) text += words[below(words.size())];

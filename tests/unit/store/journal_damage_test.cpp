@@ -1,4 +1,5 @@
-// What becomes of the journal when its file is damaged or from the future, the disk is full, or the process is killed at any moment.
+// What becomes of the journal when its file is damaged or from the future, the disk is full, or the process is killed
+// at any moment.
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sys/resource.h>
 
@@ -82,7 +83,8 @@ TEST_F(JournalTest, AFullDiskIsReportedAndChangesNothing) {
   add(flag_change(at("INBOX", 1)));
   const auto id = stage(staged_file("kept.eml"));
   journal.reset();
-  // A limit on the size of files is as good as a full disk: SQLite and the staging directory get an error from write(2).
+  // A limit on the size of files is as good as a full disk: SQLite and the staging directory get an error from
+  // write(2).
   const int outcome = in_child([&] {
     std::signal(SIGXFSZ, SIG_IGN);
     auto opened = Journal::open(directory_.path(), journal_account);
@@ -98,7 +100,9 @@ TEST_F(JournalTest, AFullDiskIsReportedAndChangesNothing) {
       const auto found = (*opened)->changes();
       if (!found || (found->size() - 1) % 20 != 0) return 4;
       // There is room for this.
-      return (*opened)->clear_sent({ChangeId{1}}) || result.error().errnum == ENOSPC || result.error().errnum == EIO ? 0 : 5;
+      return (*opened)->clear_sent({ChangeId{1}}) || result.error().errnum == ENOSPC || result.error().errnum == EIO
+                 ? 0
+                 : 5;
     }
     return 6;
   });
@@ -110,8 +114,8 @@ TEST_F(JournalTest, AFullDiskIsReportedAndChangesNothing) {
 
 constexpr std::uint64_t finished_bit = std::uint64_t{1} << 63;
 
-/// Stages files and adds their appends until it is killed, ends every second one, and reports what it was promised: the id when it was
-/// added, the id with finished_bit when it ended.
+/// Stages files and adds their appends until it is killed, ends every second one, and reports what it was promised: the
+/// id when it was added, the id with finished_bit when it ended.
 [[noreturn]] void work_until_killed(const std::string& root, int reports) {
   const auto report = [&](std::uint64_t value) {
     if (::write(reports, &value, sizeof value) < 0) ::_exit(5);

@@ -100,8 +100,7 @@ class JournalTest : public ::testing::Test {
   std::vector<std::string> names(const std::string& mailbox, std::uint32_t validity = 7) {
     std::vector<std::string> found;
     const auto rows = *journal->local_names(mailbox, UidValidity{validity});
-    for (const auto& name : rows)
-      found.push_back(std::to_string(name.uid.value) + "=" + name.name);
+    for (const auto& name : rows) found.push_back(std::to_string(name.uid.value) + "=" + name.name);
     return found;
   }
   [[nodiscard]] std::string database() const { return journal->directory() + "/journal.sqlite"; }

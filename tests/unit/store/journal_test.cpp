@@ -1,4 +1,5 @@
-// Changes and names in the journal. Staged files, damage and full disks are in journal_staged_test.cpp and journal_damage_test.cpp.
+// Changes and names in the journal. Staged files, damage and full disks are in journal_staged_test.cpp and
+// journal_damage_test.cpp.
 #include <csignal>
 #include <cstdlib>
 
@@ -211,7 +212,8 @@ TEST_F(JournalTest, NamesBelongToOneUidvalidity) {
 }
 
 TEST_F(JournalTest, ARenamedMailboxIsRenamedEverywhereWithWhatIsBelowIt) {
-  for (const auto* mailbox : {"Arch", "Archive", "Archive/2026", "Archive/2026/Mai", "Archives", "Archive.old", "archive"})
+  for (const auto* mailbox :
+       {"Arch", "Archive", "Archive/2026", "Archive/2026/Mai", "Archives", "Archive.old", "archive"})
     ASSERT_TRUE(journal->set_local_name(at(mailbox, 1), "x.eml"));
   auto change = move_change(at("Archive", 1), "Archive/2026");
   change.replaces = at("Archive/2026", 4);
@@ -273,13 +275,6 @@ TEST_F(JournalTest, CanBeSyncedWithAndWithoutAnythingNew) {
   add(flag_change(at("INBOX", 1)));
   EXPECT_TRUE(journal->sync());
   EXPECT_TRUE(journal->sync());
-}
-
-TEST_F(JournalTest, ASecondMountHasAJournalOfItsOwn) {
-  add(flag_change(at("INBOX", 1)));
-  auto second = open();
-  EXPECT_NE(second->directory(), journal->directory());
-  EXPECT_TRUE(second->changes()->empty());
 }
 
 TEST_F(JournalTest, TakesManyChangesAtOnce) {
