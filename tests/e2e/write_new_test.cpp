@@ -160,7 +160,7 @@ TEST_F(NewMessages, ThatWereNotClosedWhenTheDaemonDiedAreInTheOutbox) {
 
 class AppendFlags : public NewMessages {
  protected:
-  Mounted::Settings mount_settings() override { return {{"--append-flags=\\Seen $Filed"}, "", "", ""}; }
+  Mounted::Settings mount_settings() override { return {{"--append-flags=\\Seen+$Filed"}, "", "", ""}; }
 };
 
 TEST_F(AppendFlags, AreGivenToNewMail) {
