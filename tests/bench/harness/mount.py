@@ -22,11 +22,15 @@ class Mount:
         self._cache = pathlib.Path(cache or pathlib.Path(work) / "cache")
         if self._own_cache:
             shutil.rmtree(self._cache, ignore_errors=True)
+        # Nothing of the user's own journal, and nothing left of an earlier run.
+        self._state = pathlib.Path(work) / "state"
+        shutil.rmtree(self._state, ignore_errors=True)
         self.mountpoint.mkdir(exist_ok=True)
         self.log_file.unlink(missing_ok=True)
         self._command = [
             str(binary), f"imaps://{server.user}@localhost:{server.port}", str(self.mountpoint), "--foreground",
-            f"--cache-dir={self._cache}", f"--password-file={server.password_file}", f"--ca-file={server.ca_file}",
+            f"--cache-dir={self._cache}", f"--state-dir={self._state}",
+            f"--password-file={server.password_file}", f"--ca-file={server.ca_file}",
             "--log=file", f"--log-file={self.log_file}", "--cache-size=4G", *options,
         ]
 

@@ -28,8 +28,9 @@ class Bench:
         self.rows = []
         self.probe()
 
-    def mount(self, *options, cache=None):
-        return Mount(self.work, self.build / "src" / "imapfs", self.server, options, cache)
+    def mount(self, *options, cache=None, server=None):
+        """`server`: something that leads to the server, in place of it."""
+        return Mount(self.work, self.build / "src" / "imapfs", server or self.server, options, cache)
 
     def add(self, row):
         self.rows.append(row)

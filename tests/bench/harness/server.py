@@ -92,6 +92,9 @@ class Server:
         except RuntimeError:
             pass  # it was not there
 
+    def append_messages(self, connection, mailbox, count):
+        self._append_all(connection, mailbox, count, mail.small_message)
+
     @staticmethod
     def _append_all(connection, mailbox, count, make_message):
         batch, octets = [], 0
