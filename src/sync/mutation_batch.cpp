@@ -145,7 +145,7 @@ Result<void> MutationBatch::bring(imap::Session& session, const CallContext& con
   const auto& wire_name = destination_->replica.identity().wire_name;
   const auto copied = used_move_ ? IMAPFS_TRY_WHILE("move", session.move(uids, wire_name, context))
                                  : IMAPFS_TRY_WHILE("copy", session.copy(uids, wire_name, context));
-  take_copied(copied);
+  take_copied(copied, session.traits().has("UIDPLUS"));
   if (used_move_) {
     UidSet moved;
     for (const auto& item : items_)
@@ -156,14 +156,14 @@ Result<void> MutationBatch::bring(imap::Session& session, const CallContext& con
     IMAPFS_TRY(remove_brought(session, context));
     if (uids_without_outcome().empty()) return {};
   }
-  if (!copied.uid_validity) IMAPFS_TRY(find_brought(session, context));
+  IMAPFS_TRY(find_brought(session, context));
   finish_all({});
   return {};
 }
 
 /// What COPYUID tells. Messages it does not name were not there, or the server is careless: that is looked up.
-void MutationBatch::take_copied(const imap::CopiedMessages& copied) {
-  if (!copied.uid_validity) return;
+void MutationBatch::take_copied(const imap::CopiedMessages& copied, bool uidplus) {
+  if (!uidplus && !copied.uid_validity) return;
   std::map<Uid, Uid> arrived(copied.uids.begin(), copied.uids.end());
   for (auto& item : items_) {
     if (item.outcome != Outcome::none) continue;

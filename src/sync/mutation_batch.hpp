@@ -72,7 +72,7 @@ class MutationBatch {
   Result<void> bring(imap::Session& session, const CallContext& context);
   Result<void> remove_brought(imap::Session& session, const CallContext& context);
   Result<void> remove_from_source(imap::Session& session, const UidSet& uids, const CallContext& context);
-  void take_copied(const imap::CopiedMessages& copied);
+  void take_copied(const imap::CopiedMessages& copied, bool uidplus);
   Result<void> find_brought(imap::Session& session, const CallContext& context);
   Result<void> look_up_brought(imap::Session& session, const CallContext& context);
 

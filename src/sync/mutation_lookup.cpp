@@ -181,17 +181,16 @@ Result<void> MutationBatch::look_up_brought(imap::Session& session, const CallCo
     auto& item = items_[i];
     if (item.outcome != Outcome::none) continue;
     const bool found = item.arrived.uid.value != 0;
+    const auto source = item.change.source.uid;
     if (!found && present[i]) {
       item.outcome = Outcome::again;
-    } else if (!found && kind == Kind::copy) {
-      item.outcome = Outcome::refused;
-      item.error = {ENOENT, Scope::message, Retry::never, "the message was gone before it could be copied"};
     } else if (kind == Kind::move && present[i]) {
-      to_remove.add(item.change.source.uid, item.change.source.uid);
-    } else if (!found) {
-      telemetry::warning("UID {} of {} is gone, and it cannot be told whether it has come to {}",
-                         item.change.source.uid.value, telemetry::printable(item.change.source.mailbox),
-                         telemetry::printable(item.change.destination));
+      to_remove.add(source, source);
+    } else if (!found && operation_of(item.change) != "remove") {
+      item.outcome = Outcome::refused;
+      item.error = {ENOENT, Scope::message, Retry::never,
+                    fmt::format("UID {} is gone, and it has not come to {}", source.value,
+                                telemetry::printable(item.change.destination))};
     }
   }
   if (kind == Kind::move) {
@@ -201,7 +200,8 @@ Result<void> MutationBatch::look_up_brought(imap::Session& session, const CallCo
     }
     UidSet vanished;
     for (std::size_t i = 0; i < items_.size(); ++i)
-      if (!present[i] && items_[i].outcome == Outcome::none) vanished.add(items_[i].change.source.uid, items_[i].change.source.uid);
+      if (const auto uid = items_[i].change.source.uid; !present[i] && items_[i].outcome != Outcome::again)
+        vanished.add(uid, uid);
     source_->replica.take_vanished(vanished);
     source_->replica.publish();
   }

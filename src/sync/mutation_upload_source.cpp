@@ -42,21 +42,11 @@ Result<void> StagedSource::fill() {
 Result<std::size_t> StagedSource::read(std::span<char> buffer) {
   std::size_t filled = 0;
   while (filled < buffer.size()) {
-    if (owes_lf_) {
-      owes_lf_ = false;
-      buffer[filled++] = '\n';
-      continue;
-    }
-    if (taken_ == raw_.size()) {
-      if (!at_end_) IMAPFS_TRY(fill());
-      if (at_end_) break;
-      continue;
-    }
-    const char octet = raw_[taken_++];
-    const bool bare = octet == '\n' && !after_cr_;
-    after_cr_ = octet == '\r';
-    owes_lf_ = bare;
-    buffer[filled++] = bare ? '\r' : octet;
+    if (taken_ == raw_.size() && !at_end_) IMAPFS_TRY(fill());
+    if (at_end_) break;
+    std::size_t consumed = 0;
+    filled += line_ends_.convert(std::span(raw_).subspan(taken_), consumed, buffer.subspan(filled));
+    taken_ += consumed;
   }
   given_ += filled;
   // The server has been promised so many octets, and would take what comes after them for a command.

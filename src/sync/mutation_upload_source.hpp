@@ -5,6 +5,7 @@
 #include <string>
 
 #include "imapfs/imap/session.hpp"
+#include "imapfs/mime/message_form.hpp"
 
 namespace imapfs::sync {
 
@@ -29,8 +30,7 @@ class StagedSource final : public imap::AppendSource {
   std::uint64_t given_ = 0;
   std::string raw_;
   std::size_t taken_ = 0;   ///< of raw_
-  bool after_cr_ = false;
-  bool owes_lf_ = false;    ///< a CR was put in front of a bare LF, which is still to be given
+  mime::LineEndCanonicalizer line_ends_;
   bool at_end_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "imapfs/base/telemetry.hpp"
+#include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
@@ -29,6 +30,7 @@ EngineImplementation::EngineImplementation(EngineSettings settings, imap::Sessio
       listener_(listener),
       store_(std::move(metadata)) {
   handle_->engine = this;
+  mutations_ = make_mutations();
   tree_.lock()->tree = MailboxTree::build(settings_.account, {}, {});
 }
 
@@ -46,8 +48,12 @@ Result<void> EngineImplementation::start(std::unique_ptr<imap::Session> first_se
     adopt_listing(*listing, true);
     *connectivity_.lock() = {false, "not connected yet"};
   }
+  const bool is_online = first_session != nullptr;
+  // Before anything is shown: what was removed by an earlier process stays removed.
+  if (mutations_) IMAPFS_TRY(mutations_->start());
   open_pool(first_session && first_session->traits().has("NOTIFY"));
   if (first_session) pool_->adopt(std::move(first_session));
+  if (mutations_ && is_online) mutations_->on_online(true);
   tick_soon();
   schedule_tick();
   return {};
@@ -70,12 +76,14 @@ void EngineImplementation::stop() {
     const std::lock_guard guard(handle_->mutex);
     handle_->engine = nullptr;
   }
+  if (mutations_) mutations_->stop();
   helper_->close();
   // Watchers and pool call back into this object until they are closed.
   auto watches = std::exchange(*watches_.lock(), {});
   for (const auto& watch : watches) watch->stop();
   if (fetcher_) fetcher_->close();
   if (pool_) pool_->close();
+  if (mutations_) mutations_->close();
   store_.close();
   for (const auto& mailbox : all_mailboxes()) mailbox->replica.abandon_load();
 }
@@ -84,6 +92,7 @@ void EngineImplementation::retry_now() {
   if (pool_) pool_->retry_now();
   const auto watches = watches_.with_lock([](const auto& all) { return all; });
   for (const auto& watch : watches) watch->retry_now();
+  if (mutations_ && online()) mutations_->on_online(true);
   tick_soon();
 }
 
@@ -114,6 +123,7 @@ void EngineImplementation::on_online(bool online, const std::string& reason) {
   *connectivity_.lock() = {online, reason};
   telemetry::info("{}: {}", online ? "online" : "offline", telemetry::printable(reason));
   listener_.on_online(online, reason);
+  if (mutations_) mutations_->on_online(online);
   if (online) tick_soon();
 }
 

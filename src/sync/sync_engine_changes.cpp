@@ -1,32 +1,103 @@
+// Changes of messages: SyncEngine hands them to Mutations, and gives it what it needs of the rest. Without a journal nothing can be changed.
+
+#include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
 
-Error read_only() { return {EROFS, Scope::request, Retry::never, "changes are not possible"}; }
+Error read_only() { return {EROFS, Scope::request, Retry::never, "changes are not possible: there is no journal"}; }
 
 }  // namespace
 
-void EngineImplementation::upload(const Upload&, Completion<Arrival> done) { done(fail(read_only())); }
-void EngineImplementation::copy_message(const ChangeSource&, const ArrivalTarget&, ChangeReply reply) {
-  reply.accepted(fail(read_only()));
+std::unique_ptr<Mutations> EngineImplementation::make_mutations() {
+  if (!journal_) return nullptr;
+  return std::make_unique<Mutations>(Mutations::Surroundings{
+      settings_, *journal_, listener_, bodies_.get(), [this](imap::PoolJob job) { submit(std::move(job)); },
+      [this](SteadyClock::duration delay, Job job) {
+        later(delay, [job = std::move(job)](EngineImplementation&) { job(); });
+      },
+      [this](MailboxId id) { return find_mailbox(id); },
+      [this](const std::string& name) { return find_mailbox_named(name); },
+      [this](const MailboxPointer& mailbox, Completion<void> done) { bring_in_step(mailbox, std::move(done)); },
+      [this] { return tree(); },
+      [this] {
+        return traits_.with_lock([](const auto& traits) { return traits ? traits->capabilities : imap::Capabilities(); });
+      },
+      [this] { return online(); }});
 }
-void EngineImplementation::move_message(const ChangeSource&, const ArrivalTarget&, ChangeReply reply) {
-  reply.accepted(fail(read_only()));
+
+MailboxPointer EngineImplementation::find_mailbox_named(const std::string& name) const {
+  if (name.empty()) return nullptr;
+  auto all = mailboxes_.lock();
+  const auto found = all->by_name.find(name);
+  return found == all->by_name.end() ? nullptr : found->second;
 }
-void EngineImplementation::remove_message(const ChangeSource&, ChangeReply reply) { reply.accepted(fail(read_only())); }
-void EngineImplementation::expunge_message(const ChangeSource&, ChangeReply reply) {
-  reply.accepted(fail(read_only()));
+
+void EngineImplementation::bring_in_step(const MailboxPointer& mailbox, Completion<void> done) {
+  const auto wanted = ++mailbox->activity.lock()->news;
+  await_news(mailbox, wanted, std::move(done));
 }
-void EngineImplementation::restore_message(const ChangeSource&, const std::string&, ChangeReply reply) {
-  reply.accepted(fail(read_only()));
+
+/// A sync that is running may have begun before the news: then another follows.
+void EngineImplementation::await_news(const MailboxPointer& mailbox, std::uint64_t wanted, Completion<void> done) {
+  auto ended = [this, mailbox, wanted, done = std::move(done)](const Result<void>& result) {
+    const auto covered = mailbox->activity.with_lock([](const auto& activity) { return activity.covered; });
+    if (!result || covered >= wanted || stopping_) return done(result);
+    await_news(mailbox, wanted, done);
+  };
+  if (mailbox->replica.gate().join(std::move(ended))) start_sync(mailbox, imap::Priority::background);
 }
-void EngineImplementation::give_name(const MessageLocation&, const std::string&, const MessageLocation&,
-                                     Completion<void> done) {
-  done(fail(read_only()));
+
+void EngineImplementation::upload(const Upload& upload, Completion<Arrival> done) {
+  if (!mutations_) return done(fail(read_only()));
+  mutations_->upload(upload, std::move(done));
 }
-void EngineImplementation::settle(MailboxId, Completion<void> done) { done({}); }
-std::vector<PendingArrival> EngineImplementation::pending_arrivals() const { return {}; }
-void EngineImplementation::await_change(ChangeId, Completion<Arrival> finished) { finished(fail(read_only())); }
+
+void EngineImplementation::copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
+  if (!mutations_) return reply.accepted(fail(read_only()));
+  mutations_->copy_message(source, target, std::move(reply));
+}
+
+void EngineImplementation::move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
+  if (!mutations_) return reply.accepted(fail(read_only()));
+  mutations_->move_message(source, target, std::move(reply));
+}
+
+void EngineImplementation::remove_message(const ChangeSource& source, ChangeReply reply) {
+  if (!mutations_) return reply.accepted(fail(read_only()));
+  mutations_->remove_message(source, std::move(reply));
+}
+
+void EngineImplementation::expunge_message(const ChangeSource& source, ChangeReply reply) {
+  if (!mutations_) return reply.accepted(fail(read_only()));
+  mutations_->expunge_message(source, std::move(reply));
+}
+
+void EngineImplementation::restore_message(const ChangeSource& source, const std::string& file_name, ChangeReply reply) {
+  if (!mutations_) return reply.accepted(fail(read_only()));
+  mutations_->restore_message(source, file_name, std::move(reply));
+}
+
+void EngineImplementation::give_name(const MessageLocation& message, const std::string& name,
+                                     const MessageLocation& replaces, Completion<void> done) {
+  if (!mutations_) return done(fail(read_only()));
+  mutations_->give_name(message, name, replaces, std::move(done));
+}
+
+void EngineImplementation::settle(MailboxId mailbox, Completion<void> done) {
+  if (!mutations_) return done({});
+  mutations_->settle(mailbox, std::move(done));
+}
+
+std::vector<PendingArrival> EngineImplementation::pending_arrivals() const {
+  if (!mutations_) return {};
+  return mutations_->pending_arrivals();
+}
+
+void EngineImplementation::await_change(ChangeId change, Completion<Arrival> finished) {
+  if (!mutations_) return finished(fail(ENOENT, "there is no such change"));
+  mutations_->await_change(change, std::move(finished));
+}
 
 }  // namespace imapfs::sync

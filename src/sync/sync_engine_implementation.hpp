@@ -52,6 +52,7 @@ struct Mailbox {
 using MailboxPointer = std::shared_ptr<Mailbox>;
 
 class EngineImplementation;
+class Mutations;
 
 /// Hears what pool sessions are told unasked. One per session; knows which mailbox is selected from the session itself.
 class PoolSessionListener final : public imap::UntaggedListener {
@@ -204,6 +205,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   struct Mailboxes {
     std::map<MailboxId, MailboxPointer> by_id;
     std::map<imap::WireName, MailboxPointer> by_wire_name;
+    std::map<std::string, MailboxPointer> by_name;
   };
   struct CachedUsage {
     std::optional<Usage> usage;
@@ -272,6 +274,13 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] Usage known_usage() const;
   void finish_usage(const Usage& usage);
 
+  // sync_engine_changes.cpp
+  [[nodiscard]] std::unique_ptr<Mutations> make_mutations();
+  [[nodiscard]] MailboxPointer find_mailbox_named(const std::string& name) const;
+  /// Completes when a sync has ended that began after this call.
+  void bring_in_step(const MailboxPointer& mailbox, Completion<void> done);
+  void await_news(const MailboxPointer& mailbox, std::uint64_t wanted, Completion<void> done);
+
   // sync_engine_watch.cpp
   void tick();
   void schedule_tick();
@@ -308,6 +317,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   std::unique_ptr<BodyFetcher> fetcher_;
   mutable Guarded<std::vector<std::shared_ptr<MailboxWatch>>> watches_;  ///< changed on "sync" and by stop()
   SteadyClock::time_point retargeted_;                           ///< "sync" only
+  std::unique_ptr<Mutations> mutations_;  ///< null without a journal
   const std::unique_ptr<Worker> helper_ = std::make_unique<Worker>("sync", 64);
 };
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "imapfs/base/telemetry.hpp"
+#include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
@@ -102,6 +103,9 @@ json EngineImplementation::status() const {
                      {"messages", store.usage.messages},
                      {"disabled", store.disabled},
                      {"error", text_or_null(store.last_error)}};
+  const auto changes = mutations_ ? mutations_->status() : Mutations::Status{};
+  result["changes"] = {
+      {"pending", changes.pending}, {"refused", changes.refused}, {"oldest_seconds", changes.oldest_seconds}};
   const auto traits = traits_.with_lock([](const auto& known) { return known; });
   result["server"] = traits ? describe_server(*traits) : json(nullptr);
   result["counters"] = json::object();

@@ -134,6 +134,7 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
     }
     mailbox->activity.lock()->listed = node.status;
     after.by_wire_name[node.wire_name] = mailbox;
+    after.by_name[node.name] = mailbox;
     after.by_id[id] = std::move(mailbox);
   }
   for (const auto& [id, mailbox] : before.by_id) {

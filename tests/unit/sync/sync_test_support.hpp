@@ -92,6 +92,10 @@ class RecordingListener : public ChangeListener {
     const std::lock_guard guard(mutex_);
     return tree_removed_;
   }
+  [[nodiscard]] std::vector<std::string> refused() const {
+    const std::lock_guard guard(mutex_);
+    return refused_;
+  }
   void clear() {
     const std::lock_guard guard(mutex_);
     changes_.clear();
