@@ -83,6 +83,8 @@ class Staging {
   [[nodiscard]] std::optional<Status> status(NodeId node) const;
   /// Was made by this mount and not looked at by another yet: modes and times set on it are taken without complaint.
   [[nodiscard]] bool is_own_new_file(NodeId node) const;
+  /// True once after the server has kept other octets than were written (CRLF): what the kernel has cached of the node is wrong.
+  [[nodiscard]] bool take_stale_pages(NodeId node);
   /// Renames a staged file. Under a final name it is uploaded, in place of `replaces` (whose flags, and date unless a time was set, it takes
   /// over; uid 0: of nothing), and the reply waits for that; under a temporary one only the name changes.
   void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,

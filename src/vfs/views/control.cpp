@@ -25,6 +25,8 @@ constexpr ControlFile control_files[] = {
     {FixedNode::configuration, "config"},
 };
 
+constexpr const char* outbox_name = "outbox";
+
 FixedNode meaning(const Node& node) { return FixedNode{node.meaning.index}; }
 
 Timestamp now() {
@@ -36,9 +38,10 @@ Timestamp now() {
 
 // Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of
 // ours.
-ControlView::ControlView(const ViewContext& context, EventLog& events)
+ControlView::ControlView(const ViewContext& context, EventLog& events, const OutboxView& outbox)
     : context_(context),
       events_(events),
+      outbox_(outbox),
       mounted_(now()),
       next_handle_((static_cast<HandleId>(mounted_.seconds) << 24) + 1) {}
 
@@ -65,6 +68,7 @@ void ControlView::lookup(const Caller&, const Node& parent, const std::string& n
   for (const auto& file : control_files) {
     if (name == file.name) return reply(entry_of(file.node));
   }
+  if (name == outbox_name && context_.staging) return reply(outbox_.directory_entry());
   reply(fail(ENOENT, "no such control file"));
 }
 
@@ -141,6 +145,10 @@ void ControlView::list(const Caller&, const Node& node, const ListRequest& reque
     const std::uint64_t cookie = 16 + static_cast<std::uint64_t>(file.node);
     if (cookie <= request.cookie || page.size() >= request.limit) continue;
     page.push_back({file.name, cookie, request.plus, entry_of(file.node)});
+  }
+  const std::uint64_t last = 16 + static_cast<std::uint64_t>(FixedNode::outbox);
+  if (context_.staging && last > request.cookie && page.size() < request.limit) {
+    page.push_back({outbox_name, last, request.plus, outbox_.directory_entry()});
   }
   reply(std::move(page));
 }

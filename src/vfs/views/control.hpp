@@ -10,13 +10,14 @@
 #include "imapfs/base/concurrency.hpp"
 #include "imapfs/vfs/event_log.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "outbox.hpp"
 
 namespace imapfs::vfs {
 
 class ControlView : public View {
  public:
-  /// `events` outlives the view.
-  ControlView(const ViewContext& context, EventLog& events);
+  /// `events` and `outbox` outlive the view. There is an outbox only where files can be written.
+  ControlView(const ViewContext& context, EventLog& events, const OutboxView& outbox);
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -35,6 +36,7 @@ class ControlView : public View {
 
   const ViewContext context_;
   EventLog& events_;
+  const OutboxView& outbox_;
   const Timestamp mounted_;
   std::atomic<HandleId> next_handle_;
   Guarded<std::map<HandleId, std::shared_ptr<const std::string>>> snapshots_;

@@ -1,0 +1,202 @@
+#include "staging.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "staging_implementation.hpp"
+
+namespace imapfs::vfs {
+
+// -- Implementation: what all parts use --
+
+void Staging::Implementation::stop() {
+  std::unique_ptr<Scheduler> timer;
+  {
+    const std::lock_guard guard(timer_mutex_);
+    stopped_ = true;
+    timer = std::move(timer_);
+  }
+  timer.reset();
+  thread_.close();
+}
+
+Staging::Implementation::FilePtr Staging::Implementation::find(NodeId node) const {
+  const auto found = files_.find(node);
+  return found == files_.end() ? nullptr : found->second;
+}
+
+void Staging::Implementation::show(const File& file) {
+  Shown::Of of;
+  of.here = file.has_row() || file.content != nullptr || file.copying || !file.original;
+  of.own = file.own || file.dirty;
+  of.status = {file.size(), file.time.value_or(file.changed)};
+  shown_.with_lock([&](Shown& shown) { shown.files[file.node] = of; });
+}
+
+void Staging::Implementation::when_idle(const FilePtr& file, Job job) {
+  if (file->busy || !file->waiting.empty()) return file->waiting.push_back(std::move(job));
+  job();
+}
+
+void Staging::Implementation::go_on(const FilePtr& file) {
+  file->busy = false;
+  while (!file->busy && !file->waiting.empty()) {
+    const Job next = std::move(file->waiting.front());
+    file->waiting.pop_front();
+    next();
+  }
+  if (!file->busy && file->handles.empty()) last_release(file);
+}
+
+std::string Staging::Implementation::path_of(const File& file) const {
+  const auto tree = around_.account.tree();
+  const auto* mailbox = tree->find(file.mailbox);
+  return fmt::format("{}/{}", mailbox ? mailbox->path : file.row.mailbox, file.name);
+}
+
+std::string Staging::Implementation::server_name(MailboxId mailbox) const {
+  const auto tree = around_.account.tree();
+  const auto* node = tree->find(mailbox);
+  return node ? node->name : std::string();
+}
+
+/// The kernel learns that the name is gone, which no operation of its own has removed.
+void Staging::Implementation::name_removed(const File& file) const {
+  around_.publisher.name_gone(file.mailbox, file.name, file.node);
+}
+
+Timestamp Staging::Implementation::now() {
+  const auto time = std::chrono::system_clock::now().time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds);
+  return {seconds.count(), static_cast<std::uint32_t>(rest.count())};
+}
+
+std::optional<Staging::Status> Staging::Implementation::status(NodeId node) const {
+  return shown_.with_lock([&](const Shown& shown) -> std::optional<Status> {
+    const auto found = shown.files.find(node);
+    if (found == shown.files.end() || !found->second.here) return std::nullopt;
+    return found->second.status;
+  });
+}
+
+bool Staging::Implementation::is_own_new_file(NodeId node) const {
+  return shown_.with_lock([&](const Shown& shown) {
+    const auto found = shown.files.find(node);
+    return (found != shown.files.end() && found->second.own) || shown.own_messages.contains(node);
+  });
+}
+
+std::vector<Staging::OutboxEntry> Staging::Implementation::outbox() const {
+  return shown_.with_lock([](const Shown& shown) {
+    std::vector<OutboxEntry> entries;
+    for (const auto& [id, entry] : shown.outbox) entries.push_back(entry);
+    return entries;
+  });
+}
+
+bool Staging::Implementation::take_stale_pages(NodeId node) {
+  return shown_.with_lock([&](Shown& shown) { return shown.stale_pages.erase(node) != 0; });
+}
+
+// -- Staging: each call becomes a job --
+
+Staging::Staging(Surroundings surroundings)
+    : implementation_(std::make_shared<Implementation>(std::move(surroundings))) {}
+
+Staging::~Staging() { implementation_->stop(); }
+
+void Staging::recover() {
+  implementation_->post([self = implementation_.get()] { self->recover(); });
+}
+
+void Staging::create(const Caller& caller, MailboxId mailbox, const std::string& name, Reply<CreateResult> reply) {
+  implementation_->post([self = implementation_.get(), caller, mailbox, name, reply = std::move(reply)] {
+    self->create(caller, mailbox, name, reply);
+  });
+}
+
+void Staging::open_message(const Caller& caller, const Original& original, int flags, Reply<OpenResult> reply) {
+  implementation_->post([self = implementation_.get(), caller, original, flags, reply = std::move(reply)] {
+    self->open_message(caller, original, flags, reply);
+  });
+}
+
+void Staging::open_staged(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply) {
+  implementation_->post([self = implementation_.get(), caller, node, flags, reply = std::move(reply)] {
+    self->open_staged(caller, node, flags, reply);
+  });
+}
+
+void Staging::read(const ReadRequest& request, Reply<ReadResult> reply) {
+  implementation_->post(
+      [self = implementation_.get(), request, reply = std::move(reply)] { self->read(request, reply); });
+}
+
+void Staging::write(const WriteRequest& request, Reply<std::size_t> reply) {
+  implementation_->post(
+      [self = implementation_.get(), request, reply = std::move(reply)] { self->write(request, reply); });
+}
+
+void Staging::truncate(NodeId node, std::uint64_t size, Reply<void> reply) {
+  implementation_->post(
+      [self = implementation_.get(), node, size, reply = std::move(reply)] { self->truncate(node, size, reply); });
+}
+
+void Staging::allocate(NodeId node, std::uint64_t offset, std::uint64_t length, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), node, offset, length, reply = std::move(reply)] {
+    self->allocate(node, offset, length, reply);
+  });
+}
+
+void Staging::set_time(NodeId node, Timestamp time, Reply<void> reply) {
+  implementation_->post(
+      [self = implementation_.get(), node, time, reply = std::move(reply)] { self->set_time(node, time, reply); });
+}
+
+void Staging::flush(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), caller, node, handle, reply = std::move(reply)] {
+    self->flush(caller, node, handle, reply);
+  });
+}
+
+void Staging::fsync(const Caller&, NodeId node, HandleId, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), node, reply = std::move(reply)] { self->fsync(node, reply); });
+}
+
+void Staging::release(NodeId node, HandleId handle) {
+  implementation_->post([self = implementation_.get(), node, handle] { self->release(node, handle); });
+}
+
+void Staging::copy_message(const CopyRangeRequest& request, const Original& source, Reply<std::size_t> reply) {
+  implementation_->post([self = implementation_.get(), request, source, reply = std::move(reply)] {
+    self->copy_message(request, source, reply);
+  });
+}
+
+std::optional<Staging::Status> Staging::status(NodeId node) const { return implementation_->status(node); }
+
+bool Staging::is_own_new_file(NodeId node) const { return implementation_->is_own_new_file(node); }
+
+bool Staging::take_stale_pages(NodeId node) { return implementation_->take_stale_pages(node); }
+
+void Staging::rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
+                     Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), node, mailbox, name, replaces, reply = std::move(reply)] {
+    self->rename(node, mailbox, name, replaces, reply);
+  });
+}
+
+void Staging::remove(NodeId node, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), node, reply = std::move(reply)] { self->remove(node, reply); });
+}
+
+std::vector<Staging::OutboxEntry> Staging::outbox() const { return implementation_->outbox(); }
+
+void Staging::settle(Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), reply = std::move(reply)] { self->settle(reply); });
+}
+
+}  // namespace imapfs::vfs

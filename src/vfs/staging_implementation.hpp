@@ -1,0 +1,246 @@
+#pragma once
+// The inside of Staging: its files, and the thread that all of them belong to.
+//
+// Everything here runs on the thread "staging" unless it says otherwise; completions of the account post what they bring to it. What FUSE
+// threads ask for without waiting (status, is_own_new_file, outbox) is kept in `shown_`.
+//
+// A file is *busy* while its content is on its way somewhere (an upload, a fetch of the message it starts from, a copy on the server that has
+// not been accepted). Operations on a busy file wait in the order they came. Files: staging.cpp the thread and the surroundings, staging_files.cpp
+// opening and releasing, staging_octets.cpp reading and writing, staging_upload.cpp, staging_queue.cpp what nobody waits for,
+// staging_rename.cpp, staging_times.cpp, staging_copy.cpp, staging_recovery.cpp.
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "imapfs/base/concurrency.hpp"
+#include "staging.hpp"
+#include "staging_content.hpp"
+#include "staging_thread.hpp"
+
+namespace imapfs::vfs {
+
+class Staging::Implementation : public std::enable_shared_from_this<Staging::Implementation> {
+ public:
+  explicit Implementation(Surroundings surroundings) : around_(std::move(surroundings)) {}
+
+  /// Any thread: runs a job on the thread "staging".
+  void post(Job job) { thread_.post(std::move(job)); }
+  /// No retry starts any more; what is queued runs; joins.
+  void stop();
+
+  // -- staging_files.cpp --
+  void create(const Caller& caller, MailboxId mailbox, const std::string& name, const Reply<CreateResult>& reply);
+  void open_message(const Caller& caller, const Original& original, int flags, const Reply<OpenResult>& reply);
+  void open_staged(const Caller& caller, NodeId node, int flags, const Reply<OpenResult>& reply);
+  void release(NodeId node, HandleId handle);
+
+  // -- staging_octets.cpp --
+  void read(const ReadRequest& request, const Reply<ReadResult>& reply);
+  void write(const WriteRequest& request, const Reply<std::size_t>& reply);
+  void truncate(NodeId node, std::uint64_t size, const Reply<void>& reply);
+  void allocate(NodeId node, std::uint64_t offset, std::uint64_t length, const Reply<void>& reply);
+
+  // -- staging_upload.cpp --
+  void flush(const Caller& caller, NodeId node, HandleId handle, const Reply<void>& reply);
+  void fsync(NodeId node, const Reply<void>& reply);
+
+  // -- staging_queue.cpp --
+  void settle(const Reply<void>& reply);
+
+  // -- staging_times.cpp --
+  void set_time(NodeId node, Timestamp time, const Reply<void>& reply);
+
+  // -- staging_copy.cpp --
+  void copy_message(const CopyRangeRequest& request, const Original& source, const Reply<std::size_t>& reply);
+
+  // -- staging_rename.cpp --
+  void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
+              const Reply<void>& reply);
+  void remove(NodeId node, const Reply<void>& reply);
+
+  // -- staging_recovery.cpp --
+  void recover();
+
+  // -- any thread --
+  [[nodiscard]] std::optional<Status> status(NodeId node) const;
+  [[nodiscard]] bool is_own_new_file(NodeId node) const;
+  [[nodiscard]] std::vector<OutboxEntry> outbox() const;
+  [[nodiscard]] bool take_stale_pages(NodeId node);
+
+ private:
+  struct Open {
+    pid_t process = 0;
+    bool writes = false;
+  };
+  struct File {
+    NodeId node;
+    std::uint64_t generation = 1;
+    MailboxId mailbox;
+    std::string name;
+    store::StagedFile row;  ///< id 0: the journal has none
+    /// Null while the octets are those of the message at `source`, or are still only in the staging directory.
+    std::shared_ptr<StagedContent> content;
+    MessageLocation source;              ///< where the octets are while there is no content; uid 0: in the staging directory
+    std::shared_ptr<sync::Body> body;    ///< of `source`, once somebody has read it
+    std::uint64_t source_size = 0;
+    std::optional<Original> original;    ///< the message that the node stands for: the next upload takes its place
+    std::map<HandleId, Open> handles;
+    bool dirty = false;     ///< holds what the server does not have
+    bool busy = false;
+    bool copying = false;   ///< busy with a copy that was accepted: reads, flushes and releases do not wait for it
+    sync::ChangeId copy;    ///< that one
+    bool reported = false;  ///< the last upload has failed, and somebody was told
+    bool nameless = false;  ///< removed while it was open
+    bool own = false;       ///< a new file of this process
+    bool recoded = false;   ///< the server has other octets than were written
+    std::optional<Timestamp> time;  ///< as set by a user
+    Timestamp changed;
+    std::uint64_t counted = 0;  ///< octets of it that count towards the limit
+    int attempts = 0;           ///< in vain, of a queued upload
+    std::deque<Job> waiting;    ///< for the file not to be busy
+
+    [[nodiscard]] bool has_row() const { return row.id.value != 0; }
+    [[nodiscard]] std::uint64_t size() const { return content ? content->size() : source_size; }
+  };
+  using FilePtr = std::shared_ptr<File>;
+
+  /// Where an upload is to go and what it is to be.
+  struct Destination {
+    MailboxId mailbox;
+    std::string name;
+    MessageLocation replaces;
+    FlagSet flags;
+    std::optional<UnixTime> internal_date;
+  };
+  /// A file that was uploaded and closed: its times may still be set (python's copy2, restic).
+  struct Uploaded {
+    NodeId node;
+    std::shared_ptr<StagedContent> content;  ///< null if it is too large to be kept
+  };
+  struct Shown {
+    struct Of {
+      Status status;
+      bool here = false;
+      bool own = false;
+    };
+    std::unordered_map<NodeId, Of> files;
+    std::unordered_set<NodeId> own_messages;
+    std::unordered_set<NodeId> stale_pages;
+    std::map<store::StagedId, OutboxEntry> outbox;
+  };
+  static constexpr std::size_t max_uploaded = 4096;
+  static constexpr std::size_t max_kept = 64;
+  static constexpr std::uint64_t max_kept_octets = 16ULL << 20;
+
+  // -- staging.cpp --
+  [[nodiscard]] FilePtr find(NodeId node) const;
+  /// Brings `shown_` up to date.
+  void show(const File& file);
+  /// Runs `job` when the file is not busy: at once, or after those that wait.
+  void when_idle(const FilePtr& file, Job job);
+  /// The file is not busy any more: whoever waits goes on.
+  void go_on(const FilePtr& file);
+  /// A completion for the account that runs `job` with its result on the thread "staging", unless Staging is gone.
+  template <class T, class Function>
+  Completion<T> on_thread(Function function) {
+    return [weak = weak_from_this(), function = std::move(function)](Result<T> result) {
+      if (const auto self = weak.lock()) {
+        self->post([function, result = std::move(result)]() mutable { function(std::move(result)); });
+      }
+    };
+  }
+  [[nodiscard]] std::string path_of(const File& file) const;
+  [[nodiscard]] std::string server_name(MailboxId mailbox) const;
+  void name_removed(const File& file) const;
+  static Timestamp now();
+
+  // -- staging_files.cpp --
+  [[nodiscard]] Result<void> check_rights(MailboxId mailbox, bool replaces) const;
+  [[nodiscard]] Result<void> check_quota();
+  void add_handle(const FilePtr& file, const Caller& caller, int flags, const Reply<OpenResult>& reply);
+  HandleId new_handle(File& file, const Caller& caller, bool writes);
+  void last_release(const FilePtr& file);
+  /// Forgets it: row, octets, place in the limit.
+  void drop(const FilePtr& file);
+
+  // -- staging_octets.cpp --
+  /// Runs `job` with the file's octets in the staging directory, where they can be changed, or with the Error that prevented it.
+  void with_content(const FilePtr& file, std::function<void(Result<void>)> job);
+  void with_empty_content(const FilePtr& file, const std::function<void(Result<void>)>& job);
+  Result<void> stage(const FilePtr& file);
+  Result<void> open_content(File& file);
+  void fetch(const FilePtr& file, const std::function<void(Result<void>)>& job);
+  void fetch_piece(const std::shared_ptr<StagedContent>& content, const std::shared_ptr<sync::Body>& body, std::uint64_t offset,
+                   const std::function<void(Result<void>)>& job);
+  /// Whether the file may become `size` octets long.
+  [[nodiscard]] Result<void> check_size(const File& file, std::uint64_t size);
+  void count(File& file);
+  void changed(const FilePtr& file);
+  void read_source(const FilePtr& file, const ReadRequest& request, const Reply<ReadResult>& reply);
+
+  // -- staging_upload.cpp --
+  [[nodiscard]] Destination destination_of(File& file) const;
+  void refresh(Original& original) const;
+  void upload(const FilePtr& file, const Destination& destination, const Completion<sync::Arrival>& done);
+  Result<sync::Upload> prepare(File& file, const Destination& destination);
+  void uploaded(const FilePtr& file, const Destination& destination, const sync::Upload& upload,
+                const sync::Arrival& arrival);
+  void upload_for(const FilePtr& file, const Reply<void>& reply);
+  void report_failure(const FilePtr& file, const Destination& destination, const Error& error);
+  void list_in_outbox(const File& file, const std::string& reason);
+  [[nodiscard]] static std::string outbox_name(const store::StagedFile& row);
+  Result<void> set_state(File& file, store::StagedFile::State state, const std::string& reason = {});
+
+  // -- staging_queue.cpp --
+  void queue(const FilePtr& file);
+  void try_queued(const FilePtr& file);
+  void try_again_later(const FilePtr& file, const Error& error);
+  void to_outbox(const FilePtr& file);
+  void fail_settling(NodeId node, const Error& error);
+  void check_settled();
+
+  // -- staging_rename.cpp --
+  void rename_idle(const FilePtr& file, MailboxId mailbox, const std::string& name,
+                   const std::optional<Original>& replaces, const Reply<void>& reply);
+  Result<void> rename_only(const FilePtr& file, MailboxId mailbox, const std::string& name);
+  void place(const FilePtr& file, MailboxId mailbox, const std::string& name);
+
+  // -- staging_times.cpp --
+  void remember(const FilePtr& file);
+  void append_again(NodeId node, Timestamp time, const Reply<void>& reply);
+  void date_again(const FilePtr& file, Timestamp time, const Reply<void>& reply);
+
+  // -- staging_copy.cpp --
+  void copy_accepted(const FilePtr& file, const Original& source, sync::ChangeId change);
+  void copy_finished(const FilePtr& file, const Original& source, const Result<sync::Arrival>& arrived);
+
+  // -- staging_recovery.cpp --
+  void recover(const store::StagedFile& row, const std::map<store::StagedId, sync::ChangeId>& pending);
+  void await_upload(const FilePtr& file, sync::ChangeId change);
+
+  const Surroundings around_;
+  std::map<NodeId, FilePtr> files_;
+  std::list<Uploaded> uploaded_;  ///< the newest last
+  std::uint64_t kept_octets_ = 0;
+  std::uint64_t used_ = 0;  ///< octets that count towards the limit
+  HandleId next_handle_ = 0;
+  bool quota_exhausted_ = false;
+  std::optional<SteadyClock::time_point> quota_asked_;
+  std::vector<std::pair<Reply<void>, std::unordered_set<NodeId>>> settling_;
+  mutable Guarded<Shown> shown_;
+  std::mutex timer_mutex_;
+  bool stopped_ = false;              ///< guarded by timer_mutex_
+  std::unique_ptr<Scheduler> timer_;  ///< guarded by timer_mutex_; started when something is to be tried again
+  StagingThread thread_;  ///< last: its jobs use the rest
+};
+
+}  // namespace imapfs::vfs

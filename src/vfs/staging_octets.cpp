@@ -1,0 +1,223 @@
+// Reading and writing of staged files, and getting the octets of a message that is to be changed.
+
+#include <algorithm>
+#include <utility>
+
+#include "staging_implementation.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+constexpr std::size_t fetch_chunk = 1 << 20;
+
+Error closed() { return Error{EBADF, Scope::request, Retry::never, "the file is not open"}; }
+
+}  // namespace
+
+void Staging::Implementation::read(const ReadRequest& request, const Reply<ReadResult>& reply) {
+  const auto file = find(request.node);
+  if (!file) return reply(fail(ESTALE, Scope::message, Retry::never, "the file is not staged any more"));
+  if (!file->content && file->source.uid.value != 0) return read_source(file, request, reply);
+  if (auto open = open_content(*file); !open) return reply(fail(std::move(open).error()));
+  auto data = file->content->read(request.offset, request.size);
+  if (!data) return reply(fail(std::move(data).error()));
+  reply(ReadResult(std::move(*data)));
+}
+
+/// From the message, until the file has content of its own.
+void Staging::Implementation::read_source(const FilePtr& file, const ReadRequest& request,
+                                          const Reply<ReadResult>& reply) {
+  const auto from_body = [request, reply](const std::shared_ptr<sync::Body>& body) {
+    const auto length = body->length();
+    if (request.offset >= length || request.size == 0) return reply(ReadResult(std::string()));
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(request.size, length - request.offset));
+    body->read(request.offset, wanted, [body, reply](Result<BodySlice> slice) {
+      if (!slice) return reply(fail(std::move(slice).error().while_doing("read the message")));
+      if (slice->length == 0) return reply(ReadResult(std::string()));
+      reply(ReadResult(std::move(*slice)));
+    });
+  };
+  if (file->body) return from_body(file->body);
+  around_.account.open_body(file->source.mailbox, file->source.uid,
+                            on_thread<std::shared_ptr<sync::Body>>(
+                                [file, from_body, reply](Result<std::shared_ptr<sync::Body>> body) {
+                                  if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
+                                  file->body = *body;
+                                  from_body(*body);
+                                }));
+}
+
+Result<void> Staging::Implementation::check_size(const File& file, std::uint64_t size) {
+  const auto limit = around_.account.append_limit();
+  if (limit && size > *limit) {
+    return fail(EFBIG, Scope::message, Retry::never, "the server takes messages of at most {} octets", *limit);
+  }
+  const std::uint64_t others = used_ - file.counted;
+  if (size > file.counted && others + size > around_.settings.staging_limit) {
+    return fail(ENOSPC, "staged files would take more than {} octets", around_.settings.staging_limit);
+  }
+  return {};
+}
+
+void Staging::Implementation::count(File& file) {
+  const auto size = file.content ? file.content->size() : 0;
+  used_ = used_ - file.counted + size;
+  file.counted = size;
+}
+
+/// The content is not what the server has.
+void Staging::Implementation::changed(const FilePtr& file) {
+  file->dirty = true;
+  file->reported = false;
+  file->changed = now();
+  // Times are set when all is written; a write after that is a newer state with a time of its own.
+  if (file->time) {
+    file->time.reset();
+    file->row.internal_date.reset();
+  }
+  count(*file);
+  show(*file);
+}
+
+void Staging::Implementation::write(const WriteRequest& request, const Reply<std::size_t>& reply) {
+  const auto file = find(request.node);
+  if (!file) return reply(fail(closed()));
+  when_idle(file, [this, file, request, reply] {
+    const std::uint64_t end = request.offset + request.data.size();
+    if (end < request.offset) return reply(fail(EFBIG, "beyond what a file can hold"));
+    if (auto fits = check_size(*file, std::max(end, file->size())); !fits) return reply(fail(std::move(fits).error()));
+    if (auto room = check_quota(); !room) return reply(fail(std::move(room).error()));
+    with_content(file, [this, file, request, reply](Result<void> ready) {
+      if (!ready) return reply(fail(std::move(ready).error()));
+      auto written = file->content->write(request.offset, request.data);
+      changed(file);
+      if (!written) return reply(fail(std::move(written).error()));
+      reply(request.data.size());
+    });
+  });
+}
+
+void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Reply<void>& reply) {
+  const auto file = find(node);
+  if (!file) return reply(fail(closed()));
+  when_idle(file, [this, file, size, reply] {
+    // Also what rsync --inplace and borg end with.
+    if (size == file->size() && (file->content || file->original)) return reply({});
+    if (auto fits = check_size(*file, size); !fits) return reply(fail(std::move(fits).error()));
+    const auto cut = [this, file, size, reply](Result<void> ready) {
+      if (!ready) return reply(fail(std::move(ready).error()));
+      auto done = file->content->truncate(size);
+      changed(file);
+      reply(std::move(done));
+    };
+    if (size == 0) return with_empty_content(file, cut);
+    with_content(file, cut);
+  });
+}
+
+void Staging::Implementation::allocate(NodeId node, std::uint64_t offset, std::uint64_t length,
+                                       const Reply<void>& reply) {
+  const auto file = find(node);
+  if (!file) return reply(fail(closed()));
+  when_idle(file, [this, file, offset, length, reply] {
+    const std::uint64_t end = offset + length;
+    if (end < offset) return reply(fail(EFBIG, "beyond what a file can hold"));
+    if (auto fits = check_size(*file, std::max(end, file->size())); !fits) return reply(fail(std::move(fits).error()));
+    with_content(file, [this, file, offset, length, reply](Result<void> ready) {
+      if (!ready) return reply(fail(std::move(ready).error()));
+      auto done = file->content->allocate(offset, length);
+      changed(file);
+      reply(std::move(done));
+    });
+  });
+}
+
+/// Makes a row and an empty file for it.
+Result<void> Staging::Implementation::stage(const FilePtr& file) {
+  auto row = file->row;
+  row.state = store::StagedFile::State::open;
+  row.mailbox = server_name(file->mailbox);
+  row.name = file->name;
+  row.reason.clear();
+  row.changed_at = now().seconds;
+  IMAPFS_TRY(around_.journal->stage(row));
+  auto content = StagedContent::open(around_.journal->staging_path(row.id));
+  if (!content) {
+    (void)around_.journal->unstage(row.id);
+    return fail(std::move(content).error());
+  }
+  file->row = std::move(row);
+  file->content = std::move(*content);
+  return {};
+}
+
+/// Of a file that an earlier process left.
+Result<void> Staging::Implementation::open_content(File& file) {
+  if (file.content) return {};
+  file.content = IMAPFS_TRY(StagedContent::open(around_.journal->staging_path(file.row.id)));
+  return {};
+}
+
+void Staging::Implementation::with_content(const FilePtr& file, std::function<void(Result<void>)> job) {
+  if (file->has_row()) return job(open_content(*file));
+  if (!file->content) return fetch(file, job);
+  // Uploaded and still open: what was uploaded is the beginning of the next version.
+  const auto before = std::exchange(file->content, nullptr);
+  auto ready = stage(file);
+  if (ready) ready = file->content->copy_from(*before);
+  if (!ready) {
+    const auto id = std::exchange(file->row.id, {});
+    if (id.value != 0) (void)around_.journal->unstage(id);
+    file->content = before;
+  }
+  job(std::move(ready));
+}
+
+void Staging::Implementation::with_empty_content(const FilePtr& file, const std::function<void(Result<void>)>& job) {
+  if (file->has_row()) return job(open_content(*file));
+  const auto before = std::exchange(file->content, nullptr);
+  auto ready = stage(file);
+  if (!ready) file->content = before;
+  job(std::move(ready));
+}
+
+void Staging::Implementation::fetch(const FilePtr& file, const std::function<void(Result<void>)>& job) {
+  file->busy = true;
+  const auto done = [this, file, job](Result<void> fetched) {
+    if (!fetched && file->has_row()) {
+      (void)around_.journal->unstage(std::exchange(file->row.id, {}));
+    }
+    count(*file);
+    job(std::move(fetched));
+    go_on(file);
+  };
+  around_.account.open_body(
+      file->source.mailbox, file->source.uid,
+      on_thread<std::shared_ptr<sync::Body>>([this, file, done](Result<std::shared_ptr<sync::Body>> body) {
+        if (!body) return done(fail(std::move(body).error().while_doing("fetch the message that is to be changed")));
+        if (auto fits = check_size(*file, (*body)->length()); !fits) return done(std::move(fits));
+        if (auto staged = stage(file); !staged) return done(std::move(staged));
+        // Reads come from the message until all of it is here.
+        const auto content = std::exchange(file->content, nullptr);
+        fetch_piece(content, *body, 0, [file, content, done](Result<void> fetched) {
+          if (fetched) file->content = content;
+          done(std::move(fetched));
+        });
+      }));
+}
+
+void Staging::Implementation::fetch_piece(const std::shared_ptr<StagedContent>& content, const std::shared_ptr<sync::Body>& body,
+                                          std::uint64_t offset, const std::function<void(Result<void>)>& job) {
+  if (offset >= body->length()) return job({});
+  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(fetch_chunk, body->length() - offset));
+  body->read(offset, wanted, on_thread<BodySlice>([this, content, body, offset, job](Result<BodySlice> slice) {
+               if (!slice) return job(fail(std::move(slice).error().while_doing("fetch the message to be changed")));
+               if (slice->length == 0) return job(fail(EIO, "the message is shorter than announced"));
+               auto copied = content->write_from(slice->descriptor, slice->offset, slice->length, offset);
+               if (!copied) return job(std::move(copied));
+               fetch_piece(content, body, offset + slice->length, job);
+             }));
+}
+
+}  // namespace imapfs::vfs
