@@ -27,6 +27,7 @@ MailboxNode node_of(const MailboxDraft& draft, const std::string& account) {
     node.wire_name = draft.mailbox->wire_name;
     node.selectable = draft.mailbox->selectable;
     node.may_have_children = draft.mailbox->may_have_children;
+    node.subscribed = draft.mailbox->subscribed;
     node.special_use = draft.mailbox->special_use;
     node.status = draft.mailbox->status;
   }

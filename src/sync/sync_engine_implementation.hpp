@@ -52,6 +52,7 @@ struct Mailbox {
 using MailboxPointer = std::shared_ptr<Mailbox>;
 
 class EngineImplementation;
+struct ServerName;
 class Mutations;
 
 /// Hears what pool sessions are told unasked. One per session; knows which mailbox is selected from the session itself.
@@ -197,8 +198,18 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
     bool online = true;
     std::string reason;
   };
+  struct Listing {
+    std::vector<imap::Namespace> namespaces;
+    std::vector<imap::ListedMailbox> mailboxes;
+  };
+  /// Directories that came or went by a change of ours: at this path and below.
+  struct OurPaths {
+    std::optional<std::string> removed;
+    std::optional<std::string> added;
+  };
   struct TreeState {
     std::shared_ptr<const MailboxTree> tree;
+    MailboxTree::KeptIds kept_ids;
     std::vector<imap::Namespace> namespaces;
     SteadyClock::time_point checked;
   };
@@ -219,18 +230,39 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function);
 
   // sync_engine_tree.cpp
-  struct Listing {
-    std::vector<imap::Namespace> namespaces;
-    std::vector<imap::ListedMailbox> mailboxes;
-  };
   Result<Listing> list_mailboxes(imap::Session& session, const CallContext& context) const;
   [[nodiscard]] std::optional<Listing> stored_listing();
   void store_listing(const Listing& listing);
-  void adopt_listing(const Listing& listing, bool first);
+  void adopt_listing(const Listing& listing, bool first, const OurPaths& ours = {});
   void adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped);
   [[nodiscard]] MailboxReplica::Surroundings replica_surroundings();
   void forget(const MailboxPointer& mailbox);
   void start_listing(imap::Priority priority);
+
+  // sync_engine_mailbox_changes.cpp
+  /// Runs `job` while nobody else lists or changes the tree; it must see to it that leave_tree() is called.
+  void with_tree(Job job);
+  void leave_tree();
+  template <class T>
+  [[nodiscard]] Completion<T> leaving_tree(Completion<T> done);
+  /// The tree as the listing that it was made of.
+  [[nodiscard]] Listing known_listing() const;
+  [[nodiscard]] bool names_are_utf8() const;
+  [[nodiscard]] std::vector<imap::Namespace> known_namespaces() const;
+  struct Renaming;
+  void submit_creation(MailboxId parent, const std::string& component, Completion<MailboxId> done);
+  void submit_removal(MailboxId id, Completion<void> done);
+  void submit_renaming(const std::shared_ptr<Renaming>& renaming, Completion<void> done);
+  [[nodiscard]] Result<void> prepare(Renaming& renaming) const;
+  void adopt_creation(const ServerName& name, const std::string& path);
+  void adopt_removal(const MailboxNode& node);
+  void adopt_renaming(const Renaming& renaming);
+  void follow_subscriptions(const Renaming& renaming);
+  [[nodiscard]] Error explain_left(const MailboxNode& node, std::uint32_t messages, Error error) const;
+  /// Settles one after the other, then calls `done`.
+  void settle_all(std::vector<MailboxId> mailboxes, Completion<void> done);
+  [[nodiscard]] std::vector<MailboxId> with_descendants(MailboxId id) const;
+  void after_refusal(MailboxId id, const Result<void>& result);
 
   // sync_engine_mailboxes.cpp
   [[nodiscard]] MailboxPointer find_mailbox(MailboxId id) const;

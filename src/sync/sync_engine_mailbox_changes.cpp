@@ -1,20 +1,361 @@
 // Mailboxes that are created, deleted and renamed by our user.
+//
+// Each change has the tree to itself from before its command is sent until the tree shows it: a LIST that runs at the same time would show one half of it
+// as news, and give a renamed directory a new id. What others did meanwhile is asked for afterwards.
 
+#include <algorithm>
+
+#include "imapfs/base/telemetry.hpp"
+#include "mailbox_commands.hpp"
+#include "mailbox_tree_builder.hpp"
+#include "server_names.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
 
-Error read_only() { return {EROFS, Scope::request, Retry::never, "changes are not possible"}; }
+tl::unexpected<Error> read_only() { return fail(EROFS, "changes are not possible"); }
+tl::unexpected<Error> no_such_directory() {
+  return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox");
+}
+tl::unexpected<Error> forbidden(std::string_view what) {
+  return fail(EACCES, Scope::mailbox, Retry::never, "the server does not let you {}", what);
+}
+
+bool lies_within(const MailboxTree& tree, MailboxId id, MailboxId ancestor) {
+  while (id.value != 0 && id != ancestor) {
+    const auto* node = tree.find(id);
+    if (node == nullptr) return false;
+    id = node->parent;
+  }
+  return id == ancestor;
+}
+
+std::string path_below(const MailboxNode& parent, const std::string& component) {
+  return parent.path.empty() ? component : parent.path + "/" + component;
+}
 
 }  // namespace
 
-void EngineImplementation::create_mailbox(MailboxId, const std::string&, Completion<MailboxId> done) {
-  done(fail(read_only()));
+/// A RENAME on its way; `old_node`, `from` and `to` are as of when the tree was entered.
+struct EngineImplementation::Renaming {
+  MailboxId id;
+  MailboxId parent;
+  std::string component;
+  MailboxNode old_node{};
+  ServerName from{};
+  ServerName to{};
+  std::string new_path{};
+  std::optional<MailboxNode> target{};
+  bool nothing_to_do = false;
+};
+
+// -- the tree --
+
+void EngineImplementation::with_tree(Job job) {
+  if (tree_gate_.try_enter()) return job();
+  const bool entered = tree_gate_.join([this, job](const Result<void>&) { with_tree(job); });
+  // It was left in between: whoever leaves it calls those who wait.
+  if (entered) leave_tree();
 }
-void EngineImplementation::remove_mailbox(MailboxId, Completion<void> done) { done(fail(read_only())); }
-void EngineImplementation::rename_mailbox(MailboxId, MailboxId, const std::string&, Completion<void> done) {
-  done(fail(read_only()));
+
+void EngineImplementation::leave_tree() {
+  if (tree_gate_.finish({})) relist();
+}
+
+template <class T>
+Completion<T> EngineImplementation::leaving_tree(Completion<T> done) {
+  return [this, done = std::move(done)](Result<T> result) {
+    // Nobody knows what a change has done that was cut off for good.
+    if (!result && (result.error().scope >= Scope::session || result.error().errnum == EEXIST ||
+                    result.error().errnum == ENOENT || result.error().errnum == ENOTEMPTY))
+      tree_gate_.ask_again();
+    leave_tree();
+    done(std::move(result));
+  };
+}
+
+EngineImplementation::Listing EngineImplementation::known_listing() const {
+  Listing listing;
+  listing.namespaces = known_namespaces();
+  const auto mailboxes = tree();
+  for (const auto& [id, node] : mailboxes->nodes()) {
+    if (node.name.empty()) continue;
+    imap::ListedMailbox row;
+    row.wire_name = node.wire_name;
+    row.name = node.name;
+    row.delimiter = node.delimiter;
+    row.selectable = node.selectable;
+    row.may_have_children = node.may_have_children;
+    row.subscribed = node.subscribed;
+    row.special_use = node.special_use;
+    row.status = node.status;
+    listing.mailboxes.push_back(std::move(row));
+  }
+  return listing;
+}
+
+std::vector<imap::Namespace> EngineImplementation::known_namespaces() const {
+  return tree_.with_lock([](const TreeState& state) { return state.namespaces; });
+}
+
+bool EngineImplementation::names_are_utf8() const {
+  return traits_.with_lock([](const auto& traits) { return traits && traits->has("UTF8=ACCEPT"); });
+}
+
+void EngineImplementation::settle_all(std::vector<MailboxId> mailboxes, Completion<void> done) {
+  if (mailboxes.empty()) return done({});
+  const auto next = mailboxes.back();
+  mailboxes.pop_back();
+  settle(next, [this, mailboxes = std::move(mailboxes), done = std::move(done)](const Result<void>& result) {
+    // Whoever changes a mailbox is told what became of the changes in it.
+    if (!result) return done(fail(result.error()));
+    settle_all(mailboxes, done);
+  });
+}
+
+std::vector<MailboxId> EngineImplementation::with_descendants(MailboxId id) const {
+  std::vector<MailboxId> ids;
+  const auto mailboxes = tree();
+  for (const auto& [other, node] : mailboxes->nodes())
+    if (node.selectable && lies_within(*mailboxes, other, id)) ids.push_back(other);
+  return ids;
+}
+
+void EngineImplementation::after_refusal(MailboxId id, const Result<void>& result) {
+  if (result || result.error().errnum != EACCES || result.error().scope >= Scope::session) return;
+  if (const auto mailbox = find_mailbox(id)) ask_rights(mailbox);
+}
+
+// -- CREATE --
+
+void EngineImplementation::create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) {
+  if (!journal_) return done(read_only());
+  with_tree([this, parent, component, done = leaving_tree(std::move(done))] {
+    submit_creation(parent, component, done);
+  });
+}
+
+void EngineImplementation::submit_creation(MailboxId parent, const std::string& component, Completion<MailboxId> done) {
+  const auto mailboxes = tree();
+  const auto* node = mailboxes->find(parent);
+  if (node == nullptr) return done(no_such_directory());
+  if (node->children.contains(component)) return done(fail(EEXIST, "there is one already"));
+  auto name = server_name_below(*mailboxes, known_namespaces(), *node, component, names_are_utf8());
+  if (!name) return done(fail(std::move(name).error()));
+  if (!rights(parent).create_children) return done(forbidden("create mailboxes here (right k)"));
+  auto creation = std::make_shared<MailboxCreation>(*name);
+  imap::PoolJob job;
+  job.context = patience();
+  const auto path = path_below(*node, component);
+  job.what = fmt::format("create {}", telemetry::printable(path));
+  job.run = [creation](imap::Session& session, const CallContext& context) { return creation->run(session, context); };
+  job.done = [this, parent, path, name = *name, done = std::move(done)](const Result<void>& result) {
+    after_refusal(parent, result);
+    if (!result) return done(fail(result.error()));
+    adopt_creation(name, path);
+    const auto fresh = tree();
+    const auto* created = fresh->find_wire_name(name.wire);
+    if (created == nullptr) return done(fail(EIO, "the mailbox was created and is not shown"));
+    done(created->id);
+  };
+  submit(std::move(job));
+}
+
+void EngineImplementation::adopt_creation(const ServerName& name, const std::string& path) {
+  auto listing = known_listing();
+  imap::ListedMailbox row;
+  // A level that LIST had as \Noselect is a mailbox now.
+  const auto known = std::find_if(listing.mailboxes.begin(), listing.mailboxes.end(),
+                                  [&](const auto& other) { return other.wire_name == name.wire; });
+  if (known != listing.mailboxes.end()) {
+    row = std::move(*known);
+    listing.mailboxes.erase(known);
+  }
+  row.wire_name = name.wire;
+  row.name = name.name;
+  row.delimiter = name.delimiter;
+  row.selectable = row.subscribed = true;
+  listing.mailboxes.push_back(row);
+  adopt_listing(listing, false, {std::nullopt, path});
+}
+
+// -- DELETE --
+
+void EngineImplementation::remove_mailbox(MailboxId id, Completion<void> done) {
+  if (!journal_) return done(read_only());
+  if (id.value == 0) return done(fail(EBUSY, "the root cannot be removed"));
+  settle_all({id}, [this, id, done = std::move(done)](const Result<void>& settled) {
+    if (!settled) return done(settled);
+    with_tree([this, id, done = leaving_tree(done)] { submit_removal(id, done); });
+  });
+}
+
+void EngineImplementation::submit_removal(MailboxId id, Completion<void> done) {
+  const auto mailboxes = tree();
+  const auto* found = mailboxes->find(id);
+  if (found == nullptr) return done(no_such_directory());
+  if (is_inbox(found->name)) return done(fail(EBUSY, "INBOX cannot be removed"));
+  if (found->name.empty()) return done(fail(ENOTEMPTY, "it holds other mailboxes"));
+  if (!rights(id).delete_mailbox) return done(forbidden("delete this mailbox (right x)"));
+  const auto node = *found;
+  auto removal = std::make_shared<MailboxRemoval>(ServerName{node.wire_name, node.name, node.delimiter}, node.selectable);
+  imap::PoolJob job;
+  job.context = patience();
+  job.what = fmt::format("delete {}", telemetry::printable(node.path));
+  job.run = [this, removal, node](imap::Session& session, const CallContext& context) -> Result<void> {
+    IMAPFS_TRY(removal->run(session, context));
+    if (const auto forgotten = journal_->forget_mailbox(node.name); !forgotten)
+      telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
+    return {};
+  };
+  job.done = [this, removal, node, done = std::move(done)](const Result<void>& result) {
+    after_refusal(node.id, result);
+    if (!result) return done(fail(explain_left(node, removal->messages_left(), result.error())));
+    adopt_removal(node);
+    done({});
+  };
+  submit(std::move(job));
+}
+
+/// DELETE would destroy what .deleted still shows, and what can be restored must not go without a word.
+Error EngineImplementation::explain_left(const MailboxNode& node, std::uint32_t messages, Error error) const {
+  if (error.errnum != ENOTEMPTY || messages == 0) return error;
+  const auto messages_known = table(node.id);
+  if (messages_known && messages_known->deleted().size() == messages)
+    error.what = fmt::format("it holds {} messages that are flagged \\Deleted: restore or remove them in .deleted", messages);
+  return error;
+}
+
+void EngineImplementation::adopt_removal(const MailboxNode& node) {
+  auto listing = known_listing();
+  std::erase_if(listing.mailboxes, [&](const auto& row) { return row.wire_name == node.wire_name; });
+  adopt_listing(listing, false, {node.path, std::nullopt});
+}
+
+// -- RENAME --
+
+void EngineImplementation::rename_mailbox(MailboxId id, MailboxId new_parent, const std::string& new_component,
+                                          Completion<void> done) {
+  if (!journal_) return done(read_only());
+  auto renaming = std::make_shared<Renaming>();
+  renaming->id = id;
+  renaming->parent = new_parent;
+  renaming->component = new_component;
+  if (auto possible = prepare(*renaming); !possible) return done(std::move(possible));
+  if (renaming->nothing_to_do) return done({});
+  auto busy = with_descendants(id);
+  if (renaming->target) busy.push_back(renaming->target->id);
+  settle_all(std::move(busy), [this, renaming, done = std::move(done)](const Result<void>& settled) {
+    if (!settled) return done(settled);
+    with_tree([this, renaming, done = leaving_tree(done)] {
+      // The tree may be another one by now.
+      if (auto possible = prepare(*renaming); !possible) return done(std::move(possible));
+      if (renaming->nothing_to_do) return done({});
+      submit_renaming(renaming, done);
+    });
+  });
+}
+
+Result<void> EngineImplementation::prepare(Renaming& renaming) const {
+  const auto mailboxes = tree();
+  const auto* node = mailboxes->find(renaming.id);
+  const auto* parent = mailboxes->find(renaming.parent);
+  if (node == nullptr || parent == nullptr) return no_such_directory();
+  if (renaming.id.value == 0 || is_inbox(node->name)) return fail(EBUSY, "INBOX cannot be renamed");
+  renaming.nothing_to_do = node->parent == renaming.parent && node->component == renaming.component;
+  if (renaming.nothing_to_do) return {};
+  if (lies_within(*mailboxes, renaming.parent, renaming.id)) return fail(EINVAL, "it would lie within itself");
+  auto from = server_name_of(*mailboxes, *node);
+  if (!from) return fail(EPERM, "the directory has no name on the server");
+  renaming.old_node = *node;
+  renaming.from = std::move(*from);
+  renaming.to = IMAPFS_TRY(server_name_below(*mailboxes, known_namespaces(), *parent, renaming.component, names_are_utf8()));
+  renaming.new_path = path_below(*parent, renaming.component);
+  if (!rights(renaming.id).delete_mailbox) return forbidden("rename this mailbox (right x)");
+  if (!rights(renaming.parent).create_children) return forbidden("create mailboxes there (right k)");
+  renaming.target.reset();
+  const auto taken = parent->children.find(renaming.component);
+  if (taken == parent->children.end()) return {};
+  renaming.target = *mailboxes->find(taken->second);
+  if (!renaming.target->children.empty() || renaming.target->name.empty())
+    return fail(ENOTEMPTY, "the directory of the new name holds other mailboxes");
+  if (!rights(renaming.target->id).delete_mailbox) return forbidden("delete the mailbox of the new name (right x)");
+  return {};
+}
+
+void EngineImplementation::submit_renaming(const std::shared_ptr<Renaming>& renaming, Completion<void> done) {
+  const bool selectable = renaming->old_node.selectable;
+  auto command = std::make_shared<MailboxRenaming>(renaming->from, renaming->to, selectable);
+  if (renaming->target) command->replace(renaming->target->selectable);
+  imap::PoolJob job;
+  job.context = patience();
+  job.what = fmt::format("rename {}", telemetry::printable(renaming->old_node.path));
+  job.run = [this, command, renaming](imap::Session& session, const CallContext& context) -> Result<void> {
+    IMAPFS_TRY(command->run(session, context));
+    if (renaming->target)
+      if (const auto forgotten = journal_->forget_mailbox(renaming->target->name); !forgotten)
+        telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
+    if (const auto renamed = journal_->rename_mailbox(renaming->from.name, renaming->to.name, renaming->from.delimiter); !renamed)
+      telemetry::error("journal: {}", telemetry::printable(renamed.error().what));
+    return {};
+  };
+  job.done = [this, renaming, done = std::move(done)](const Result<void>& result) {
+    after_refusal(renaming->id, result);
+    if (!result) return done(fail(result.error()));
+    follow_subscriptions(*renaming);
+    adopt_renaming(*renaming);
+    // Servers differ in what they leave behind: a level under the old name, children that stay.
+    tree_gate_.ask_again();
+    done({});
+  };
+  submit(std::move(job));
+}
+
+void EngineImplementation::adopt_renaming(const Renaming& renaming) {
+  const auto before = tree();
+  auto listing = known_listing();
+  if (renaming.target)
+    std::erase_if(listing.mailboxes, [&](const auto& row) { return row.wire_name == renaming.target->wire_name; });
+  for (auto& row : listing.mailboxes) rename_row(row, renaming.from, renaming.to);
+  {
+    auto state = tree_.lock();
+    const auto& old_path = renaming.old_node.path;
+    for (const auto& [id, node] : before->nodes()) {
+      if (!lies_within(*before, id, renaming.id)) continue;
+      state->kept_ids.erase(node.path);
+      state->kept_ids[renaming.new_path + node.path.substr(old_path.size())] = id;
+    }
+  }
+  // What made way goes unmentioned: rename(2) has told the kernel.
+  adopt_listing(listing, false, {renaming.old_node.path, renaming.new_path});
+}
+
+/// In the background: nobody waits for it, and a mailbox that is not subscribed is still there.
+void EngineImplementation::follow_subscriptions(const Renaming& renaming) {
+  std::vector<std::pair<imap::WireName, imap::WireName>> names{{renaming.from.wire, renaming.to.wire}};
+  for (auto& row : known_listing().mailboxes) {
+    const auto old_name = row.wire_name;
+    if (row.subscribed && renaming.from.is_above(old_name) && rename_row(row, renaming.from, renaming.to))
+      names.emplace_back(old_name, row.wire_name);
+  }
+  imap::PoolJob job;
+  job.priority = imap::Priority::background;
+  job.context = patience();
+  job.what = fmt::format("subscribe to {}", telemetry::printable(renaming.new_path));
+  job.run = [names](imap::Session& session, const CallContext& context) -> Result<void> {
+    for (const auto& [old_name, new_name] : names) {
+      for (const bool subscribed : {true, false}) {
+        const auto result = session.subscribe(subscribed ? new_name : old_name, subscribed, context);
+        if (!result && result.error().scope >= Scope::session) return fail(result.error());
+      }
+    }
+    return {};
+  };
+  job.done = [](const Result<void>& result) {
+    if (!result) telemetry::debug("subscriptions: {}", telemetry::printable(result.error().what));
+  };
+  submit(std::move(job));
 }
 
 }  // namespace imapfs::sync

@@ -35,6 +35,16 @@ std::optional<imap::Namespace> to_namespace(const store::StoredMailbox& row) {
   return space;
 }
 
+/// Takes what lies at `path` and below out of the news.
+void move_ours(std::vector<MailboxNode>& news, const std::optional<std::string>& path, std::vector<MailboxNode>& ours) {
+  if (!path) return;
+  const auto first = std::stable_partition(news.begin(), news.end(), [&](const MailboxNode& node) {
+    return node.path != *path && !node.path.starts_with(*path + "/");
+  });
+  ours.assign(first, news.end());
+  news.erase(first, news.end());
+}
+
 }  // namespace
 
 std::shared_ptr<const MailboxTree> EngineImplementation::tree() const { return tree_.lock()->tree; }
@@ -98,21 +108,28 @@ void EngineImplementation::store_listing(const Listing& listing) {
   store_.post([rows = std::move(rows)](store::MetadataStore& metadata) { metadata.replace_mailboxes(rows); });
 }
 
-void EngineImplementation::adopt_listing(const Listing& listing, bool first) {
-  const auto fresh = MailboxTree::build(settings_.account, listing.namespaces, listing.mailboxes);
+void EngineImplementation::adopt_listing(const Listing& listing, bool first, const OurPaths& ours) {
+  const auto kept = tree_.with_lock([](const TreeState& state) { return state.kept_ids; });
+  const auto fresh = MailboxTree::build(settings_.account, listing.namespaces, listing.mailboxes, kept);
   const auto before = tree();
   std::vector<MailboxPointer> dropped;
   adopt_mailboxes(*fresh, dropped);
   {
     auto state = tree_.lock();
     state->tree = fresh;
+    // The kernel knows directories by their ids.
+    state->kept_ids = fresh->ids_to_keep(settings_.account);
     state->namespaces = listing.namespaces;
   }
   store_listing(listing);
   for (const auto& mailbox : dropped) forget(mailbox);
   if (first) return;
-  const auto change = difference(*before, *fresh);
-  if (!change.added.empty() || !change.removed.empty()) listener_.on_tree_changed(change);
+  auto change = difference(*before, *fresh);
+  move_ours(change.removed, ours.removed, change.removed_by_us);
+  move_ours(change.added, ours.added, change.added_by_us);
+  const bool empty = change.added.empty() && change.removed.empty() && change.added_by_us.empty() &&
+                     change.removed_by_us.empty();
+  if (!empty) listener_.on_tree_changed(change);
 }
 
 void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped) {

@@ -31,6 +31,7 @@ struct MailboxNode {
   char delimiter = 0;
   bool selectable = false;
   bool may_have_children = true;  ///< not \Noinferiors
+  bool subscribed = false;   ///< as far as LIST says
   SpecialUse special_use = SpecialUse::none;
   MailboxStatus status;      ///< as of LIST
   InodeId inode;

@@ -1,0 +1,65 @@
+#pragma once
+// CREATE, DELETE and RENAME, carried out so that an answer that was lost does no harm.
+//
+// Each object is one change. run() may be called again on another session after an Error with Retry::now: an Error of scope session in
+// mid-command means that the outcome is unknown, so the next run() looks at the server (LIST, STATUS) before it says anything twice. What was found done
+// counts as done: nobody can tell whether it was done by us, and the user has what he wanted. One thread at a time; blocks within the CallContext. Other Errors
+// are the server's refusals, or what is said at each class.
+
+#include <optional>
+#include <string>
+
+#include "imapfs/imap/session.hpp"
+#include "server_names.hpp"
+
+namespace imapfs::sync {
+
+/// CREATE and SUBSCRIBE. A subscription that is refused does not matter.
+class MailboxCreation {
+ public:
+  explicit MailboxCreation(ServerName name) : name_(std::move(name)) {}
+  Result<void> run(imap::Session& session, const CallContext& context);
+
+ private:
+  const ServerName name_;
+  bool sent_ = false;
+  bool created_ = false;
+};
+
+/// DELETE and UNSUBSCRIBE of a mailbox that the server says is empty: ENOTEMPTY if it holds messages, flagged \Deleted or not, or children. A message
+/// that comes between the question and DELETE is lost, as with any client: IMAP has no DELETE that looks.
+class MailboxRemoval {
+ public:
+  MailboxRemoval(ServerName name, bool selectable) : name_(std::move(name)), selectable_(selectable) {}
+  Result<void> run(imap::Session& session, const CallContext& context);
+  /// What STATUS said was left when run() failed with ENOTEMPTY; 0: children.
+  [[nodiscard]] std::uint32_t messages_left() const { return messages_left_; }
+
+ private:
+  Result<void> look(imap::Session& session, const CallContext& context);
+
+  const ServerName name_;
+  const bool selectable_;
+  bool sent_ = false;
+  bool gone_ = false;
+  std::uint32_t messages_left_ = 0;
+};
+
+/// RENAME. A mailbox that has the new name already, and is empty, makes way first, as rename(2) wants it.
+class MailboxRenaming {
+ public:
+  MailboxRenaming(ServerName from, ServerName to, bool selectable) : from_(std::move(from)), to_(std::move(to)), selectable_(selectable) {}
+  void replace(bool target_selectable) { target_.emplace(to_, target_selectable); }
+  Result<void> run(imap::Session& session, const CallContext& context);
+
+ private:
+  Result<bool> was_carried_out(imap::Session& session, const CallContext& context) const;
+
+  const ServerName from_;
+  const ServerName to_;
+  const bool selectable_;
+  std::optional<MailboxRemoval> target_;
+  bool sent_ = false;
+};
+
+}  // namespace imapfs::sync
