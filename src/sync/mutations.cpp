@@ -195,6 +195,18 @@ void Mutations::start_batch(const std::vector<ChangeId>& ids) {
 
 void Mutations::batch_ended(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result) {
   std::vector<Ending> endings;
+  state_.with_lock([&](State& state) {
+    // What a later look goes by.
+    for (const auto& item : batch->items()) {
+      auto* const pending = state.ledger.find(item.change.id);
+      if (pending == nullptr) continue;
+      pending->change.destination_validity = item.change.destination_validity;
+      pending->change.destination_uid_next = item.change.destination_uid_next;
+      pending->change.size = item.change.size;
+      pending->change.internal_date = item.change.internal_date;
+      pending->change.message_id = item.change.message_id;
+    }
+  });
   judge(batch, result, endings);
   state_.with_lock([&](State& state) {
     state.ledger.release(MutationLedger::busy_key(batch->items().front().change));
