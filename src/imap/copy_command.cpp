@@ -7,6 +7,8 @@
 namespace imapfs::imap {
 namespace {
 
+constexpr std::string_view copy_name = "UID COPY";
+
 /// What became of all parts; not told, if it was not told of one of them.
 class MergedParts {
  public:
@@ -31,6 +33,7 @@ Result<CopiedMessages> EtpanSession::copy_or_move(std::string_view name, const U
                                                   const WireName& destination, const CallContext& context) {
   MergedParts merged;
   IMAPFS_TRY(change_in_parts(uids, context, [&](const UidSet& part) -> Result<void> {
+    if (name != copy_name) IMAPFS_TRY(may_change());  // copying out of a read-only mailbox changes nothing there
     auto line = command(name);
     line.word(part.to_string()).string(destination);
     CopyUidCollector collector(part);
@@ -51,7 +54,7 @@ Result<CopiedMessages> EtpanSession::copy_or_move(std::string_view name, const U
 }
 
 Result<CopiedMessages> EtpanSession::copy(const UidSet& uids, const WireName& destination, const CallContext& context) {
-  return copy_or_move("UID COPY", uids, destination, context);
+  return copy_or_move(copy_name, uids, destination, context);
 }
 
 Result<CopiedMessages> EtpanSession::move(const UidSet& uids, const WireName& destination, const CallContext& context) {

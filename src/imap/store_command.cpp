@@ -62,7 +62,7 @@ Result<void> EtpanSession::look_as_far_as(const UidSet& uids, const CallContext&
   if (highest < view_end_.value) return {};
   if (auto renewed = noop(context); !renewed) return fail(not_again_by_itself(std::move(renewed).error()));
   view_end_ = Uid{highest == std::numeric_limits<std::uint32_t>::max() ? highest : highest + 1};
-  return may_change();  // NOOP may have brought the news that it is no longer so
+  return {};
 }
 
 Result<Answer> EtpanSession::run_change(const CommandLine& line, const UntaggedHandler& handler,
@@ -76,7 +76,7 @@ Result<Answer> EtpanSession::run_change(const CommandLine& line, const UntaggedH
 
 Result<void> EtpanSession::change_in_parts(const UidSet& uids, const CallContext& context,
                                            const std::function<Result<void>(const UidSet&)>& part) {
-  IMAPFS_TRY(may_change());
+  if (selected_.empty()) return fail(EINVAL, "no mailbox is selected");
   if (uids.empty()) return {};
   IMAPFS_TRY(look_as_far_as(uids, context));
   const auto most = login_.traits.has(Quirk::small_fetch_sets) ? small_set : std::numeric_limits<std::uint64_t>::max();
@@ -103,6 +103,7 @@ Result<void> EtpanSession::store_flags(const UidSet& uids, const FlagChange& cha
   const auto flags = change.flags.to_string();
   if (flags.empty() && change.kind != FlagChange::Kind::replace) return {};
   return change_in_parts(uids, context, [&](const UidSet& part) -> Result<void> {
+    IMAPFS_TRY(may_change());  // news may have said that it is no longer so
     auto line = command("UID STORE");
     line.word(part.to_string()).word(item_of(change.kind)).word('(' + flags + ')');
     IMAPFS_TRY(run_change(line, nullptr, context));
@@ -115,6 +116,7 @@ Result<void> EtpanSession::expunge(const UidSet& uids, const CallContext& contex
     return fail(EOPNOTSUPP, "the server has no UIDPLUS: EXPUNGE would remove what others have flagged as well");
   }
   return change_in_parts(uids, context, [&](const UidSet& part) -> Result<void> {
+    IMAPFS_TRY(may_change());
     auto line = command("UID EXPUNGE");
     line.word(part.to_string());
     IMAPFS_TRY(run_change(line, nullptr, context));

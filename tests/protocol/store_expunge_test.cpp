@@ -138,9 +138,10 @@ INSTANTIATE_TEST_SUITE_P(Flags, WhichFlags, ::testing::ValuesIn(flag_cases),
 // -- which mailbox --
 
 /// What each change of the selected mailbox gives.
+/// Of the commands that change the selected mailbox; COPY does not.
 std::vector<Error> errors_of_all_changes(Session& session) {
-  return {error_of(session.copy(one, "A", patient())), error_of(session.move(one, "A", patient())),
-          error_of(session.store_flags(one, adding("\\Seen"), patient())), error_of(session.expunge(one, patient()))};
+  return {error_of(session.move(one, "A", patient())), error_of(session.store_flags(one, adding("\\Seen"), patient())),
+          error_of(session.expunge(one, patient()))};
 }
 
 TEST(Selection, WithoutAMailboxNothingIsSent) {
@@ -149,6 +150,7 @@ TEST(Selection, WithoutAMailboxNothingIsSent) {
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   for (const auto& error : errors_of_all_changes(*session)) expect_error(error, EINVAL, Scope::request, Retry::never);
+  expect_error(error_of(session->copy(one, "A", patient())), EINVAL, Scope::request, Retry::never);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 
@@ -161,6 +163,17 @@ TEST(Selection, AfterExamineEveryChangeIsEROFSAndNothingIsSent) {
   EXPECT_TRUE(session->selection().read_only) << "EXAMINE is, though the server did not say so";
   for (const auto& error : errors_of_all_changes(*session)) expect_error(error, EROFS, Scope::mailbox, Retry::never);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+TEST(Selection, CopyingOutOfAReadOnlyMailboxIsNoChangeOfIt) {
+  ScriptedServer server;
+  server.log_in(usual_capabilities).answer("EXAMINE", "", "OK done").answer("NOOP", "").answer("UID COPY", "", "OK [COPYUID 7 1 9] done");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  ASSERT_TRUE(session->select(inbox(), patient()));
+  const auto copied = session->copy(one, "A", patient());
+  ASSERT_TRUE(copied) << server.complaint();
+  EXPECT_EQ(copied->uids, (std::vector<std::pair<Uid, Uid>>{{Uid{1}, Uid{9}}}));
 }
 
 TEST(Selection, WhereTheServerSelectsReadOnlyEveryChangeIsEROFS) {
@@ -193,6 +206,7 @@ TEST(Selection, OfAMailboxThatWasClosedIsGone) {
   ASSERT_TRUE(session->noop(patient()));
   EXPECT_EQ(session->selected(), "");
   for (const auto& error : errors_of_all_changes(*session)) expect_error(error, EINVAL, Scope::request, Retry::never);
+  expect_error(error_of(session->copy(one, "A", patient())), EINVAL, Scope::request, Retry::never);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 

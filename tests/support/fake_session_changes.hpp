@@ -119,7 +119,7 @@ inline Result<imap::CopiedMessages> FakeSession::copy_or_move(bool move, const U
                                                               const imap::WireName& destination,
                                                               const CallContext& context) {
   Lock lock(state_->mutex);
-  IMAPFS_TRY(writable_mailbox());
+  if (move) IMAPFS_TRY(writable_mailbox());
   const std::string command = move ? "MOVE" : "COPY";
   Change change(*this, command);
   IMAPFS_TRY(change.begin(fmt::format("UID {} {} {}", command, uids.to_string(), destination), lock, context));

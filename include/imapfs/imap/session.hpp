@@ -214,8 +214,8 @@ class Session {
   // -- changes --
   // None of these is sent again by itself. An Error of scope session from one of them means that the outcome is unknown: it has
   // Retry::later, and whoever wanted the change looks at the server before it says it again. Any other Error means that the server
-  // has refused, or that nothing was sent. COPY, MOVE, STORE and EXPUNGE are about the selected mailbox, which must have
-  // been selected with read_write; a mailbox that turned out to be read-only gives EROFS before anything is sent. A long
+  // has refused, or that nothing was sent. COPY, MOVE, STORE and EXPUNGE are about the selected mailbox, which, but for
+  // COPY, must have been selected with read_write; a mailbox that is read-only gives EROFS before anything is sent. A long
   // set of theirs becomes several commands: if one is refused, those before it have been carried out all the same, and
   // `what` says so. A NO without a reason that we know is EPERM.
 
