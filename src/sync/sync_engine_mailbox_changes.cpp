@@ -8,6 +8,7 @@
 #include "imapfs/base/telemetry.hpp"
 #include "mailbox_commands.hpp"
 #include "mailbox_tree_builder.hpp"
+#include "mutations.hpp"
 #include "server_names.hpp"
 #include "sync_engine_implementation.hpp"
 
@@ -296,8 +297,7 @@ void EngineImplementation::submit_renaming(const std::shared_ptr<Renaming>& rena
     if (renaming->target)
       if (const auto forgotten = journal_->forget_mailbox(renaming->target->name); !forgotten)
         telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
-    if (const auto renamed = journal_->rename_mailbox(renaming->from.name, renaming->to.name, renaming->from.delimiter); !renamed)
-      telemetry::error("journal: {}", telemetry::printable(renamed.error().what));
+    mutations_->rename_mailbox(renaming->from.name, renaming->to.name, renaming->from.delimiter);
     return {};
   };
   job.done = [this, renaming, done = std::move(done)](const Result<void>& result) {
@@ -327,7 +327,6 @@ void EngineImplementation::adopt_renaming(const Renaming& renaming) {
       state->kept_ids[renaming.new_path + node.path.substr(old_path.size())] = id;
     }
   }
-  // What made way goes unmentioned: rename(2) has told the kernel.
   adopt_listing(listing, false, {renaming.old_node.path, renaming.new_path});
 }
 

@@ -41,7 +41,7 @@ void move_ours(std::vector<MailboxNode>& news, const std::optional<std::string>&
   const auto first = std::stable_partition(news.begin(), news.end(), [&](const MailboxNode& node) {
     return node.path != *path && !node.path.starts_with(*path + "/");
   });
-  ours.assign(first, news.end());
+  ours.insert(ours.end(), first, news.end());
   news.erase(first, news.end());
 }
 
@@ -126,6 +126,8 @@ void EngineImplementation::adopt_listing(const Listing& listing, bool first, con
   if (first) return;
   auto change = difference(*before, *fresh);
   move_ours(change.removed, ours.removed, change.removed_by_us);
+  // What has made way for it went by us, too.
+  move_ours(change.removed, ours.added, change.removed_by_us);
   move_ours(change.added, ours.added, change.added_by_us);
   const bool empty = change.added.empty() && change.removed.empty() && change.added_by_us.empty() &&
                      change.removed_by_us.empty();

@@ -318,6 +318,7 @@ TEST_F(MailboxChanges, AnEmptyMailboxMakesWay) {
   EXPECT_TRUE(on_server("Lists"));
   EXPECT_FALSE(has("Archive/2026/May"));
   EXPECT_EQ(server.count("DELETE"), 1u);
+  EXPECT_TRUE(listener.tree_removed().empty()) << "rename(2) has told the kernel";
 }
 
 TEST_F(MailboxChanges, AMailboxWithMessagesDoesNotMakeWay) {

@@ -78,6 +78,22 @@ class RecordingListener : public ChangeListener {
       uids.insert(uids.end(), change.attributes_changed.begin(), change.attributes_changed.end());
     });
   }
+  [[nodiscard]] std::vector<Uid> added_by_us() const {
+    return collect([](const MailboxChange& change, auto& uids) {
+      for (const auto& entry : change.added_by_us) uids.push_back(entry.uid);
+    });
+  }
+  [[nodiscard]] std::vector<Uid> removed_by_us() const {
+    return collect([](const MailboxChange& change, auto& uids) {
+      for (const auto& entry : change.removed_by_us) uids.push_back(entry.uid);
+    });
+  }
+  [[nodiscard]] std::size_t rights_changes() const {
+    const std::lock_guard guard(mutex_);
+    std::size_t count = 0;
+    for (const auto& change : changes_) count += change.rights_changed ? 1 : 0;
+    return count;
+  }
   [[nodiscard]] bool saw_everything() const {
     const std::lock_guard guard(mutex_);
     for (const auto& change : changes_)
