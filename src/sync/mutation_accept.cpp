@@ -1,5 +1,5 @@
-// How changes are accepted: what may be done is checked at once, the rest happens on the thread "journal", for all that have come meanwhile in one
-// transaction.
+// How changes are accepted: what may be done is checked at once, the rest happens on the thread "journal", for all that
+// have come meanwhile in one transaction.
 
 #include <algorithm>
 #include <ctime>
@@ -16,7 +16,9 @@ using Kind = store::JournalChange::Kind;
 constexpr auto gathering = std::chrono::milliseconds(5);
 
 tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
-tl::unexpected<Error> stale() { return fail(ESTALE, Scope::message, Retry::never, "the message is not there any more"); }
+tl::unexpected<Error> stale() {
+  return fail(ESTALE, Scope::message, Retry::never, "the message is not there any more");
+}
 
 Result<void> allow(const MailboxRights& rights, bool right, std::string_view what, const std::string& path) {
   if (rights.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "{} is read-only", telemetry::printable(path));
@@ -236,14 +238,15 @@ Result<PendingChange> Mutations::prepare(Submission& submission) {
       change.destination = destination->replica.identity().name;
       change.file_name = target.file_name;
       change.replaces = to_journal(target.replaces);
-      if (change.replaces.uid.value != 0)
-        change.removal = to_string(IMAPFS_TRY(removal_in(change.replaces.mailbox)));
+      if (change.replaces.uid.value != 0) change.removal = to_string(IMAPFS_TRY(removal_in(change.replaces.mailbox)));
       break;
     }
     case Wish::remove:
       set_removal(change, IMAPFS_TRY(removal_in(change.source.mailbox)), trash_mailbox(*surroundings_.tree()));
       break;
-    case Wish::expunge: change.kind = Kind::expunge; break;
+    case Wish::expunge:
+      change.kind = Kind::expunge;
+      break;
     case Wish::restore:
       change.kind = Kind::flag;
       change.flags = deleted_flag(FlagChange::Kind::remove);

@@ -15,8 +15,8 @@ Error gone(Uid uid) {
 
 }  // namespace
 
-MutationBatch::MutationBatch(std::vector<BatchItem> items, bool look_up, MailboxPointer source, MailboxPointer destination,
-                             const MutationTools& tools)
+MutationBatch::MutationBatch(std::vector<BatchItem> items, bool look_up, MailboxPointer source,
+                             MailboxPointer destination, const MutationTools& tools)
     : items_(std::move(items)),
       look_up_(look_up),
       source_(std::move(source)),
@@ -42,11 +42,15 @@ Result<void> MutationBatch::run(imap::Session& session, const CallContext& conte
 Result<void> MutationBatch::carry_out(imap::Session& session, const CallContext& context) {
   const auto bounded = command_context(context, tools_);
   switch (items_.front().change.kind) {
-    case Kind::flag: return store_flags(session, bounded);
-    case Kind::expunge: return expunge(session, bounded);
+    case Kind::flag:
+      return store_flags(session, bounded);
+    case Kind::expunge:
+      return expunge(session, bounded);
     case Kind::move:
-    case Kind::copy: return look_up_ ? look_up_brought(session, bounded) : bring(session, bounded);
-    case Kind::append: return look_up_brought(session, bounded);
+    case Kind::copy:
+      return look_up_ ? look_up_brought(session, bounded) : bring(session, bounded);
+    case Kind::append:
+      return look_up_brought(session, bounded);
   }
   return fail(EINVAL, "unknown kind of change");
 }
@@ -176,7 +180,8 @@ void MutationBatch::take_copied(const imap::CopiedMessages& copied, bool uidplus
   }
 }
 
-/// RFC 6851 §3.3: MOVE by other means. The copy is there, now the source goes. If the server refuses that, both stay: nothing is lost.
+/// RFC 6851 §3.3: MOVE by other means. The copy is there, now the source goes. If the server refuses that, both stay:
+/// nothing is lost.
 Result<void> MutationBatch::remove_brought(imap::Session& session, const CallContext& context) {
   auto removed = remove_from_source(session, uids_without_outcome(), context);
   if (removed || removed.error().scope >= Scope::session) return removed;

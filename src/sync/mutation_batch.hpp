@@ -1,8 +1,9 @@
 #pragma once
-// Carries out changes of one kind, of messages of one mailbox, by as few commands as there are; or finds out what commands have done whose answer was
-// lost. Runs on a pool's thread with a session of its own; no locks.
+// Carries out changes of one kind, of messages of one mailbox, by as few commands as there are; or finds out what
+// commands have done whose answer was lost. Runs on a pool's thread with a session of its own; no locks.
 //
-// Each item ends with an outcome. What has none when run() returns is judged by run()'s Error: not sent, refused, or unknown.
+// Each item ends with an outcome. What has none when run() returns is judged by run()'s Error: not sent, refused, or
+// unknown.
 
 #include <functional>
 #include <memory>
@@ -109,8 +110,8 @@ struct ArrivalCandidate {
                                                                      const DestinationPoint& point,
                                                                      const MutationTools& tools,
                                                                      const CallContext& context);
-/// For each change the UID of what it has brought, or 0. By size and date, and Message-ID where both are known; then, for servers that change or
-/// misreport sizes, by Message-ID and date. Each candidate is given once, in order.
+/// For each change the UID of what it has brought, or 0. By size and date, and Message-ID where both are known; then,
+/// for servers that change or misreport sizes, by Message-ID and date. Each candidate is given once, in order.
 [[nodiscard]] std::vector<Uid> match_arrivals(const std::vector<const store::JournalChange*>& changes,
                                               std::vector<ArrivalCandidate> candidates);
 /// The Message-ID as it stands in a header block, without white space around it; empty if there is none.

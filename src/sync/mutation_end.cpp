@@ -31,15 +31,20 @@ void Mutations::end(std::vector<Ending> endings, const std::shared_ptr<ArrivalHo
   std::vector<PendingChange> next;
   auto record = record_of(endings, next);
   if (const auto finished = surroundings_.journal.finish(record); !finished) {
-    // Carried out, but not written down: a restart would look it up. Until the disk takes it, the change is still under way.
+    // Carried out, but not written down: a restart would look it up. Until the disk takes it, the change is still under
+    // way.
     telemetry::error("journal: {}", telemetry::printable(finished.error().what));
-    if (stopping_) return;
-    return surroundings_.later(journal_retry, [this, endings = std::move(endings), hold] {
-      post([this, endings, hold] { end(endings, hold); });
-    });
+    state_.lock()->unrecorded.push_back({std::move(endings), hold});
+    return surroundings_.later(journal_retry, [this] { post([this] { record_again(); }); });
   }
   for (std::size_t i = 0; i < next.size(); ++i) next[i].change.id = record.next[i].id;
   conclude(endings, std::move(next), hold);
+}
+
+void Mutations::record_again() {
+  std::vector<Unrecorded> unrecorded;
+  state_.lock()->unrecorded.swap(unrecorded);
+  for (auto& again : unrecorded) end(std::move(again.endings), again.hold);
 }
 
 void Mutations::add_dependents(std::vector<Ending>& endings) {
@@ -104,7 +109,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
       const auto& change = state.ledger.find(ending.id)->change;
       const bool brings = !change.destination.empty();
       for (const auto follower : ending.arrived.uid.value == 0 || !brings ? std::vector<ChangeId>{}
-                                                                         : state.ledger.direct_followers(ending.id))
+                                                                          : state.ledger.direct_followers(ending.id))
         if (takes_away(state.ledger.find(follower)->change))
           to_hide[ending.arrived.mailbox].add(ending.arrived.uid, ending.arrived.uid);
       auto pending = state.ledger.end(ending.id, ending.succeeded ? ending.arrived : store::JournalLocation{});
@@ -191,8 +196,12 @@ void Mutations::take_back(const std::vector<std::pair<PendingChange, Error>>& re
 void Mutations::report(const PendingChange& pending, const Error& error) {
   // Somebody waits for the word and will say it.
   if (pending.accepted || pending.change.kind == Kind::append) return;
-  telemetry::error("{} {}: {}", pending.operation, telemetry::printable(pending.path), telemetry::printable(error.what));
+  telemetry::error("{} {}: {}", pending.operation, telemetry::printable(pending.path),
+                   telemetry::printable(error.what));
   surroundings_.listener.on_change_refused(pending.operation, pending.path, error);
+  if (error.errnum == EACCES || error.errnum == EROFS)
+    for (const auto& name : {pending.change.source.mailbox, pending.change.destination})
+      if (const auto mailbox = surroundings_.mailbox_by_name(name)) surroundings_.ask_rights(mailbox);
   const auto id_of = [&](const std::string& name) {
     const auto mailbox = surroundings_.mailbox_by_name(name);
     return mailbox ? mailbox->replica.identity().id : MailboxId{};
@@ -229,7 +238,8 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
       for (const auto& item : come) {
         const auto changes = state.ledger.changes_of(item.arrived);
         // On its way out again: it is not to be seen.
-        const bool leaves = std::any_of(changes.begin(), changes.end(), [](const auto* change) { return takes_away(*change); });
+        const bool leaves =
+            std::any_of(changes.begin(), changes.end(), [](const auto* change) { return takes_away(*change); });
         if (item.arrived.uid.value != 0 && !leaves)
           own[item.arrived.uid_validity].push_back({item.arrived.uid, item.pending->change.file_name});
       }

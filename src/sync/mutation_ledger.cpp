@@ -1,8 +1,8 @@
 #include "mutation_ledger.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace imapfs::sync {
 namespace {
@@ -31,6 +31,13 @@ std::size_t fitting(const std::vector<std::pair<Uid, ChangeId>>& uids) {
 
 }  // namespace
 
+std::string renamed_mailbox(const std::string& name, const std::string& from, const std::string& to, char delimiter) {
+  if (name == from) return to;
+  const bool below =
+      delimiter != 0 && name.size() > from.size() && name.starts_with(from) && name[from.size()] == delimiter;
+  return below ? to + name.substr(from.size()) : name;
+}
+
 PendingChange* MutationLedger::find(ChangeId id) {
   const auto found = changes_.find(id);
   return found == changes_.end() ? nullptr : &found->second;
@@ -55,8 +62,13 @@ std::string MutationLedger::busy_key(const store::JournalChange& change) {
 MutationLedger::BatchKey MutationLedger::batch_key_of(const PendingChange& pending) {
   const auto& change = pending.change;
   const bool has_flags = change.kind == Kind::flag;
-  return {change.kind, busy_key(change), change.source.uid_validity.value, change.destination,
-          has_flags ? flags_text(change.flags) : std::string(), pending.look_up, pending.group};
+  return {change.kind,
+          busy_key(change),
+          change.source.uid_validity.value,
+          change.destination,
+          has_flags ? flags_text(change.flags) : std::string(),
+          pending.look_up,
+          pending.group};
 }
 
 ChangeId MutationLedger::moving(const store::JournalLocation& message) const {
@@ -216,13 +228,7 @@ PendingChange MutationLedger::end(ChangeId id, const store::JournalLocation& arr
 }
 
 void MutationLedger::rename_mailbox(const std::string& from, const std::string& to, char delimiter) {
-  const auto renamed = [&](std::string& name) {
-    if (name == from) {
-      name = to;
-    } else if (delimiter != 0 && name.size() > from.size() && name.starts_with(from) && name[from.size()] == delimiter) {
-      name = to + name.substr(from.size());
-    }
-  };
+  const auto renamed = [&](std::string& name) { name = renamed_mailbox(name, from, to, delimiter); };
   queues_.clear();
   ready_.clear();
   auto changes = std::exchange(changes_, {});

@@ -1,9 +1,10 @@
 #pragma once
-// The changes that have been accepted and have not ended: in which order they may be carried out, and which of them go together.
+// The changes that have been accepted and have not ended: in which order they may be carried out, and which of them go
+// together.
 //
-// Changes of one message wait for each other in the order of acceptance. A change of what a move, copy or append is still bringing waits for that
-// one, and is then a change of the message that has come. All others are free, and those that say the same of messages in one mailbox make up one
-// batch. Plain data, no locks: Mutations guards it.
+// Changes of one message wait for each other in the order of acceptance. A change of what a move, copy or append is
+// still bringing waits for that one, and is then a change of the message that has come. All others are free, and those
+// that say the same of messages in one mailbox make up one batch. Plain data, no locks: Mutations guards it.
 
 #include <chrono>
 #include <cstdint>
@@ -45,20 +46,26 @@ struct PendingChange {
   std::vector<Completion<Arrival>> finished;
   std::vector<std::shared_ptr<Settler>> settlers;
 
-  bool look_up = false;    ///< a command was sent whose outcome is not known
+  bool look_up = false;  ///< a command was sent whose outcome is not known
   bool in_flight = false;
-  bool parked = false;     ///< an upload whose outcome is not known and whose user has been told so: waits for the next attempt or run
-  unsigned attempts = 0;   ///< that ended without an outcome
-  std::uint64_t group = 0;  ///< not 0: part of a batch that was refused as a whole
+  bool parked = false;    ///< an upload whose outcome is not known and whose user has been told so: waits for the next
+                          ///< attempt or run
+  unsigned attempts = 0;  ///< that ended without an outcome
+  std::uint64_t group = 0;             ///< not 0: part of a batch that was refused as a whole
   std::shared_ptr<unsigned> refusals;  ///< of the batch it was part of
   std::shared_ptr<ArrivalHold> hold;
 };
+
+/// What a mailbox is called after `from` was renamed to `to`.
+[[nodiscard]] std::string renamed_mailbox(const std::string& name, const std::string& from, const std::string& to,
+                                          char delimiter);
 
 class MutationLedger {
  public:
   static constexpr std::size_t limit = 200'000;
   static constexpr std::size_t batch_limit = 5'000;
-  /// RFC 7162 §4: command lines beyond 8192 octets may be refused. What is left is for the command and the destination's name.
+  /// RFC 7162 §4: command lines beyond 8192 octets may be refused. What is left is for the command and the
+  /// destination's name.
   static constexpr std::size_t set_text_limit = 7'000;
 
   [[nodiscard]] std::size_t size() const { return changes_.size(); }
@@ -69,7 +76,8 @@ class MutationLedger {
     for (auto& [id, pending] : changes_) function(pending);
   }
 
-  /// The unfinished move at the end of what is to happen to this message: what is accepted now is about the message that it brings. 0: none.
+  /// The unfinished move at the end of what is to happen to this message: what is accepted now is about the message
+  /// that it brings. 0: none.
   [[nodiscard]] ChangeId moving(const store::JournalLocation& message) const;
   /// The same for the message that `change` brings; `change` itself if nothing moves that.
   [[nodiscard]] ChangeId moving(ChangeId change) const;
@@ -80,7 +88,8 @@ class MutationLedger {
   /// A change with its id; its source is a location, or what `follows` brings.
   void add(PendingChange change);
 
-  /// Changes that may be carried out by one command, in order of UID; none is in flight from the same mailbox. Empty: nothing is ready.
+  /// Changes that may be carried out by one command, in order of UID; none is in flight from the same mailbox. Empty:
+  /// nothing is ready.
   [[nodiscard]] std::vector<ChangeId> take_batch();
   /// Gives back what take_batch() has taken and has not ended. `pause`: not before that time.
   void put_back(const std::vector<ChangeId>& batch, SteadyClock::duration pause);
@@ -93,7 +102,8 @@ class MutationLedger {
 
   /// Those that are about what this one brings, and all that are about what those bring.
   [[nodiscard]] std::vector<ChangeId> followers(ChangeId id) const;
-  /// Those that must not be carried out when this one was refused: its followers, and the later changes of its message with theirs.
+  /// Those that must not be carried out when this one was refused: its followers, and the later changes of its message
+  /// with theirs.
   [[nodiscard]] std::vector<ChangeId> dependents(ChangeId id) const;
   /// Takes the change out. Those that follow what it has brought get `arrived` as their source.
   PendingChange end(ChangeId id, const store::JournalLocation& arrived);
@@ -103,7 +113,8 @@ class MutationLedger {
  private:
   /// A message: where it is, or the change that brings it.
   using MessageKey = std::tuple<std::string, std::uint32_t, std::uint32_t, std::uint64_t>;
-  using BatchKey = std::tuple<store::JournalChange::Kind, std::string, std::uint32_t, std::string, std::string, bool, std::uint64_t>;
+  using BatchKey =
+      std::tuple<store::JournalChange::Kind, std::string, std::uint32_t, std::string, std::string, bool, std::uint64_t>;
 
   [[nodiscard]] static MessageKey key_of(const store::JournalChange& change);
   [[nodiscard]] static BatchKey batch_key_of(const PendingChange& change);

@@ -1,4 +1,5 @@
-// What the answer to a batch means for each of its changes: ended, to be looked up, to be sent again, or to be sent in smaller batches.
+// What the answer to a batch means for each of its changes: ended, to be looked up, to be sent again, or to be sent in
+// smaller batches.
 
 #include <algorithm>
 
@@ -40,11 +41,21 @@ void Mutations::judge(const std::shared_ptr<MutationBatch>& batch, const Result<
   for (auto& item : batch->items()) {
     const auto id = item.change.id;
     switch (item.outcome) {
-      case Outcome::done: endings.push_back({id, true, item.arrived, {}}); break;
-      case Outcome::refused: endings.push_back({id, false, {}, item.error}); break;
-      case Outcome::look_up: look_up.push_back(id); break;
-      case Outcome::again: again.push_back(id); break;
-      case Outcome::none: undecided.push_back(id); break;
+      case Outcome::done:
+        endings.push_back({id, true, item.arrived, {}});
+        break;
+      case Outcome::refused:
+        endings.push_back({id, false, {}, item.error});
+        break;
+      case Outcome::look_up:
+        look_up.push_back(id);
+        break;
+      case Outcome::again:
+        again.push_back(id);
+        break;
+      case Outcome::none:
+        undecided.push_back(id);
+        break;
     }
   }
   if (!again.empty()) send_again(batch, again, endings);
@@ -102,7 +113,8 @@ void Mutations::try_later(const std::vector<ChangeId>& ids, const std::shared_pt
   if (willing.empty()) return;
   telemetry::info("{} changes are tried again: {}", willing.size(), telemetry::printable(error.what));
   const bool at_once = look_up && attempts <= 1;
-  put_back(willing, look_up, batch->hold, at_once ? SteadyClock::duration{} : growing(std::chrono::seconds(1), attempts - 1));
+  put_back(willing, look_up, batch->hold,
+           at_once ? SteadyClock::duration{} : growing(std::chrono::seconds(1), attempts - 1));
 }
 
 void Mutations::put_back(const std::vector<ChangeId>& ids, bool look_up, const std::shared_ptr<ArrivalHold>& hold,

@@ -50,10 +50,13 @@ void take_flag_change(MailboxReplica& replica, const UidSet& uids, const FlagCha
 bool takes_away(const store::JournalChange& change) {
   switch (change.kind) {
     case Kind::move:
-    case Kind::expunge: return true;
-    case Kind::flag: return change.flags == deleted_flag(FlagChange::Kind::add);
+    case Kind::expunge:
+      return true;
+    case Kind::flag:
+      return change.flags == deleted_flag(FlagChange::Kind::add);
     case Kind::copy:
-    case Kind::append: break;
+    case Kind::append:
+      break;
   }
   return false;
 }
@@ -65,11 +68,16 @@ bool is_restore(const store::JournalChange& change) {
 std::string operation_of(const store::JournalChange& change) {
   if (!change.removal.empty() && change.replaces.uid.value == 0) return "remove";
   switch (change.kind) {
-    case Kind::flag: return is_restore(change) ? "restore" : takes_away(change) ? "remove" : "flag";
-    case Kind::expunge: return "expunge";
-    case Kind::move: return "move";
-    case Kind::copy: return "copy";
-    case Kind::append: return "upload";
+    case Kind::flag:
+      return is_restore(change) ? "restore" : takes_away(change) ? "remove" : "flag";
+    case Kind::expunge:
+      return "expunge";
+    case Kind::move:
+      return "move";
+    case Kind::copy:
+      return "copy";
+    case Kind::append:
+      return "upload";
   }
   return "change";
 }
@@ -82,9 +90,12 @@ std::string trash_mailbox(const MailboxTree& tree) {
 
 std::string to_string(Removal removal) {
   switch (removal) {
-    case Removal::flag: return "flag";
-    case Removal::trash: return "trash";
-    case Removal::expunge: return "expunge";
+    case Removal::flag:
+      return "flag";
+    case Removal::trash:
+      return "trash";
+    case Removal::expunge:
+      return "expunge";
   }
   return "flag";
 }
@@ -110,7 +121,8 @@ Result<Removal> plan_removal(RemovalPolicy policy, const imap::Capabilities& cap
       // Removed from the trash is removed; without a trash the message stays within reach.
       return !trash.empty() && can_expunge ? Removal::expunge : Removal::flag;
     case RemovalPolicy::automatic:
-    case RemovalPolicy::flag: break;
+    case RemovalPolicy::flag:
+      break;
   }
   return Removal::flag;
 }

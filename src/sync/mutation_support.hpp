@@ -9,7 +9,8 @@
 
 namespace imapfs::sync {
 
-/// Keeps new rows of a destination held back for as long as somebody may still have to say which of them are ours. Destroyed without a lock held.
+/// Keeps new rows of a destination held back for as long as somebody may still have to say which of them are ours.
+/// Destroyed without a lock held.
 class ArrivalHold {
  public:
   explicit ArrivalHold(MailboxPointer destination);
@@ -42,9 +43,10 @@ enum class Removal : std::uint8_t { flag, trash, expunge };
 [[nodiscard]] std::string to_string(Removal removal);
 /// Of JournalChange::removal; nothing for what no version has written.
 [[nodiscard]] std::optional<Removal> removal_from_string(std::string_view text);
-/// What on-delete= means for a message of `mailbox`: `trash` is the trash mailbox or empty. Flagging does not delete where labels are meant by
-/// mailboxes (X-GM-EXT-1). What is in the trash already is expunged where the server can (UIDPLUS); that, and what has no trash to go to, is flagged otherwise. EOPNOTSUPP
-/// where expunging was asked for and the server cannot.
+/// What on-delete= means for a message of `mailbox`: `trash` is the trash mailbox or empty. Flagging does not delete
+/// where labels are meant by mailboxes (X-GM-EXT-1). What is in the trash already is expunged where the server can
+/// (UIDPLUS); that, and what has no trash to go to, is flagged otherwise. EOPNOTSUPP where expunging was asked for and
+/// the server cannot.
 [[nodiscard]] Result<Removal> plan_removal(RemovalPolicy policy, const imap::Capabilities& capabilities,
                                            const std::string& mailbox, const std::string& trash);
 /// Makes `change`, which has a source, the removal of it.

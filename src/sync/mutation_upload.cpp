@@ -1,8 +1,8 @@
 // Uploads: one APPEND each, several at a time, and never behind the user's back. The user's word is the server's.
 //
-// A connection that is lost in the middle leaves an unknown outcome: a new one looks whether the message has come before it is sent again. If there is
-// no new connection in time, the user is told of a failure and the change stays in the journal as it is: whoever uploads the same file again, in this
-// process or after a restart, looks first.
+// A connection that is lost in the middle leaves an unknown outcome: a new one looks whether the message has come
+// before it is sent again. If there is no new connection in time, the user is told of a failure and the change stays in
+// the journal as it is: whoever uploads the same file again, in this process or after a restart, looks first.
 
 #include <algorithm>
 #include <ctime>
@@ -200,11 +200,19 @@ void Mutations::upload_ended(const std::shared_ptr<UploadAttempt>& attempt, cons
   const bool may_try = !stopping_ && SteadyClock::now() + reconnect_pause < attempt->deadline;
   if (lost && may_try && (!attempt->sent || attempt->tries < most_tries)) {
     telemetry::info("upload to {}: {}; looking up what became of it",
-                    telemetry::printable(attempt->destination->replica.identity().path), telemetry::printable(error.what));
+                    telemetry::printable(attempt->destination->replica.identity().path),
+                    telemetry::printable(error.what));
     if (attempt->sent) return submit_upload(attempt);
-    return surroundings_.later(reconnect_pause, [this, attempt] { post([this, attempt] { submit_upload(attempt); }); });
+    state_.lock()->reconnecting.push_back(attempt);
+    return surroundings_.later(reconnect_pause, [this] { post([this] { resume_uploads(); }); });
   }
   park_upload(attempt, error);
+}
+
+void Mutations::resume_uploads() {
+  std::vector<std::shared_ptr<UploadAttempt>> reconnecting;
+  state_.lock()->reconnecting.swap(reconnecting);
+  for (const auto& attempt : reconnecting) submit_upload(attempt);
 }
 
 void Mutations::park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error) {

@@ -29,7 +29,7 @@ class StagedSource final : public imap::AppendSource {
   const std::uint64_t size_;
   std::uint64_t given_ = 0;
   std::string raw_;
-  std::size_t taken_ = 0;   ///< of raw_
+  std::size_t taken_ = 0;  ///< of raw_
   mime::LineEndCanonicalizer line_ends_;
   bool at_end_ = false;
 };

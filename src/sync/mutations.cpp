@@ -50,7 +50,8 @@ Result<void> Mutations::start() {
     pending.look_up = (pending.change.sent && brings) || kind == store::JournalChange::Kind::append;
     pending.accepted_at = std::time(nullptr);
     describe(pending);
-    if (const auto destination = surroundings_.mailbox_by_name(pending.change.destination); destination && pending.look_up)
+    if (const auto destination = surroundings_.mailbox_by_name(pending.change.destination);
+        destination && pending.look_up)
       pending.hold = std::make_shared<ArrivalHold>(destination);
     taken_up.push_back(std::move(pending));
   }
@@ -72,8 +73,13 @@ void Mutations::close() {
   MutationLedger ledger;
   std::vector<Job> jobs;
   std::map<ChangeId, std::shared_ptr<PendingChange>> concluding;
+  // Holds end with these, while the mailboxes are still there.
+  std::vector<Unrecorded> unrecorded;
+  std::vector<std::shared_ptr<UploadAttempt>> reconnecting;
   {
     auto state = state_.lock();
+    unrecorded.swap(state->unrecorded);
+    reconnecting.swap(state->reconnecting);
     concluding.swap(state->concluding);
     submissions.swap(state->submissions);
     jobs.swap(state->jobs);
@@ -241,7 +247,14 @@ void Mutations::on_online(bool online) {
 void Mutations::rename_mailbox(const std::string& from, const std::string& to, char delimiter) {
   if (const auto renamed = surroundings_.journal.rename_mailbox(from, to, delimiter); !renamed)
     telemetry::error("journal: {}", telemetry::printable(renamed.error().what));
-  state_.lock()->ledger.rename_mailbox(from, to, delimiter);
+  state_.with_lock([&](State& state) {
+    state.ledger.rename_mailbox(from, to, delimiter);
+    state.ours.clear();
+    for (auto& [id, place] : state.ended) {
+      place.mailbox = renamed_mailbox(place.mailbox, from, to, delimiter);
+      if (place.uid.value != 0) state.ours.insert({place.mailbox, place.uid_validity.value, place.uid.value});
+    }
+  });
 }
 
 Mutations::Status Mutations::status() const {
@@ -308,7 +321,8 @@ std::vector<PendingArrival> Mutations::pending_arrivals() const {
       arrival.target.file_name = change.file_name;
       arrival.meta.size = change.size;
       arrival.meta.internal_date = change.internal_date.value_or(0);
-      arrival.meta.flags = change.kind == store::JournalChange::Kind::append ? change.flags.flags : pending.message_flags;
+      arrival.meta.flags =
+          change.kind == store::JournalChange::Kind::append ? change.flags.flags : pending.message_flags;
       arrival.meta.file_name = change.file_name;
       arrival.staged = change.staged;
       changes.push_back(change);

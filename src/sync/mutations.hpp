@@ -1,13 +1,16 @@
 #pragma once
-// The executor of changes: accepts what users want done to messages, writes it to the journal, carries it out in the background in as few commands as
-// there are, looks up what became of commands whose answer was lost, and takes back what the server has refused.
+// The executor of changes: accepts what users want done to messages, writes it to the journal, carries it out in the
+// background in as few commands as there are, looks up what became of commands whose answer was lost, and takes back
+// what the server has refused.
 //
-// A change goes through: submitted (any thread) -> in the journal, its effect shown, `accepted` called (thread "journal") -> part of a batch (a pool's
-// thread) -> recorded as ended in the journal -> the destination shows what has come -> `finished` called (thread "journal" or a sync's).
-// Unfinished changes survive stop(), kill -9 and restarts: start() takes them up.
+// A change goes through: submitted (any thread) -> in the journal, its effect shown, `accepted` called (thread
+// "journal") -> part of a batch (a pool's thread) -> recorded as ended in the journal -> the destination shows what has
+// come -> `finished` called (thread "journal" or a sync's). Unfinished changes survive stop(), kill -9 and restarts:
+// start() takes them up.
 //
-// Threads: all public functions may be called from any thread and return at once, except start(), rename_mailbox(), stop() and close(). All decisions
-// are made on the thread "journal", which also writes to the journal; only mark_sent() is called from the pool's threads. One lock, a leaf.
+// Threads: all public functions may be called from any thread and return at once, except start(), rename_mailbox(),
+// stop() and close(). All decisions are made on the thread "journal", which also writes to the journal; only
+// mark_sent() is called from the pool's threads. One lock, a leaf.
 
 #include <atomic>
 #include <functional>
@@ -30,7 +33,6 @@ class Mutations {
     const EngineSettings& settings;
     store::Journal& journal;
     ChangeListener& listener;
-    store::MessageCache* bodies;  ///< may be null
     std::function<void(imap::PoolJob)> submit;
     std::function<void(SteadyClock::duration, Job)> later;  ///< the job must only post
     std::function<MailboxPointer(MailboxId)> mailbox;
@@ -40,6 +42,8 @@ class Mutations {
     std::function<std::shared_ptr<const MailboxTree>()> tree;
     std::function<imap::Capabilities()> capabilities;
     std::function<bool()> online;
+    /// The server has refused what its rights seemed to allow.
+    std::function<void(const MailboxPointer&)> ask_rights;
   };
 
   explicit Mutations(Surroundings surroundings);
@@ -84,7 +88,7 @@ class Mutations {
   struct Submission {
     Wish wish = Wish::remove;
     ChangeSource source;
-    ArrivalTarget target;   ///< copy, move; of restore the name
+    ArrivalTarget target;  ///< copy, move; of restore the name
     ChangeReply reply;
   };
   /// How a change ended.
@@ -101,8 +105,15 @@ class Mutations {
     MailboxId destination;
     Error error;
   };
+  struct Unrecorded {
+    std::vector<Ending> endings;
+    std::shared_ptr<ArrivalHold> hold;
+  };
   struct State {
     MutationLedger ledger;
+    // What waits for a timer is kept here: the scheduler may outlive the mailboxes.
+    std::vector<Unrecorded> unrecorded;                        ///< the journal's disk did not take it
+    std::vector<std::shared_ptr<UploadAttempt>> reconnecting;  ///< to be looked up as soon as there is a connection
     std::vector<Submission> submissions;
     std::vector<Job> jobs;
     std::optional<SteadyClock::time_point> dispatch_at;  ///< a timer is set
@@ -110,11 +121,11 @@ class Mutations {
     std::map<ChangeId, std::shared_ptr<PendingChange>> concluding;
     std::set<std::shared_ptr<Settler>> settlers;
     std::map<ChangeId, store::JournalLocation> ended;  ///< the last ones: where their messages have come to
-    std::set<LocationKey> ours;    ///< the same by place
-    std::vector<Told> untold;      ///< errors that nobody was told of
+    std::set<LocationKey> ours;                        ///< the same by place
+    std::vector<Told> untold;                          ///< errors that nobody was told of
     std::uint64_t refused = 0;
     std::uint64_t groups = 0;
-    unsigned failures = 0;         ///< connections lost in a row
+    unsigned failures = 0;  ///< connections lost in a row
   };
 
   // mutations.cpp
@@ -152,6 +163,7 @@ class Mutations {
 
   // mutation_end.cpp
   void end(std::vector<Ending> endings, const std::shared_ptr<ArrivalHold>& hold);
+  void record_again();
   void add_dependents(std::vector<Ending>& endings);
   [[nodiscard]] store::Journal::Ended record_of(const std::vector<Ending>& endings, std::vector<PendingChange>& next);
   void conclude(const std::vector<Ending>& endings, std::vector<PendingChange> next,
@@ -176,6 +188,7 @@ class Mutations {
   void submit_upload(const std::shared_ptr<UploadAttempt>& attempt);
   Result<void> append(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
   Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
+  void resume_uploads();
   void upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
   void park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error);
   void show_uploaded(const UploadAttempt& attempt);

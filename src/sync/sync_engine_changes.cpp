@@ -1,4 +1,5 @@
-// Changes of messages: SyncEngine hands them to Mutations, and gives it what it needs of the rest. Without a journal nothing can be changed.
+// Changes of messages: SyncEngine hands them to Mutations, and gives it what it needs of the rest. Without a journal
+// nothing can be changed.
 
 #include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
@@ -13,7 +14,7 @@ Error read_only() { return {EROFS, Scope::request, Retry::never, "changes are no
 std::unique_ptr<Mutations> EngineImplementation::make_mutations() {
   if (!journal_) return nullptr;
   return std::make_unique<Mutations>(Mutations::Surroundings{
-      settings_, *journal_, listener_, bodies_.get(), [this](imap::PoolJob job) { submit(std::move(job)); },
+      settings_, *journal_, listener_, [this](imap::PoolJob job) { submit(std::move(job)); },
       [this](SteadyClock::duration delay, Job job) {
         later(delay, [job = std::move(job)](EngineImplementation&) { job(); });
       },
@@ -22,9 +23,10 @@ std::unique_ptr<Mutations> EngineImplementation::make_mutations() {
       [this](const MailboxPointer& mailbox, Completion<void> done) { bring_in_step(mailbox, std::move(done)); },
       [this] { return tree(); },
       [this] {
-        return traits_.with_lock([](const auto& traits) { return traits ? traits->capabilities : imap::Capabilities(); });
+        return traits_.with_lock(
+            [](const auto& traits) { return traits ? traits->capabilities : imap::Capabilities(); });
       },
-      [this] { return online(); }});
+      [this] { return online(); }, [this](const MailboxPointer& mailbox) { ask_rights(mailbox); }});
 }
 
 MailboxPointer EngineImplementation::find_mailbox_named(const std::string& name) const {
@@ -74,7 +76,8 @@ void EngineImplementation::expunge_message(const ChangeSource& source, ChangeRep
   mutations_->expunge_message(source, std::move(reply));
 }
 
-void EngineImplementation::restore_message(const ChangeSource& source, const std::string& file_name, ChangeReply reply) {
+void EngineImplementation::restore_message(const ChangeSource& source, const std::string& file_name,
+                                           ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
   mutations_->restore_message(source, file_name, std::move(reply));
 }

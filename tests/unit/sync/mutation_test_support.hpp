@@ -2,9 +2,8 @@
 // An account with a journal on a fake server, and what a user does to its messages.
 
 #include <fstream>
-#include <set>
-
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "imapfs/store/journal.hpp"
 #include "sync_test_support.hpp"
@@ -76,7 +75,9 @@ class MutationFixture {
   }
 
   [[nodiscard]] MailboxId id(const std::string& path) const { return engine->tree()->find_path(path)->id; }
-  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const { return engine->table(id(path)); }
+  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const {
+    return engine->table(id(path));
+  }
   void list(const std::string& path) {
     ASSERT_TRUE(await<void>([&](Completion<void> done) { engine->freshen(id(path), std::move(done)); }));
     Uid last;
@@ -103,7 +104,9 @@ class MutationFixture {
     return {id(path), server.mailbox(path).uid_validity, Uid{uid}};
   }
   [[nodiscard]] ChangeSource source(const std::string& path, std::uint32_t uid) const { return {at(path, uid), {}}; }
-  [[nodiscard]] ArrivalTarget target(const std::string& path, const std::string& name = {}) const { return {id(path), name, {}}; }
+  [[nodiscard]] ArrivalTarget target(const std::string& path, const std::string& name = {}) const {
+    return {id(path), name, {}};
+  }
 
   Progress remove(const ChangeSource& message) {
     Progress progress;
