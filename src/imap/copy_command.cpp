@@ -31,9 +31,10 @@ class MergedParts {
 
 Result<CopiedMessages> EtpanSession::copy_or_move(std::string_view name, const UidSet& uids,
                                                   const WireName& destination, const CallContext& context) {
+  // Copying out of a read-only mailbox changes nothing there.
+  const auto effect = name == copy_name ? Effect::elsewhere : Effect::here;
   MergedParts merged;
-  IMAPFS_TRY(change_in_parts(uids, context, [&](const UidSet& part) -> Result<void> {
-    if (name != copy_name) IMAPFS_TRY(may_change());  // copying out of a read-only mailbox changes nothing there
+  IMAPFS_TRY(change_in_parts(uids, effect, context, [&](const UidSet& part) -> Result<void> {
     auto line = command(name);
     line.word(part.to_string()).string(destination);
     CopyUidCollector collector(part);

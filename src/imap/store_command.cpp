@@ -51,9 +51,9 @@ Result<void> check_flags(const FlagSet& flags, const SelectedMailbox& mailbox) {
 
 }  // namespace
 
-Result<void> EtpanSession::may_change() const {
+Result<void> EtpanSession::may_change(Effect effect) const {
   if (selected_.empty()) return fail(EINVAL, "no mailbox is selected");
-  if (selection_.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is selected read-only");
+  if (effect == Effect::here && selection_.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is selected read-only");
   return {};
 }
 
@@ -74,11 +74,12 @@ Result<Answer> EtpanSession::run_change(const CommandLine& line, const UntaggedH
   return fail(outcome_of_change(std::move(answer).error(), line.name()));
 }
 
-Result<void> EtpanSession::change_in_parts(const UidSet& uids, const CallContext& context,
+Result<void> EtpanSession::change_in_parts(const UidSet& uids, Effect effect, const CallContext& context,
                                            const std::function<Result<void>(const UidSet&)>& part) {
-  if (selected_.empty()) return fail(EINVAL, "no mailbox is selected");
+  IMAPFS_TRY(may_change(effect));
   if (uids.empty()) return {};
   IMAPFS_TRY(look_as_far_as(uids, context));
+  IMAPFS_TRY(may_change(effect));  // looking may have brought the news that it is no longer so
   const auto most = login_.traits.has(Quirk::small_fetch_sets) ? small_set : std::numeric_limits<std::uint64_t>::max();
   const auto parts = split_uid_set(uids, max_set_octets, most);
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -98,12 +99,11 @@ Result<void> EtpanSession::change_in_parts(const UidSet& uids, const CallContext
 }
 
 Result<void> EtpanSession::store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) {
-  IMAPFS_TRY(may_change());
+  IMAPFS_TRY(may_change(Effect::here));
   IMAPFS_TRY(check_flags(change.flags, selection_));
   const auto flags = change.flags.to_string();
   if (flags.empty() && change.kind != FlagChange::Kind::replace) return {};
-  return change_in_parts(uids, context, [&](const UidSet& part) -> Result<void> {
-    IMAPFS_TRY(may_change());  // news may have said that it is no longer so
+  return change_in_parts(uids, Effect::here, context, [&](const UidSet& part) -> Result<void> {
     auto line = command("UID STORE");
     line.word(part.to_string()).word(item_of(change.kind)).word('(' + flags + ')');
     IMAPFS_TRY(run_change(line, nullptr, context));
@@ -115,8 +115,7 @@ Result<void> EtpanSession::expunge(const UidSet& uids, const CallContext& contex
   if (!has("UIDPLUS")) {
     return fail(EOPNOTSUPP, "the server has no UIDPLUS: EXPUNGE would remove what others have flagged as well");
   }
-  return change_in_parts(uids, context, [&](const UidSet& part) -> Result<void> {
-    IMAPFS_TRY(may_change());
+  return change_in_parts(uids, Effect::here, context, [&](const UidSet& part) -> Result<void> {
     auto line = command("UID EXPUNGE");
     line.word(part.to_string());
     IMAPFS_TRY(run_change(line, nullptr, context));

@@ -167,13 +167,14 @@ TEST(Selection, AfterExamineEveryChangeIsEROFSAndNothingIsSent) {
 
 TEST(Selection, CopyingOutOfAReadOnlyMailboxIsNoChangeOfIt) {
   ScriptedServer server;
-  server.log_in(usual_capabilities).answer("EXAMINE", "", "OK done").answer("NOOP", "").answer("UID COPY", "", "OK [COPYUID 7 1 9] done");
+  server.log_in(usual_capabilities).answer("EXAMINE", "", "OK done").answer("NOOP", "")
+      .answer("UID COPY", "", "OK [COPYUID 3 7 9] done");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   ASSERT_TRUE(session->select(inbox(), patient()));
   const auto copied = session->copy(one, "A", patient());
   ASSERT_TRUE(copied) << server.complaint();
-  EXPECT_EQ(copied->uids, (std::vector<std::pair<Uid, Uid>>{{Uid{1}, Uid{9}}}));
+  EXPECT_EQ(copied->uids, (std::vector<std::pair<Uid, Uid>>{{Uid{7}, Uid{9}}}));
 }
 
 TEST(Selection, WhereTheServerSelectsReadOnlyEveryChangeIsEROFS) {

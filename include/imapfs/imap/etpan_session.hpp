@@ -69,6 +69,9 @@ class EtpanSession final : public Session {
   void logout() override;
 
  private:
+  /// Where a command changes something: in the selected mailbox, which must not be read-only then, or in another.
+  enum class Effect : std::uint8_t { here, elsewhere };
+
   [[nodiscard]] CommandLine command(std::string_view name) const { return CommandLine(name, utf8_); }
   [[nodiscard]] bool has(std::string_view capability) const { return login_.traits.has(capability); }
   [[nodiscard]] std::string status_items() const;
@@ -87,14 +90,14 @@ class EtpanSession final : public Session {
   /// Gives up the selection, by UNSELECT where there is one, if it is `mailbox` or may be below it.
   Result<void> leave(const WireName& mailbox, const CallContext& context);
   /// EROFS, scope mailbox, unless a mailbox is selected read-write.
-  [[nodiscard]] Result<void> may_change() const;
+  [[nodiscard]] Result<void> may_change(Effect effect) const;
   /// Messages of `uids` that are newer than this session's view of the mailbox would be left out by the server without a
   /// word (RFC 9051 §6.4.9): NOOP renews the view, unless it is known to reach that far.
   Result<void> look_as_far_as(const UidSet& uids, const CallContext& context);
   /// Runs a command that changes something: an Error of a lost connection says that the outcome is unknown.
   Result<Answer> run_change(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);
   /// Calls `part` with pieces of `uids` that make command lines of a sane length, until one fails.
-  Result<void> change_in_parts(const UidSet& uids, const CallContext& context,
+  Result<void> change_in_parts(const UidSet& uids, Effect effect, const CallContext& context,
                                const std::function<Result<void>(const UidSet&)>& part);
   Result<CopiedMessages> copy_or_move(std::string_view name, const UidSet& uids, const WireName& destination,
                                       const CallContext& context);
