@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct DurableOperation {
   /// What is wrong on the server by now, given that the user was told `result`; empty: nothing.
   std::function<std::string(DurabilityRig&, int number, int result)> judge;
 };
+
+inline void PrintTo(const DurableOperation& operation, std::ostream* out) { *out << operation.name; }
 
 /// A mount over a plain connection through a proxy, so that positions in the stream are those of the protocol. One connection: the
 /// dialogue of an operation is the same each time.

@@ -104,13 +104,13 @@ class FakeAccount : public FakeMailboxes {
   }
   void copy_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
                     sync::ChangeReply reply) override {
-    Change change{"copy " + described(source) + " -> " + described(target), source, target, {}};
+    Change change{"copy " + described(source) + " -> " + described(target), source, target, {}, false, {}};
     change.carry_out = [this, target](const MessageLocation& from) { return brought(from, target); };
     accept(std::move(change), std::move(reply));
   }
   void move_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
                     sync::ChangeReply reply) override {
-    Change change{"move " + described(source) + " -> " + described(target), source, target, {}};
+    Change change{"move " + described(source) + " -> " + described(target), source, target, {}, false, {}};
     change.hides_source = true;
     change.carry_out = [this, target](const MessageLocation& from) {
       auto arrival = brought(from, target);
@@ -120,7 +120,7 @@ class FakeAccount : public FakeMailboxes {
     accept(std::move(change), std::move(reply));
   }
   void remove_message(const sync::ChangeSource& source, sync::ChangeReply reply) override {
-    Change change{"remove " + described(source), source, {}, {}};
+    Change change{"remove " + described(source), source, {}, {}, false, {}};
     change.hides_source = true;
     change.carry_out = [this](const MessageLocation& from) -> Result<sync::Arrival> {
       flag_deleted(from, true);
@@ -129,7 +129,7 @@ class FakeAccount : public FakeMailboxes {
     accept(std::move(change), std::move(reply));
   }
   void expunge_message(const sync::ChangeSource& source, sync::ChangeReply reply) override {
-    Change change{"expunge " + described(source), source, {}, {}};
+    Change change{"expunge " + described(source), source, {}, {}, false, {}};
     change.hides_source = true;
     change.carry_out = [this](const MessageLocation& from) -> Result<sync::Arrival> {
       gone(from);
@@ -139,10 +139,9 @@ class FakeAccount : public FakeMailboxes {
   }
   void restore_message(const sync::ChangeSource& source, const std::string& file_name,
                        sync::ChangeReply reply) override {
-    Change change{"restore " + described(source) + (file_name.empty() ? "" : " as " + file_name), source, {}, {}};
-    change.carry_out = [this, file_name](const MessageLocation& from) -> Result<sync::Arrival> {
-      flag_deleted(from, false);
-      if (!file_name.empty()) table_of(from).set_local_name(from.uid, file_name);
+    Change change{"restore " + described(source) + (file_name.empty() ? "" : " as " + file_name), source, {}, {}, false, {}};
+    change.restored_as = file_name;
+    change.carry_out = [file_name](const MessageLocation& from) -> Result<sync::Arrival> {
       return sync::Arrival{from, file_name};
     };
     accept(std::move(change), std::move(reply));
@@ -232,6 +231,7 @@ class FakeAccount : public FakeMailboxes {
     sync::ArrivalTarget target;
     std::function<Result<sync::Arrival>(const MessageLocation&)> carry_out;
     bool hides_source = false;
+    std::optional<std::string> restored_as;
   };
 
   // -- a change's way --
@@ -294,11 +294,16 @@ class FakeAccount : public FakeMailboxes {
     }
     if (change.hides_source && change.source.brought_by.value == 0) hide(change.source.message, true);
     hide(change.target.replaces, true);
+    if (change.restored_as) {
+      flag_deleted(change.source.message, false);
+      if (!change.restored_as->empty()) rename_row(change.source.message, *change.restored_as);
+    }
     return id;
   }
   void take_back(const Change& change) {
     if (change.source.brought_by.value == 0) hide(change.source.message, false);
     hide(change.target.replaces, false);
+    if (change.restored_as) flag_deleted(change.source.message, true);
   }
   void tell_waiting(sync::ChangeId change, const Result<sync::Arrival>& result) {
     std::vector<Completion<sync::Arrival>> waiting;
@@ -338,6 +343,8 @@ class FakeAccount : public FakeMailboxes {
       table.set_flags(message.uid, flags, ModSeq{});
     }
     table.set_hidden(UidSet::single(message.uid), false);
+    const std::lock_guard guard(mutex_);
+    std::erase_if(mailboxes_[message.mailbox].unlisted, [&](const auto& meta) { return deleted && meta.uid == message.uid; });
   }
   Result<void> flagged(const MessageLocation& message, const FlagChange& change) {
     auto& table = table_of(message);

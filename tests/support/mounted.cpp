@@ -23,8 +23,8 @@ Mounted::Mounted(const Dovecot& dovecot, Settings settings)
   std::filesystem::create_directory(mountpoint_);
   // The journal is found through the environment as it is for a user who gives no option.
   command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? dovecot.url() : settings.url) + " " +
-             shell_quote(mountpoint_) + " --ca-file=" + shell_quote(dovecot.ca_file()) + " --password-file=" +
-             shell_quote(dovecot.password_file()) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
+             shell_quote(mountpoint_) + " --password-file=" + shell_quote(dovecot.password_file()) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
+  if (std::filesystem::exists(dovecot.ca_file())) command_ += " --ca-file=" + shell_quote(dovecot.ca_file());
   for (const auto& option : settings.options) command_ += " " + shell_quote(option);
   mount();
 }
