@@ -70,7 +70,7 @@ void Filesystem::open(const Caller& caller, NodeId node, int flags, Reply<OpenRe
   auto* const staging = views_->staging.get();
   // Who reads while another writes sees what is written, as on any file system.
   if (staging && is_mail(node) && staging->status(node)) {
-    return staging->open_staged(caller, node, flags, std::move(reply));
+    return open_staged(caller, node, flags, std::move(reply));
   }
   if (!staging) return file->view->open(caller, file->node, flags, std::move(reply));
   file->view->open(caller, file->node, flags, [staging, node, reply = std::move(reply)](Result<OpenResult> opened) {
@@ -83,11 +83,22 @@ void Filesystem::open(const Caller& caller, NodeId node, int flags, Reply<OpenRe
   });
 }
 
+/// A file that is staged now, and may be a message before it is open.
+void Filesystem::open_staged(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply) {
+  auto& staging = *views_->staging;
+  staging.open_staged(caller, node, flags,
+                      [this, &staging, caller, node, flags, reply = std::move(reply)](Result<OpenResult> opened) {
+                        const bool arrived = !opened && opened.error().errnum == ESTALE && !staging.status(node);
+                        if (arrived && views_->entries.message_of(node)) return open(caller, node, flags, reply);
+                        reply(std::move(opened));
+                      });
+}
+
 void Filesystem::open_for_writing(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply) {
   if (auto writable = check_writable("open for writing"); !writable) return reply(fail(std::move(writable).error()));
   if (!is_mail(node)) return reply(fail(not_writable()));
   auto& staging = *views_->staging;
-  if (staging.status(node)) return staging.open_staged(caller, node, flags, std::move(reply));
+  if (staging.status(node)) return open_staged(caller, node, flags, std::move(reply));
   original(node, [&staging, caller, flags, reply = std::move(reply)](Result<Message> message) {
     if (!message) return reply(fail(std::move(message).error()));
     if (message->meta.flags.has(SystemFlag::deleted)) {
@@ -149,7 +160,14 @@ void Filesystem::read(const Caller& caller, const ReadRequest& request, Reply<Re
   if (!file) return reply(fail(std::move(file).error()));
   auto* const staging = views_->staging.get();
   if (staging && is_mail(request.node) && (Staging::owns(request.handle) || staging->status(request.node))) {
-    return staging->read(request, std::move(reply));
+    const bool own = Staging::owns(request.handle);
+    return staging->read(request, [this, caller, request, own, reply = std::move(reply)](Result<ReadResult> result) {
+      // Uploaded and closed by its writer a moment ago: a reader of the message reads the message.
+      if (own || result || result.error().errnum != ESTALE) return reply(std::move(result));
+      auto message = target(request.node);
+      if (!message) return reply(std::move(result));
+      message->view->read(caller, message->node, request, reply);
+    });
   }
   file->view->read(caller, file->node, request, std::move(reply));
 }

@@ -52,7 +52,7 @@ void Staging::Implementation::go_on(const FilePtr& file) {
 
 std::string Staging::Implementation::path_of(const File& file) const {
   const auto tree = around_.account.tree();
-  const auto* mailbox = tree->find(file.mailbox);
+  const auto* mailbox = file.mailbox.value != 0 ? tree->find(file.mailbox) : nullptr;
   return fmt::format("{}/{}", mailbox ? mailbox->path : file.row.mailbox, file.name);
 }
 

@@ -225,6 +225,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
 
   // -- staging_recovery.cpp --
   void recover(const store::StagedFile& row, const std::map<store::StagedId, sync::ChangeId>& pending);
+  void await_arrival(const sync::PendingArrival& arrival);
   void await_upload(const FilePtr& file, sync::ChangeId change);
 
   const Surroundings around_;

@@ -11,6 +11,9 @@ namespace imapfs::vfs {
 
 namespace {
 
+/// Added to a change's id: no staged file ever has such a number.
+constexpr std::uint32_t pending_nodes = 0x80000000U;
+
 std::optional<MailboxId> mailbox_called(const sync::MailboxTree& tree, const std::string& server_name) {
   for (const auto& [id, node] : tree.nodes()) {
     if (node.selectable && node.name == server_name) return id;
@@ -20,6 +23,34 @@ std::optional<MailboxId> mailbox_called(const sync::MailboxTree& tree, const std
 
 }  // namespace
 
+/// A move or copy of an earlier process that the account carries on with. The kernel has no node for it yet.
+void Staging::Implementation::await_arrival(const sync::PendingArrival& arrival) {
+  LocalEntry entry;
+  entry.kind = LocalEntry::Kind::pending;
+  entry.node = staged_node(pending_nodes | static_cast<std::uint32_t>(arrival.change.value));
+  entry.mailbox = arrival.target.mailbox;
+  entry.name = arrival.target.file_name;
+  entry.meta = arrival.meta;
+  entry.meta.file_name = entry.name;
+  entry.source = arrival.source;
+  entry.change = arrival.change;
+  // Without a name of its own it has none before it is there.
+  if (entry.name.empty() || !around_.entries.add(entry)) return;
+  around_.account.await_change(arrival.change, on_thread<sync::Arrival>([this, entry](Result<sync::Arrival> arrived) {
+    if (arrived && arrived->message.uid.value != 0) {
+      auto there = around_.entries.find(entry.node);
+      if (there && there->change == entry.change) {
+        there->meta.uid = arrived->message.uid;
+        around_.entries.update(*there);
+      }
+      return around_.entries.arrived(entry.node, entry.generation, arrived->message, entry.change);
+    }
+    if (around_.entries.remove_pending(entry.node, entry.change)) {
+      around_.publisher.name_gone(entry.mailbox, entry.name, entry.node);
+    }
+  }));
+}
+
 void Staging::Implementation::recover() {
   auto rows = around_.journal->staged();
   if (!rows) {
@@ -27,7 +58,11 @@ void Staging::Implementation::recover() {
   }
   std::map<store::StagedId, sync::ChangeId> pending;
   for (const auto& arrival : around_.account.pending_arrivals()) {
-    if (arrival.staged.value != 0) pending[arrival.staged] = arrival.change;
+    if (arrival.staged.value != 0) {
+      pending[arrival.staged] = arrival.change;
+    } else {
+      await_arrival(arrival);
+    }
   }
   for (const auto& row : *rows) recover(row, pending);
 }

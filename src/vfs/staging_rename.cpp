@@ -49,7 +49,6 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
   }
   upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
     if (arrived) return reply({});
-    report_failure(file, destination, arrived.error());
     // The old name stays, in the journal too.
     if (file->has_row()) {
       file->row.mailbox = server_name(file->mailbox);
@@ -57,6 +56,7 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
       file->row.replaces = {};
       (void)around_.journal->update(file->row);
     }
+    report_failure(file, destination, arrived.error());
     reply(fail(std::move(arrived).error().while_doing("upload")));
   });
 }

@@ -123,6 +123,7 @@ class Filesystem {
                                                       Announcement::Kind kind, bool directory) const;
   void announced_entry(const Announcement& announcement, Reply<Entry> reply);
   void original(NodeId node, Completion<Message> done);
+  void open_staged(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
   void open_for_writing(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
   void create_existing(const Caller& caller, NodeId node, Reply<CreateResult> reply);
   void resize(const Caller& caller, NodeId node, const Attributes& shown, std::optional<std::uint64_t> size,
