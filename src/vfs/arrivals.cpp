@@ -8,7 +8,8 @@ namespace imapfs::vfs {
 void Arrivals::move(const NamedFile& file, const sync::ArrivalTarget& target, Reply<void> reply) {
   // Names of a mailbox that was never listed cost a question each: whoever moves one message there will move more.
   const auto table = context_.account.table(target.mailbox);
-  if (table && !table->complete()) context_.account.freshen(target.mailbox, [](Result<void>) {});
+  const bool first = context_.entries.empty(target.mailbox);
+  if (first && table && !table->complete()) context_.account.freshen(target.mailbox, [](Result<void>) {});
   context_.interest.add(target.mailbox);
 
   const auto change = std::make_shared<sync::ChangeId>();

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
@@ -60,8 +61,20 @@ KernelNotifier::EntryChange ChangePublisher::directory_change(MailboxId mailbox,
   return directory;
 }
 
-void ChangePublisher::notify_mailbox(KernelNotifier& notifier, const MailboxChange& change) const {
-  const bool entries_wrong = change.everything || change.removed.size() > max_single_entries ||
+/// Most news of rights is of those that no mode shows.
+bool ChangePublisher::modes_changed(const MailboxChange& change) {
+  const sync::Account* account = account_;
+  if (!change.rights_changed || !account) return false;
+  const auto rights = account->rights(change.mailbox);
+  unsigned forbidden = 0;
+  for (const bool forbids : {rights.read_only, !rights.insert, !rights.remove_messages, !rights.create_children}) {
+    forbidden = forbidden * 2 + (forbids ? 1 : 0);
+  }
+  return told_modes_.with_lock([&](auto& told) { return std::exchange(told[change.mailbox], forbidden) != forbidden; });
+}
+
+void ChangePublisher::notify_mailbox(KernelNotifier& notifier, const MailboxChange& change) {
+  const bool entries_wrong = modes_changed(change) || change.everything || change.removed.size() > max_single_entries ||
                              change.attributes_changed.size() > max_single_entries;
   if (entries_wrong) {
     auto directory = directory_change(change.mailbox, change.path);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "imapfs/base/concurrency.hpp"
@@ -57,7 +58,8 @@ class ChangePublisher : public sync::ChangeListener {
   [[nodiscard]] Interest& interest() { return interest_; }
 
  private:
-  void notify_mailbox(KernelNotifier& notifier, const MailboxChange& change) const;
+  void notify_mailbox(KernelNotifier& notifier, const MailboxChange& change);
+  [[nodiscard]] bool modes_changed(const MailboxChange& change);
   void notify_removed(KernelNotifier& notifier, const MailboxChange& change, KernelNotifier::EntryChange entry) const;
   [[nodiscard]] NodeId kernel_node(const MailboxChange& change, Uid uid) const;
   [[nodiscard]] bool taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const;
@@ -71,6 +73,8 @@ class ChangePublisher : public sync::ChangeListener {
   std::atomic<const sync::Account*> account_ = nullptr;
   std::atomic<KernelNotifier*> notifier_ = nullptr;
   std::atomic<LocalEntries*> entries_ = nullptr;
+  /// What the modes of a mailbox's files were made of when the kernel was last told; absent: everything allowed.
+  Guarded<std::unordered_map<MailboxId, unsigned>> told_modes_;
   EventLog events_;
   Interest interest_;
 };

@@ -109,12 +109,18 @@ bool MessageView::is_pending(const Node& node) const {
 
 /// Where the message has gone that a moment ago was where `node` says; nothing if it has gone nowhere.
 void MessageView::with_new_place(const Node& node, std::function<void(Place)> done) {
+  const auto valid = [this](Place place) {
+    const auto table = place ? context_.account.table(place->mailbox) : nullptr;
+    // Under another UIDVALIDITY the UID means another message.
+    return table && table->uid_validity() == place->uid_validity ? place : std::nullopt;
+  };
   const auto local = context_.entries.find(node.id);
-  if (!local || local->kind != LocalEntry::Kind::pending) return done(context_.entries.message_of(node.id));
-  context_.account.await_change(local->change, [this, id = node.id, done = std::move(done)](Result<sync::Arrival> arrival) {
-    if (arrival && arrival->message.uid.value != 0) return done(arrival->message);
-    done(context_.entries.message_of(id));
-  });
+  if (!local || local->kind != LocalEntry::Kind::pending) return done(valid(context_.entries.message_of(node.id)));
+  context_.account.await_change(
+      local->change, [this, valid, id = node.id, done = std::move(done)](Result<sync::Arrival> arrival) {
+        const bool found = arrival && arrival->message.uid.value != 0;
+        done(valid(found ? Place(arrival->message) : context_.entries.message_of(id)));
+      });
 }
 
 void MessageView::keep_readable(NodeId node, Job done) {

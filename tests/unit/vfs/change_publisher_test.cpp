@@ -2,32 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "recording_notifier.hpp"
 #include "situation.hpp"
 
 namespace imapfs::vfs {
 namespace {
 
 using nlohmann::json;
-
-/// Writes down what the kernel would be told, one line per call.
-class RecordingNotifier : public KernelNotifier {
- public:
-  void entry_added(const EntryChange& change) override { write("added", change); }
-  void entry_removed(const EntryChange& change) override { write("removed", change); }
-  void attributes_changed(NodeId node) override { calls.push_back(fmt::format("attributes {:#x}", node.value)); }
-  void directory_changed(NodeId node) override { calls.push_back(fmt::format("directory {:#x}", node.value)); }
-  void directory_forgotten(const EntryChange& change) override { write("forgotten", change); }
-
-  std::vector<std::string> calls;
-  std::vector<EntryChange> changes;
-
- private:
-  void write(const char* what, const EntryChange& change) {
-    calls.push_back(fmt::format("{} {}|{}{}{}", what, change.directory, change.name, change.is_directory ? "/" : "",
-                                change.announce ? " announce" : ""));
-    changes.push_back(change);
-  }
-};
 
 using Calls = std::vector<std::string>;
 
@@ -192,6 +173,33 @@ TEST(ChangePublisher, NamesThatAreNotUtf8DoNotStopTheNews) {
   news.added = {{Uid{7}, "\xff\xfe.7.eml"}};
   at.publisher.on_mailbox_changed(news);
   EXPECT_EQ(at.lines().size(), 1u);
+}
+
+TEST(ChangePublisher, ChangesMadeHereAreLinesOnly) {
+  News at;
+  auto news = at.change("INBOX");
+  news.added_by_us = {{Uid{8}, "new"}};
+  news.removed_by_us = {{Uid{7}, "old"}};
+  at.publisher.on_mailbox_changed(news);
+  EXPECT_TRUE(at.kernel.calls.empty()) << "the kernel has made them itself";
+  EXPECT_EQ(at.lines(), (Calls{"removed INBOX/old", "added INBOX/new"}));
+}
+
+TEST(ChangePublisher, MailboxesMadeHereAreLinesOnly) {
+  News at;
+  sync::TreeChange change;
+  change.added_by_us.push_back(*at.account.tree()->find_path("Sent"));
+  at.publisher.on_tree_changed(change);
+  EXPECT_TRUE(at.kernel.calls.empty());
+  EXPECT_EQ(at.lines(), (Calls{"mailbox-added Sent"}));
+}
+
+TEST(ChangePublisher, ARefusedChangeIsALineWithItsReason) {
+  News at;
+  at.publisher.on_change_refused("remove", "INBOX/a.eml", {EACCES, Scope::mailbox, Retry::never, "no\nright"});
+  EXPECT_EQ(at.lines(), (Calls{"refused INBOX/a.eml"}));
+  EXPECT_EQ(at.last["operation"], "remove");
+  EXPECT_EQ(at.last["reason"].get<std::string>().find('\n'), std::string::npos);
 }
 
 }  // namespace

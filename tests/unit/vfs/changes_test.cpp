@@ -39,7 +39,7 @@ struct Changes : Situation {
 TEST(ReadOnly, EveryChangeIsRefusedWithItsReason) {
   Changes at;
   EXPECT_EQ(at.mknod("new.eml").error(), EROFS);
-  EXPECT_EQ(at.mknod("new.eml").cause(), "this version of imapfs is read-only: create a file");
+  EXPECT_EQ(at.mknod("new.eml").cause(), "the mount is read-only: create a file");
   EXPECT_EQ(at.mkdir(root_node, "New").error(), EROFS);
   EXPECT_EQ(at.unlink(at.name).error(), EROFS);
   EXPECT_EQ(at.rmdir(root_node, "Sent").error(), EROFS);

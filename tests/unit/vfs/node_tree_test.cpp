@@ -23,11 +23,14 @@ TEST(NodeTree, IdsMeanTheSameInEveryVersion) {
   EXPECT_EQ(mailbox_node(MailboxId{0x1234567}).value, 0x1123456700000000u);
   EXPECT_EQ(message_node(MailboxId{0x1234567}, Uid{9}).value, 0x2123456700000009u);
   EXPECT_EQ(fixed_node(FixedNode::events).value, 4u);
+  EXPECT_EQ(fixed_node(FixedNode::outbox).value, 7u);
+  EXPECT_EQ(deleted_node(MailboxId{0x1234567}).value, 0x6123456700000000u);
+  EXPECT_EQ(staged_node(9).value, 0x7000000000000009u);
 }
 
 TEST(NodeTree, IdsNobodyGaveOutMeanNothing) {
   EXPECT_FALSE(decode_node(NodeId{0}));
-  EXPECT_FALSE(decode_node(NodeId{7}));
+  EXPECT_FALSE(decode_node(NodeId{8}));
   EXPECT_FALSE(decode_node(NodeId{0xffffffffffffffff}));
   EXPECT_FALSE(decode_node(encode_node(NodeKind::fixed, MailboxId{1}, 1)));
   EXPECT_FALSE(decode_node(encode_node(NodeKind::mailbox, MailboxId{0}, 0)));

@@ -146,7 +146,7 @@ TEST(Read, OpeningForWritingIsRefusedWithTheReason) {
     EXPECT_EQ(at.open(at.node, flags).error(), EROFS);
   }
   EXPECT_EQ(at.open(fixed_node(FixedNode::status), O_WRONLY).error(), EROFS);
-  EXPECT_EQ(at.open(at.node, O_WRONLY).cause(), "this version of imapfs is read-only: open for writing");
+  EXPECT_EQ(at.open(at.node, O_WRONLY).cause(), "the mount is read-only: open for writing");
   EXPECT_EQ(at.account.calls().open_body, 0);
 }
 

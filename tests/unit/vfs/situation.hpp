@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,30 +18,47 @@
 
 namespace imapfs::vfs {
 
-/// Receives a reply. Fails the test when it comes twice.
+/// Receives a reply, on any thread. Fails the test when it comes twice.
 template <class T>
 class Answer {
  public:
   [[nodiscard]] Reply<T> reply() {
     return [state = state_](Result<T> result) {
-      EXPECT_FALSE(state->has_value()) << "answered twice";
-      state->emplace(std::move(result));
+      const std::lock_guard guard(state->mutex);
+      EXPECT_FALSE(state->result.has_value()) << "answered twice";
+      state->result.emplace(std::move(result));
+      state->came.notify_all();
     };
   }
-  [[nodiscard]] bool came() const { return state_->has_value(); }
+  /// For what another thread answers.
+  const Answer& wait() const {
+    std::unique_lock lock(state_->mutex);
+    EXPECT_TRUE(state_->came.wait_for(lock, std::chrono::seconds(20), [&] { return state_->result.has_value(); }));
+    return *this;
+  }
+  [[nodiscard]] bool came() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->result.has_value();
+  }
   /// 0 for success; -1 while there is no answer.
-  [[nodiscard]] int error() const { return !came() ? -1 : (**state_ ? 0 : (**state_).error().errnum); }
-  [[nodiscard]] const auto& value() const { return ***state_; }
-  [[nodiscard]] const std::string& cause() const { return (**state_).error().what; }
+  [[nodiscard]] int error() const { return !came() ? -1 : (*state_->result ? 0 : state_->result->error().errnum); }
+  [[nodiscard]] const auto& value() const { return **state_->result; }
+  [[nodiscard]] const std::string& cause() const { return state_->result->error().what; }
 
  private:
-  std::shared_ptr<std::optional<Result<T>>> state_ = std::make_shared<std::optional<Result<T>>>();
+  struct State {
+    std::mutex mutex;
+    std::condition_variable came;
+    std::optional<Result<T>> result;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 struct Situation {
   explicit Situation(Settings settings = default_settings(),
-                     const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"})
-      : account(mailboxes), filesystem(account, publisher, std::move(settings)) {
+                     const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"},
+                     std::shared_ptr<store::Journal> journal = nullptr)
+      : account(mailboxes), filesystem(account, publisher, std::move(settings), std::move(journal)) {
     publisher.connect_account(&account);
   }
 
