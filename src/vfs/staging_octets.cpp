@@ -189,8 +189,10 @@ void Staging::Implementation::fetch(const FilePtr& file, const std::function<voi
       (void)around_.journal->unstage(std::exchange(file->row.id, {}));
     }
     count(*file);
+    // The job goes before those who wait, and may keep the file busy with an upload.
+    file->busy = false;
     job(std::move(fetched));
-    go_on(file);
+    if (!file->busy) go_on(file);
   };
   around_.account.open_body(
       file->source.mailbox, file->source.uid,

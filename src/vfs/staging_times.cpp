@@ -94,7 +94,6 @@ void Staging::Implementation::date_again(const FilePtr& file, Timestamp time, co
     file->dirty = true;
     count(*file);
     const auto first = file->original->message;
-    // A fetch that has just ended is still "busy" until all who wait for it have gone on.
     upload(file, destination_of(*file), [this, file, first, finish](Result<sync::Arrival> arrived) {
       if (!arrived) {
         // The message is there; only its date is not.
