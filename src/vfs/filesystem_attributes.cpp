@@ -14,7 +14,8 @@ namespace {
 
 constexpr mode_t permissions = 07777;
 
-/// `taken`: a new file of this mount, on which tools set modes without looking.
+/// `taken`: tools set modes here without looking, and fail if that does: on new files of this mount, and, when all below is written
+/// (rsync -a, cp -a, tar), on directories. What is shown stays as it is.
 Result<void> check_mode_and_owner(const Attributes& shown, const AttributeChanges& changes, bool taken) {
   if ((changes.uid && *changes.uid != shown.uid) || (changes.gid && *changes.gid != shown.gid)) {
     return fail(EPERM, "everything here belongs to who has mounted it");
@@ -46,7 +47,7 @@ void Filesystem::setattr(const Caller& caller, NodeId node, const AttributeChang
   getattr(caller, node, [this, caller, node, changes, reply = std::move(reply)](Result<AttributesReply> shown) {
     if (!shown) return reply(fail(std::move(shown).error()));
     const bool own = views_->staging->is_own_new_file(node);
-    if (auto allowed = check_mode_and_owner(shown->attributes, changes, own); !allowed) {
+    if (auto allowed = check_mode_and_owner(shown->attributes, changes, own || S_ISDIR(shown->attributes.mode)); !allowed) {
       return reply(fail(std::move(allowed).error()));
     }
     resize(caller, node, shown->attributes, changes.size,
