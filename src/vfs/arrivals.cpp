@@ -1,6 +1,5 @@
 #include "arrivals.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace imapfs::vfs {
@@ -24,26 +23,6 @@ void Arrivals::move(const NamedFile& file, const sync::ArrivalTarget& target, Re
   context_.account.move_message(source_of(file), target, std::move(answers));
 }
 
-void Arrivals::recover() {
-  for (const auto& pending : context_.account.pending_arrivals()) {
-    const auto& source = pending.source;
-    const auto table = source.uid.value != 0 ? context_.account.table(source.mailbox) : nullptr;
-    // A copy: what it is made of is still there, and it has no node of its own before it arrives.
-    if (!table || !table->hidden(source.uid)) continue;
-    NamedFile file;
-    file.kind = NamedFile::Kind::message;
-    file.node = message_node(source.mailbox, source.uid);
-    file.generation = std::max<std::uint64_t>(source.uid_validity.value, 1);
-    file.mailbox = source.mailbox;
-    file.message = source;
-    file.meta = pending.meta;
-    accepted(file, pending.target, pending.change);
-    context_.account.await_change(pending.change, [this, file, change = pending.change](Result<sync::Arrival> arrival) {
-      ended(file, change, arrival);
-    });
-  }
-}
-
 void Arrivals::accepted(const NamedFile& file, const sync::ArrivalTarget& target, sync::ChangeId change) {
   LocalEntry entry;
   entry.kind = LocalEntry::Kind::pending;
@@ -58,7 +37,8 @@ void Arrivals::accepted(const NamedFile& file, const sync::ArrivalTarget& target
   entry.change = change;
   context_.entries.remove(file.node);
   // What had the name before is replaced.
-  if (const auto before = context_.entries.find(target.mailbox, target.file_name)) context_.entries.remove(before->node);
+  if (const auto before = context_.entries.find(target.mailbox, target.file_name))
+    context_.entries.remove(before->node);
   context_.entries.add(std::move(entry));
 }
 
@@ -72,7 +52,8 @@ void Arrivals::ended(const NamedFile& file, sync::ChangeId change, const Result<
     }
     return;
   }
-  // Refused: the account shows the message where it was, as news. Arrived nobody knows where: it comes as news, under a name of its own.
+  // Refused: the account shows the message where it was, as news. Arrived nobody knows where: it comes as news, under a
+  // name of its own.
   if (const auto gone = context_.entries.remove_pending(file.node, change)) {
     publisher_.name_gone(gone->mailbox, gone->name, gone->node);
   }

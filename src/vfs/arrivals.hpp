@@ -1,6 +1,7 @@
 #pragma once
-// Messages on their way to a mailbox by a move: the name they will have is a local entry from the moment the move is accepted,
-// under the node by which the kernel knows the message, and the node stands for the new message once it has arrived.
+// Messages on their way to a mailbox by a move: the name they will have is a local entry from the moment the move is
+// accepted, under the node by which the kernel knows the message, and the node stands for the new message once it has
+// arrived.
 //
 // Any thread; the caller's reply comes when the account has accepted the move, with no lock held.
 
@@ -15,8 +16,6 @@ class Arrivals {
   /// `publisher` outlives this.
   Arrivals(const ViewContext& context, ChangePublisher& publisher) : context_(context), publisher_(publisher) {}
 
-  /// Takes over moves that an earlier process had promised.
-  void recover();
   /// Moves a message, or one that is itself on its way (kind pending).
   void move(const NamedFile& file, const sync::ArrivalTarget& target, Reply<void> reply);
   /// Completes with the message that a pending file has become; at once for one that is there.

@@ -96,7 +96,8 @@ NodeId ChangePublisher::kernel_node(const MailboxChange& change, Uid uid) const 
   return known ? known->node : own;
 }
 
-/// Whether a user's operation has made the name of a removed message stand for another file: the kernel must not drop that.
+/// Whether a user's operation has made the name of a removed message stand for another file: the kernel must not drop
+/// that.
 bool ChangePublisher::taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const {
   LocalEntries* entries = entries_;
   const auto local = entries ? entries->find(change.mailbox, removed.file_name) : std::nullopt;
@@ -181,10 +182,8 @@ void ChangePublisher::on_tree_changed(const sync::TreeChange& change) {
 }
 
 void ChangePublisher::on_change_refused(const std::string& operation, const std::string& path, const Error& error) {
-  events_.append({{"event", "refused"},
-                  {"operation", operation},
-                  {"path", path},
-                  {"reason", telemetry::printable(error.what)}});
+  events_.append(
+      {{"event", "refused"}, {"operation", operation}, {"path", path}, {"reason", telemetry::printable(error.what)}});
 }
 
 void ChangePublisher::file_changed(NodeId node, bool octets) {

@@ -12,8 +12,8 @@ namespace {
 /// The unit of st_blocks, whatever st_blksize is.
 constexpr std::uint64_t octets_per_block = 512;
 
-/// How long a guessed directory time is believed. Not zero: the kernel checks the directory's mode on every path through
-/// it, and would ask again for each file that "ls -l" meets while the listing comes.
+/// How long a guessed directory time is believed. Not zero: the kernel checks the directory's mode on every path
+/// through it, and would ask again for each file that "ls -l" meets while the listing comes.
 constexpr std::chrono::milliseconds guess_timeout{100};
 
 /// What is on its way changes its inode number when it arrives, with no news of it.

@@ -18,7 +18,8 @@ namespace imapfs::vfs {
 [[nodiscard]] Entry mailbox_entry(const sync::Account& account, const Settings& settings,
                                   const sync::MailboxNode& mailbox);
 
-/// A file that is no message yet. Its size and time are those of the moment: the kernel knows what is written through it.
+/// A file that is no message yet. Its size and time are those of the moment: the kernel knows what is written through
+/// it.
 [[nodiscard]] Entry staged_entry(const Settings& settings, NodeId node, std::uint64_t size, Timestamp time);
 
 /// A message on its way to a mailbox: it looks as it did where it comes from.

@@ -36,9 +36,7 @@ Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Setti
       settings_(std::move(settings)),
       views_(std::make_unique<Views>(account_, publisher_, settings_, journal_)) {
   publisher_.connect_entries(&views_->entries);
-  if (!views_->staging) return;
-  views_->arrivals.recover();
-  views_->staging->recover();
+  if (views_->staging) views_->staging->recover();
 }
 
 Filesystem::~Filesystem() { publisher_.connect_entries(nullptr); }

@@ -17,8 +17,8 @@ Result<void> check_flag(std::string_view flag) {
   auto atom = flag;
   if (atom.starts_with('\\')) atom.remove_prefix(1);
   const bool is_atom = !atom.empty() && std::all_of(atom.begin(), atom.end(), [](unsigned char character) {
-    return character > 0x20 && character < 0x7f && std::string_view("(){%*\"\\]").find(static_cast<char>(character)) ==
-                                                       std::string_view::npos;
+    return character > 0x20 && character < 0x7f &&
+           std::string_view("(){%*\"\\]").find(static_cast<char>(character)) == std::string_view::npos;
   });
   if (!is_atom) return fail(EINVAL, "{} is no flag", telemetry::printable(flag));
   FlagSet set;

@@ -1,15 +1,16 @@
 #pragma once
-// What the tables of sync do not account for: names of files that have no UID yet, and nodes of the kernel that have become
-// something else.
+// What the tables of sync do not account for: names of files that have no UID yet, and nodes of the kernel that have
+// become something else.
 //
 // A *local entry* is a name in a mailbox: a staged file, a message on its way there by a move or copy that was accepted
-// (pending), or one that has arrived and whose row has not come yet (arrived; dropped as soon as the table lists it). An
-// *alias* says which message a node of the kernel stands for by now: after a move the kernel goes on with the inode it knows,
-// so entries of the message are given out under that node, and requests for the node go to the message. Aliases live as
-// long as the process; when there are more than max_idle_aliases, those that the kernel has forgotten go first.
+// (pending), or one that has arrived and whose row has not come yet (arrived; dropped as soon as the table lists it).
+// An *alias* says which message a node of the kernel stands for by now: after a move the kernel goes on with the inode
+// it knows, so entries of the message are given out under that node, and requests for the node go to the message.
+// Aliases live as long as the process; when there are more than max_idle_aliases, those that the kernel has forgotten
+// go first.
 //
-// In memory only; at the start it is filled from Account::pending_arrivals() and the journal's staged files. Thread-safe; nothing is called
-// under its lock.
+// In memory only; at the start it is filled from Account::pending_arrivals() and the journal's staged files.
+// Thread-safe; nothing is called under its lock.
 
 #include <cstdint>
 #include <map>
@@ -27,18 +28,19 @@ namespace imapfs::vfs {
 struct LocalEntry {
   enum class Kind : std::uint8_t { staged, pending, arrived };
   Kind kind = Kind::staged;
-  NodeId node;                  ///< the kernel's: a staged node, or that of the message that moves
+  NodeId node;  ///< the kernel's: a staged node, or that of the message that moves
   std::uint64_t generation = 1;
   MailboxId mailbox;
   std::string name;
-  std::uint64_t cookie = 0;     ///< set by add(); beyond every message's
-  MessageMeta meta;             ///< pending, arrived
-  MessageLocation source;       ///< pending: where its octets can be read meanwhile; uid 0: nowhere
-  sync::ChangeId change;        ///< pending
-  MessageLocation message;      ///< arrived
+  std::uint64_t cookie = 0;  ///< set by add(); beyond every message's
+  MessageMeta meta;          ///< pending, arrived
+  MessageLocation source;    ///< pending: where its octets can be read meanwhile; uid 0: nowhere
+  sync::ChangeId change;     ///< pending
+  MessageLocation message;   ///< arrived
 };
 
-/// Whether the table has taken over a message that has arrived: its row is there, or the message is known to be gone again.
+/// Whether the table has taken over a message that has arrived: its row is there, or the message is known to be gone
+/// again.
 [[nodiscard]] bool taken_over(const sync::MessageTable& table, const LocalEntry& arrived);
 
 class LocalEntries {
@@ -62,8 +64,8 @@ class LocalEntries {
   /// remove(), if the entry still waits for this change.
   std::optional<LocalEntry> remove_pending(NodeId node, sync::ChangeId change);
 
-  /// `node` stands for `message` from now on. A local entry of the node becomes arrived, unless it waits for another change than
-  /// `change` by now (0: whatever it waits for).
+  /// `node` stands for `message` from now on. A local entry of the node becomes arrived, unless it waits for another
+  /// change than `change` by now (0: whatever it waits for).
   void arrived(NodeId node, std::uint64_t generation, const MessageLocation& message, sync::ChangeId change = {});
   /// The message that a node of the kernel stands for; nothing where it stands for itself.
   [[nodiscard]] std::optional<MessageLocation> message_of(NodeId node) const;
@@ -71,8 +73,8 @@ class LocalEntries {
     NodeId node;
     std::uint64_t generation = 1;
   };
-  /// The node under which the kernel knows the message, if that is not the message's own. Whoever asks gives it to the kernel: it is not
-  /// forgotten from here on.
+  /// The node under which the kernel knows the message, if that is not the message's own. Whoever asks gives it to the
+  /// kernel: it is not forgotten from here on.
   [[nodiscard]] std::optional<KernelNode> node_of(const MessageLocation& message) const;
   /// True if there is no alias at all: the common case, which a listing of 100,000 rows asks once.
   [[nodiscard]] bool no_aliases() const;

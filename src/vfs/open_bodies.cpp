@@ -28,11 +28,13 @@ void OpenBodies::replace(NodeId node, HandleId handle, std::shared_ptr<sync::Bod
 std::shared_ptr<sync::Body> OpenBodies::find_unfinished(NodeId node) const {
   std::vector<std::shared_ptr<sync::Body>> bodies;
   state_.with_lock([&](const State& state) {
-    for (auto open = state.open.lower_bound(Key{node, 0}); open != state.open.end() && open->first.first == node; ++open) {
+    for (auto open = state.open.lower_bound(Key{node, 0}); open != state.open.end() && open->first.first == node;
+         ++open) {
       bodies.push_back(open->second.body);
     }
   });
-  const auto found = std::find_if(bodies.begin(), bodies.end(), [](const auto& body) { return body && !body->whole(); });
+  const auto found =
+      std::find_if(bodies.begin(), bodies.end(), [](const auto& body) { return body && !body->whole(); });
   return found == bodies.end() ? nullptr : *found;
 }
 

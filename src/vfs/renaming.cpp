@@ -1,7 +1,6 @@
 #include "renaming.hpp"
 
 #include <cstdio>
-
 #include <utility>
 
 #include "staging.hpp"

@@ -1,8 +1,10 @@
 #pragma once
-// rename(2): a name within a mailbox is ours to give; from one mailbox to another it is a move on the server; of a staged file it
-// may be what uploads it; out of .deleted it takes the message back; of a directory it is RENAME (design §1.4).
+// rename(2): a name within a mailbox is ours to give; from one mailbox to another it is a move on the server; of a
+// staged file it may be what uploads it; out of .deleted it takes the message back; of a directory it is RENAME (design
+// §1.4).
 //
-// Any thread; replies when the account has accepted the change (staged files: when they are uploaded), with no lock held.
+// Any thread; replies when the account has accepted the change (staged files: when they are uploaded), with no lock
+// held.
 
 #include "arrivals.hpp"
 #include "directory_listing.hpp"

@@ -1,6 +1,7 @@
 #pragma once
-// sync::Account without a server. What is read is FakeMailboxes; here are the changes: each is recorded as a line and, unless
-// the test holds, fails or refuses it, carried out at once on the fake's own tables as the real account would show it.
+// sync::Account without a server. What is read is FakeMailboxes; here are the changes: each is recorded as a line and,
+// unless the test holds, fails or refuses it, carried out at once on the fake's own tables as the real account would
+// show it.
 //
 // Thread-safe; completions run with no lock held.
 
@@ -19,11 +20,12 @@ class FakeAccount : public FakeMailboxes {
   // -- what the test arranges --
 
   /// Every change so far, in order: "move INBOX/7 -> Sent/x replacing Sent/8", "remove INBOX/7", "expunge INBOX/7",
-  /// "restore INBOX/7 as x", "name INBOX/7 x", "flags INBOX/7 +\Flagged", "append INBOX/x", "create Archive/New", "delete Sent",
-  /// "rename Sent -> Archive/Out". A message that another change brings is "change 3".
+  /// "restore INBOX/7 as x", "name INBOX/7 x", "flags INBOX/7 +\Flagged", "append INBOX/x", "create Archive/New",
+  /// "delete Sent", "rename Sent -> Archive/Out". A message that another change brings is "change 3".
   [[nodiscard]] std::vector<std::string> recorded() const { return locked_copy(recorded_); }
   [[nodiscard]] std::vector<sync::Upload> uploads() const { return locked_copy(uploads_); }
-  /// From now on changes are accepted (uploads, flags, names and mailboxes: wait) and end in finish_changes() or refuse_changes().
+  /// From now on changes are accepted (uploads, flags, names and mailboxes: wait) and end in finish_changes() or
+  /// refuse_changes().
   void hold_changes() {
     const std::lock_guard guard(mutex_);
     holding_changes_ = true;
@@ -100,7 +102,8 @@ class FakeAccount : public FakeMailboxes {
       const std::lock_guard guard(mutex_);
       uploads_.push_back(upload);
     }
-    perform("append " + described(upload.target), [this, upload] { return appended(upload); }, std::move(done));
+    perform(
+        "append " + described(upload.target), [this, upload] { return appended(upload); }, std::move(done));
   }
   void copy_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
                     sync::ChangeReply reply) override {
@@ -139,7 +142,8 @@ class FakeAccount : public FakeMailboxes {
   }
   void restore_message(const sync::ChangeSource& source, const std::string& file_name,
                        sync::ChangeReply reply) override {
-    Change change{"restore " + described(source) + (file_name.empty() ? "" : " as " + file_name), source, {}, {}, false, {}};
+    Change change{
+        "restore " + described(source) + (file_name.empty() ? "" : " as " + file_name), source, {}, {}, false, {}};
     change.restored_as = file_name;
     change.carry_out = [file_name](const MessageLocation& from) -> Result<sync::Arrival> {
       return sync::Arrival{from, file_name};
@@ -148,56 +152,61 @@ class FakeAccount : public FakeMailboxes {
   }
   void set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) override {
     static constexpr const char* signs[] = {"+", "-", ""};
-    const auto text = "flags " + described(message) + " " + signs[static_cast<int>(change.kind)] +
-                      change.flags.to_string();
-    perform(text, [this, message, change] { return flagged(message, change); }, std::move(done));
+    const auto text =
+        "flags " + described(message) + " " + signs[static_cast<int>(change.kind)] + change.flags.to_string();
+    perform(
+        text, [this, message, change] { return flagged(message, change); }, std::move(done));
   }
   void give_name(const MessageLocation& message, const std::string& name, const MessageLocation& replaces,
                  Completion<void> done) override {
-    perform("name " + described(message) + " " + name + replacing(replaces),
-            [this, message, name, replaces]() -> Result<void> {
-              if (replaces.uid.value != 0) flag_deleted(replaces, true);
-              rename_row(message, name);
-              return {};
-            },
-            std::move(done));
+    perform(
+        "name " + described(message) + " " + name + replacing(replaces),
+        [this, message, name, replaces]() -> Result<void> {
+          if (replaces.uid.value != 0) flag_deleted(replaces, true);
+          rename_row(message, name);
+          return {};
+        },
+        std::move(done));
   }
   void create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) override {
     const auto path = below(parent, component);
-    perform("create " + path,
-            [this, path]() -> Result<MailboxId> {
-              auto paths = locked_copy(paths_);
-              paths.push_back(path);
-              set_mailboxes(paths);
-              return id(path);
-            },
-            std::move(done));
+    perform(
+        "create " + path,
+        [this, path]() -> Result<MailboxId> {
+          auto paths = locked_copy(paths_);
+          paths.push_back(path);
+          set_mailboxes(paths);
+          return id(path);
+        },
+        std::move(done));
   }
   void remove_mailbox(MailboxId mailbox, Completion<void> done) override {
     const auto path = below(mailbox, "");
-    perform("delete " + path,
-            [this, path]() -> Result<void> {
-              auto paths = locked_copy(paths_);
-              std::erase_if(paths, [&](const Path& one) { return one == path || one == path + "/"; });
-              set_mailboxes(paths);
-              return {};
-            },
-            std::move(done));
+    perform(
+        "delete " + path,
+        [this, path]() -> Result<void> {
+          auto paths = locked_copy(paths_);
+          std::erase_if(paths, [&](const Path& one) { return one == path || one == path + "/"; });
+          set_mailboxes(paths);
+          return {};
+        },
+        std::move(done));
   }
   void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
                       Completion<void> done) override {
     const auto from = below(mailbox, "");
     const auto to = below(new_parent, new_component);
-    perform("rename " + from + " -> " + to,
-            [this, from, to]() -> Result<void> {
-              auto paths = locked_copy(paths_);
-              for (auto& path : paths) {
-                if (path == from || path.starts_with(from + "/")) path = to + path.substr(from.size());
-              }
-              set_mailboxes(paths);
-              return {};
-            },
-            std::move(done));
+    perform(
+        "rename " + from + " -> " + to,
+        [this, from, to]() -> Result<void> {
+          auto paths = locked_copy(paths_);
+          for (auto& path : paths) {
+            if (path == from || path.starts_with(from + "/")) path = to + path.substr(from.size());
+          }
+          set_mailboxes(paths);
+          return {};
+        },
+        std::move(done));
   }
   void settle(MailboxId, Completion<void> done) override {
     {
@@ -213,8 +222,9 @@ class FakeAccount : public FakeMailboxes {
   void await_change(sync::ChangeId change, Completion<sync::Arrival> finished) override {
     {
       const std::lock_guard guard(mutex_);
-      const bool open = open_changes_.contains(change) ||
-                        std::any_of(pending_.begin(), pending_.end(), [&](const auto& one) { return one.change == change; });
+      const bool open =
+          open_changes_.contains(change) ||
+          std::any_of(pending_.begin(), pending_.end(), [&](const auto& one) { return one.change == change; });
       if (open) {
         awaiting_.emplace(change, std::move(finished));
         return;
@@ -344,7 +354,8 @@ class FakeAccount : public FakeMailboxes {
     }
     table.set_hidden(UidSet::single(message.uid), false);
     const std::lock_guard guard(mutex_);
-    std::erase_if(mailboxes_[message.mailbox].unlisted, [&](const auto& meta) { return deleted && meta.uid == message.uid; });
+    std::erase_if(mailboxes_[message.mailbox].unlisted,
+                  [&](const auto& meta) { return deleted && meta.uid == message.uid; });
   }
   Result<void> flagged(const MessageLocation& message, const FlagChange& change) {
     auto& table = table_of(message);
@@ -451,7 +462,8 @@ class FakeAccount : public FakeMailboxes {
     return below(message.mailbox, std::to_string(message.uid.value));
   }
   [[nodiscard]] std::string described(const sync::ChangeSource& source) const {
-    return source.brought_by.value != 0 ? "change " + std::to_string(source.brought_by.value) : described(source.message);
+    return source.brought_by.value != 0 ? "change " + std::to_string(source.brought_by.value)
+                                        : described(source.message);
   }
   [[nodiscard]] std::string described(const sync::ArrivalTarget& target) const {
     return below(target.mailbox, target.file_name) + replacing(target.replaces);

@@ -16,7 +16,8 @@ Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such
 /// The entry of one of its messages: whether it is here may change at any time.
 Entry passing_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                     const MessageMeta& meta) {
-  auto entry = MessageEntries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries).entry(meta);
+  auto entry =
+      MessageEntries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries).entry(meta);
   entry.entry_timeout = std::chrono::seconds(0);
   return entry;
 }
@@ -89,7 +90,8 @@ DirectoryPage DeletedView::page(const sync::MailboxNode& mailbox, const sync::Me
     if (page.size() >= request.limit) break;
     const auto meta = table.find(uid);
     if (!meta) continue;
-    page.push_back({meta->file_name, message_cookie(uid), request.plus, passing_entry(context_, mailbox, table, *meta)});
+    page.push_back(
+        {meta->file_name, message_cookie(uid), request.plus, passing_entry(context_, mailbox, table, *meta)});
   }
   return page;
 }

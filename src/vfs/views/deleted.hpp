@@ -1,6 +1,6 @@
 #pragma once
-// /MAILBOX/.deleted: messages flagged \Deleted that are still there. Its files are the messages themselves. What is in it is
-// never cached by the kernel: flags change without news of names here.
+// /MAILBOX/.deleted: messages flagged \Deleted that are still there. Its files are the messages themselves. What is in
+// it is never cached by the kernel: flags change without news of names here.
 
 #include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"

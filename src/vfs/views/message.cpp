@@ -85,7 +85,8 @@ std::optional<Entry> MessageView::entry_of(const Node& node, const MessageMeta& 
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return std::nullopt;
-  auto entry = MessageEntries(context_.account, context_.settings, *mailbox, validity(node), &context_.entries).entry(meta);
+  auto entry =
+      MessageEntries(context_.account, context_.settings, *mailbox, validity(node), &context_.entries).entry(meta);
   if (entry.node != node.id) {
     // On its way to another mailbox: read where it comes from, known by the kernel as what it was.
     entry.node = node.id;
@@ -116,11 +117,11 @@ void MessageView::with_new_place(const Node& node, std::function<void(Place)> do
   };
   const auto local = context_.entries.find(node.id);
   if (!local || local->kind != LocalEntry::Kind::pending) return done(valid(context_.entries.message_of(node.id)));
-  context_.account.await_change(
-      local->change, [this, valid, id = node.id, done = std::move(done)](Result<sync::Arrival> arrival) {
-        const bool found = arrival && arrival->message.uid.value != 0;
-        done(valid(found ? Place(arrival->message) : context_.entries.message_of(id)));
-      });
+  context_.account.await_change(local->change,
+                                [this, valid, id = node.id, done = std::move(done)](Result<sync::Arrival> arrival) {
+                                  const bool found = arrival && arrival->message.uid.value != 0;
+                                  done(valid(found ? Place(arrival->message) : context_.entries.message_of(id)));
+                                });
 }
 
 void MessageView::keep_readable(NodeId node, Job done) {
@@ -218,12 +219,13 @@ void MessageView::read_at_new_place(const Node& node, const ReadRequest& request
                                     Reply<ReadResult> reply) {
   with_new_place(node, [this, node, request, gone, reply = std::move(reply)](Place place) {
     if (!place) return reply(fail(gone));
-    context_.account.open_body(
-        place->mailbox, place->uid, [this, node, request, gone, reply](Result<std::shared_ptr<sync::Body>> body) {
-          if (!body) return reply(fail(body.error().errnum == ENOENT ? gone : std::move(body).error()));
-          bodies_.replace(node.id, request.handle, *body);
-          read_body(*body, request, reply);
-        });
+    context_.account.open_body(place->mailbox, place->uid,
+                               [this, node, request, gone, reply](Result<std::shared_ptr<sync::Body>> body) {
+                                 if (!body)
+                                   return reply(fail(body.error().errnum == ENOENT ? gone : std::move(body).error()));
+                                 bodies_.replace(node.id, request.handle, *body);
+                                 read_body(*body, request, reply);
+                               });
   });
 }
 

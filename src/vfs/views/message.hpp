@@ -24,8 +24,8 @@ class MessageView : public View {
   void xattr(const Node& node, const std::string& name, Reply<std::string> reply) override;
   [[nodiscard]] std::vector<std::string> xattr_names(const Node& node) const override;
 
-  /// Before the message goes for good: completes when what readers have open of it is here as a whole, or cannot be, or is more than
-  /// max_kept_for_readers.
+  /// Before the message goes for good: completes when what readers have open of it is here as a whole, or cannot be, or
+  /// is more than max_kept_for_readers.
   void keep_readable(NodeId node, Job done);
   static constexpr std::uint64_t max_kept_for_readers = std::uint64_t{256} << 20;
 

@@ -23,7 +23,7 @@ TEST_F(FlagsTest, SignsAddAndRemove) {
 }
 TEST_F(FlagsTest, SeveralOfOneSignAreOneChange) {
   EXPECT_EQ(set("+\\Flagged +\\Seen  +$Forwarded"), 0);
-  EXPECT_EQ(sent(), (Lines{"flags INBOX/7 +\\Flagged \\Seen $Forwarded"}) ) << sent().size();
+  EXPECT_EQ(sent(), (Lines{"flags INBOX/7 +\\Flagged \\Seen $Forwarded"})) << sent().size();
 }
 TEST_F(FlagsTest, WithoutSignsItIsAFullSet) {
   set("+\\Seen");
@@ -38,7 +38,8 @@ TEST_F(FlagsTest, NothingTakesAllAway) {
 TEST_F(FlagsTest, BothFormsAtOnceMeanNothing) { EXPECT_EQ(set("+\\Seen \\Flagged"), EINVAL); }
 TEST_F(FlagsTest, AddingAndRemovingTheSameMeansNothing) { EXPECT_EQ(set("+\\Seen -\\seen"), EINVAL); }
 TEST_F(FlagsTest, WhatNoFlagCanBeIsRefused) {
-  for (const char* value : {"+", "-", "\\", "a(b", "a\"b", "a\x01", "\xc3\xa4", "+\\See*"}) EXPECT_EQ(set(value), EINVAL) << value;
+  for (const char* value : {"+", "-", "\\", "a(b", "a\"b", "a\x01", "\xc3\xa4", "+\\See*"})
+    EXPECT_EQ(set(value), EINVAL) << value;
   EXPECT_TRUE(sent().empty());
 }
 TEST_F(FlagsTest, RecentIsTheServers) { EXPECT_EQ(set("+\\recent"), EPERM); }

@@ -114,27 +114,6 @@ TEST_F(MovedMessageTest, NewsOfARemovalDoesNotDropWhatAUserHasPutInItsPlace) {
   publisher.on_mailbox_changed(news);
   EXPECT_EQ(kernel.calls, (Lines{fmt::format("directory {:#x}", mailbox("Sent").value)}));
 }
-TEST_F(MovedMessageTest, MovesOfAnEarlierProcessAreShown) {
-  const auto row = account.message(9);
-  account.add("INBOX", row);
-  account.messages("INBOX").set_hidden(UidSet::single(Uid{9}), true);
-  sync::PendingArrival pending;
-  pending.change = sync::ChangeId{500};
-  pending.target = {account.id("Sent"), "later", {}};
-  pending.meta = row;
-  pending.source = {account.id("INBOX"), UidValidity{77}, Uid{9}};
-  account.add_pending(pending);
-  ChangePublisher other_publisher;
-  Filesystem later(account, other_publisher, default_settings(), journal);
-  Answer<Entry> found;
-  later.lookup({}, mailbox("Sent"), "later", found.reply());
-  ASSERT_EQ(found.error(), 0);
-  EXPECT_EQ(found.value().node, message("INBOX", 9));
-  account.end_pending(pending.change, fail(EACCES, "refused"));
-  Answer<Entry> gone;
-  later.lookup({}, mailbox("Sent"), "later", gone.reply());
-  EXPECT_EQ(gone.error(), ENOENT);
-}
 
 }  // namespace
 }  // namespace imapfs::vfs
