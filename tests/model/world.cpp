@@ -27,7 +27,7 @@ std::vector<std::string> names_in(const std::string& directory) {
 std::string key_of(const std::string& text) {
   const std::string field = "Subject: key ";
   const auto start = text.find(field);
-  if (start == std::string::npos) return text.empty() ? "(empty)" : "(no key)";
+  if (start == std::string::npos) return text.empty() ? "(nothing)" : "(no key)";
   return text.substr(start + field.size(), text.find('\r', start) - start - field.size());
 }
 
@@ -76,7 +76,10 @@ Census World::look_at_mount() {
   listed_.clear();
   listed_deleted_.clear();
   for (const auto& mailbox : mailboxes_of_server()) {
-    for (const auto& name : names_in(mount_->path(mailbox))) listed_[mailbox][name] = key_of(read_file(mount_->path(mailbox + "/" + name)));
+    for (const auto& name : names_in(mount_->path(mailbox))) {
+      auto key = key_of(read_file(mount_->path(mailbox + "/" + name)));
+      listed_[mailbox][name] = key.starts_with("(") ? key + name : key;
+    }
     const auto hidden = mailbox + "/.deleted";
     for (const auto& name : names_in(mount_->path(hidden)))
       listed_deleted_[mailbox][name] = key_of(read_file(mount_->path(hidden + "/" + name)));
@@ -91,6 +94,8 @@ std::set<std::string> World::mailboxes_of_server() {
     if (!row.starts_with("* LIST") || row.find("\\Noselect") != std::string::npos || row.find("\\NonExistent") != std::string::npos) continue;
     auto name = row.substr(row.find("\"/\" ") + 4);
     std::erase_if(name, [](char character) { return character == '"' || character == '\r'; });
+    // The server makes these again by itself.
+    if (name == "Drafts" || name == "Sent" || name == "Trash") continue;
     found.insert(name);
   }
   return found;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,9 @@ class DurabilityRig {
   };
   /// Messages with this number in a mailbox.
   Found find(const std::string& mailbox, int number);
+  /// All of file `number` had been written before anything went wrong.
+  void note_written(int number) { written_.insert(number); }
+  [[nodiscard]] bool was_written(int number) const { return written_.contains(number); }
   bool has_mailbox(const std::string& name) { return other_.exists(name); }
   /// A file of this name is in the outbox.
   [[nodiscard]] bool in_outbox(const std::string& name) const;
@@ -87,6 +91,7 @@ class DurabilityRig {
   std::unique_ptr<Mounted> mount_;
   std::map<int, std::string> files_;
   std::map<std::string, std::map<int, Found>> seen_;
+  std::set<int> written_;
   bool starred_ = false;
 };
 
