@@ -104,15 +104,12 @@ TEST_F(Mailboxes, MvKeepsNamesGivenToMessages) {
   EXPECT_EQ(sh("cat Plans/plan.eml"), mail_of("new"));
 }
 
-TEST_F(Mailboxes, MvOntoAnEmptyOneReplacesItAndOntoAFullOneIsRefused) {
-  sh("mkdir Empty Full Projects Plans");
+TEST_F(Mailboxes, MvOntoAnotherOneIsRefused) {
+  sh("mkdir Full Plans");
   put("Full", "apple");
-  refused("mv -T Plans Full", "Directory not empty");
+  refused("mv -T Plans Full", "File exists");
   EXPECT_EQ(count("Full", "apple"), 1u);
-  put("Projects", "banana");
-  sh("mv -T Projects Empty");
-  EXPECT_EQ(count("Empty", "banana"), 1u);
-  EXPECT_FALSE(other().exists("Projects"));
+  EXPECT_TRUE(other().exists("Plans"));
 }
 
 TEST_F(Mailboxes, MvIntoItselfIsRefused) {
@@ -137,7 +134,7 @@ class OddNames : public WritingTest {
 
 TEST_F(OddNames, RoundTrip) {
   file("new.eml", text_of("new"));
-  const std::vector<std::string> names{"A&B", "日本語", "Entwürfe", "two  spaces", "quote\"d", "back\\slash", "it's", "ends.", "a*b", "per%25cent", "~tilde", "x{3}", "-dash"};
+  const std::vector<std::string> names{"A&B", "日本語", "Entwürfe", "two  spaces", "quote\"d", "back\\slash", "it's", "ends.", "a*b", "100%", "x{3}", "-dash"};
   for (const auto& name : names) {
     SCOPED_TRACE(name);
     const auto quoted = shell_quote("./" + name);
@@ -147,7 +144,7 @@ TEST_F(OddNames, RoundTrip) {
   remount();
   for (const auto& name : names) EXPECT_EQ(mount().list(name), std::vector<std::string>{"new.eml"}) << name;
   const auto listed = dovecot().doveadm("mailbox list -u anna -8");
-  for (const char* name : {"A&B", "日本語", "Entwürfe", "two  spaces", "per%cent"}) EXPECT_NE(listed.find(name), std::string::npos) << name << " in " << listed;
+  for (const char* name : {"A&B", "日本語", "Entwürfe", "two  spaces", "100%"}) EXPECT_NE(listed.find(name), std::string::npos) << name << " in " << listed;
 }
 
 TEST_F(OddNames, RenameAndRemove) {
