@@ -153,7 +153,7 @@ TEST_F(OddNames, RenameAndRemove) {
 }
 
 TEST_F(OddNames, ThatCannotBeAreRefused) {
-  refused("mkdir \"$(printf 'x%.0s' $(seq 250))\"/", "");
+  refused("mkdir \"$(printf 'x%.0s' $(seq 300))\"/", "");
   refused("mkdir $'line\\nbreak'", "");
   EXPECT_EQ(script("mkdir .hidden").status, 1);
 }
