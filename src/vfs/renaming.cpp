@@ -99,10 +99,9 @@ bool Renaming::holds_something(MailboxId id) const {
 
 void Renaming::rename_mailbox(const OperationPtr& operation) {
   const auto& source = operation->source;
-  if (operation->target.kind == NamedFile::Kind::mailbox) {
-    // The server has no way to replace a mailbox by another in one step.
-    const int error = holds_something(operation->target.mailbox) ? ENOTEMPTY : EEXIST;
-    return operation->reply(fail(error, Scope::mailbox, Retry::never, "there is a mailbox of that name"));
+  // The account asks the server too before an empty mailbox makes way.
+  if (operation->target.kind == NamedFile::Kind::mailbox && holds_something(operation->target.mailbox)) {
+    return operation->reply(fail(ENOTEMPTY, Scope::mailbox, Retry::never, "the mailbox in the way is not empty"));
   }
   const auto tree = context_.account.tree();
   const auto* above = resolve_mailbox(*tree, operation->new_parent.meaning);

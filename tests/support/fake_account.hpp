@@ -200,6 +200,7 @@ class FakeAccount : public FakeMailboxes {
         "rename " + from + " -> " + to,
         [this, from, to]() -> Result<void> {
           auto paths = locked_copy(paths_);
+          std::erase(paths, to);  // empty, or vfs would not have asked
           for (auto& path : paths) {
             if (path == from || path.starts_with(from + "/")) path = to + path.substr(from.size());
           }

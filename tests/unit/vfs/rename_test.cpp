@@ -188,11 +188,14 @@ TEST_F(RenameTest, ADirectoryMovesBelowAnother) {
   EXPECT_EQ(sent(), (Lines{"rename Sent -> Archive/Sent"}));
 }
 TEST_F(RenameTest, ADirectoryDoesNotMoveIntoItself) { EXPECT_EQ(mv("Archive", "Archive/2026/x"), EINVAL); }
-TEST_F(RenameTest, ADirectoryThatIsThereIsNotReplaced) {
-  EXPECT_EQ(mv("Archive/2026", "Sent"), EEXIST);
+TEST_F(RenameTest, ADirectoryThatHoldsMailIsNotReplaced) {
   account.add("Sent", 1);
   EXPECT_EQ(mv("Archive/2026", "Sent"), ENOTEMPTY);
   EXPECT_TRUE(sent().empty());
+}
+TEST_F(RenameTest, AnEmptyDirectoryMakesWay) {
+  EXPECT_EQ(mv("Archive/2026", "Sent"), 0);
+  EXPECT_EQ(sent(), (Lines{"rename Archive/2026 -> Sent"}));
 }
 TEST_F(RenameTest, HiddenDirectoriesStayWhereTheyAre) {
   EXPECT_EQ(mv("INBOX/.deleted", "Sent/x"), EPERM);
