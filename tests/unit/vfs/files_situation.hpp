@@ -44,15 +44,15 @@ struct Files : Writing {
     EXPECT_EQ(create_error(path, &file, process), 0) << path;
     return file;
   }
-  int open_error(NodeId node, int flags, OpenFile* file = nullptr, pid_t process = 1) {
+  int open_error(NodeId id, int flags, OpenFile* file = nullptr, pid_t process = 1) {
     Answer<OpenResult> answer;
     filesystem.open(caller(process), node, flags, answer.reply());
-    if (answer.wait().error() == 0 && file) *file = {node, answer.value().handle};
+    if (answer.wait().error() == 0 && file) *file = {id, answer.value().handle};
     return answer.error();
   }
-  OpenFile open_as(NodeId node, int flags, pid_t process = 1) {
+  OpenFile open_as(NodeId id, int flags, pid_t process = 1) {
     OpenFile file;
-    EXPECT_EQ(open_error(node, flags, &file, process), 0);
+    EXPECT_EQ(open_error(id, flags, &file, process), 0);
     return file;
   }
   int write(const OpenFile& file, const std::string& text, std::uint64_t offset = 0) {
@@ -82,31 +82,31 @@ struct Files : Writing {
     filesystem.fsyncdir({}, root_node, answer.reply());
     return answer.wait().error();
   }
-  int setattr(NodeId node, const AttributeChanges& changes) {
+  int setattr(NodeId id, const AttributeChanges& changes) {
     Answer<AttributesReply> answer;
-    filesystem.setattr(caller(1), node, changes, answer.reply());
+    filesystem.setattr(caller(1), id, changes, answer.reply());
     return answer.wait().error();
   }
-  int set_times(NodeId node, UnixTime seconds) {
+  int set_times(NodeId id, UnixTime seconds) {
     AttributeChanges changes;
     changes.access_time = changes.modification_time = Timestamp{seconds, 0};
-    return setattr(node, changes);
+    return setattr(id, changes);
   }
-  int set_mode(NodeId node, mode_t mode) {
+  int set_mode(NodeId id, mode_t mode) {
     AttributeChanges changes;
     changes.mode = S_IFREG | mode;
-    return setattr(node, changes);
+    return setattr(id, changes);
   }
-  int set_owner(NodeId node, uid_t uid, gid_t gid) {
+  int set_owner(NodeId id, uid_t uid, gid_t gid) {
     AttributeChanges changes;
     changes.uid = uid;
     changes.gid = gid;
-    return setattr(node, changes);
+    return setattr(id, changes);
   }
-  int set_size(NodeId node, std::uint64_t size) {
+  int set_size(NodeId id, std::uint64_t size) {
     AttributeChanges changes;
     changes.size = size;
-    return setattr(node, changes);
+    return setattr(id, changes);
   }
   int fallocate(const OpenFile& file, std::uint64_t length) {
     Answer<void> answer;

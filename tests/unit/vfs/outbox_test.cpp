@@ -13,15 +13,15 @@ struct Refused : Files {
     const auto listed = outbox();
     entry = listed.empty() ? "" : listed.front();
   }
-  int rm_from_outbox(const std::string& name) {
+  int rm_from_outbox(const std::string& base) {
     Answer<void> answer;
-    filesystem.unlink({}, fixed_node(FixedNode::outbox), name, answer.reply());
+    filesystem.unlink({}, fixed_node(FixedNode::outbox), base, answer.reply());
     return answer.wait().error();
   }
-  int mv_from_outbox(const std::string& name, const std::string& path) {
+  int mv_from_outbox(const std::string& base, const std::string& path) {
     Answer<void> answer;
-    const auto [parent, base] = at(path);
-    filesystem.rename({}, {fixed_node(FixedNode::outbox), name, parent, base, 0}, answer.reply());
+    const auto [parent, new_name] = at(path);
+    filesystem.rename({}, {fixed_node(FixedNode::outbox), base, parent, new_name, 0}, answer.reply());
     return answer.wait().error();
   }
   Answer<OpenResult> events;
