@@ -104,12 +104,16 @@ TEST_F(Mailboxes, MvKeepsNamesGivenToMessages) {
   EXPECT_EQ(sh("cat Plans/plan.eml"), mail_of("new"));
 }
 
-TEST_F(Mailboxes, MvOntoAnotherOneIsRefused) {
-  sh("mkdir Full Plans");
+TEST_F(Mailboxes, MvOntoAnEmptyOneReplacesItAndOntoAFullOneIsRefused) {
+  sh("mkdir Empty Full Plans");
   put("Full", "apple");
-  refused("mv -T Plans Full", "File exists");
+  refused("mv -T Plans Full", "Directory not empty");
   EXPECT_EQ(count("Full", "apple"), 1u);
   EXPECT_TRUE(other().exists("Plans"));
+  put("Plans", "banana");
+  sh("mv -T Plans Empty");
+  EXPECT_EQ(count("Empty", "banana"), 1u);
+  EXPECT_FALSE(other().exists("Plans"));
 }
 
 TEST_F(Mailboxes, MvIntoItselfIsRefused) {
