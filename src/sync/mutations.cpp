@@ -257,6 +257,20 @@ void Mutations::rename_mailbox(const std::string& from, const std::string& to, c
   });
 }
 
+void Mutations::show_effects_in(const std::string& renamed, char delimiter) {
+  post([this, renamed, delimiter] {
+    const auto within = [&](const std::string& name) {
+      return !name.empty() && renamed_mailbox(name, renamed, {}, delimiter) != name;
+    };
+    std::vector<store::JournalChange> effects;
+    state_.lock()->ledger.for_each([&](const PendingChange& pending) {
+      if (within(pending.change.source.mailbox) || within(pending.change.replaces.mailbox))
+        effects.push_back(pending.change);
+    });
+    show_effect(effects);
+  });
+}
+
 Mutations::Status Mutations::status() const {
   return state_.with_lock([](const State& state) {
     Status status;

@@ -74,6 +74,8 @@ class Mutations {
   void on_online(bool online);
   /// After RENAME was carried out: what is said of `from` and below is said of `to`. Blocks on the disk.
   void rename_mailbox(const std::string& from, const std::string& to, char delimiter);
+  /// The tree shows the new name: what is under way in `renamed` and below shows its effect there as well.
+  void show_effects_in(const std::string& renamed, char delimiter);
   /// For /.imapfs/status.
   struct Status {
     std::size_t pending = 0;

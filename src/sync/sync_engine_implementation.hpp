@@ -235,6 +235,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void store_listing(const Listing& listing);
   void adopt_listing(const Listing& listing, bool first, const OurPaths& ours = {});
   void adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped);
+  static void take_over_renamed(const Mailbox& before, Mailbox& after);
   [[nodiscard]] MailboxReplica::Surroundings replica_surroundings();
   void forget(const MailboxPointer& mailbox);
   void start_listing(imap::Priority priority);

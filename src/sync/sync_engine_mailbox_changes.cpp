@@ -328,6 +328,8 @@ void EngineImplementation::adopt_renaming(const Renaming& renaming) {
     }
   }
   adopt_listing(listing, false, {renaming.old_node.path, renaming.new_path});
+  // Accepted since the mailbox was settled.
+  mutations_->show_effects_in(renaming.to.name, renaming.to.delimiter);
 }
 
 /// In the background: nobody waits for it, and a mailbox that is not subscribed is still there.

@@ -150,6 +150,7 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
       mailbox = std::make_shared<Mailbox>(MailboxReplica::Identity{id, node.path, node.name, node.wire_name},
                                           replica_surroundings(),
                                           std::move(stored));
+      if (known != before.by_id.end()) take_over_renamed(*known->second, *mailbox);
     }
     mailbox->activity.lock()->listed = node.status;
     after.by_wire_name[node.wire_name] = mailbox;
@@ -161,6 +162,15 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
     if (still == after.by_id.end() || still->second != mailbox) dropped.push_back(mailbox);
   }
   *mailboxes_.lock() = std::move(after);
+}
+
+/// An id moves to another path only by a rename of ours. Most servers keep UIDVALIDITY then, and whoever knows a message
+/// by the old path, the kernel for one, goes on using it before the mailbox is selected under its new name. Where the
+/// server did not keep it, SELECT will say so.
+void EngineImplementation::take_over_renamed(const Mailbox& before, Mailbox& after) {
+  if (before.replica.identity().path == after.replica.identity().path) return;
+  const auto validity = before.replica.table()->uid_validity();
+  if (validity.value != 0) after.replica.note_validity(validity);
 }
 
 MailboxReplica::Surroundings EngineImplementation::replica_surroundings() {
