@@ -46,7 +46,7 @@ struct Files : Writing {
   }
   int open_error(NodeId id, int flags, OpenFile* file = nullptr, pid_t process = 1) {
     Answer<OpenResult> answer;
-    filesystem.open(caller(process), node, flags, answer.reply());
+    filesystem.open(caller(process), id, flags, answer.reply());
     if (answer.wait().error() == 0 && file) *file = {id, answer.value().handle};
     return answer.error();
   }
