@@ -149,6 +149,11 @@ void Staging::Implementation::last_release(const FilePtr& file) {
   if (known == files_.end() || known->second != file) return;
   if (file->nameless) return drop(file);
   if (file->dirty && file->size() > 0 && !is_temporary_name(file->name)) {
+    if (file->failed) {
+      // Its writer may have ended without a flush.
+      report_partial(file);
+      return to_outbox(file);
+    }
     if (file->row.state == store::StagedFile::State::refused && file->reported) return to_outbox(file);
     if (file->row.state != store::StagedFile::State::queued) return queue(file);
     return;

@@ -98,6 +98,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     bool busy = false;
     bool copying = false;   ///< busy with a copy that was accepted: reads, flushes and releases do not wait for it
     sync::ChangeId copy;    ///< that one
+    /// Why a write, which its writer was told of, has failed: what is here is a part. Until the file is emptied nothing of it is uploaded.
+    std::optional<Error> failed;
     bool reported = false;  ///< the last upload has failed, and somebody was told
     bool nameless = false;  ///< removed while it was open
     bool own = false;       ///< a new file of this process
@@ -185,16 +187,24 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   [[nodiscard]] Result<void> check_size(const File& file, std::uint64_t size);
   void count(File& file);
   void changed(const FilePtr& file);
+  /// A change of the octets has failed: what is here of an open file is not whole. truncate(2) of a closed one that fails changes nothing.
+  template <class T>
+  static void refuse(File& file, const Reply<T>& reply, Error error) {
+    if (!file.handles.empty()) file.failed = error;
+    reply(fail(std::move(error)));
+  }
   void read_source(const FilePtr& file, const ReadRequest& request, const Reply<ReadResult>& reply);
 
   // -- staging_upload.cpp --
   [[nodiscard]] Destination destination_of(File& file) const;
   void refresh(Original& original) const;
   void upload(const FilePtr& file, const Destination& destination, const Completion<sync::Arrival>& done);
+  void with_present_flags(const Destination& destination, const Completion<Destination>& then);
   Result<sync::Upload> prepare(File& file, const Destination& destination);
   void uploaded(const FilePtr& file, const Destination& destination, const sync::Upload& upload,
                 const sync::Arrival& arrival);
   void upload_for(const FilePtr& file, const Reply<void>& reply);
+  void report_partial(const FilePtr& file);
   void report_failure(const FilePtr& file, const Destination& destination, const Error& error);
   void list_in_outbox(const File& file, const std::string& reason);
   [[nodiscard]] static std::string outbox_name(const store::StagedFile& row);

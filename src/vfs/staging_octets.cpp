@@ -13,6 +13,8 @@ constexpr std::size_t fetch_chunk = 1 << 20;
 
 Error closed() { return Error{EBADF, Scope::request, Retry::never, "the file is not open"}; }
 
+Error beyond_any_file() { return Error{EFBIG, Scope::message, Retry::never, "beyond what a file can hold"}; }
+
 }  // namespace
 
 void Staging::Implementation::read(const ReadRequest& request, const Reply<ReadResult>& reply) {
@@ -85,14 +87,16 @@ void Staging::Implementation::write(const WriteRequest& request, const Reply<std
   if (!file) return reply(fail(closed()));
   when_idle(file, [this, file, request, reply] {
     const std::uint64_t end = request.offset + request.data.size();
-    if (end < request.offset) return reply(fail(EFBIG, "beyond what a file can hold"));
-    if (auto fits = check_size(*file, std::max(end, file->size())); !fits) return reply(fail(std::move(fits).error()));
-    if (auto room = check_quota(); !room) return reply(fail(std::move(room).error()));
+    if (end < request.offset) return refuse(*file, reply, beyond_any_file());
+    if (auto fits = check_size(*file, std::max(end, file->size())); !fits) {
+      return refuse(*file, reply, std::move(fits).error());
+    }
+    if (auto room = check_quota(); !room) return refuse(*file, reply, std::move(room).error());
     with_content(file, [this, file, request, reply](Result<void> ready) {
-      if (!ready) return reply(fail(std::move(ready).error()));
+      if (!ready) return refuse(*file, reply, std::move(ready).error());
       auto written = file->content->write(request.offset, request.data);
       changed(file);
-      if (!written) return reply(fail(std::move(written).error()));
+      if (!written) return refuse(*file, reply, std::move(written).error());
       reply(request.data.size());
     });
   });
@@ -103,13 +107,18 @@ void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Re
   if (!file) return reply(fail(closed()));
   when_idle(file, [this, file, size, reply] {
     // Also what rsync --inplace and borg end with.
-    if (size == file->size() && (file->content || file->original)) return reply({});
-    if (auto fits = check_size(*file, size); !fits) return reply(fail(std::move(fits).error()));
+    if (size == file->size() && (file->content || file->original)) {
+      if (size == 0) file->failed.reset();
+      return reply({});
+    }
+    if (auto fits = check_size(*file, size); !fits) return refuse(*file, reply, std::move(fits).error());
     const auto cut = [this, file, size, reply](Result<void> ready) {
-      if (!ready) return reply(fail(std::move(ready).error()));
+      if (!ready) return refuse(*file, reply, std::move(ready).error());
       auto done = file->content->truncate(size);
       changed(file);
-      reply(std::move(done));
+      if (!done) return refuse(*file, reply, std::move(done).error());
+      if (size == 0) file->failed.reset();
+      reply({});
     };
     if (size == 0) return with_empty_content(file, cut);
     with_content(file, cut);
@@ -122,13 +131,16 @@ void Staging::Implementation::allocate(NodeId node, std::uint64_t offset, std::u
   if (!file) return reply(fail(closed()));
   when_idle(file, [this, file, offset, length, reply] {
     const std::uint64_t end = offset + length;
-    if (end < offset) return reply(fail(EFBIG, "beyond what a file can hold"));
-    if (auto fits = check_size(*file, std::max(end, file->size())); !fits) return reply(fail(std::move(fits).error()));
+    if (end < offset) return refuse(*file, reply, beyond_any_file());
+    if (auto fits = check_size(*file, std::max(end, file->size())); !fits) {
+      return refuse(*file, reply, std::move(fits).error());
+    }
     with_content(file, [this, file, offset, length, reply](Result<void> ready) {
-      if (!ready) return reply(fail(std::move(ready).error()));
+      if (!ready) return refuse(*file, reply, std::move(ready).error());
       auto done = file->content->allocate(offset, length);
       changed(file);
-      reply(std::move(done));
+      if (!done) return refuse(*file, reply, std::move(done).error());
+      reply({});
     });
   });
 }

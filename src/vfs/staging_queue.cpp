@@ -36,7 +36,7 @@ void Staging::Implementation::queue(const FilePtr& file) {
 
 void Staging::Implementation::try_queued(const FilePtr& file) {
   when_idle(file, [this, file] {
-    if (!file->dirty || file->nameless || file->row.state != store::StagedFile::State::queued) return;
+    if (!file->dirty || file->failed || file->nameless || file->row.state != store::StagedFile::State::queued) return;
     const auto destination = destination_of(*file);
     upload(file, destination, [this, file, destination](const Result<sync::Arrival>& arrived) {
       if (arrived) {
@@ -118,6 +118,8 @@ void Staging::Implementation::to_outbox(const FilePtr& file) {
   file->source = {};
   file->body.reset();
   file->content.reset();
+  // Whoever sends it from there wants it as it is.
+  file->failed.reset();
   if (file->node == node) {
     if (around_.entries.remove(node)) name_removed(*file);
     return show(*file);

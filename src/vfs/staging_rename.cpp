@@ -35,6 +35,7 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
   if (file->size() == 0 || (is_temporary_name(name) && !replaces_message)) {
     return reply(rename_only(file, mailbox, name));
   }
+  if (file->failed) return reply(fail(*file->failed));
   auto destination = destination_of(*file);
   destination.mailbox = mailbox;
   destination.name = name;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -26,7 +27,7 @@ FlagSet flags_to_give(FlagSet flags) {
 void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId handle, const Reply<void>& reply) {
   const auto file = find(node);
   // A flush of a clean handle never fails (facts §2).
-  if (!file || !file->dirty) return reply({});
+  if (!file || (!file->dirty && !file->failed)) return reply({});
   const auto open = file->handles.find(handle);
   if (open != file->handles.end()) {
     if (!open->second.writes) return reply({});
@@ -39,8 +40,8 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
 
 void Staging::Implementation::fsync(NodeId node, const Reply<void>& reply) {
   const auto file = find(node);
-  if (!file || !file->dirty) return reply({});
-  if (!is_temporary_name(file->name) && !file->nameless) return upload_for(file, reply);
+  if (!file || (!file->dirty && !file->failed)) return reply({});
+  if (file->failed || (!is_temporary_name(file->name) && !file->nameless)) return upload_for(file, reply);
   when_idle(file, [this, file, reply] {
     auto durable = open_content(*file);
     if (durable) durable = file->content->sync();
@@ -52,6 +53,11 @@ void Staging::Implementation::fsync(NodeId node, const Reply<void>& reply) {
 /// Somebody waits for the server's word.
 void Staging::Implementation::upload_for(const FilePtr& file, const Reply<void>& reply) {
   when_idle(file, [this, file, reply] {
+    if (file->failed) {
+      const auto error = *file->failed;
+      report_partial(file);
+      return reply(fail(error));
+    }
     if (!file->dirty || file->nameless || file->size() == 0 || is_temporary_name(file->name)) return reply({});
     const auto destination = destination_of(*file);
     upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
@@ -60,6 +66,13 @@ void Staging::Implementation::upload_for(const FilePtr& file, const Reply<void>&
       reply(fail(std::move(arrived).error().while_doing("upload")));
     });
   });
+}
+
+/// A part of what was to be written is wanted by nobody: it goes where files go that the server refuses.
+void Staging::Implementation::report_partial(const FilePtr& file) {
+  if (file->nameless || file->reported || !file->dirty || file->size() == 0) return;
+  report_failure(file, destination_of(*file), *file->failed);
+  fail_settling(file->node, *file->failed);
 }
 
 /// What the message is by now: flags may have been set and names given since it was opened.
@@ -122,13 +135,33 @@ void Staging::Implementation::upload(const FilePtr& file, const Destination& des
     go_on(file);
     check_settled();
   };
-  auto prepared = prepare(*file, destination);
-  if (!prepared) return finish(fail(std::move(prepared).error()));
-  around_.account.upload(
-      *prepared, on_thread<sync::Arrival>([this, file, destination, upload = *prepared,
-                                           finish](Result<sync::Arrival> arrived) {
-        if (arrived) uploaded(file, destination, upload, *arrived);
-        finish(std::move(arrived));
+  with_present_flags(destination, [this, file, finish](Result<Destination> present) {
+    if (!present) return finish(fail(std::move(present).error()));
+    auto prepared = prepare(*file, *present);
+    if (!prepared) return finish(fail(std::move(prepared).error()));
+    around_.account.upload(
+        *prepared, on_thread<sync::Arrival>([this, file, destination = *present, upload = *prepared,
+                                             finish](Result<sync::Arrival> arrived) {
+          if (arrived) uploaded(file, destination, upload, *arrived);
+          finish(std::move(arrived));
+        }));
+  });
+}
+
+/// The table of a mailbox that was never listed does not know the message: then the account is asked, for what was known when it was opened
+/// or uploaded may lack flags that were set since.
+void Staging::Implementation::with_present_flags(const Destination& destination, const Completion<Destination>& then) {
+  const auto& replaced = destination.replaces;
+  const auto table = around_.account.table(replaced.mailbox);
+  const bool elsewhere = !table || table->uid_validity() != replaced.uid_validity;
+  if (replaced.uid.value == 0 || elsewhere || table->find(replaced.uid)) return then(destination);
+  around_.account.find_message(
+      replaced.mailbox, replaced.uid, on_thread<MessageMeta>([destination, then](const Result<MessageMeta>& meta) {
+        auto present = destination;
+        if (meta) present.flags = flags_to_give(meta->flags);
+        // One that is gone leaves the flags that it had.
+        if (!meta && meta.error().errnum != ENOENT) return then(fail(meta.error()));
+        then(std::move(present));
       }));
 }
 

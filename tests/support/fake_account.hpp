@@ -360,7 +360,7 @@ class FakeAccount : public FakeMailboxes {
   }
   Result<void> flagged(const MessageLocation& message, const FlagChange& change) {
     auto& table = table_of(message);
-    auto meta = table.find(message.uid);
+    auto meta = known(message);
     if (!meta) return fail(ENOENT, "no such message");
     const auto names = change.flags.to_string();
     FlagSet flags = change.kind == FlagChange::Kind::replace ? FlagSet() : meta->flags;
@@ -371,6 +371,10 @@ class FakeAccount : public FakeMailboxes {
       start = end + 1;
     }
     table.set_flags(message.uid, flags, ModSeq{});
+    const std::lock_guard guard(mutex_);
+    for (auto& unlisted : mailboxes_[message.mailbox].unlisted) {
+      if (unlisted.uid == message.uid) unlisted.flags = flags;
+    }
     return {};
   }
   void rename_row(const MessageLocation& message, const std::string& name) {

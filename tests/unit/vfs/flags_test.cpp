@@ -1,9 +1,9 @@
-#include "writing_situation.hpp"
+#include "files_situation.hpp"
 
 namespace imapfs::vfs {
 namespace {
 
-struct FlagsTest : ::testing::Test, Writing {
+struct FlagsTest : ::testing::Test, Files {
   int set(const std::string& value, const std::string& attribute = "user.imap.flags", NodeId file = {}) {
     Answer<void> answer;
     filesystem.setxattr({}, file.value == 0 ? node : file, attribute, value, answer.reply());
@@ -83,6 +83,23 @@ TEST_F(FlagsTest, OnItsWayItWaitsForTheMessageToArrive) {
   account.finish_changes();
   EXPECT_EQ(flagged.wait().error(), 0);
   EXPECT_EQ(sent().back(), "flags Sent/101 +\\Seen");
+}
+TEST_F(FlagsTest, SetSinceTheUploadTheyAreGivenToTheNextVersion) {
+  for (const bool listed : {true, false}) {
+    if (!listed) account.arrive_unlisted();
+    const std::string path = listed ? "INBOX/listed.eml" : "INBOX/unlisted.eml";
+    const auto rewrite = [&](const std::string& text) {
+      const auto file = open_as(find(path), O_WRONLY | O_TRUNC);
+      EXPECT_EQ(write(file, text), 0);
+      EXPECT_EQ(flush(file), 0);
+      close(file);
+    };
+    EXPECT_EQ(cp(path, mail), 0);
+    rewrite(mail + "second\r\n");
+    EXPECT_EQ(set("+\\Flagged", "user.imap.flags", find(path)), 0);
+    rewrite(mail + "third\r\n");
+    EXPECT_EQ(last_upload().flags.to_string(), "\\Flagged") << path;
+  }
 }
 
 }  // namespace

@@ -78,6 +78,76 @@ TEST(Limits, OfStagingAreAFullDisk) {
   EXPECT_EQ(at.write(second, 1000), 0);
 }
 
+TEST(Parts, OfWhatCouldNotBeWrittenAreNeverUploaded) {
+  Files at;
+  at.account.set_append_limit(100);
+  const auto file = at.create("INBOX/new.eml");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.write(file, std::string(100, 'x'), mail.size()), EFBIG);
+  EXPECT_EQ(at.flush(file), EFBIG);
+  EXPECT_EQ(at.fsync(file), EFBIG);
+  EXPECT_EQ(at.flush(file), EFBIG);
+  at.close(file);
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_FALSE(at.there("INBOX/new.eml"));
+  EXPECT_EQ(at.outbox().size(), 1u);
+}
+
+TEST(Parts, ThatWereNeverFlushedAreNotUploadedEither) {
+  Files at;
+  at.account.set_append_limit(100);
+  const auto file = at.create("INBOX/new.eml");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.fallocate(file, 101), EFBIG);
+  at.close(file);
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_EQ(at.outbox().size(), 1u);
+}
+
+TEST(Parts, OfTheNewVersionOfAMessageLeaveItAsItIs) {
+  Files at;
+  at.account.set_append_limit(100);
+  const auto file = at.open_as(at.node, O_WRONLY | O_TRUNC);
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.set_size(file.node, 101), EFBIG);
+  EXPECT_EQ(at.flush(file), EFBIG);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_EQ(at.cat(at.node), "From: anna\r\n\r\nHello\r\n");
+}
+
+TEST(Parts, UnderATemporaryNameAreNotRenamedIntoTheMailbox) {
+  Files at;
+  at.account.set_append_limit(100);
+  const auto file = at.create("INBOX/.new.eml.a1B2c3");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.write(file, std::string(100, 'x'), mail.size()), EFBIG);
+  EXPECT_EQ(at.flush(file), EFBIG);
+  at.close(file);
+  EXPECT_EQ(at.mv("INBOX/.new.eml.a1B2c3", "INBOX/new.eml"), EFBIG);
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_TRUE(at.outbox().empty());
+  EXPECT_EQ(at.rm("INBOX/.new.eml.a1B2c3"), 0);
+}
+
+TEST(Parts, AreForgottenWhenTheFileIsEmptied) {
+  Files at;
+  at.account.set_append_limit(100);
+  const auto file = at.create("INBOX/new.eml");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.write(file, std::string(100, 'x'), mail.size()), EFBIG);
+  EXPECT_EQ(at.flush(file), EFBIG);
+  EXPECT_EQ(at.set_size(file.node, 0), 0);
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.flush(file), 0);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 1u);
+  EXPECT_TRUE(at.outbox().empty());
+  EXPECT_EQ(at.account.body_text("INBOX", 101), mail);
+}
+
 TEST(Limits, OfTheQuotaAreMetAtCreateAndWrite) {
   Files at;
   sync::Usage usage;
