@@ -73,14 +73,19 @@ void Filesystem::open(const Caller& caller, NodeId node, int flags, Reply<OpenRe
     return open_staged(caller, node, flags, std::move(reply));
   }
   if (!staging) return file->view->open(caller, file->node, flags, std::move(reply));
-  file->view->open(caller, file->node, flags, [staging, node, reply = std::move(reply)](Result<OpenResult> opened) {
+  auto shown = [this, staging, node, reply = std::move(reply)](Result<OpenResult> opened) {
+    if (!opened && opened.error().errnum == ENOENT) {
+      // Another client has removed it before its row came: no news of that will come.
+      if (const auto gone = views_->entries.remove_arrived(node)) publisher_.name_gone(gone->mailbox, gone->name, node);
+    }
     if (opened && staging->take_stale_pages(node)) {
       opened->keep_cache = false;
       opened->size_corrected = true;
       opened->whole.reset();
     }
     reply(std::move(opened));
-  });
+  };
+  file->view->open(caller, file->node, flags, std::move(shown));
 }
 
 /// A file that is staged now, and may be a message before it is open.

@@ -1,12 +1,19 @@
 #include "local_entries.hpp"
 
-#include <deque>
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
 #include "imapfs/vfs/node_tree.hpp"
 
 namespace imapfs::vfs {
+
+namespace {
+
+/// Beyond the numbers of staged files and of changes that an earlier process left (staging_recovery.cpp).
+constexpr std::uint32_t stand_in_nodes = 0xc0000000U;
+
+}  // namespace
 
 struct LocalEntries::State {
   struct Alias {
@@ -26,6 +33,7 @@ struct LocalEntries::State {
   std::map<MessageLocation, NodeId> nodes;
   std::map<std::uint64_t, NodeId> idle;
   std::uint64_t next_idle = 1;
+  std::uint32_t next_stand_in = stand_in_nodes;
 
   LocalEntry* find(MailboxId mailbox, const std::string& name) {
     const auto in = mailboxes.find(mailbox);
@@ -64,6 +72,27 @@ struct LocalEntries::State {
     nodes[message] = node;
   }
 
+  std::optional<KernelNode> node_of(const MessageLocation& message) {
+    const auto found = nodes.find(message);
+    if (found == nodes.end()) return std::nullopt;
+    auto& alias = aliases.at(found->second);
+    idle.erase(std::exchange(alias.idle_since, 0));
+    return KernelNode{found->second, alias.generation};
+  }
+
+  KernelNode add_stand_in(const MessageLocation& message) {
+    NodeId node;
+    do {
+      node = staged_node(next_stand_in);
+      next_stand_in = std::max(next_stand_in + 1, stand_in_nodes);
+    } while (aliases.contains(node));
+    // libfuse: "the generation must be non-zero".
+    const std::uint64_t generation = std::max<std::uint64_t>(1, message.uid_validity.value);
+    aliases[node] = Alias{message, generation, 0};
+    nodes[message] = node;
+    return {node, generation};
+  }
+
   void drop_alias(NodeId node) {
     const auto found = aliases.find(node);
     if (found == aliases.end()) return;
@@ -74,9 +103,13 @@ struct LocalEntries::State {
 };
 
 bool taken_over(const sync::MessageTable& table, const LocalEntry& arrived) {
+  if (arrived.message.mailbox != arrived.mailbox) return true;
   if (arrived.message.uid_validity != table.uid_validity()) return true;
   if (table.find(arrived.message.uid)) return true;
-  return table.complete() && table.visit_after(arrived.message.uid, 1, [](const auto&) { return true; }).rows > 0;
+  if (!table.complete()) return false;
+  // It stays where it is when the row at it is removed.
+  if (table.frontier() >= arrived.message.uid) return true;
+  return table.visit_after(arrived.message.uid, 1, [](const auto&) { return true; }).rows > 0;
 }
 
 LocalEntries::LocalEntries() : state_(std::make_shared<State>()) {}
@@ -134,6 +167,14 @@ std::optional<LocalEntry> LocalEntries::remove(NodeId node) {
   return state_.with_lock([&](auto& state) { return state->remove(node); });
 }
 
+std::optional<LocalEntry> LocalEntries::remove_arrived(NodeId node) {
+  return state_.with_lock([&](auto& state) -> std::optional<LocalEntry> {
+    const auto found = state->entries.find(node);
+    if (found == state->entries.end() || found->second.kind != LocalEntry::Kind::arrived) return std::nullopt;
+    return state->remove(node);
+  });
+}
+
 std::optional<LocalEntry> LocalEntries::remove_pending(NodeId node, sync::ChangeId change) {
   return state_.with_lock([&](auto& state) -> std::optional<LocalEntry> {
     const auto found = state->entries.find(node);
@@ -169,7 +210,7 @@ void LocalEntries::arrived(NodeId node, std::uint64_t generation, const MessageL
     const auto found = state->entries.find(node);
     if (found == state->entries.end()) return;
     auto& entry = found->second;
-    if (change.value != 0 && entry.kind == LocalEntry::Kind::pending && entry.change != change) return;
+    if (entry.kind == LocalEntry::Kind::pending && entry.change != change) return;
     entry.kind = LocalEntry::Kind::arrived;
     entry.message = message;
     entry.meta.uid = message.uid;
@@ -187,11 +228,9 @@ std::optional<MessageLocation> LocalEntries::message_of(NodeId node) const {
 
 std::optional<LocalEntries::KernelNode> LocalEntries::node_of(const MessageLocation& message) const {
   return state_.with_lock([&](const auto& state) -> std::optional<KernelNode> {
-    const auto found = state->nodes.find(message);
-    if (found == state->nodes.end()) return std::nullopt;
-    auto& alias = state->aliases.at(found->second);
-    state->idle.erase(std::exchange(alias.idle_since, 0));
-    return KernelNode{found->second, alias.generation};
+    if (auto known = state->node_of(message)) return known;
+    if (!state->aliases.contains(message_node(message.mailbox, message.uid))) return std::nullopt;
+    return state->add_stand_in(message);
   });
 }
 

@@ -61,11 +61,13 @@ class LocalEntries {
   /// In order of cookies, after `after`.
   [[nodiscard]] std::vector<LocalEntry> list(MailboxId mailbox, std::uint64_t after, std::size_t limit) const;
   [[nodiscard]] bool empty(MailboxId mailbox) const;
+  /// remove(), if the entry has arrived.
+  std::optional<LocalEntry> remove_arrived(NodeId node);
   /// remove(), if the entry still waits for this change.
   std::optional<LocalEntry> remove_pending(NodeId node, sync::ChangeId change);
 
   /// `node` stands for `message` from now on. A local entry of the node becomes arrived, unless it waits for another
-  /// change than `change` by now (0: whatever it waits for).
+  /// change than `change` by now.
   void arrived(NodeId node, std::uint64_t generation, const MessageLocation& message, sync::ChangeId change = {});
   /// The message that a node of the kernel stands for; nothing where it stands for itself.
   [[nodiscard]] std::optional<MessageLocation> message_of(NodeId node) const;
@@ -75,6 +77,9 @@ class LocalEntries {
   };
   /// The node under which the kernel knows the message, if that is not the message's own. Whoever asks gives it to the
   /// kernel: it is not forgotten from here on.
+  ///
+  /// A message whose own node stands for another one by now (an old version in .deleted: the new one has its node) gets
+  /// a stand-in: a node of kind staged, beyond those of staged files and of changes.
   [[nodiscard]] std::optional<KernelNode> node_of(const MessageLocation& message) const;
   /// True if there is no alias at all: the common case, which a listing of 100,000 rows asks once.
   [[nodiscard]] bool no_aliases() const;

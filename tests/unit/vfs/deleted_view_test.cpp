@@ -1,9 +1,9 @@
-#include "writing_situation.hpp"
+#include "files_situation.hpp"
 
 namespace imapfs::vfs {
 namespace {
 
-struct DeletedViewTest : ::testing::Test, Writing {
+struct DeletedViewTest : ::testing::Test, Files {
   DeletedViewTest() {
     rm("INBOX/" + name);
     before = sent().size();
@@ -69,6 +69,25 @@ TEST_F(DeletedViewTest, WithoutUidplusThatIsRefusedClearly) {
   account.fail_next({EOPNOTSUPP, Scope::account, Retry::never, "the server has no UIDPLUS"});
   EXPECT_EQ(rm(file), EOPNOTSUPP);
   EXPECT_EQ(ls_deleted(), (Lines{name}));
+}
+TEST_F(DeletedViewTest, TheOldVersionIsAFileOfItsOwnBesideTheNewOne) {
+  EXPECT_EQ(mv(file, "INBOX/back.eml"), 0);
+  const auto rewritten = open_as(find("INBOX/back.eml"), O_WRONLY | O_TRUNC);
+  EXPECT_EQ(write(rewritten, mail), 0);
+  EXPECT_EQ(flush(rewritten), 0);
+  close(rewritten);
+  const auto listed = list(deleted_node(account.id("INBOX")));
+  const auto found = std::find_if(listed.begin(), listed.end(), [](const auto& one) { return one.name == "back.eml"; });
+  ASSERT_NE(found, listed.end());
+  const auto old = found->entry.node;
+  EXPECT_EQ(find("INBOX/back.eml"), node) << "the kernel's inode goes on";
+  EXPECT_NE(old, node);
+  EXPECT_EQ(find("INBOX/.deleted/back.eml"), old);
+  EXPECT_EQ(cat(old), "From: anna\r\n\r\nHello\r\n");
+  EXPECT_EQ(cat(node), mail);
+  EXPECT_EQ(mv("INBOX/.deleted/back.eml", "INBOX/old.eml"), 0);
+  EXPECT_EQ(find("INBOX/old.eml"), old);
+  EXPECT_EQ(find("INBOX/back.eml"), node);
 }
 TEST_F(DeletedViewTest, NothingIsRenamedWithin) { EXPECT_EQ(mv(file, "INBOX/.deleted/x"), EPERM); }
 TEST_F(DeletedViewTest, WhatIsNotThereIsNotFound) {

@@ -108,6 +108,25 @@ TEST(LocalEntries, BackUnderItsOwnNumberItNeedsNoAlias) {
   EXPECT_TRUE(entries.no_aliases());
 }
 
+TEST(LocalEntries, AMessageWhoseNodeStandsForAnotherGetsAStandIn) {
+  LocalEntries entries;
+  entries.arrived(node(7), 77, location(inbox, 8));
+  const auto stand_in = entries.node_of(location(inbox, 7));
+  ASSERT_TRUE(stand_in);
+  EXPECT_NE(stand_in->node, node(7));
+  EXPECT_EQ(entries.message_of(stand_in->node), location(inbox, 7));
+  EXPECT_EQ(entries.node_of(location(inbox, 7))->node, stand_in->node) << "and keeps it";
+  EXPECT_EQ(entries.node_of(location(inbox, 8))->node, node(7));
+  EXPECT_FALSE(entries.node_of(location(inbox, 9)));
+}
+
+TEST(LocalEntries, AnArrivalThatOneWaitingElsewhereKnowsNothingOfLeavesItAsItIs) {
+  LocalEntries entries;
+  entries.add(pending(7, archive, "a", 2));
+  entries.arrived(node(7), 77, location(inbox, 8));
+  EXPECT_EQ(entries.find(node(7))->kind, LocalEntry::Kind::pending);
+}
+
 TEST(LocalEntries, AnEntryThatWaitsForALaterChangeStaysPending) {
   LocalEntries entries;
   entries.add(pending(7, archive, "a", 2));

@@ -114,6 +114,22 @@ TEST_F(MovedMessageTest, NewsOfARemovalDoesNotDropWhatAUserHasPutInItsPlace) {
   publisher.on_mailbox_changed(news);
   EXPECT_EQ(kernel.calls, (Lines{fmt::format("directory {:#x}", mailbox("Sent").value)}));
 }
+TEST_F(MovedMessageTest, ItsNameGoesWhenAnotherClientHasRemovedItBeforeItWasListed) {
+  account.arrive_unlisted();
+  mv(from, "Sent/a");
+  EXPECT_TRUE(there("Sent/a"));
+  const MessageLocation there_now{account.id("Sent"), account.messages("Sent").uid_validity(), Uid{101}};
+  account.expunge_message({there_now, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
+  EXPECT_EQ(cat(node), "errno " + std::to_string(ENOENT));
+  EXPECT_FALSE(there("Sent/a"));
+  EXPECT_TRUE(ls("Sent").empty());
+}
+TEST_F(MovedMessageTest, ItsNameDoesNotComeBackWhenItsRowGoes) {
+  mv(from, "Sent/a");
+  account.messages("Sent").remove(UidSet::single(Uid{101}));
+  EXPECT_TRUE(ls("Sent").empty());
+  EXPECT_FALSE(there("Sent/a"));
+}
 
 }  // namespace
 }  // namespace imapfs::vfs
