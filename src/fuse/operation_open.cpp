@@ -50,8 +50,8 @@ void answer_open(OperationContext& context, vfs::Filesystem* filesystem, const s
 }
 
 int write_read_result(fuse_req_t raw, const vfs::ReadResult& result) {
-  if (const auto* bytes = std::get_if<std::string>(&result)) return fuse_reply_buf(raw, bytes->data(), bytes->size());
-  const auto& slice = std::get<vfs::BodySlice>(result);
+  if (const auto* bytes = std::get_if<std::string>(&result.content)) return fuse_reply_buf(raw, bytes->data(), bytes->size());
+  const auto& slice = std::get<vfs::BodySlice>(result.content);
   if (slice.length == 0) return fuse_reply_buf(raw, nullptr, 0);
   auto buffer = to_buffer(slice);
   return fuse_reply_data(raw, &buffer, static_cast<fuse_buf_copy_flags>(0));
@@ -94,7 +94,13 @@ void operation_read(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t off
                                   .offset = static_cast<std::uint64_t>(offset),
                                   .size = size,
                                   .flags = file->flags},
-                                 answer<vfs::ReadResult>(request, write_read_result));
+                                 answer<vfs::ReadResult>(
+                                    request, [&context, node](fuse_req_t kernel, const vfs::ReadResult& result) {
+                                      // Attributes alone: never waits for anybody, not for the pages of this READ.
+                                      if (result.size_corrected)
+                                        fuse_lowlevel_notify_inval_inode(context.session, node, -1, 0);
+                                      return write_read_result(kernel, result);
+                                    }));
       },
       waits ? DeadlineRule::unlimited : DeadlineRule::limited);
 }

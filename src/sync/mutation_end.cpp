@@ -23,6 +23,17 @@ Error not_found_again() {
   return {ECANCELED, Scope::message, Retry::never, "an earlier change took the message to where it could not be found"};
 }
 
+/// What took the place of another message is not done before that one is gone.
+bool leads_to_removal(const store::JournalChange& change, bool succeeded) {
+  return succeeded && change.replaces.uid.value != 0;
+}
+
+/// Whoever waits for a change waits for what it has led to as well.
+void hand_on_settlers(const PendingChange& ended, PendingChange& follow_up) {
+  follow_up.settlers = ended.settlers;
+  for (const auto& settler : follow_up.settlers) ++settler->remaining;
+}
+
 }  // namespace
 
 void Mutations::end(std::vector<Ending> endings, const std::shared_ptr<ArrivalHold>& hold) {
@@ -72,7 +83,7 @@ store::Journal::Ended Mutations::record_of(const std::vector<Ending>& endings, s
     for (const auto& ending : endings) {
       const auto& change = state.ledger.find(ending.id)->change;
       record.changes.push_back({ending.id, ending.arrived, change.file_name, ending.succeeded});
-      if (!ending.succeeded || change.replaces.uid.value == 0) continue;
+      if (!leads_to_removal(change, ending.succeeded)) continue;
       PendingChange removal;
       removal.change.source = change.replaces;
       set_removal(removal.change, removal_from_string(change.removal).value_or(Removal::flag), trash);
@@ -105,6 +116,8 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
   std::vector<PendingChange> done;
   std::map<std::string, UidSet> to_hide;
   state_.with_lock([&](State& state) {
+    // In the order of their causes, see record_of().
+    auto removal = next.begin();
     for (const auto& ending : endings) {
       const auto& change = state.ledger.find(ending.id)->change;
       const bool brings = !change.destination.empty();
@@ -113,6 +126,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
         if (takes_away(state.ledger.find(follower)->change))
           to_hide[ending.arrived.mailbox].add(ending.arrived.uid, ending.arrived.uid);
       auto pending = state.ledger.end(ending.id, ending.succeeded ? ending.arrived : store::JournalLocation{});
+      if (leads_to_removal(pending.change, ending.succeeded)) hand_on_settlers(pending, *removal++);
       if (!ending.succeeded) {
         ++state.refused;
         refused.emplace_back(std::move(pending), ending.error);
@@ -124,7 +138,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
         done.push_back(std::move(pending));
       }
     }
-    for (auto& removal : next) state.ledger.add(std::move(removal));
+    for (auto& follow_up : next) state.ledger.add(std::move(follow_up));
   });
   for (const auto& [name, uids] : to_hide)
     if (const auto mailbox = surroundings_.mailbox_by_name(name)) mailbox->replica.hide(uids);
@@ -244,6 +258,11 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
           own[item.arrived.uid_validity].push_back({item.arrived.uid, item.pending->change.file_name});
       }
     });
+    // Nobody may have selected it so far: what came is known by this UIDVALIDITY, above and to changes that follow.
+    const auto placed =
+        std::find_if(come.begin(), come.end(), [](const Come& item) { return item.arrived.uid.value != 0; });
+    if (placed != come.end() && destination->replica.table()->uid_validity().value == 0)
+      destination->replica.note_validity(placed->arrived.uid_validity);
     for (const auto& [validity, arrivals] : own) {
       destination->replica.begin_arrivals();
       destination->replica.end_arrivals(validity, arrivals);

@@ -53,22 +53,27 @@ void EngineImplementation::await_news(const MailboxPointer& mailbox, std::uint64
 
 void EngineImplementation::upload(const Upload& upload, Completion<Arrival> done) {
   if (!mutations_) return done(fail(read_only()));
-  mutations_->upload(upload, std::move(done));
+  with_rights(upload.target.mailbox, [this, upload, done = std::move(done)] { mutations_->upload(upload, done); });
 }
 
 void EngineImplementation::copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  mutations_->copy_message(source, target, std::move(reply));
+  with_rights(target.mailbox, [this, source, target, reply = std::move(reply)] {
+    mutations_->copy_message(source, target, reply);
+  });
 }
 
 void EngineImplementation::move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  mutations_->move_message(source, target, std::move(reply));
+  with_rights(source.message.mailbox, [this, source, target, reply = std::move(reply)] {
+    with_rights(target.mailbox, [this, source, target, reply] { mutations_->move_message(source, target, reply); });
+  });
 }
 
 void EngineImplementation::remove_message(const ChangeSource& source, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  mutations_->remove_message(source, std::move(reply));
+  with_rights(source.message.mailbox,
+              [this, source, reply = std::move(reply)] { mutations_->remove_message(source, reply); });
 }
 
 void EngineImplementation::expunge_message(const ChangeSource& source, ChangeReply reply) {

@@ -93,17 +93,35 @@ std::optional<std::uint64_t> EngineImplementation::append_limit() const {
   });
 }
 
+namespace {
+
+imap::PoolJob rights_job(const MailboxPointer& mailbox, imap::Priority priority, const CallContext& context, Job then) {
+  imap::PoolJob job;
+  job.priority = priority;
+  job.context = context;
+  job.what = fmt::format("rights of {}", telemetry::printable(mailbox->replica.identity().path));
+  job.run = [mailbox](imap::Session& session, const CallContext& inner) -> Result<void> {
+    return MailboxSync::ask_rights(mailbox->replica, session, inner);
+  };
+  job.done = [mailbox, then = std::move(then)](const Result<void>&) {
+    mailbox->replica.publish();
+    if (then) then();
+  };
+  return job;
+}
+
+}  // namespace
+
 void EngineImplementation::ask_rights(const MailboxPointer& mailbox) {
   mailbox->replica.doubt_rights();
-  imap::PoolJob job;
-  job.priority = imap::Priority::background;
-  job.context = patience();
-  job.what = fmt::format("rights of {}", telemetry::printable(mailbox->replica.identity().path));
-  job.run = [mailbox](imap::Session& session, const CallContext& context) -> Result<void> {
-    return MailboxSync::ask_rights(mailbox->replica, session, context);
-  };
-  job.done = [mailbox](const Result<void>&) { mailbox->replica.publish(); };
-  submit(std::move(job));
+  submit(rights_job(mailbox, imap::Priority::background, patience(), {}));
+}
+
+void EngineImplementation::with_rights(MailboxId id, Job then) {
+  const auto mailbox = find_mailbox(id);
+  const bool has_acl = traits_.with_lock([](const auto& traits) { return traits && traits->has("ACL"); });
+  if (!mailbox || !has_acl || !online() || !mailbox->replica.rights_wanted()) return then();
+  submit(rights_job(mailbox, imap::Priority::interactive, patience(), std::move(then)));
 }
 
 Result<void> EngineImplementation::select_to_change(const MailboxPointer& mailbox, imap::Session& session,

@@ -144,6 +144,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void find_message(MailboxId mailbox, Uid uid, Completion<MessageMeta> done) override;
   void details(MailboxId mailbox, Uid uid, Completion<MessageDetails> done) override;
   void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) override;
+  [[nodiscard]] bool open_can_wait(MailboxId mailbox, Uid uid) const override;
   [[nodiscard]] MailboxRights rights(MailboxId mailbox) const override;
   [[nodiscard]] std::optional<std::uint64_t> append_limit() const override;
   void upload(const Upload& upload, Completion<Arrival> done) override;
@@ -185,6 +186,9 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void tick_soon();
   /// The server has refused what its rights seemed to allow: asks for them again.
   void ask_rights(const MailboxPointer& mailbox);
+  /// Calls `then` when the rights of the mailbox have been asked for, at once if they have: a mailbox that nobody has listed may be
+  /// written to.
+  void with_rights(MailboxId mailbox, Job then);
   /// A watcher has a connection: the pool need not wait any longer before it tries.
   void watcher_connected();
 

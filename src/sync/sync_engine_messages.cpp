@@ -91,7 +91,14 @@ void EngineImplementation::list_and_find(const MailboxPointer& mailbox, const Lo
 Result<void> EngineImplementation::examine(const MailboxPointer& mailbox, imap::Session& session,
                                            const CallContext& context) {
   const auto& wire_name = mailbox->replica.identity().wire_name;
-  if (session.selected() == wire_name) return {};
+  if (session.selected() == wire_name) {
+    // Selected for a change, or for an earlier replica of the mailbox: ours may not know it yet.
+    if (mailbox->replica.table()->uid_validity().value == 0) {
+      mailbox->replica.note_validity(session.selection().uid_validity.value_or(UidValidity{}));
+      mailbox->replica.publish();
+    }
+    return {};
+  }
   imap::Session::SelectRequest request;
   request.mailbox = wire_name;
   const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
@@ -201,6 +208,21 @@ void EngineImplementation::open_body(MailboxId id, Uid uid, Completion<std::shar
          if (!meta) return done(fail(meta.error()));
          open_known(mailbox, *meta, done);
        });
+}
+
+bool EngineImplementation::open_can_wait(MailboxId id, Uid uid) const {
+  const auto mailbox = use_mailbox(id);
+  if (!mailbox || !bodies_ || !online()) return false;
+  const auto meta = mailbox->replica.find(uid);
+  if (!meta) return false;
+  if (!meta->size_is_exact) {
+    // The kernel asks for no octet of a file that it holds for empty.
+    if (meta->size == 0) return false;
+    const bool wrong_sizes = traits_.with_lock(
+        [](const auto& traits) { return !traits || traits->has(imap::Quirk::wrong_sizes); });
+    if (wrong_sizes) return false;
+  }
+  return !bodies_->contains({mailbox->replica.identity().name, mailbox->replica.table()->uid_validity(), uid});
 }
 
 void EngineImplementation::open_known(const MailboxPointer& mailbox, const MessageMeta& meta,

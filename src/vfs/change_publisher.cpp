@@ -82,8 +82,37 @@ void ChangePublisher::notify_mailbox(KernelNotifier& notifier, const MailboxChan
     notifier.directory_forgotten(directory);
     return;
   }
-  for (const Uid uid : change.attributes_changed) notifier.attributes_changed(kernel_node(change, uid));
+  for (const Uid uid : change.attributes_changed) {
+    const NodeId node = kernel_node(change, uid);
+    if (!holds_back(node)) notifier.attributes_changed(node);
+  }
   notify_entries(notifier, change);
+}
+
+void ChangePublisher::hold_attributes(NodeId node) {
+  held_.with_lock([&](auto& held) { ++held[node].holders; });
+}
+
+void ChangePublisher::release_attributes(NodeId node) {
+  const bool news = held_.with_lock([&](auto& held) {
+    const auto found = held.find(node);
+    if (found == held.end() || --found->second.holders > 0) return false;
+    const bool waits = found->second.news;
+    held.erase(found);
+    return waits;
+  });
+  KernelNotifier* notifier = notifier_;
+  if (news && notifier) notifier->attributes_changed(node);
+}
+
+/// The news is kept for release_attributes() then.
+bool ChangePublisher::holds_back(NodeId node) {
+  return held_.with_lock([&](auto& held) {
+    const auto found = held.find(node);
+    if (found == held.end()) return false;
+    found->second.news = true;
+    return true;
+  });
 }
 
 NodeId ChangePublisher::kernel_node(const MailboxChange& change, Uid uid) const {

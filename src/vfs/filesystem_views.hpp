@@ -30,7 +30,7 @@ struct Filesystem::Views {
         control(context, publisher.events(), outbox),
         root(context, control),
         mailbox(context),
-        message(context),
+        message(context, publisher),
         deleted(context),
         named(context),
         arrivals(context, publisher),

@@ -1,6 +1,7 @@
 #include "open_bodies.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace imapfs::vfs {
@@ -11,7 +12,43 @@ void OpenBodies::add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> b
     auto& open = state.open[Key{node, handle}];
     ++open.count;
     open.body.swap(body);
+    open.unread.reset();
     if (entry) open.entry = entry;
+  });
+}
+
+bool OpenBodies::add_unread(const Unread& unread, std::optional<Entry> entry) {
+  return state_.with_lock([&](State& state) {
+    auto& open = state.open[Key{unread.node.id, unread.handle}];
+    ++open.count;
+    if (entry) open.entry = entry;
+    if (open.body) return false;
+    open.unread = unread;
+    return !std::exchange(open.holds_news, true);
+  });
+}
+
+std::optional<OpenBodies::Unread> OpenBodies::find_unread(NodeId node, HandleId handle) const {
+  return state_.with_lock([&](const State& state) -> std::optional<Unread> {
+    const auto found = state.open.find(Key{node, handle});
+    return found == state.open.end() ? std::nullopt : found->second.unread;
+  });
+}
+
+std::optional<OpenBodies::Unread> OpenBodies::find_unread(NodeId node) const {
+  return state_.with_lock([&](const State& state) -> std::optional<Unread> {
+    for (auto open = state.open.lower_bound(Key{node, 0}); open != state.open.end() && open->first.first == node;
+         ++open) {
+      if (open->second.unread) return open->second.unread;
+    }
+    return std::nullopt;
+  });
+}
+
+bool OpenBodies::stop_holding(NodeId node, HandleId handle) {
+  return state_.with_lock([&](State& state) {
+    const auto found = state.open.find(Key{node, handle});
+    return found != state.open.end() && std::exchange(found->second.holds_news, false);
   });
 }
 
@@ -19,6 +56,8 @@ void OpenBodies::replace(NodeId node, HandleId handle, std::shared_ptr<sync::Bod
   const bool open = state_.with_lock([&](State& state) {
     const auto found = state.open.find(Key{node, handle});
     if (found == state.open.end()) return false;
+    if (found->second.entry) found->second.entry->attributes.size = body->length();
+    found->second.unread.reset();
     found->second.body.swap(body);
     return true;
   });
@@ -51,13 +90,15 @@ void OpenBodies::add_unowned(NodeId node, HandleId handle, std::shared_ptr<sync:
   });
 }
 
-void OpenBodies::release(NodeId node, HandleId handle) {
+bool OpenBodies::release(NodeId node, HandleId handle) {
   std::shared_ptr<sync::Body> closed;
-  state_.with_lock([&](State& state) {
+  return state_.with_lock([&](State& state) {
     const auto found = state.open.find(Key{node, handle});
-    if (found == state.open.end() || --found->second.count > 0) return;
+    if (found == state.open.end() || --found->second.count > 0) return false;
     closed = std::move(found->second.body);
+    const bool held_news = found->second.holds_news;
     state.open.erase(found);
+    return held_news;
   });
 }
 

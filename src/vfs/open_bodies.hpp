@@ -1,5 +1,6 @@
 #pragma once
-// The bodies of open messages: an optimisation over opening them again, nothing depends on an entry being there.
+// The bodies of open messages: an optimisation over opening them again, nothing depends on an entry being there. An open
+// may be without one: nobody has read yet.
 //
 // Keyed by node and UIDVALIDITY (the handle), counted by opens. Bodies that a read had to open by itself, because the
 // open happened in an earlier process, are kept in a short list instead, since nothing says when they end. Thread-safe;
@@ -16,6 +17,7 @@
 #include "imapfs/base/concurrency.hpp"
 #include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/types.hpp"
+#include "imapfs/vfs/view.hpp"
 
 namespace imapfs::vfs {
 
@@ -23,14 +25,30 @@ class OpenBodies {
  public:
   static constexpr std::size_t max_unowned = 16;
 
+  struct Unread {
+    Node node;
+    std::uint64_t size = 0;  ///< as the kernel was told
+    HandleId handle = 0;
+  };
+
   /// Counts an open. `entry`: what the message looks like, for fstat after it was expunged; absent if not known.
   void add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry);
-  /// The octets are found elsewhere now. Counts no open; one that is not open is kept as add_unowned() does.
+  /// Counts an open of a message that nobody has read yet. True if news of its size is to be held back from here on,
+  /// until stop_holding() or release() says otherwise.
+  [[nodiscard]] bool add_unread(const Unread& unread, std::optional<Entry> entry);
+  /// Of an open without a body; nothing where there is a body, or no such open.
+  [[nodiscard]] std::optional<Unread> find_unread(NodeId node, HandleId handle) const;
+  /// An open without a body, by any handle.
+  [[nodiscard]] std::optional<Unread> find_unread(NodeId node) const;
+  /// True if news was held back for this open, and now it is not.
+  [[nodiscard]] bool stop_holding(NodeId node, HandleId handle);
+  /// The octets are found there now. Counts no open; one that is not open is kept as add_unowned() does.
   void replace(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
   /// A body of the node that is open and not whole yet, if there is one.
   [[nodiscard]] std::shared_ptr<sync::Body> find_unfinished(NodeId node) const;
   void add_unowned(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
-  void release(NodeId node, HandleId handle);
+  /// True if news was held back for this open, which has ended.
+  bool release(NodeId node, HandleId handle);
   [[nodiscard]] std::shared_ptr<sync::Body> find(NodeId node, HandleId handle) const;
   /// The message as it was when it was opened, if it is open.
   [[nodiscard]] std::optional<Entry> find_entry(NodeId node) const;
@@ -42,6 +60,8 @@ class OpenBodies {
     std::shared_ptr<sync::Body> body;
     std::optional<Entry> entry;
     std::size_t count = 0;
+    std::optional<Unread> unread;  ///< until there is a body
+    bool holds_news = false;
   };
   struct State {
     std::map<Key, Open> open;

@@ -44,7 +44,7 @@ void Removal::remove(const NamedFile& file, Reply<void> reply) {
   }
   // Whoever reads it goes on to its end.
   Job go_on = [this, file, reply = std::move(reply)] {
-    messages_.keep_readable(file.node, [this, file, reply] { remove_message(file, reply); });
+    messages_.keep_open(file.node, [this, file, reply] { remove_message(file, reply); });
   };
   if (!context_.staging || !context_.staging->status(file.node)) return go_on();
   // A new version that is being written goes with it.

@@ -163,6 +163,11 @@ class FakeMailboxes : public sync::Account {
     }
     for (auto& answer : held) answer();
   }
+  /// From now on no body is at hand, and the sizes of messages that have a row are to be trusted.
+  void let_bodies_wait() {
+    const std::lock_guard guard(mutex_);
+    bodies_can_wait_ = true;
+  }
   void set_directory_time(const Path& path, sync::DirectoryTime time) {
     const std::lock_guard guard(mutex_);
     times_[id_locked(path)] = time;
@@ -248,6 +253,11 @@ class FakeMailboxes : public sync::Account {
     count(&Calls::open_body);
     answer([this, id, uid, done = std::move(done)] { done(body(id, uid)); });
   }
+  [[nodiscard]] bool open_can_wait(MailboxId id, Uid uid) const override {
+    const std::lock_guard guard(mutex_);
+    const auto found = mailboxes_.find(id);
+    return bodies_can_wait_ && found != mailboxes_.end() && found->second.table->find(uid).has_value();
+  }
   void usage(Completion<sync::Usage> done) override {
     answer([this, done = std::move(done)] { done(locked_copy(usage_)); });
   }
@@ -328,6 +338,7 @@ class FakeMailboxes : public sync::Account {
   std::map<MailboxId, sync::DirectoryTime> times_;
   Result<sync::Usage> usage_ = sync::Usage{};
   sync::MessageDetails details_;
+  bool bodies_can_wait_ = false;
   bool holding_ = false;
   std::vector<Job> held_;
   Calls calls_;

@@ -154,6 +154,9 @@ class Account {
 
   /// Opens a message. Completes when the exact length is known (for a cached body: within the call).
   virtual void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) = 0;
+  /// Whether open_body() had better wait until somebody reads: the message is known, its octets would have to come from the server, the server
+  /// can be reached, and there is no reason to doubt the size that the table shows.
+  [[nodiscard]] virtual bool open_can_wait(MailboxId mailbox, Uid uid) const = 0;
 
   // -- changes (design §1.4) --
   // Offline: EHOSTUNREACH. What rights forbid: EACCES, EROFS or EPERM before anything is journalled. Once accepted, the effect shows at once:

@@ -14,6 +14,7 @@
 #include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/event_log.hpp"
 #include "imapfs/vfs/kernel_notifier.hpp"
+#include "imapfs/vfs/types.hpp"
 
 namespace imapfs::vfs {
 
@@ -46,6 +47,13 @@ class ChangePublisher : public sync::ChangeListener {
   /// message that was removed.
   void name_gone(MailboxId mailbox, const std::string& name, NodeId node);
 
+  /// From here on the kernel is not told that the file's size was corrected, but at release_attributes(). Counted.
+  ///
+  /// A READ that comes back short makes the kernel shorten the file, unless its attributes were invalidated while the
+  /// READ was under way: then the reader would get zeros up to the size it was shown.
+  void hold_attributes(NodeId node);
+  void release_attributes(NodeId node);
+
   /// What the kernel knows of a file has changed by an upload: its attributes, and its octets too if `octets`.
   void file_changed(NodeId node, bool octets);
 
@@ -59,6 +67,7 @@ class ChangePublisher : public sync::ChangeListener {
 
  private:
   void notify_mailbox(KernelNotifier& notifier, const MailboxChange& change);
+  [[nodiscard]] bool holds_back(NodeId node);
   [[nodiscard]] bool modes_changed(const MailboxChange& change);
   void notify_removed(KernelNotifier& notifier, const MailboxChange& change, KernelNotifier::EntryChange entry) const;
   [[nodiscard]] NodeId kernel_node(const MailboxChange& change, Uid uid) const;
@@ -75,6 +84,11 @@ class ChangePublisher : public sync::ChangeListener {
   std::atomic<LocalEntries*> entries_ = nullptr;
   /// What the modes of a mailbox's files were made of when the kernel was last told; absent: everything allowed.
   Guarded<std::unordered_map<MailboxId, unsigned>> told_modes_;
+  struct HeldAttributes {
+    int holders = 0;
+    bool news = false;
+  };
+  Guarded<std::unordered_map<NodeId, HeldAttributes>> held_;
   EventLog events_;
   Interest interest_;
 };

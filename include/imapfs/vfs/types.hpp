@@ -13,6 +13,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -103,7 +104,14 @@ struct ReadRequest {
   int flags = 0;  ///< of the open file at this moment (O_NONBLOCK)
 };
 /// Owned bytes, or a place in a file to splice from. Shorter than asked only at the end (or for events).
-using ReadResult = std::variant<std::string, BodySlice>;
+struct ReadResult {
+  ReadResult(std::string bytes) : content(std::move(bytes)) {}
+  ReadResult(BodySlice slice) : content(std::move(slice)) {}
+  std::variant<std::string, BodySlice> content;
+  /// The file is longer than the kernel was told. Invalidate the node's attributes before the reply, or the reader
+  /// sees the end of the file too early.
+  bool size_corrected = false;
+};
 
 /// `keep_cache`: nothing changed since the last opendir, the kernel's cached listing is exact.
 struct OpenDirectoryResult {

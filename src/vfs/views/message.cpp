@@ -12,16 +12,19 @@ namespace {
 
 Error no_message() { return Error{ENOENT, Scope::message, Retry::never, "no such message"}; }
 
+/// An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
+Error as_seen_by_reader(Error error) {
+  if (error.errnum == ENOENT) error.errnum = ESTALE;
+  return error;
+}
+
 void read_body(const std::shared_ptr<sync::Body>& body, const ReadRequest& request, Reply<ReadResult> reply) {
   const std::uint64_t length = body->length();
   if (request.offset >= length || request.size == 0) return reply(ReadResult(std::string()));
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(request.size, length - request.offset));
   body->read(request.offset, wanted, [body, reply = std::move(reply)](Result<BodySlice> slice) {
     if (!slice) {
-      auto error = std::move(slice).error().while_doing("read the message");
-      // An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
-      if (error.errnum == ENOENT) error.errnum = ESTALE;
-      return reply(fail(std::move(error)));
+      return reply(fail(as_seen_by_reader(std::move(slice).error().while_doing("read the message"))));
     }
     if (slice->length == 0) return reply(ReadResult(std::string()));
     reply(ReadResult(std::move(*slice)));
@@ -130,6 +133,16 @@ void MessageView::keep_readable(NodeId node, Job done) {
   read_to_end(body, 0, std::move(done));
 }
 
+void MessageView::keep_open(NodeId node, Job done) {
+  const auto unread = bodies_.find_unread(node);
+  if (!unread || unread->size > max_kept_for_readers) return keep_readable(node, std::move(done));
+  open_body(unread->node, [this, unread = *unread, done = std::move(done)](Result<std::shared_ptr<sync::Body>> body) {
+    // An Error is met by readers themselves.
+    if (body && take_first(unread, *body)) publisher_.file_changed(unread.node.id, false);
+    keep_readable(unread.node.id, done);
+  });
+}
+
 /// The message from the table, or from the server while the table is not complete.
 void MessageView::with_meta(const Node& node, Completion<MessageMeta> done) {
   const auto table = context_.account.table(node.meaning.mailbox);
@@ -172,10 +185,50 @@ void MessageView::open_body(const Node& node, Completion<std::shared_ptr<sync::B
 }
 
 void MessageView::open(const Caller&, const Node& node, int, Reply<OpenResult> reply) {
+  if (context_.account.open_can_wait(node.meaning.mailbox, node.meaning.uid())) {
+    if (const auto meta = meta_in_memory(node)) return opened_unread(node, *meta, reply);
+  }
   open_body(node, [this, node, before = meta_in_memory(node),
                    reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
     if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
     opened(node, before, *body, reply);
+  });
+}
+
+void MessageView::opened_unread(const Node& node, const MessageMeta& meta, const Reply<OpenResult>& reply) {
+  OpenResult result;
+  result.handle = validity(node).value;
+  result.keep_cache = true;
+  result.no_flush = true;
+  const bool holds = bodies_.add_unread({node, meta.size, result.handle}, entry_of(node, meta));
+  if (holds) publisher_.hold_attributes(node.id);
+  reply(std::move(result));
+}
+
+/// The body of an open that did without. True if the kernel was told a size that is too small.
+bool MessageView::take_first(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& body) {
+  const bool too_short = body->length() < unread.size;
+  bodies_.replace(unread.node.id, unread.handle, body);
+  // A size that is too large is put right by a READ that comes back short, as long as nothing is invalidated.
+  if (!too_short && bodies_.stop_holding(unread.node.id, unread.handle)) publisher_.release_attributes(unread.node.id);
+  return body->length() > unread.size;
+}
+
+void MessageView::read_first(const OpenBodies::Unread& unread, const ReadRequest& request, Reply<ReadResult> reply) {
+  const auto stale = [this, unread] {
+    const auto now = validity(unread.node).value;
+    return now != 0 && unread.handle != 0 && now != unread.handle;
+  };
+  if (stale()) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
+  open_body(unread.node, [this, unread, request, stale,
+                          reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
+    if (!body) return reply(fail(as_seen_by_reader(std::move(body).error().while_doing("open the message"))));
+    if (stale()) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
+    const bool size_corrected = take_first(unread, *body);
+    read_body(*body, request, [size_corrected, reply](Result<ReadResult> result) {
+      if (result) result->size_corrected = size_corrected;
+      reply(std::move(result));
+    });
   });
 }
 
@@ -207,7 +260,11 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
 
 void MessageView::read(const Caller&, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
   const auto body = bodies_.find(node.id, request.handle);
-  if (!body) return reopen(node, request, std::move(reply));
+  if (!body) {
+    const auto unread = bodies_.find_unread(node.id, request.handle);
+    if (unread) return read_first(*unread, request, std::move(reply));
+    return reopen(node, request, std::move(reply));
+  }
   read_body(body, request, [this, node, request, reply = std::move(reply)](Result<ReadResult> result) {
     if (result || result.error().errnum != ESTALE) return reply(std::move(result));
     read_at_new_place(node, request, result.error(), reply);
@@ -238,12 +295,7 @@ void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<Rea
   };
   if (stale(validity(node))) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
   open_body(node, [this, node, request, stale, reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
-    if (!body) {
-      auto error = std::move(body).error().while_doing("open the message again");
-      // An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
-      if (error.errnum == ENOENT) error.errnum = ESTALE;
-      return reply(fail(std::move(error)));
-    }
+    if (!body) return reply(fail(as_seen_by_reader(std::move(body).error().while_doing("open the message again"))));
     if (stale(validity(node))) {
       return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
     }
@@ -252,7 +304,9 @@ void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<Rea
   });
 }
 
-void MessageView::release(const Node& node, HandleId handle) { bodies_.release(node.id, handle); }
+void MessageView::release(const Node& node, HandleId handle) {
+  if (bodies_.release(node.id, handle)) publisher_.release_attributes(node.id);
+}
 
 void MessageView::forget(const Node& node) { pushed_.forget(node.id); }
 

@@ -5,18 +5,21 @@
 
 #include "../directory_listing.hpp"
 #include "../open_bodies.hpp"
+#include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/view.hpp"
 
 namespace imapfs::vfs {
 
 class MessageView : public View {
  public:
-  explicit MessageView(const ViewContext& context) : context_(context) {}
+  /// `publisher` outlives this.
+  MessageView(const ViewContext& context, ChangePublisher& publisher) : context_(context), publisher_(publisher) {}
 
   /// An expunged message that is still open keeps its attributes, with no links.
   void entry(const Node& node, Reply<Entry> reply) override;
   [[nodiscard]] NodeId parent(const Node& node) const override { return mailbox_node(node.meaning.mailbox); }
-  /// Completes when the exact length is known, so that nobody reads up to a size the server made up.
+  /// Fetches nothing that can wait for a read (Account::open_can_wait): `cp` within the mount opens what it never reads.
+  /// Else completes when the exact length is known, so that nobody reads up to a size the server made up.
   void open(const Caller& caller, const Node& node, int flags, Reply<OpenResult> reply) override;
   void read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) override;
   void release(const Node& node, HandleId handle) override;
@@ -24,9 +27,11 @@ class MessageView : public View {
   void xattr(const Node& node, const std::string& name, Reply<std::string> reply) override;
   [[nodiscard]] std::vector<std::string> xattr_names(const Node& node) const override;
 
-  /// Before the message goes for good: completes when what readers have open of it is here as a whole, or cannot be, or
-  /// is more than max_kept_for_readers.
+  /// Before the message goes from its place: completes when what readers have begun to read of it is here as a whole, or
+  /// cannot be, or is more than max_kept_for_readers.
   void keep_readable(NodeId node, Job done);
+  /// Before it goes for good: the same also for what is open and was not read yet.
+  void keep_open(NodeId node, Job done);
   static constexpr std::uint64_t max_kept_for_readers = std::uint64_t{256} << 20;
 
  private:
@@ -40,11 +45,15 @@ class MessageView : public View {
   void with_new_place(const Node& node, std::function<void(Place)> done);
   void open_body(const Node& node, Completion<std::shared_ptr<sync::Body>> done);
   void read_at_new_place(const Node& node, const ReadRequest& request, const Error& gone, Reply<ReadResult> reply);
+  void opened_unread(const Node& node, const MessageMeta& meta, const Reply<OpenResult>& reply);
+  void read_first(const OpenBodies::Unread& unread, const ReadRequest& request, Reply<ReadResult> reply);
+  [[nodiscard]] bool take_first(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& body);
   void opened(const Node& node, std::optional<MessageMeta> before, const std::shared_ptr<sync::Body>& body,
               Reply<OpenResult> reply);
   void reopen(const Node& node, const ReadRequest& request, Reply<ReadResult> reply);
 
   const ViewContext context_;
+  ChangePublisher& publisher_;
   OpenBodies bodies_;
   PushedBodies pushed_;
 };

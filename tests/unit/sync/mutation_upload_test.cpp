@@ -39,6 +39,21 @@ TEST_P(Uploads, AMessageIsAppendedWithCrlfAndShowsUnderItsName) {
   EXPECT_TRUE(f.journal->changes()->empty());
 }
 
+TEST(UploadToAnUnlistedMailbox, ItsNameIsKnownAtOnceAndAfterARename) {
+  MutationFixture f;
+  f.mount();
+  const auto arrival = f.upload(f.stage("Archive", content, "plan.eml"));
+  ASSERT_TRUE(arrival);
+  const auto mailbox = f.id("Archive");
+  EXPECT_EQ(f.table("Archive")->uid_validity(), arrival->message.uid_validity);
+  ASSERT_TRUE(await<void>(
+      [&](Completion<void> done) { f.engine->rename_mailbox(mailbox, MailboxId{0}, "Plans", std::move(done)); }));
+  const auto found = await<MessageMeta>(
+      [&](Completion<MessageMeta> done) { f.engine->find_message(mailbox, "plan.eml", std::move(done)); });
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->uid, arrival->message.uid);
+}
+
 TEST_P(Uploads, ARefusalIsToldAndTheFileStays) {
   f.server.fail_next("APPEND", Error{EDQUOT, Scope::request, Retry::never, "APPEND: over quota"});
   const auto arrival = f.upload(f.stage("Archive", content));

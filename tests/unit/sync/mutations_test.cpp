@@ -224,6 +224,26 @@ TEST_F(Mutations, WhatIsReplacedIsRemovedAfterTheMove) {
   EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"same.eml"});
 }
 
+TEST_F(Mutations, SettlingIncludesTheRemovalThatAChangeLeadsTo) {
+  f.server.deliver("INBOX", mail("new"));
+  f.server.deliver("Archive", mail("old"));
+  f.mount();
+  f.list("INBOX");
+  f.list("Archive");
+  f.server.hold("MOVE");
+  auto target = f.target("Archive", "same.eml");
+  target.replaces = f.at("Archive", 1);
+  const auto move = f.move(f.source("INBOX", 1), target);
+  ASSERT_TRUE(move.accepted());
+  ASSERT_TRUE(f.server.wait_until_held("MOVE"));
+  std::promise<Result<void>> settled;
+  f.engine->settle(MailboxId{0}, [&](const Result<void>& result) { settled.set_value(result); });
+  f.server.release("MOVE");
+  ASSERT_TRUE(settled.get_future().get());
+  EXPECT_EQ(f.messages("Archive"), (Subjects{"new", "old!"}));
+  EXPECT_EQ(f.table("Archive")->deleted().size(), 1u);
+}
+
 TEST_F(Mutations, ARefusalBringsTheMessageBackAndIsReported) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();

@@ -300,6 +300,25 @@ TEST(SyncEngine, AWrongSizeIsCorrectedBeforeTheOpenCompletes) {
   EXPECT_EQ(f.listener.attributes_changed(), std::vector{Uid{1}});
 }
 
+TEST(SyncEngine, AnOpenCanWaitForAReadOfAKnownMessage) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{1})) << "nobody knows whether there is such a message";
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_TRUE(f.engine->open_can_wait(f.id("Lists"), Uid{1}));
+  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{9}));
+}
+
+TEST(SyncEngine, AnOpenDoesNotWaitWhereSizesAreWrongUntilTheLengthWasSeen) {
+  EngineFixture f;
+  f.server.set_quirks({imap::Quirk::wrong_sizes});
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{1}));
+}
+
 TEST(SyncEngine, AMessageOfAnUnlistedMailboxCanBeOpened) {
   EngineFixture f;
   f.server.deliver("Lists", mail("m"));

@@ -143,8 +143,8 @@ struct Situation {
   }
 
   static std::string bytes(const ReadResult& result) {
-    if (const auto* text = std::get_if<std::string>(&result)) return *text;
-    const auto& slice = std::get<BodySlice>(result);
+    if (const auto* text = std::get_if<std::string>(&result.content)) return *text;
+    const auto& slice = std::get<BodySlice>(result.content);
     std::string text(slice.length, '\0');
     const auto count = ::pread(slice.descriptor, text.data(), text.size(), static_cast<off_t>(slice.offset));
     text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));

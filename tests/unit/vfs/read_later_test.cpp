@@ -1,0 +1,142 @@
+// Messages whose body is fetched when somebody reads, not when somebody opens.
+#include "writing_situation.hpp"
+
+namespace imapfs::vfs {
+namespace {
+
+const std::string text = "Subject: Lunch\r\n\r\nOn Friday?\r\n";
+
+struct ReadLater : ::testing::Test, Writing {
+  ReadLater() {
+    show_size(text.size());
+    account.set_body("INBOX", 7, text);
+    account.let_bodies_wait();
+  }
+  void show_size(std::uint64_t size) {
+    auto meta = account.message(7);
+    meta.size = size;
+    name = account.add("INBOX", meta);
+  }
+  int fetched() { return account.calls().open_body; }
+  /// As the account does when it has seen a length that is not the size.
+  void tell_size_corrected() {
+    sync::ChangeListener::MailboxChange news;
+    news.mailbox = account.id("INBOX");
+    news.path = "INBOX";
+    news.attributes_changed = {Uid{7}};
+    publisher.on_mailbox_changed(news);
+  }
+  Lines told() { return std::exchange(kernel.calls, {}); }
+  const Lines attributes_changed = {fmt::format("attributes {:#x}", message("INBOX", 7).value)};
+  NodeId node = message("INBOX", 7);
+};
+
+TEST_F(ReadLater, AnOpenAloneFetchesNothing) {
+  const auto opened = open(node);
+  ASSERT_EQ(opened.error(), 0);
+  EXPECT_TRUE(opened.value().keep_cache);
+  EXPECT_TRUE(opened.value().no_flush);
+  EXPECT_FALSE(opened.value().size_corrected);
+  EXPECT_FALSE(opened.value().whole);
+  filesystem.release(node, opened.value().handle);
+  EXPECT_EQ(fetched(), 0);
+}
+TEST_F(ReadLater, TheFirstReadFetchesOnce) {
+  const auto handle = open(node).value().handle;
+  const auto first = read(node, handle);
+  EXPECT_EQ(bytes(first), text);
+  EXPECT_FALSE(first.value().size_corrected);
+  EXPECT_EQ(bytes(read(node, handle, 9, 5)), "Lunch");
+  EXPECT_EQ(fetched(), 1);
+}
+TEST_F(ReadLater, AnOpenNeedsNoAnswerOfTheServer) {
+  account.hold();
+  const auto opened = open(node);
+  ASSERT_EQ(opened.error(), 0);
+  const auto first = read(node, opened.value().handle);
+  EXPECT_FALSE(first.came());
+  account.answer_all();
+  EXPECT_EQ(bytes(first), text);
+}
+TEST_F(ReadLater, ASizeThatWasTooSmallIsCorrectedBeforeTheReadIsAnswered) {
+  show_size(4);
+  const auto handle = open(node).value().handle;
+  const auto first = read(node, handle);
+  EXPECT_TRUE(first.value().size_corrected);
+  EXPECT_EQ(bytes(first), text);
+  EXPECT_FALSE(read(node, handle).value().size_corrected) << "once is enough";
+  EXPECT_EQ(getattr(node).value().attributes.size, text.size());
+}
+TEST_F(ReadLater, ReadsThatBeganBeforeTheLengthWasKnownAllCorrectIt) {
+  show_size(4);
+  const auto handle = open(node).value().handle;
+  account.hold();
+  const auto first = read(node, handle);
+  const auto second = read(node, handle, 4);
+  account.answer_all();
+  EXPECT_TRUE(first.value().size_corrected);
+  EXPECT_TRUE(second.value().size_corrected);
+}
+TEST_F(ReadLater, ASizeThatWasTooLargeIsCorrectedByTheShortReadAndToldAfterTheLastRelease) {
+  show_size(text.size() + 100);
+  const auto handle = open(node).value().handle;
+  told();
+  tell_size_corrected();
+  const auto first = read(node, handle);
+  EXPECT_EQ(bytes(first), text);
+  EXPECT_FALSE(first.value().size_corrected);
+  EXPECT_EQ(told(), Lines()) << "an invalidation would keep the kernel from believing the short READ";
+  filesystem.release(node, handle);
+  EXPECT_EQ(told(), attributes_changed);
+  tell_size_corrected();
+  EXPECT_EQ(told(), attributes_changed) << "nothing is held back any more";
+}
+TEST_F(ReadLater, NewsOfARightOrSmallSizeIsToldWithTheFirstRead) {
+  show_size(4);
+  const auto handle = open(node).value().handle;
+  told();
+  tell_size_corrected();
+  EXPECT_EQ(told(), Lines());
+  read(node, handle);
+  EXPECT_EQ(told(), attributes_changed);
+  filesystem.release(node, handle);
+  EXPECT_EQ(told(), Lines());
+}
+TEST_F(ReadLater, AnOpenFileThatIsGoneOnTheServerIsStale) {
+  const auto handle = open(node).value().handle;
+  account.remove_body("INBOX", 7);
+  EXPECT_EQ(read(node, handle).error(), ESTALE);
+  filesystem.release(node, handle);
+}
+TEST_F(ReadLater, AMessageThatIsKnownToBeGoneCannotBeOpened) {
+  account.messages("INBOX").remove(UidSet::single(Uid{7}));
+  account.remove_body("INBOX", 7);
+  EXPECT_EQ(open(node).error(), ENOENT);
+}
+TEST_F(ReadLater, AnotherUidvalidityIsStale) {
+  const auto handle = open(node).value().handle;
+  account.messages("INBOX").reset(UidValidity{78});
+  account.add("INBOX", 7);
+  EXPECT_EQ(read(node, handle).error(), ESTALE);
+  EXPECT_EQ(fetched(), 0);
+}
+TEST_F(ReadLater, AnOpenMessageIsFetchedBeforeItIsRemoved) {
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(rm("INBOX/" + name), 0);
+  EXPECT_EQ(fetched(), 1);
+  account.remove_body("INBOX", 7);
+  account.messages("INBOX").remove(UidSet::single(Uid{7}));
+  EXPECT_EQ(bytes(read(node, handle)), text);
+  filesystem.release(node, handle);
+}
+TEST_F(ReadLater, AnOpenMessageThatMovesIsReadWhereItIs) {
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(mv("INBOX/" + name, "Sent/a"), 0);
+  EXPECT_EQ(fetched(), 0);
+  account.remove_body("INBOX", 7);
+  EXPECT_EQ(bytes(read(node, handle)), text);
+  filesystem.release(node, handle);
+}
+
+}  // namespace
+}  // namespace imapfs::vfs
