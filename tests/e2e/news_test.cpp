@@ -115,7 +115,7 @@ TEST_F(Watching, InotifySeesCreateAndDelete) {
 TEST_F(Watching, AnOpenFileGoesOnAfterItsMessageIsGone) {
   const std::string name = shell_quote("INBOX/" + name_with("INBOX", "first"));
   BackgroundCommand reader("cd " + shell_quote(mount().path()) + "; exec 3< " + name +
-                           "; echo opened; until ! [ -e " + name + " ]; do sleep 0.05; done; cat <&3; echo status $?");
+                           "; read -r -n 1 -u 3; echo opened; until ! [ -e " + name + " ]; do sleep 0.05; done; cat <&3; echo status $?");
   ASSERT_TRUE(reader.wait_for_line("opened"));
   dovecot().doveadm("expunge -u anna mailbox INBOX subject first");
   EXPECT_TRUE(reader.wait_for_line("status 0")) << reader.output();

@@ -342,28 +342,6 @@ TEST_F(MailboxChanges, ChangesOfMessagesGoOnAfterARename) {
   EXPECT_TRUE(server.mailbox("Old/2026").messages.at(Uid{1}).flags.has(SystemFlag::deleted));
 }
 
-TEST_F(MailboxChanges, WhatIsAcceptedDuringARenameIsHiddenUnderTheNewNameToo) {
-  server.deliver("Archive/2026", mail("m"));
-  mount();
-  ASSERT_TRUE(list("Archive/2026"));
-  const MessageLocation message{id("Archive/2026"), engine->table(id("Archive/2026"))->uid_validity(), Uid{1}};
-  server.hold("RENAME");
-  std::promise<Result<void>> renamed;
-  engine->rename_mailbox(id("Archive"), MailboxId{0}, "Old",
-                         [&](const Result<void>& result) { renamed.set_value(result); });
-  ASSERT_TRUE(server.wait_until_held("RENAME"));
-  server.hold("STORE");
-  ASSERT_TRUE(await<ChangeId>([&](auto done) { engine->remove_message({message, {}}, {std::move(done), {}}); }));
-  ASSERT_TRUE(server.wait_until_held("STORE"));
-  server.release("RENAME");
-  ASSERT_TRUE(renamed.get_future().get());
-  ASSERT_TRUE(list("Old/2026"));
-  // Accepted after the effect was shown again: both are the work of one thread.
-  ASSERT_TRUE(await<void>([&](auto done) { engine->give_name(message, "gone.eml", {}, std::move(done)); }));
-  EXPECT_EQ(engine->table(message.mailbox)->place(Uid{1}), MessageTable::Place::hidden);
-  server.release("STORE");
-}
-
 TEST_F(MailboxChanges, AnEmptyMailboxMakesWay) {
   mount();
   ASSERT_TRUE(rename("Archive/2026/May", "", "Lists"));
