@@ -65,6 +65,9 @@ Result<void> MutationBatch::select_source(imap::Session& session, const CallCont
     const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
     source_->replica.note_selection(selected);
     source_->replica.publish();
+  } else {
+    // COPY and MOVE take flags along as this connection last saw them; another may have set some since.
+    IMAPFS_TRY_WHILE("renew the view", session.noop(context));
   }
   const auto& selected = session.selection();
   const auto expected = items_.front().change.source.uid_validity;
