@@ -239,6 +239,12 @@ TEST_F(StagingSize, BeyondItNothingIsStaged) {
 
 class LargeNewMessage : public NewMessages {};
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool memory_is_given_back = false;  // AddressSanitizer keeps what is freed for a while
+#else
+constexpr bool memory_is_given_back = true;
+#endif
+
 TEST_F(LargeNewMessage, OfAHundredMegabytesIsAppendedInConstantMemory) {
   sh("python3 -c 'import sys; f = open(sys.argv[1], \"w\"); f.write(\"Subject: large\\n\\n\")\n"
      "for i in range(1500000): f.write(\"%08d \" % i + \"x\" * 61 + \"\\n\")' $F/large.eml", 120);
@@ -246,7 +252,7 @@ TEST_F(LargeNewMessage, OfAHundredMegabytesIsAppendedInConstantMemory) {
   const auto before = std::stol(shell(memory).output);
   sh("cp $F/large.eml INBOX/", 120);
   const auto after = std::stol(shell(memory).output);
-  EXPECT_LT(after - before, 20'000) << "kB";
+  if (memory_is_given_back) EXPECT_LT(after - before, 20'000) << "kB";
   EXPECT_EQ(other().ever("INBOX"), 1u);
   EXPECT_EQ(sh("tr -d '\\r' < INBOX/large.eml | cmp - $F/large.eml", 120), "");
   EXPECT_EQ(dovecot().doveadm("fetch -u anna size.virtual mailbox INBOX all | head -n 1"), "size.virtual: 108000018\n");
