@@ -55,16 +55,11 @@ Result<void> MutationBatch::carry_out(imap::Session& session, const CallContext&
   return fail(EINVAL, "unknown kind of change");
 }
 
-/// RFC 9051 §6.3.2: only SELECT lets anything be changed. A session that has EXAMINEd it must select again.
 Result<void> MutationBatch::select_source(imap::Session& session, const CallContext& context) {
-  const auto& wire_name = source_->replica.identity().wire_name;
-  if (session.selected() != wire_name || session.selection().read_only) {
-    imap::Session::SelectRequest request;
-    request.mailbox = wire_name;
-    request.read_write = true;
-    const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
-    source_->replica.note_selection(selected);
-    source_->replica.publish();
+  auto& replica = source_->replica;
+  if (const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context))) {
+    replica.note_selection(*selected);
+    replica.publish();
   } else {
     // COPY and MOVE take flags along as this connection last saw them; another may have set some since.
     IMAPFS_TRY_WHILE("renew the view", session.noop(context));

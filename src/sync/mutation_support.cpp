@@ -15,6 +15,15 @@ ArrivalHold::~ArrivalHold() {
   destination_->replica.publish();
 }
 
+Result<std::optional<imap::SelectedMailbox>> select_read_write(imap::Session& session, const imap::WireName& mailbox,
+                                                               const CallContext& context) {
+  if (session.selected() == mailbox && !session.selection().read_only) return std::nullopt;
+  imap::Session::SelectRequest request;
+  request.mailbox = mailbox;
+  request.read_write = true;
+  return IMAPFS_TRY_WHILE("select", session.select(request, context));
+}
+
 FlagSet apply_flags(FlagSet flags, const FlagChange& change) {
   if (change.kind == FlagChange::Kind::replace) return change.flags;
   std::istringstream words(change.flags.to_string());

@@ -22,6 +22,12 @@ class ArrivalHold {
   const MailboxPointer destination_;
 };
 
+/// RFC 9051 §6.3.2: only SELECT lets anything be changed; a session that has EXAMINEd the mailbox must select again. What the
+/// server said of it, for the caller to note; nothing if the session had it selected for changes already.
+[[nodiscard]] Result<std::optional<imap::SelectedMailbox>> select_read_write(imap::Session& session,
+                                                                             const imap::WireName& mailbox,
+                                                                             const CallContext& context);
+
 /// What STORE makes of `flags`.
 [[nodiscard]] FlagSet apply_flags(FlagSet flags, const FlagChange& change);
 [[nodiscard]] FlagChange deleted_flag(FlagChange::Kind kind);

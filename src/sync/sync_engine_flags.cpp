@@ -127,14 +127,9 @@ void EngineImplementation::with_rights(MailboxId id, Job then) {
 Result<void> EngineImplementation::select_to_change(const MailboxPointer& mailbox, imap::Session& session,
                                                     const CallContext& context) {
   auto& replica = mailbox->replica;
-  const auto& wire_name = replica.identity().wire_name;
-  if (session.selected() != wire_name || session.selection().read_only) {
-    imap::Session::SelectRequest request;
-    request.mailbox = wire_name;
-    request.read_write = true;
-    const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
-    replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
-    replica.note_selection(selected);
+  if (const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context))) {
+    replica.note_validity(selected->uid_validity.value_or(UidValidity{}));
+    replica.note_selection(*selected);
     replica.publish();
   }
   if (session.selection().read_only) return refused(EROFS, "the mailbox is read-only");
