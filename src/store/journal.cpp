@@ -125,6 +125,23 @@ Result<void> SqliteJournal::mark_sent(const std::vector<ChangeId>& ids, UidValid
   });
 }
 
+Result<void> SqliteJournal::describe(const std::vector<JournalChange>& changes) {
+  const std::lock_guard guard(mutex_);
+  return transaction("describe changes", [&] {
+    auto describe = database_->statement(sql::describe);
+    for (const auto& change : changes) {
+      describe->bind(1, as_signed(change.id.value));
+      if (change.internal_date)
+        describe->bind(2, *change.internal_date);
+      else
+        describe->bind(2);
+      describe->bind(3, as_signed(change.size));
+      describe->bindNoCopy(4, change.message_id);
+      describe.run();
+    }
+  });
+}
+
 Result<void> SqliteJournal::clear_sent(const std::vector<ChangeId>& ids) {
   const std::lock_guard guard(mutex_);
   return transaction("mark changes as not sent", [&] {

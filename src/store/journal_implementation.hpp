@@ -36,6 +36,7 @@ class SqliteJournal : public Journal {
   Result<void> add(std::vector<JournalChange>& changes) override;
   Result<void> mark_sent(const std::vector<ChangeId>& ids, UidValidity destination_validity,
                          Uid destination_uid_next) override;
+  Result<void> describe(const std::vector<JournalChange>& changes) override;
   Result<void> clear_sent(const std::vector<ChangeId>& ids) override;
   Result<void> finish(Ended& ended) override;
   Result<std::vector<JournalChange>> changes() override;

@@ -44,7 +44,10 @@ inline Schema journal_schema() {
        // While the journal of a sibling directory is taken over: how far, and what was added to its ids.
        "CREATE TABLE taken_over ("
        " directory TEXT PRIMARY KEY, last_change INTEGER NOT NULL, last_staged INTEGER NOT NULL,"
-       " staged_offset INTEGER NOT NULL) WITHOUT ROWID;"}};
+       " staged_offset INTEGER NOT NULL) WITHOUT ROWID;",
+       // Names are told apart by which was given last. Before this version the order was lost: by UID is as good as any.
+       "ALTER TABLE local_name ADD COLUMN given INTEGER NOT NULL DEFAULT 0;"
+       "CREATE INDEX given_order ON local_name (mailbox, uid_validity, given);"}};
 }
 
 namespace sql {
@@ -122,6 +125,8 @@ inline const std::string read_changes = read("change", change_columns);
 inline const std::string mark_sent =
     update("change", change_columns, {{"sent", "1"}, {"destination_validity", "?2"}, {"destination_uid_next", "?3"}},
            "id = ?1");
+inline const std::string describe = update(
+    "change", change_columns, {{"internal_date", "?2"}, {"size", "?3"}, {"message_id", "?4"}}, "id = ?1");
 inline const std::string clear_sent = update(
     "change", change_columns, {{"sent", "0"}, {"destination_validity", "0"}, {"destination_uid_next", "0"}}, "id = ?1");
 /// The message that these wait for has arrived. "<> 0" lets SQLite take the partial index.
@@ -151,16 +156,17 @@ inline constexpr std::string_view delete_staged = "DELETE FROM staged WHERE id =
 inline constexpr std::string_view doomed_staged = "SELECT id FROM staged WHERE state = 0";
 
 inline constexpr std::string_view set_local_name =
-    "INSERT OR REPLACE INTO local_name (mailbox, uid_validity, uid, name) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT OR REPLACE INTO local_name (mailbox, uid_validity, uid, name, given) VALUES (?1, ?2, ?3, ?4,"
+    " 1 + (SELECT coalesce(max(given), 0) FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2))";
 inline constexpr std::string_view forget_local_names =
     "DELETE FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 AND uid BETWEEN ?3 AND ?4";
 inline constexpr std::string_view forget_names_of_mailbox = "DELETE FROM local_name WHERE mailbox = ?1";
 inline constexpr std::string_view read_local_names =
-    "SELECT uid, name FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 ORDER BY uid";
+    "SELECT uid, name FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 ORDER BY given, uid";
 
-inline constexpr std::string_view all_local_names = "SELECT mailbox, uid_validity, uid, name FROM local_name";
+inline constexpr std::string_view all_local_names = "SELECT mailbox, uid_validity, uid, name, given FROM local_name";
 inline constexpr std::string_view add_local_name =
-    "INSERT OR IGNORE INTO local_name (mailbox, uid_validity, uid, name) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT OR IGNORE INTO local_name (mailbox, uid_validity, uid, name, given) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 inline constexpr std::string_view read_taken_over =
     "SELECT last_change, last_staged, staged_offset FROM taken_over WHERE directory = ?1";

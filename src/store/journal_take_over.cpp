@@ -24,6 +24,7 @@ void copy_local_names(Database& from, Database& to) {
     insert->bind(2, query->getColumn(1).getInt64());
     insert->bind(3, query->getColumn(2).getInt64());
     insert->bindNoCopy(4, name);
+    insert->bind(5, query->getColumn(4).getInt64());
     insert.run();
   }
 }

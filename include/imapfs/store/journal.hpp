@@ -112,6 +112,8 @@ class Journal {
   /// Commands that may carry these out are about to be sent. One transaction.
   virtual Result<void> mark_sent(const std::vector<ChangeId>& ids, UidValidity destination_validity,
                                  Uid destination_uid_next) = 0;
+  /// What their messages are recognised by has become known: date, size and Message-ID of those with these ids. One transaction.
+  virtual Result<void> describe(const std::vector<JournalChange>& changes) = 0;
   /// A command was answered or never sent: what marked them is void.
   virtual Result<void> clear_sent(const std::vector<ChangeId>& ids) = 0;
 
@@ -136,6 +138,7 @@ class Journal {
   // -- names --
   virtual Result<void> set_local_name(const JournalLocation& message, const std::string& name) = 0;
   virtual Result<void> forget_local_names(const std::string& mailbox, UidValidity validity, const UidSet& uids) = 0;
+  /// In the order in which they were given.
   virtual Result<std::vector<LocalName>> local_names(const std::string& mailbox, UidValidity validity) = 0;
   /// After RENAME: everything said of `from` and of mailboxes below it (`delimiter`) is said of `to` now.
   virtual Result<void> rename_mailbox(const std::string& from, const std::string& to, char delimiter) = 0;

@@ -1,4 +1,5 @@
 // Two mounts of one account at a time: each has a journal, and the next mount takes over what the second has left.
+#include <algorithm>
 #include <csignal>
 
 #include "journal_support.hpp"
@@ -51,7 +52,9 @@ TEST_F(JournalTest, WhatASecondMountHasLeftIsTakenOverOnce) {
     EXPECT_EQ(files[1].state, StagedFile::State::open);
     EXPECT_EQ(read_file(journal->staging_path(files[0].id)), "own octets");
     EXPECT_EQ(read_file(journal->staging_path(files[1].id)), "octets");
-    EXPECT_EQ(names("INBOX"), (Names{"1=first.eml", "2=second.eml"}));
+    auto kept = names("INBOX");
+    std::sort(kept.begin(), kept.end());
+    EXPECT_EQ(kept, (Names{"1=first.eml", "2=second.eml"}));
     EXPECT_GT(add(flag_change(at("INBOX", 1))), found[2].id);
     EXPECT_GT(stage(staged_file("x")), files[1].id);
     for (const auto& change : changes()) finish({change.id, {}, "", true});
