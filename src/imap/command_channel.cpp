@@ -227,7 +227,13 @@ void CommandChannel::note_codes(const Answer& answer) {
   if (answer.code == "CAPABILITY") capabilities_ = parse_capability_words(answer.code_data);
   if (answer.code == "ALERT") telemetry::warning("server alert: {}", telemetry::printable(answer.text));
   if (answer.code == "NOTIFICATIONOVERFLOW" && listener_ != nullptr) listener_->on_mailbox_list_changed();
-  if (answer.kind == Answer::Kind::ok && !answer.code.empty() && code_listener_) code_listener_(answer);
+  if (answer.kind != Answer::Kind::ok || answer.code.empty()) return;
+  if (code_listener_) code_listener_(answer);
+  if (answer.code != "HIGHESTMODSEQ" || listener_ == nullptr) return;
+  if (const auto modseq = parse_number(answer.code_data); modseq && *modseq > 0) {
+    listener_->on_highest_modseq(ModSeq{*modseq});
+    ++delivered_;
+  }
 }
 
 std::optional<std::set<std::string>> CommandChannel::take_capabilities() {

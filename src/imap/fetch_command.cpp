@@ -64,11 +64,21 @@ Result<std::uint64_t> EtpanSession::fetch_rows(const FetchRequest& request,
                                                const CallContext& context) {
   auto line = command("UID FETCH");
   line.word(request.uids.to_string()).word(IMAPFS_TRY(items_text(request.items)));
-  if (request.changed_since) line.word(fmt::format("(CHANGEDSINCE {})", request.changed_since->value));
+  if (request.changed_since) {
+    const bool vanished = request.vanished && has("QRESYNC");
+    line.word(fmt::format("(CHANGEDSINCE {}{})", request.changed_since->value, vanished ? " VANISHED" : ""));
+  }
   auto& channel = connection_->channel;
   std::uint64_t headers = 0;
   std::uint64_t count = 0;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
+    if (response.is("VANISHED") && request.vanished && reader.peek() == '(') {
+      // (EARLIER): the answer. Without it, it is news and the listener's.
+      IMAPFS_TRY(reader.skip_value());
+      reader.skip_spaces();
+      request.vanished(IMAPFS_TRY(parse_uid_set(reader)));
+      return true;
+    }
     if (!response.is("FETCH") || !response.number) return false;
     const auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
     if (!answers(row, fetch_parser_.named_listing_item(), request)) {

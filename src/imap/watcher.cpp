@@ -39,6 +39,10 @@ class CountingListener : public UntaggedListener {
     ++received_;
     target_.on_fetch(row);
   }
+  void on_highest_modseq(ModSeq modseq) override {
+    ++received_;
+    target_.on_highest_modseq(modseq);
+  }
   void on_status(const WireName& mailbox, const MailboxStatus& status) override {
     ++received_;
     target_.on_status(mailbox, status);

@@ -37,6 +37,7 @@ class NotingListener final : public UntaggedListener {
   void on_status(const WireName& mailbox, const MailboxStatus& status) override {
     notes.push_back(fmt::format("status {} {}", mailbox, status.messages.value_or(0)));
   }
+  void on_highest_modseq(ModSeq modseq) override { notes.push_back(fmt::format("modseq {}", modseq.value)); }
   void on_mailbox_list_changed() override { notes.emplace_back("list"); }
   std::vector<std::string> notes;
 };

@@ -50,6 +50,29 @@ std::vector<Row> rows_of(Fetching& fetching, const Session::FetchRequest& reques
   return rows;
 }
 
+TEST(Fetch, OfChangesTellsWhatHasGoneSinceToo) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 ENABLE CONDSTORE QRESYNC")
+      .answer("EXAMINE", "")
+      .answer("UID FETCH 1:9 (UID FLAGS MODSEQ) (CHANGEDSINCE 7 VANISHED)",
+              "* VANISHED (EARLIER) 2,5:6\r\n* 1 FETCH (UID 4 FLAGS (\\Seen) MODSEQ (8))\r\n* VANISHED 9\r\n");
+  NotingListener listener;
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  session->set_listener(&listener);
+  ASSERT_TRUE(session->select(inbox(), patient()));
+  Session::FetchRequest request;
+  request.uids = UidSet::range(Uid{1}, Uid{9});
+  request.items.flags = request.items.modseq = true;
+  request.changed_since = ModSeq{7};
+  std::string told;
+  request.vanished = [&](const UidSet& uids) { told += "vanished " + uids.to_string() + " "; };
+  ASSERT_TRUE(session->fetch(
+      request, [&](const FetchRow& row) { told += fmt::format("row {} ", row.uid.value); }, patient()));
+  EXPECT_EQ(told, "vanished 2,5:6 row 4 ");
+  EXPECT_EQ(listener.notes, std::vector<std::string>{"vanished 9"}) << "that is news";
+}
+
 TEST(Fetch, TakesItemsInAnyOrderAndSkipsUnknownOnes) {
   Fetching fetching(
       "* 1 FETCH (X-GM-LABELS (\"\\\\Inbox\" {3}\r\na)b (nested (deep))) RFC822.SIZE 44827 UID 9 X-NEW \"v\" MODSEQ (7) "

@@ -32,6 +32,23 @@ TEST(Idle, ReturnsAfterNewsWasDeliveredAndDoneAnswered) {
   EXPECT_TRUE(session->noop(patient()));
 }
 
+TEST(Idle, TellsOfTheModSequenceOfAMailboxWhoseNewMessageIsGoneAlready) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE ENABLE CONDSTORE QRESYNC")
+      .answer("EXAMINE", "* OK [HIGHESTMODSEQ 4] Highest\r\n")
+      .expect("IDLE")
+      .send("+ idling\r\n* OK [HIGHESTMODSEQ 0] no\r\n* OK [HIGHESTMODSEQ x] no\r\n* OK [HIGHESTMODSEQ 9] Highest\r\n")
+      .expect_bare("DONE")
+      .send("{tag} OK done\r\n");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto end = session->idle(long_renewal, patient());
+  ASSERT_TRUE(end) << end.error().what;
+  EXPECT_EQ(*end, IdleEnd::event);
+  EXPECT_EQ(listener.notes, std::vector<std::string>{"modseq 9"});
+}
+
 TEST(Idle, NewsBeforeTheContinuationIsNoDeadlock) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 IDLE")

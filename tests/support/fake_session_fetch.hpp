@@ -32,6 +32,12 @@ inline Result<void> FakeSession::fetch(const FetchRequest& request,
     rows(row);
     lock.lock();
   }
+  if (request.vanished && request.changed_since && has("QRESYNC")) {
+    const auto gone = IMAPFS_TRY(selected_mailbox())->vanished_since(*request.changed_since, {});
+    lock.unlock();
+    if (!gone.empty()) request.vanished(gone);
+    lock.lock();
+  }
   deliver_pending(lock);
   return {};
 }

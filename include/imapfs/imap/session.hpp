@@ -72,6 +72,9 @@ class UntaggedListener {
   virtual void on_vanished(const UidSet& uids) = 0;
   /// A FETCH row nobody asked for; `uid` may be 0 when the server did not send it.
   virtual void on_fetch(const FetchRow& row) = 0;
+  /// RFC 7162: the selected mailbox has this HIGHESTMODSEQ now. Not during SELECT, whose answer has it. The only word of a message that
+  /// has come and gone between two looks of the session.
+  virtual void on_highest_modseq(ModSeq) {}
   /// RFC 5465 NOTIFY: STATUS of a mailbox that is not selected.
   virtual void on_status(const WireName& mailbox, const MailboxStatus& status) = 0;
   /// RFC 5465 NOTIFY: a mailbox was created, removed or renamed.
@@ -184,11 +187,13 @@ class Session {
   };
   virtual Result<SelectedMailbox> select(const SelectRequest& request, const CallContext& context) = 0;
 
-  /// UID FETCH, rows streamed in the order received. `changed_since` needs CONDSTORE. One command; the caller bounds the set.
+  /// UID FETCH, rows streamed in the order received. `changed_since` needs CONDSTORE; with `vanished`, which needs QRESYNC too, what has
+  /// gone since then is told as well (RFC 7162 §3.2.6). One command; the caller bounds the set.
   struct FetchRequest {
     UidSet uids;
     FetchItems items;
     std::optional<ModSeq> changed_since;
+    std::function<void(const UidSet&)> vanished = {};
   };
   virtual Result<void> fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                              const CallContext& context) = 0;
