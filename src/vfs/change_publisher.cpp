@@ -134,7 +134,7 @@ bool ChangePublisher::taken_by_another(const MailboxChange& change, const Mailbo
   if (local) entries->remove(local->node);
   const sync::Account* account = account_;
   const auto table = account ? account->table(change.mailbox) : nullptr;
-  const auto now = table ? table->find_by_name(removed.file_name, account->names()) : std::nullopt;
+  const auto now = table ? table->find_by_name(removed.file_name) : std::nullopt;
   return now && now->uid != removed.uid;
 }
 

@@ -103,7 +103,10 @@ void Filesystem::open_for_writing(const Caller& caller, NodeId node, int flags, 
   if (auto writable = check_writable("open for writing"); !writable) return reply(fail(std::move(writable).error()));
   if (!is_mail(node)) return reply(fail(not_writable()));
   auto& staging = *views_->staging;
-  if (staging.status(node)) return open_staged(caller, node, flags, std::move(reply));
+  // What is staged of a message on its way is of where it was made, and it may have been moved on since.
+  const auto local = views_->entries.find(node);
+  const bool pending = local && local->kind == LocalEntry::Kind::pending;
+  if (!pending && staging.status(node)) return open_staged(caller, node, flags, std::move(reply));
   original(node, [&staging, caller, flags, reply = std::move(reply)](Result<Message> message) {
     if (!message) return reply(fail(std::move(message).error()));
     if (message->meta.flags.has(SystemFlag::deleted)) {
@@ -138,7 +141,7 @@ void Filesystem::create(const Caller& caller, NodeId parent, const std::string& 
   std::optional<NodeId> existing;
   if (const auto local = views_->entries.find(mailbox->id, name)) {
     existing = local->node;
-  } else if (const auto meta = table->find_by_name(name, account_.names())) {
+  } else if (const auto meta = table->find_by_name(name)) {
     const auto kernel = views_->entries.node_of({mailbox->id, table->uid_validity(), meta->uid});
     existing = kernel ? kernel->node : message_node(mailbox->id, meta->uid);
   }
@@ -221,20 +224,26 @@ void Filesystem::copy_file_range(const Caller&, const CopyRangeRequest& request,
   if (auto writable = check_writable("copy"); !writable) return reply(fail(std::move(writable).error()));
   auto& staging = *views_->staging;
   const auto meaning = meaning_of(request.source);
-  const auto table = meaning && meaning->kind == NodeKind::message ? account_.table(meaning->mailbox) : nullptr;
-  const auto meta = table ? table->find(meaning->uid()) : std::nullopt;
   const auto local = views_->entries.find(request.source);
-  const bool pending = local && local->kind != LocalEntry::Kind::arrived;
+  const bool pending = local && local->kind == LocalEntry::Kind::pending;
+  const auto table = meaning && meaning->kind == NodeKind::message ? account_.table(meaning->mailbox) : nullptr;
   // EXDEV: cp copies octets then, without a word.
-  if (!meta || pending || staging.status(request.source) || !is_mail(request.target) ||
-      !Staging::owns(request.target_handle)) {
-    return reply(fail(EXDEV, "no copy that the server can make"));
-  }
-  Staging::Original source;
-  source.node = request.source;
-  source.message = {meaning->mailbox, table->uid_validity(), meta->uid};
-  source.meta = *meta;
-  staging.copy_message(request, source, std::move(reply));
+  auto no_copy = fail(EXDEV, "no copy that the server can make");
+  if (!is_mail(request.target) || !Staging::owns(request.target_handle)) return reply(std::move(no_copy));
+  // The octets of a copy on its way are nowhere but on the server, whatever is staged of it.
+  if (pending) return staging.copy_message(request, {{local->source, local->change}, local->meta}, std::move(reply));
+  if (!table || staging.status(request.source)) return reply(std::move(no_copy));
+  const MessageLocation message{meaning->mailbox, table->uid_validity(), meaning->uid()};
+  if (const auto meta = table->find(message.uid))
+    return staging.copy_message(request, {{message, {}}, *meta}, std::move(reply));
+  account_.find_message(message.mailbox, message.uid,
+                        [this, &staging, request, message, no_copy, reply = std::move(reply)](Result<MessageMeta> meta) {
+                          if (!meta) return reply(no_copy);
+                          // The question may have told UIDVALIDITY.
+                          const auto known = account_.table(message.mailbox);
+                          const auto validity = known ? known->uid_validity() : message.uid_validity;
+                          staging.copy_message(request, {{{message.mailbox, validity, message.uid}, {}}, *meta}, reply);
+                        });
 }
 
 void Filesystem::fallocate(const Caller&, NodeId node, HandleId handle, int mode, std::uint64_t offset,

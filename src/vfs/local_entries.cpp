@@ -144,7 +144,7 @@ std::optional<LocalEntry> LocalEntries::rename(NodeId node, MailboxId mailbox, c
     std::optional<LocalEntry> replaced;
     if (const auto* other = state->find(mailbox, name)) replaced = state->remove(NodeId{other->node});
     entry->mailbox = mailbox;
-    entry->name = name;
+    entry->name = entry->meta.file_name = name;
     state->insert(std::move(*entry));
     return replaced;
   });

@@ -66,7 +66,7 @@ NamedFile NamedFiles::in_control_directory(const Node& parent, const std::string
 
 NamedFile NamedFiles::in_deleted(const Node& parent, const std::string& name) const {
   const auto table = context_.account.table(parent.meaning.mailbox);
-  const auto meta = table ? table->find_deleted_by_name(name, context_.account.names()) : std::nullopt;
+  const auto meta = table ? table->find_deleted_by_name(name) : std::nullopt;
   return meta ? message(NamedFile::Kind::deleted, parent.meaning.mailbox, name, *meta) : NamedFile{};
 }
 
@@ -77,7 +77,7 @@ void NamedFiles::in_mailbox(MailboxId mailbox, const std::string& name, Completi
   if (const auto entry = context_.entries.find(mailbox, name)) {
     if (entry->kind != LocalEntry::Kind::arrived || !taken_over(*table, *entry)) return done(local(*entry));
   }
-  if (const auto meta = table->find_by_name(name, context_.account.names())) {
+  if (const auto meta = table->find_by_name(name)) {
     return done(message(NamedFile::Kind::message, mailbox, name, *meta));
   }
   if (name.starts_with('.')) return done(NamedFile{});

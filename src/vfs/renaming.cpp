@@ -120,9 +120,12 @@ void Renaming::rename_staged(const OperationPtr& operation) {
                              operation->reply);
   };
   if (!is_message(operation->target)) return rename(std::nullopt);
-  arrivals_.await(operation->target, [operation, rename](Result<NamedFile> target) {
+  arrivals_.await(operation->target, [this, operation, rename](Result<NamedFile> target) {
     if (!target) return operation->refuse(std::move(target).error());
-    rename(Staging::Original{target->node, target->generation, target->message, target->meta});
+    // Whoever reads what is replaced goes on to its end.
+    messages_.keep_open(target->node, [rename, target = *target] {
+      rename(Staging::Original{target.node, target.generation, target.message, target.meta});
+    });
   });
 }
 
@@ -137,9 +140,9 @@ void Renaming::with_free_target(const OperationPtr& operation, std::function<voi
     });
   }
   if (!is_message(operation->target)) return then({});
-  arrivals_.await(operation->target, [operation, then = std::move(then)](Result<NamedFile> target) {
+  arrivals_.await(operation->target, [this, operation, then = std::move(then)](Result<NamedFile> target) {
     if (!target) return operation->refuse(std::move(target).error());
-    then(target->message);
+    messages_.keep_open(target->node, [then, message = target->message] { then(message); });
   });
 }
 

@@ -170,7 +170,7 @@ void Staging::release(NodeId node, HandleId handle) {
   implementation_->post([self = implementation_.get(), node, handle] { self->release(node, handle); });
 }
 
-void Staging::copy_message(const CopyRangeRequest& request, const Original& source, Reply<std::size_t> reply) {
+void Staging::copy_message(const CopyRangeRequest& request, const CopySource& source, Reply<std::size_t> reply) {
   implementation_->post([self = implementation_.get(), request, source, reply = std::move(reply)] {
     self->copy_message(request, source, reply);
   });

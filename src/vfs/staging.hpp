@@ -75,8 +75,13 @@ class Staging {
   void flush(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
   void fsync(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
   void release(NodeId node, HandleId handle);
+  /// A message to be copied, which may still be on its way to where it is listed.
+  struct CopySource {
+    sync::ChangeSource change_source;  ///< its message: where the octets can be read
+    MessageMeta meta;
+  };
   /// A whole message into a new, empty file that is open: the file becomes a pending copy on the server. EXDEV where that is not what is asked for.
-  void copy_message(const CopyRangeRequest& request, const Original& source, Reply<std::size_t> reply);
+  void copy_message(const CopyRangeRequest& request, const CopySource& source, Reply<std::size_t> reply);
 
   // -- names --
   /// The node's content is here: attributes and reads are to come from here. Nothing otherwise.

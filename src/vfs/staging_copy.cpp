@@ -9,7 +9,7 @@
 
 namespace imapfs::vfs {
 
-void Staging::Implementation::copy_message(const CopyRangeRequest& request, const Original& source,
+void Staging::Implementation::copy_message(const CopyRangeRequest& request, const CopySource& source,
                                            const Reply<std::size_t>& reply) {
   const auto file = find(request.target);
   const bool whole = request.source_offset == 0 && request.target_offset == 0 && request.length >= source.meta.size;
@@ -29,14 +29,14 @@ void Staging::Implementation::copy_message(const CopyRangeRequest& request, cons
   });
   outcome.finished = on_thread<sync::Arrival>(
       [this, file, source](const Result<sync::Arrival>& arrived) { copy_finished(file, source, arrived); });
-  around_.account.copy_message({source.message, {}}, {file->mailbox, file->name, {}}, std::move(outcome));
+  around_.account.copy_message(source.change_source, {file->mailbox, file->name, {}}, std::move(outcome));
 }
 
 /// The journal knows of the copy: the file needs no octets of its own.
-void Staging::Implementation::copy_accepted(const FilePtr& file, const Original& source, sync::ChangeId change) {
+void Staging::Implementation::copy_accepted(const FilePtr& file, const CopySource& source, sync::ChangeId change) {
   (void)around_.journal->unstage(std::exchange(file->row.id, {}));
   file->content.reset();
-  file->source = source.message;
+  file->source = source.change_source.message;
   file->source_size = source.meta.size;
   file->changed = Timestamp{source.meta.internal_date, 0};
   file->copying = true;
@@ -48,13 +48,13 @@ void Staging::Implementation::copy_accepted(const FilePtr& file, const Original&
   entry.meta = source.meta;
   entry.meta.uid = {};
   entry.meta.file_name = file->name;
-  entry.source = source.message;
+  entry.source = source.change_source.message;
   entry.change = change;
   around_.entries.update(entry);
   show(*file);
 }
 
-void Staging::Implementation::copy_finished(const FilePtr& file, const Original& source,
+void Staging::Implementation::copy_finished(const FilePtr& file, const CopySource& source,
                                             const Result<sync::Arrival>& arrived) {
   file->copying = false;
   if (!arrived || arrived->message.uid.value == 0) {

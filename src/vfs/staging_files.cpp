@@ -106,16 +106,24 @@ void Staging::Implementation::open_message(const Caller& caller, const Original&
     }
     file = std::make_shared<File>();
     file->node = original.node;
-    file->generation = original.generation;
-    file->mailbox = original.message.mailbox;
-    file->name = original.meta.file_name;
-    file->original = original;
-    file->source = original.message;
-    file->source_size = original.meta.size;
-    file->changed = Timestamp{original.meta.internal_date, 0};
     files_[file->node] = file;
+    take_original(*file, original);
+  } else if (!file->dirty && !file->busy && !file->content) {
+    // Still open by whoever made the copy that has become this message, perhaps elsewhere.
+    take_original(*file, original);
   }
   add_handle(file, caller, flags, reply);
+}
+
+/// The file is this message, and its octets are the message's.
+void Staging::Implementation::take_original(File& file, const Original& original) {
+  file.generation = original.generation;
+  file.mailbox = original.message.mailbox;
+  file.name = original.meta.file_name;
+  file.original = original;
+  file.source = original.message;
+  file.source_size = original.meta.size;
+  file.changed = Timestamp{original.meta.internal_date, 0};
 }
 
 void Staging::Implementation::open_staged(const Caller& caller, NodeId node, int flags,

@@ -60,7 +60,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void set_time(NodeId node, Timestamp time, const Reply<void>& reply);
 
   // -- staging_copy.cpp --
-  void copy_message(const CopyRangeRequest& request, const Original& source, const Reply<std::size_t>& reply);
+  void copy_message(const CopyRangeRequest& request, const CopySource& source, const Reply<std::size_t>& reply);
 
   // -- staging_rename.cpp --
   void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
@@ -169,6 +169,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   [[nodiscard]] Result<void> check_rights(MailboxId mailbox, bool replaces) const;
   [[nodiscard]] Result<void> check_quota();
   void add_handle(const FilePtr& file, const Caller& caller, int flags, const Reply<OpenResult>& reply);
+  static void take_original(File& file, const Original& original);
   HandleId new_handle(File& file, const Caller& caller, bool writes);
   void last_release(const FilePtr& file);
   /// Forgets it: row, octets, place in the limit.
@@ -230,8 +231,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void date_again(const FilePtr& file, Timestamp time, const Reply<void>& reply);
 
   // -- staging_copy.cpp --
-  void copy_accepted(const FilePtr& file, const Original& source, sync::ChangeId change);
-  void copy_finished(const FilePtr& file, const Original& source, const Result<sync::Arrival>& arrived);
+  void copy_accepted(const FilePtr& file, const CopySource& source, sync::ChangeId change);
+  void copy_finished(const FilePtr& file, const CopySource& source, const Result<sync::Arrival>& arrived);
 
   // -- staging_recovery.cpp --
   void recover(const store::StagedFile& row, const std::map<store::StagedId, sync::ChangeId>& pending);

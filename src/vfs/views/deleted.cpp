@@ -40,7 +40,7 @@ void DeletedView::lookup(const Caller&, const Node& parent, const std::string& n
     const auto tree = context_.account.tree();
     const auto* mailbox = tree->find(id);
     const auto table = context_.account.table(id);
-    const auto meta = table ? table->find_deleted_by_name(name, context_.account.names()) : std::nullopt;
+    const auto meta = table ? table->find_deleted_by_name(name) : std::nullopt;
     if (!mailbox || !meta) return std::nullopt;
     return passing_entry(context_, *mailbox, *table, *meta);
   };

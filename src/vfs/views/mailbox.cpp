@@ -102,7 +102,7 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
   if (const auto local = context_.entries.find(mailbox->id, name)) {
     if (auto entry = local_entry(*mailbox, *local)) return reply(std::move(*entry));
   }
-  if (const auto meta = table->find_by_name(name, context_.account.names())) {
+  if (const auto meta = table->find_by_name(name)) {
     return reply(named_entry(context_, *mailbox, *table, *meta, name));
   }
   // Only names given here start with a dot: probes for .hidden, .git, .Trash must not reach the server.

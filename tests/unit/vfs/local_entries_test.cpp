@@ -55,6 +55,7 @@ TEST(LocalEntries, RenamingTakesThePlaceOfAnother) {
   ASSERT_TRUE(replaced);
   EXPECT_EQ(replaced->node, node(8));
   EXPECT_EQ(entries.find(inbox, "b")->node, node(7));
+  EXPECT_EQ(entries.find(inbox, "b")->meta.file_name, "b") << "what it is rewritten or copied under";
   EXPECT_TRUE(entries.empty(archive));
   EXPECT_FALSE(entries.find(node(8)));
 }
