@@ -216,12 +216,13 @@ void MailboxReplica::sync_ends() {
   vanished_meanwhile_ = {};
 }
 
-void MailboxReplica::in_step_with_watch() {
+void MailboxReplica::in_step_with_watch(ModSeq modseq) {
   const Lock lock(mutex_);
   if (!table_->complete()) return;
   messages_ = table_->size();
   if (highest_seen_ >= state_.uid_next) state_.uid_next = Uid{highest_seen_.value + 1};
-  // The mod-sequence stays: what it stands for is told once more at the next QRESYNC, and does no harm.
+  // Where it is not known, the old one stays: what it stands for is told once more at the next QRESYNC, and does no harm.
+  state_.highest_modseq = std::max(state_.highest_modseq, modseq);
   noted_.batch.state = state_to_store();
 }
 

@@ -13,6 +13,13 @@ using Place = MessageTable::Place;
 /// A server that never sends the rows of what it says it has taken costs no more than this.
 constexpr std::size_t most_expected = 100'000;
 
+std::vector<std::pair<Uid, std::string>> as_pairs(const std::vector<store::LocalName>& names) {
+  std::vector<std::pair<Uid, std::string>> pairs;
+  pairs.reserve(names.size());
+  for (const auto& local : names) pairs.emplace_back(local.uid, local.name);
+  return pairs;
+}
+
 }  // namespace
 
 // -- news, with the lock held --
@@ -110,6 +117,8 @@ void MailboxReplica::show_arrival(Uid uid, const std::string& file_name) {
   const bool was_listed = table_->place(uid) == Place::listed;
   if (!file_name.empty()) table_->set_local_name(uid, file_name);
   if (!before) {
+    // Whatever hid it was about what ends here: its row is to be seen when it comes.
+    table_->set_hidden(UidSet::single(uid), false);
     if (uid.value != 0 && expected_.size() < most_expected) expected_.insert(uid);
     return;
   }
@@ -149,7 +158,7 @@ void MailboxReplica::load_local_names(const std::vector<store::LocalName>& names
   for (const auto& range : known.ranges())
     for (std::uint64_t uid = range.first; uid <= range.last; ++uid)
       table_->set_local_name(Uid{static_cast<std::uint32_t>(uid)}, {});
-  for (const auto& local : names) table_->set_local_name(local.uid, local.name);
+  table_->add_earlier_names(as_pairs(names));
 }
 
 void MailboxReplica::know_local_names(UidValidity validity) {
@@ -163,8 +172,7 @@ void MailboxReplica::know_local_names(UidValidity validity) {
   const Lock lock(mutex_);
   if (table_->uid_validity() != validity) return;
   // A name given while these were read is newer.
-  for (const auto& local : names)
-    if (!table_->local_name(local.uid)) table_->set_local_name(local.uid, local.name);
+  table_->add_earlier_names(as_pairs(names));
 }
 
 bool MailboxReplica::local_names_known() const {

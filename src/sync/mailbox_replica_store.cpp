@@ -111,7 +111,7 @@ std::optional<MessageMeta> MailboxReplica::find(Uid uid) const {
 }
 
 std::optional<MessageMeta> MailboxReplica::find_by_name(const std::string& name) const {
-  if (auto row = table_->find_by_name(name, surroundings_.names)) return row;
+  if (auto row = table_->find_by_name(name)) return row;
   const Lock lock(mutex_);
   const auto listed = [&](Uid uid) {
     const auto single = singles_.find(uid);

@@ -265,6 +265,24 @@ Result<void> MailboxSync::fetch_new(imap::Session& session, const CallContext& c
   return {};
 }
 
+Result<void> MailboxSync::fetch_changes(imap::Session& session, ModSeq up_to, const CallContext& context) {
+  known_ = replica_.known();
+  const bool can = session.traits().has("QRESYNC") && known_.complete && known_.highest_modseq.value != 0;
+  if (!can || up_to <= known_.highest_modseq) return {};
+  imap::Session::FetchRequest request;
+  request.uids = UidSet::range(Uid{1}, highest_uid);
+  request.items.flags = request.items.modseq = true;
+  request.changed_since = known_.highest_modseq;
+  request.vanished = [this](const UidSet& uids) { replica_.take_vanished(uids); };
+  const auto take = [this](const imap::FetchRow& row) {
+    replica_.take_flags(row);
+    replica_.publish_when_large();
+  };
+  IMAPFS_TRY_WHILE("fetch changes", session.fetch(request, take, bounded(context, settings_.fetch_timeout)));
+  replica_.in_step_with_watch(up_to);
+  return {};
+}
+
 Result<void> MailboxSync::compare_all(imap::Session& session, const CallContext& context) {
   known_ = replica_.known();
   method_ = SyncMethod::full;

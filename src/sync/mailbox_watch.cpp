@@ -54,7 +54,7 @@ MailboxWatch::Snapshot MailboxWatch::snapshot() const {
 Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallContext& context) {
   engine_.note_traits(session);
   snapshot_.lock()->description = session.description();
-  messages_came_ = compare_all_ = false;
+  forget_news();
   auto result = catch_up(session, context);
   // The watcher gives up after an Error that no new connection can cure.
   ended_ = !result && result.error().scope < Scope::session && result.error().retry == Retry::never;
@@ -88,10 +88,10 @@ Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& c
 }
 
 Result<void> MailboxWatch::on_news(imap::Session& session, const CallContext& context) {
-  if (!messages_came_ && !compare_all_) return {};
+  if (!has_news()) return {};
   auto& replica = mailbox_->replica;
   if (!replica.known().complete || !replica.gate().try_enter()) {
-    messages_came_ = compare_all_ = false;
+    forget_news();
     engine_.hint(mailbox_);
     return {};
   }
@@ -104,14 +104,25 @@ Result<void> MailboxWatch::on_news(imap::Session& session, const CallContext& co
 
 Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& context) {
   MailboxSync sync(mailbox_->replica, engine_.sync_settings());
-  const bool all = std::exchange(compare_all_, false);
-  messages_came_ = false;
-  mailbox_->replica.news_received(news_since_);
-  auto result = all ? sync.compare_all(session, context) : sync.fetch_new(session, context);
-  mailbox_->replica.publish();
-  mailbox_->replica.news_received(std::nullopt);
+  const bool all = compare_all_;
+  const bool messages_came = messages_came_;
+  forget_news();
+  auto& replica = mailbox_->replica;
+  replica.news_received(news_since_);
+  Result<void> result;
+  if (all)
+    result = sync.compare_all(session, context);
+  else if (messages_came)
+    result = sync.fetch_new(session, context);
+  replica.publish();
+  // What came and went between two looks of this session is in the table if another session saw it, and this one never hears that it is gone.
+  if (result && !all) result = sync.fetch_changes(session, highest_modseq_, context);
+  replica.publish();
+  replica.news_received(std::nullopt);
   return result;
 }
+
+void MailboxWatch::forget_news() { messages_came_ = changes_came_ = compare_all_ = false; }
 
 void MailboxWatch::on_watching(bool watching, const std::string& reason) {
   {
@@ -132,7 +143,7 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
 }
 
 void MailboxWatch::note_news(bool& what) {
-  if (!messages_came_ && !compare_all_) news_since_ = SteadyClock::now();
+  if (!has_news()) news_since_ = SteadyClock::now();
   what = true;
 }
 
@@ -154,6 +165,11 @@ void MailboxWatch::on_fetch(const imap::FetchRow& row) {
   }
   mailbox_->replica.take_flags(row);
   mailbox_->replica.publish();
+}
+
+void MailboxWatch::on_highest_modseq(ModSeq modseq) {
+  highest_modseq_ = modseq;
+  if (modseq > mailbox_->replica.known().highest_modseq) note_news(changes_came_);
 }
 
 void MailboxWatch::on_status(const imap::WireName& mailbox, const MailboxStatus& status) {

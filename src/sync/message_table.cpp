@@ -43,7 +43,8 @@ void for_each_in(const RowBlocks& rows, const UidSet& uids, Visit&& visit) {
 
 }  // namespace
 
-MessageTable::MessageTable() : state_(std::make_unique<State>()) {}
+MessageTable::MessageTable(mime::NameTemplate templates)
+    : templates_(std::move(templates)), state_(std::make_unique<State>(templates_)) {}
 MessageTable::~MessageTable() = default;
 
 bool MessageTable::complete() const {
@@ -91,7 +92,7 @@ std::size_t MessageTable::memory_bytes() const {
 }
 
 void MessageTable::reset(UidValidity validity, bool same_messages) {
-  auto fresh = std::make_unique<State>();
+  auto fresh = std::make_unique<State>(templates_);
   fresh->uid_validity = validity;
   std::unique_lock lock(mutex_);
   if (same_messages) fresh->places = std::move(state_->places);

@@ -54,6 +54,15 @@ void Places::set_local_name(Uid uid, std::string_view name) {
   local_names_.insert_or_assign(uid, local);
 }
 
+void Places::add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names) {
+  std::map<std::uint64_t, std::pair<Uid, std::string>> later;
+  for (const auto& [uid, local] : local_names_) later.emplace(local.order, std::pair(uid, local.name));
+  local_names_.clear();
+  by_name_.clear();
+  for (const auto& [uid, name] : names) set_local_name(uid, name);
+  for (const auto& [order, given] : later) set_local_name(given.first, given.second);
+}
+
 void Places::forget(const UidSet& uids) {
   show(uids);
   for (const auto& range : uids.ranges()) {
@@ -99,27 +108,41 @@ std::string_view MessageTable::State::name_of(const MessageRow& row) const {
 
 std::string_view MessageTable::State::name_of(const MessageRow& row, const Places::LocalName& local,
                                               Place place) const {
-  if (place == Place::hidden) return local.name;
+  constexpr int patience = 8;
+  if (place == Place::hidden || has_its_local_name(row, local, place, patience)) return local.name;
+  return row.file_name();
+}
+
+bool MessageTable::State::has_its_local_name(const MessageRow& row, const Places::LocalName& local, Place place,
+                                             int patience) const {
   for (const auto uid : places.uids_named(local.name)) {
     if (uid == row.uid) break;
     const auto* later = rows.find(uid);
-    if (later != nullptr && place_of(*later) == place) return row.file_name();
+    if (later != nullptr && place_of(*later) == place) return false;
   }
-  return local.name;
+  const auto* made_it = find_by_template(place, local.name);
+  if (made_it == nullptr || made_it == &row) return true;
+  // `mv a x; mv b a`: a's own message goes by another name now.
+  const auto* its_local = places.local_name(made_it->uid);
+  return its_local != nullptr && (patience == 0 || has_its_local_name(*made_it, *its_local, place, patience - 1));
 }
 
-std::optional<MessageMeta> MessageTable::State::find_in(Place place, std::string_view name,
-                                                        const mime::NameTemplate& templates) const {
+const MessageRow* MessageTable::State::find_by_template(Place place, std::string_view name) const {
+  for (const auto uid : templates.possible_uids(name)) {
+    const auto* row = rows.find(uid);
+    if (row != nullptr && row->file_name() == name && place_of(*row) == place) return row;
+  }
+  return nullptr;
+}
+
+std::optional<MessageMeta> MessageTable::State::find_in(Place place, std::string_view name) const {
   const auto here = [&](Uid uid) {
     const auto* row = rows.find(uid);
     return row != nullptr && place_of(*row) == place ? row : nullptr;
   };
   for (const auto uid : places.uids_named(name))
-    if (const auto* row = here(uid)) return meta(*row, name);
-  for (const auto uid : templates.possible_uids(name)) {
-    const auto* row = here(uid);
-    if (row != nullptr && row->file_name() == name && name_of(*row) == name) return meta(*row, name);
-  }
+    if (const auto* row = here(uid); row != nullptr && name_of(*row) == name) return meta(*row, name);
+  if (const auto* row = find_by_template(place, name); row != nullptr && name_of(*row) == name) return meta(*row, name);
   const auto short_form = mime::NameTemplate::short_form(name);
   if (!short_form) return std::nullopt;
   const auto* row = here(*short_form);
@@ -150,15 +173,14 @@ std::optional<MessageTable::Place> MessageTable::place(Uid uid) const {
   return state_->place_of(*row);
 }
 
-std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name, const mime::NameTemplate& names) const {
+std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name) const {
   std::shared_lock lock(mutex_);
-  return state_->find_in(Place::listed, name, names);
+  return state_->find_in(Place::listed, name);
 }
 
-std::optional<MessageMeta> MessageTable::find_deleted_by_name(std::string_view name,
-                                                              const mime::NameTemplate& names) const {
+std::optional<MessageMeta> MessageTable::find_deleted_by_name(std::string_view name) const {
   std::shared_lock lock(mutex_);
-  return state_->find_in(Place::deleted, name, names);
+  return state_->find_in(Place::deleted, name);
 }
 
 bool MessageTable::hidden(Uid uid) const {
@@ -247,6 +269,11 @@ void MessageTable::set_local_name(Uid uid, const std::string& name) {
   if (uid.value == 0) return;
   std::unique_lock lock(mutex_);
   state_->places.set_local_name(uid, std::string_view(name).substr(0, MessageRow::longest_name));
+}
+
+void MessageTable::add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names) {
+  std::unique_lock lock(mutex_);
+  state_->places.add_earlier_names(names);
 }
 
 }  // namespace imapfs::sync

@@ -38,6 +38,8 @@ class Places {
   [[nodiscard]] std::vector<Uid> uids_named(std::string_view name) const;
   /// Empty: none.
   void set_local_name(Uid uid, std::string_view name);
+  /// Before all others in order; those that have a name keep it.
+  void add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names);
 
   void forget(const UidSet& uids);
   [[nodiscard]] std::size_t memory_bytes() const;
@@ -54,6 +56,9 @@ class Places {
 };
 
 struct MessageTable::State {
+  explicit State(const mime::NameTemplate& templates_of_table) : templates(templates_of_table) {}
+
+  const mime::NameTemplate& templates;
   RowBlocks rows;
   NameArena names;
   FlagInterner flags;
@@ -68,8 +73,12 @@ struct MessageTable::State {
   [[nodiscard]] std::string_view name_of(const MessageRow& row) const;
   /// The same with its local name at hand.
   [[nodiscard]] std::string_view name_of(const MessageRow& row, const Places::LocalName& local, Place place) const;
-  [[nodiscard]] std::optional<MessageMeta> find_in(Place place, std::string_view name,
-                                                   const mime::NameTemplate& names) const;
+  /// Whether the row goes by its local name. `patience`: so many other rows' names may be looked at, since one depends on the other.
+  [[nodiscard]] bool has_its_local_name(const MessageRow& row, const Places::LocalName& local, Place place,
+                                        int patience) const;
+  /// The row in `place` whose template's name this is.
+  [[nodiscard]] const MessageRow* find_by_template(Place place, std::string_view name) const;
+  [[nodiscard]] std::optional<MessageMeta> find_in(Place place, std::string_view name) const;
   void set_name(MessageRow& row, std::string_view name);
   void replace_flags(MessageRow& row, const FlagSet& wanted);
   void compact_names();

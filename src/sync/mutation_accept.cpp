@@ -60,17 +60,30 @@ void Mutations::give_name(const MessageLocation& message, const std::string& nam
     done({});
   };
   post([this, message, name, removal = std::move(removal)] {
-    const auto mailbox = surroundings_.mailbox(message.mailbox);
-    const auto& answer = removal.reply.accepted;
-    if (!mailbox || mailbox->replica.table()->uid_validity() != message.uid_validity) return answer(stale());
-    // The name first: at no moment is there neither the old message nor the new one.
-    const auto named = surroundings_.journal.set_local_name(to_journal(message), name);
-    if (!named) return answer(fail(named.error()));
-    mailbox->replica.set_local_name(message.uid, name);
-    mailbox->replica.publish();
-    if (removal.source.message.uid.value == 0) return answer(ChangeId{});
-    accept({removal});
+    const bool being_restored = state_.with_lock([&](State& state) {
+      const auto changes = state.ledger.changes_of(to_journal(message));
+      return std::any_of(changes.begin(), changes.end(), [](const auto* change) { return is_restore(*change); });
+    });
+    if (!being_restored) return give_name_now(message, name, removal);
+    // At its end a restoration gives the name it was accepted with.
+    after_changes_of(message, [this, message, name, removal](const Result<void>& ended) {
+      if (!ended) return removal.reply.accepted(fail(ended.error()));
+      post([this, message, name, removal] { give_name_now(message, name, removal); });
+    });
   });
+}
+
+void Mutations::give_name_now(const MessageLocation& message, const std::string& name, const Submission& removal) {
+  const auto mailbox = surroundings_.mailbox(message.mailbox);
+  const auto& answer = removal.reply.accepted;
+  if (!mailbox || mailbox->replica.table()->uid_validity() != message.uid_validity) return answer(stale());
+  // The name first: at no moment is there neither the old message nor the new one.
+  const auto named = surroundings_.journal.set_local_name(to_journal(message), name);
+  if (!named) return answer(fail(named.error()));
+  mailbox->replica.set_local_name(message.uid, name);
+  mailbox->replica.publish();
+  if (removal.source.message.uid.value == 0) return answer(ChangeId{});
+  accept({removal});
 }
 
 void Mutations::submit(Submission submission) {

@@ -1,6 +1,8 @@
 #include "mutation_batch.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "imapfs/base/telemetry.hpp"
 
@@ -8,6 +10,9 @@ namespace imapfs::sync {
 namespace {
 
 using Outcome = BatchItem::Outcome;
+
+/// So few messages are described before they are sent on their way, whatever is known of them: it is one round trip that nobody waits for.
+constexpr std::size_t few = 16;
 
 Error gone(Uid uid) {
   return {ENOENT, Scope::message, Retry::never, fmt::format("UID {} is not there any more", uid.value)};
@@ -120,16 +125,8 @@ Result<void> MutationBatch::expunge(imap::Session& session, const CallContext& c
 Result<void> MutationBatch::bring(imap::Session& session, const CallContext& context) {
   IMAPFS_TRY(select_source(session, context));
   const bool moves = items_.front().change.kind == Kind::move;
-  if (!session.traits().has("UIDPLUS")) {
-    // Nobody will tell the new UIDs: by this they are recognised.
-    std::vector<bool> present;
-    IMAPFS_TRY(describe_sources(session, context, present));
-    for (std::size_t i = 0; i < items_.size(); ++i) {
-      if (present[i] || items_[i].outcome != Outcome::none) continue;
-      items_[i].outcome = Outcome::refused;
-      items_[i].error = gone(items_[i].change.source.uid);
-    }
-  }
+  // Without UIDPLUS nobody will tell the new UIDs; with it, the answer may be lost.
+  if (!session.traits().has("UIDPLUS") || !recognisable()) IMAPFS_TRY(make_recognisable(session, context));
   const auto uids = uids_without_outcome();
   if (uids.empty()) return {};
   const auto point = IMAPFS_TRY_WHILE("status", destination_point(session, destination_, tools_, context));
@@ -161,6 +158,35 @@ Result<void> MutationBatch::bring(imap::Session& session, const CallContext& con
   IMAPFS_TRY(find_brought(session, context));
   finish_all({});
   return {};
+}
+
+/// Whether each could be told from all others if the answer were lost. In a large batch size and date must do, where no two are alike.
+bool MutationBatch::recognisable() const {
+  if (items_.size() <= few) return false;
+  std::set<std::pair<std::uint64_t, UnixTime>> seen;
+  return std::all_of(items_.begin(), items_.end(), [&](const BatchItem& item) {
+    const auto& change = item.change;
+    if (item.outcome != Outcome::none) return true;
+    return change.size != 0 && change.internal_date && seen.emplace(change.size, *change.internal_date).second;
+  });
+}
+
+/// The journal learns what the messages are recognised by; those that are not there end here.
+Result<void> MutationBatch::make_recognisable(imap::Session& session, const CallContext& context) {
+  std::vector<bool> present;
+  IMAPFS_TRY_WHILE("describe", describe_sources(session, context, present));
+  std::vector<store::JournalChange> described;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    auto& item = items_[i];
+    if (item.outcome != Outcome::none) continue;
+    if (present[i]) {
+      described.push_back(item.change);
+      continue;
+    }
+    item.outcome = Outcome::refused;
+    item.error = gone(item.change.source.uid);
+  }
+  return tools_.journal.describe(described);
 }
 
 /// What COPYUID tells. Messages it does not name were not there, or the server is careless: that is looked up.

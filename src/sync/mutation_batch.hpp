@@ -78,6 +78,8 @@ class MutationBatch {
   Result<void> look_up_brought(imap::Session& session, const CallContext& context);
 
   Result<void> describe_sources(imap::Session& session, const CallContext& context, std::vector<bool>& present);
+  [[nodiscard]] bool recognisable() const;
+  Result<void> make_recognisable(imap::Session& session, const CallContext& context);
   [[nodiscard]] UidSet uids_without_outcome() const;
   void finish_all(const store::JournalLocation& where);
 

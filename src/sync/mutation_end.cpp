@@ -287,9 +287,11 @@ Result<Arrival> Mutations::arrival_of(const PendingChange& pending, const store:
 
 void Mutations::finish(PendingChange& pending, const Result<Arrival>& result) {
   std::vector<Completion<Arrival>> finished;
+  std::vector<Completion<void>> followed_by;
   std::vector<std::pair<std::shared_ptr<Settler>, std::optional<Error>>> settled;
   state_.with_lock([&](State& state) {
     finished.swap(pending.finished);
+    followed_by.swap(pending.followed_by);
     for (const auto& settler : pending.settlers) {
       if (--settler->remaining > 0 || !settler->done) continue;
       state.settlers.erase(settler);
@@ -297,6 +299,7 @@ void Mutations::finish(PendingChange& pending, const Result<Arrival>& result) {
     }
   });
   for (const auto& call : finished) call(result);
+  for (const auto& then : followed_by) then({});
   for (auto& [settler, untold] : settled) {
     const auto done = std::exchange(settler->done, nullptr);
     if (untold)

@@ -94,6 +94,11 @@ std::vector<ChangeId> MutationLedger::direct_followers(ChangeId id) const {
   return {queue->second.begin(), queue->second.end()};
 }
 
+PendingChange* MutationLedger::last_of(const store::JournalLocation& message) {
+  const auto queue = queues_.find({message.mailbox, message.uid_validity.value, message.uid.value, 0});
+  return queue == queues_.end() || queue->second.empty() ? nullptr : &changes_.at(queue->second.back());
+}
+
 std::vector<const store::JournalChange*> MutationLedger::changes_of(const store::JournalLocation& message) const {
   std::vector<const store::JournalChange*> found;
   const auto queue = queues_.find({message.mailbox, message.uid_validity.value, message.uid.value, 0});

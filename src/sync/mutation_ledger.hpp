@@ -45,6 +45,7 @@ struct PendingChange {
   Completion<ChangeId> accepted;  ///< empty once called
   std::vector<Completion<Arrival>> finished;
   std::vector<std::shared_ptr<Settler>> settlers;
+  std::vector<Completion<void>> followed_by;  ///< what must come after it
 
   bool look_up = false;  ///< a command was sent whose outcome is not known
   bool in_flight = false;
@@ -83,6 +84,8 @@ class MutationLedger {
   [[nodiscard]] ChangeId moving(ChangeId change) const;
   /// Changes that wait for this one to bring their message.
   [[nodiscard]] std::vector<ChangeId> direct_followers(ChangeId id) const;
+  /// The last of what is still to happen to the message; null: nothing.
+  [[nodiscard]] PendingChange* last_of(const store::JournalLocation& message);
   /// What is still to happen to the message.
   [[nodiscard]] std::vector<const store::JournalChange*> changes_of(const store::JournalLocation& message) const;
   /// A change with its id; its source is a location, or what `follows` brings.

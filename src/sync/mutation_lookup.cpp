@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
@@ -104,6 +105,10 @@ Result<std::vector<ArrivalCandidate>> fetch_candidates(imap::Session& session, c
   std::vector<ArrivalCandidate> candidates;
   const auto validity = selected.uid_validity.value_or(UidValidity{});
   if (validity != point.uid_validity || selected.messages == 0) return candidates;
+  const auto& name = destination->replica.identity().name;
+  // What has a name of its own was brought by another change, perhaps of an earlier process, or known before.
+  std::set<Uid> named;
+  for (const auto& local : IMAPFS_TRY(tools.journal.local_names(name, validity))) named.insert(local.uid);
   const Uid first{std::max(point.uid_next.value, 1u)};
   if (selected.uid_next && *selected.uid_next <= first) return candidates;
   imap::Session::FetchRequest request;
@@ -113,7 +118,7 @@ Result<std::vector<ArrivalCandidate>> fetch_candidates(imap::Session& session, c
       request,
       [&](const imap::FetchRow& row) {
         if (row.uid < first || !row.size) return;
-        if (tools.is_ours({destination->replica.identity().name, validity, row.uid})) return;
+        if (named.contains(row.uid) || tools.is_ours({name, validity, row.uid})) return;
         candidates.push_back({row.uid, *row.size, row.internal_date.value_or(0), message_id_of(row.header_block)});
       },
       context));

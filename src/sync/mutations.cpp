@@ -90,9 +90,12 @@ void Mutations::close() {
   }
   for (auto& submission : submissions)
     if (submission.reply.accepted) submission.reply.accepted(fail(cancelled()));
-  for (const auto& [id, pending] : concluding)
+  for (const auto& [id, pending] : concluding) {
+    for (const auto& then : std::exchange(pending->followed_by, {})) then(fail(cancelled()));
     for (const auto& finished : std::exchange(pending->finished, {})) finished(fail(cancelled()));
+  }
   ledger.for_each([](PendingChange& pending) {
+    for (const auto& then : std::exchange(pending.followed_by, {})) then(fail(cancelled()));
     if (const auto accepted = std::exchange(pending.accepted, nullptr)) {
       accepted(fail(cancelled()));
       if (pending.change.kind != store::JournalChange::Kind::append) return;
@@ -182,18 +185,28 @@ void Mutations::start_batch(const std::vector<ChangeId>& ids) {
   const auto source = is_append ? nullptr : surroundings_.mailbox_by_name(first.source.mailbox);
   const auto destination = first.destination.empty() ? nullptr : surroundings_.mailbox_by_name(first.destination);
   const bool missing = (!is_append && !source) || (!first.destination.empty() && !destination);
-  const auto operation = operation_of(first);
   auto batch = std::make_shared<MutationBatch>(std::move(items), look_up, source, destination, tools_);
   batch->hold = std::move(hold);
   if (missing)
     return batch_ended(batch, fail(ENOENT, Scope::mailbox, Retry::never, "the mailbox does not exist any more"));
-  const auto& place = (source ? source : destination)->replica.identity();
+  // What is carried out is taken into the table, so what is stored must be there first: read later, it would undo that.
+  const auto rows_of_destination = [this, batch, destination] {
+    if (!destination) return submit_batch(batch);
+    surroundings_.with_rows(destination, [this, batch] { submit_batch(batch); });
+  };
+  if (!source) return rows_of_destination();
+  surroundings_.with_rows(source, rows_of_destination);
+}
+
+void Mutations::submit_batch(const std::shared_ptr<MutationBatch>& batch) {
+  const auto& place = (batch->source() ? batch->source() : batch->destination())->replica.identity();
+  const auto& first = batch->items().front().change;
   imap::PoolJob job;
   job.mailbox = place.wire_name;
   job.priority = surroundings_.settings.write_behind ? imap::Priority::background : imap::Priority::interactive;
   job.context = CallContext::within(batch_patience);
-  job.what = fmt::format("{}{} of {} messages in {}", look_up ? "look up " : "", operation, ids.size(),
-                         telemetry::printable(place.path));
+  job.what = fmt::format("{}{} of {} messages in {}", batch->look_up() ? "look up " : "", operation_of(first),
+                         batch->items().size(), telemetry::printable(place.path));
   job.run = [batch](imap::Session& session, const CallContext& context) { return batch->run(session, context); };
   job.done = [this, batch](const Result<void>& result) { post([this, batch, result] { batch_ended(batch, result); }); };
   surroundings_.submit(std::move(job));
@@ -237,6 +250,9 @@ void Mutations::on_online(bool online) {
       for (const auto& settler : state.settlers)
         if (settler->done) unsettled.push_back(std::exchange(settler->done, nullptr));
       state.settlers.clear();
+      state.ledger.for_each([&](PendingChange& pending) {
+        for (auto& then : std::exchange(pending.followed_by, {})) unsettled.push_back(std::move(then));
+      });
     });
     for (const auto& done : unsettled)
       done(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
@@ -311,6 +327,21 @@ void Mutations::settle(MailboxId mailbox, Completion<void> done) {
   if (waits) return;
   if (untold) return done(fail(std::move(*untold)));
   done({});
+}
+
+void Mutations::after_changes_of(const MessageLocation& message, Completion<void> then) {
+  // On the thread that accepts: what was submitted before is in the ledger by then.
+  post([this, message, then = std::move(then)] {
+    const auto place = to_journal(message);
+    const bool online = surroundings_.online();
+    const bool waits = state_.with_lock([&](State& state) {
+      auto* const last = state.ledger.last_of(place);
+      if (last != nullptr && online) last->followed_by.push_back(then);
+      return last != nullptr;
+    });
+    if (!waits) return then({});
+    if (!online) then(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
+  });
 }
 
 std::optional<Error> Mutations::take_untold(State& state, MailboxId mailbox) {

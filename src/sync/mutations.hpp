@@ -37,6 +37,8 @@ class Mutations {
     std::function<void(SteadyClock::duration, Job)> later;  ///< the job must only post
     std::function<MailboxPointer(MailboxId)> mailbox;
     std::function<MailboxPointer(const std::string& name)> mailbox_by_name;
+    /// When the stored rows of the mailbox are in its table.
+    std::function<void(const MailboxPointer&, Job)> with_rows;
     /// A sync that begins from now on has ended.
     std::function<void(const MailboxPointer&, Completion<void>)> bring_in_step;
     std::function<std::shared_ptr<const MailboxTree>()> tree;
@@ -68,6 +70,8 @@ class Mutations {
                  Completion<void> done);
   void upload(const Upload& upload, Completion<Arrival> done);
   void settle(MailboxId mailbox, Completion<void> done);
+  /// `then`: what was accepted for this message so far has ended. EHOSTUNREACH as soon as there is no connection, ECANCELED at the end.
+  void after_changes_of(const MessageLocation& message, Completion<void> then);
   [[nodiscard]] std::vector<PendingArrival> pending_arrivals() const;
   void await_change(ChangeId change, Completion<Arrival> finished);
 
@@ -137,6 +141,7 @@ class Mutations {
   void dispatch_soon(SteadyClock::duration delay);
   void dispatch();
   void start_batch(const std::vector<ChangeId>& ids);
+  void submit_batch(const std::shared_ptr<MutationBatch>& batch);
   void batch_ended(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result);
 
   // mutation_outcome.cpp
@@ -152,6 +157,7 @@ class Mutations {
 
   // mutation_accept.cpp
   void submit(Submission submission);
+  void give_name_now(const MessageLocation& message, const std::string& name, const Submission& removal);
   [[nodiscard]] Result<void> check(const Submission& submission) const;
   void accept(std::vector<Submission> submissions);
   [[nodiscard]] Result<PendingChange> prepare(Submission& submission);

@@ -20,6 +20,7 @@ std::unique_ptr<Mutations> EngineImplementation::make_mutations() {
       },
       [this](MailboxId id) { return find_mailbox(id); },
       [this](const std::string& name) { return find_mailbox_named(name); },
+      [this](const MailboxPointer& mailbox, Job then) { with_rows_loaded(mailbox, std::move(then)); },
       [this](const MailboxPointer& mailbox, Completion<void> done) { bring_in_step(mailbox, std::move(done)); },
       [this] { return tree(); },
       [this] {

@@ -5,6 +5,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "mutation_support.hpp"
+#include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
@@ -68,6 +69,13 @@ Result<void> check_permanent(const MailboxRights& rights, const Touched& touched
       return fail(EPERM, Scope::message, Retry::never, "{} is no keyword that the mailbox keeps",
                   telemetry::printable(keyword));
   return {};
+}
+
+Result<void> may_store(const MailboxReplica& replica, Uid uid, const FlagChange& change) {
+  const auto touched = touched_by(change, replica.find(uid));
+  const auto rights = replica.rights();
+  IMAPFS_TRY(check_permanent(rights, touched));
+  return check_rights(rights, touched);
 }
 
 }  // namespace
@@ -139,29 +147,31 @@ Result<void> EngineImplementation::select_to_change(const MailboxPointer& mailbo
 // -- flags --
 
 void EngineImplementation::set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) {
-  if (!journal_) return done(fail(EROFS, "changes are not possible"));
+  if (!mutations_) return done(fail(EROFS, "changes are not possible"));
   const auto mailbox = use_mailbox(message.mailbox);
   if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
-  const auto allowed = [](const MailboxPointer& where, Uid uid, const FlagChange& wanted) -> Result<void> {
-    const auto touched = touched_by(wanted, where->replica.find(uid));
-    const auto rights = where->replica.rights();
-    IMAPFS_TRY(check_permanent(rights, touched));
-    return check_rights(rights, touched);
-  };
-  if (auto checked = allowed(mailbox, message.uid, change); !checked) return done(std::move(checked));
+  if (auto allowed = may_store(mailbox->replica, message.uid, change); !allowed) return done(std::move(allowed));
+  // `cp a b` takes the flags along that a had then.
+  mutations_->after_changes_of(message, [this, mailbox, message, change, done = std::move(done)](Result<void> ended) {
+    if (!ended) return done(std::move(ended));
+    store_flags(mailbox, message, change, done);
+  });
+}
+
+void EngineImplementation::store_flags(const MailboxPointer& mailbox, const MessageLocation& message,
+                                       const FlagChange& change, Completion<void> done) {
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;
   job.context = patience();
   job.what = fmt::format("set flags of UID {} in {}", message.uid.value,
                          telemetry::printable(mailbox->replica.identity().path));
   auto attempts = std::make_shared<int>(0);
-  job.run = [mailbox, message, change, allowed, attempts](imap::Session& session,
-                                                          const CallContext& context) -> Result<void> {
+  job.run = [mailbox, message, change, attempts](imap::Session& session, const CallContext& context) -> Result<void> {
     IMAPFS_TRY(select_to_change(mailbox, session, context));
     if (session.selection().uid_validity.value_or(UidValidity{}) != message.uid_validity)
       return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
     // SELECT has told of READ-ONLY and PERMANENTFLAGS.
-    IMAPFS_TRY(allowed(mailbox, message.uid, change));
+    IMAPFS_TRY(may_store(mailbox->replica, message.uid, change));
     auto stored = session.store_flags(UidSet::single(message.uid), change, context);
     if (!stored && stored.error().scope == Scope::session && ++*attempts < most_attempts)
       stored.error().retry = Retry::now;

@@ -85,6 +85,7 @@ class MailboxWatch final : public imap::WatchListener {
   void on_expunge() override;
   void on_vanished(const UidSet& uids) override;
   void on_fetch(const imap::FetchRow& row) override;
+  void on_highest_modseq(ModSeq modseq) override;
   void on_status(const imap::WireName& mailbox, const MailboxStatus& status) override;
   void on_mailbox_list_changed() override;
 
@@ -108,10 +109,14 @@ class MailboxWatch final : public imap::WatchListener {
   Result<void> catch_up(imap::Session& session, const CallContext& context);
   Result<void> take_news(imap::Session& session, const CallContext& context);
   void note_news(bool& what);
+  [[nodiscard]] bool has_news() const { return messages_came_ || changes_came_ || compare_all_; }
+  void forget_news();
 
   EngineImplementation& engine_;
   const MailboxPointer mailbox_;
   SteadyClock::time_point news_since_;  ///< when the first line of a burst came; watcher's thread only
+  ModSeq highest_modseq_;        ///< as the server told this session; watcher's thread only
+  bool changes_came_ = false;    ///< watcher's thread only
   bool messages_came_ = false;   ///< watcher's thread only
   bool compare_all_ = false;     ///< watcher's thread only
   std::atomic<bool> ended_{false};
@@ -133,7 +138,6 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
 
   // -- Account --
   [[nodiscard]] const std::string& name() const override { return settings_.account; }
-  [[nodiscard]] const mime::NameTemplate& names() const override { return settings_.names; }
   [[nodiscard]] std::shared_ptr<const MailboxTree> tree() const override;
   void freshen_tree(Completion<void> done) override;
   [[nodiscard]] std::shared_ptr<const MessageTable> table(MailboxId mailbox) const override;
@@ -300,6 +304,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] static Result<void> examine(const MailboxPointer& mailbox, imap::Session& session,
                                             const CallContext& context);
   /// SELECT, unless the session has it selected so that it may change something. EROFS if the server does not allow that.
+  void store_flags(const MailboxPointer& mailbox, const MessageLocation& message, const FlagChange& change,
+                   Completion<void> done);
   static Result<void> select_to_change(const MailboxPointer& mailbox, imap::Session& session,
                                        const CallContext& context);
   void stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,

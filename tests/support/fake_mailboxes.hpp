@@ -53,7 +53,7 @@ class FakeMailboxes : public sync::Account {
   using Path = std::string;
 
   explicit FakeMailboxes(const std::vector<Path>& mailboxes)
-      : names_(*mime::NameTemplate::parse(mime::NameTemplate::default_text)) {
+      : names_(default_names()) {
     set_mailboxes(mailboxes);
   }
 
@@ -215,7 +215,6 @@ class FakeMailboxes : public sync::Account {
     const auto found = mailboxes_.find(mailbox);
     return node && node->selectable && found != mailboxes_.end() ? found->second.table : nullptr;
   }
-  [[nodiscard]] const mime::NameTemplate& names() const override { return names_; }
   [[nodiscard]] sync::DirectoryTime directory_time(MailboxId mailbox) const override {
     const std::lock_guard guard(mutex_);
     const auto found = times_.find(mailbox);
@@ -270,8 +269,9 @@ class FakeMailboxes : public sync::Account {
     Uid after;
     Completion<void> done;
   };
+  static mime::NameTemplate default_names() { return *mime::NameTemplate::parse(mime::NameTemplate::default_text); }
   struct Mailbox {
-    std::shared_ptr<sync::MessageTable> table = std::make_shared<sync::MessageTable>();
+    std::shared_ptr<sync::MessageTable> table = std::make_shared<sync::MessageTable>(default_names());
     std::vector<MessageMeta> unlisted;
     std::map<std::uint32_t, std::pair<std::string, bool>> bodies;
     std::vector<Waiting> waiting;

@@ -136,7 +136,6 @@ class Account {
 
   /// The mailbox's table, empty and incomplete if it was never listed; null if there is no such mailbox (or it is not selectable).
   [[nodiscard]] virtual std::shared_ptr<const MessageTable> table(MailboxId mailbox) const = 0;
-  [[nodiscard]] virtual const mime::NameTemplate& names() const = 0;
   [[nodiscard]] virtual DirectoryTime directory_time(MailboxId mailbox) const = 0;
 
   /// Before a listing: starts the first sync, or brings an unwatched mailbox older than refresh up to date. Completes when rows may be

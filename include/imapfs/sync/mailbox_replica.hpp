@@ -89,8 +89,8 @@ class MailboxReplica {
   void sync_ends();
   /// The table is the whole mailbox as of this answer to SELECT.
   void in_step_with(const imap::SelectedMailbox& selected);
-  /// The table is the whole mailbox as far as the watching session knows.
-  void in_step_with_watch();
+  /// The table is the whole mailbox as far as the watching session knows, with all changes up to `modseq` (0: not known).
+  void in_step_with_watch(ModSeq modseq = {});
 
   // -- single rows and facts --
   /// Notes UIDVALIDITY for a table without rows: inode numbers depend on it.
@@ -176,7 +176,7 @@ class MailboxReplica {
 
   const Identity identity_;
   const Surroundings surroundings_;
-  const std::shared_ptr<MessageTable> table_ = std::make_shared<MessageTable>();
+  const std::shared_ptr<MessageTable> table_ = std::make_shared<MessageTable>(surroundings_.names);
   SyncGate gate_;
   Strand strand_;
 

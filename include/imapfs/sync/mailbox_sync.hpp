@@ -41,6 +41,9 @@ class MailboxSync {
   Result<void> fetch_new(imap::Session& session, const CallContext& context);
   /// For the same: something was removed or changed, and the server did not say what.
   Result<void> compare_all(imap::Session& session, const CallContext& context);
+  /// What has changed and gone since the table's mod-sequence, after which the table is as of `up_to`. Nothing without QRESYNC, or where it
+  /// is as far as that.
+  Result<void> fetch_changes(imap::Session& session, ModSeq up_to, const CallContext& context);
 
   /// MYRIGHTS, unless they are known; what a server does not tell is allowed. Errors: of scope session only. The caller publishes.
   static Result<void> ask_rights(MailboxReplica& replica, imap::Session& session, const CallContext& context);

@@ -16,6 +16,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "imapfs/mime/names.hpp"
@@ -25,14 +26,16 @@ namespace imapfs::sync {
 
 class MessageTable {
  public:
-  MessageTable();
+  /// `templates` made the rows' file names.
+  explicit MessageTable(mime::NameTemplate templates);
   ~MessageTable();
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
   // A message has a place: listed; deleted (flagged \Deleted: it is listed in .deleted); or hidden (on its way out by a change of
-  // our own: listed nowhere). A local name takes the place of the file name everywhere. Of several messages in the same place with the same
-  // local name, the one that was given it last has it; the others go by the template's name meanwhile.
+  // our own: listed nowhere). A local name takes the place of the template's, unless another message in the same place goes by it: the one
+  // whose template made that name keeps it, else the one that was given it last has it. The others go by the template's name meanwhile. So
+  // no two in one place have the same name.
   enum class Place : std::uint8_t { listed, deleted, hidden };
 
   /// Wherever it is, hidden ones too.
@@ -41,10 +44,9 @@ class MessageTable {
   [[nodiscard]] std::optional<MessageMeta> find_original(Uid uid) const;
   [[nodiscard]] std::optional<Place> place(Uid uid) const;
   /// The message that is listed as `name`, or whose UID `name` is in short form ("4711.eml").
-  [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name, const mime::NameTemplate& names) const;
+  [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name) const;
   /// The same among those in .deleted.
-  [[nodiscard]] std::optional<MessageMeta> find_deleted_by_name(std::string_view name,
-                                                                const mime::NameTemplate& names) const;
+  [[nodiscard]] std::optional<MessageMeta> find_deleted_by_name(std::string_view name) const;
   [[nodiscard]] bool hidden(Uid uid) const;
   [[nodiscard]] std::optional<std::string> local_name(Uid uid) const;
   /// UIDs that were given `name` as their local name and are not hidden, the latest first; they need no rows.
@@ -108,9 +110,12 @@ class MessageTable {
   std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
   /// Empty: the template's name counts again. The row may come later.
   void set_local_name(Uid uid, const std::string& name);
+  /// Names of earlier times, in the order in which they were given: those that were given since then are the later ones, and stay.
+  void add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names);
 
  private:
   struct State;
+  const mime::NameTemplate templates_;
   mutable std::shared_mutex mutex_;
   std::unique_ptr<State> state_;  ///< guarded by mutex_
 };

@@ -142,7 +142,7 @@ TEST_F(OwnChanges, RowsThatComeDuringACommandOfOursAreHeldBack) {
   EXPECT_EQ(listed(), "1 2 3 ");
   EXPECT_TRUE(listener.added().empty());
   end_arrivals({{Uid{4}, "offer.eml"}});
-  EXPECT_EQ(table().find_by_name("offer.eml", names)->uid, Uid{4});
+  EXPECT_EQ(table().find_by_name("offer.eml")->uid, Uid{4});
   EXPECT_TRUE(listener.added().empty());
   EXPECT_EQ(listener.added_by_us(), Uids{Uid{4}});
 }
@@ -167,7 +167,7 @@ TEST_F(OwnChanges, ARowThatComesAfterTheCommandIsStillOurs) {
   take(4);
   EXPECT_TRUE(listener.added().empty());
   EXPECT_EQ(listener.added_by_us(), Uids{Uid{4}});
-  EXPECT_TRUE(table().find_by_name("offer.eml", names));
+  EXPECT_TRUE(table().find_by_name("offer.eml"));
 }
 
 TEST_F(OwnChanges, WhatCameAndWentWhileHeldBackIsNoNews) {
@@ -189,6 +189,16 @@ TEST_F(OwnChanges, NewsThatWasFasterThanTheCommandLosesItsFirstName) {
   end_arrivals({{Uid{4}, "offer.eml"}});
   EXPECT_EQ(listener.removed(), Uids{Uid{4}}) << "the kernel was told of the template's name";
   EXPECT_EQ(listed(), "1 2 3 4 ");
+}
+
+TEST_F(OwnChanges, WhatIsRestoredBeforeItsRowComesIsSeenWhenItComes) {
+  list();
+  replica->hide(UidSet::single(Uid{4}));
+  replica->begin_arrivals();
+  end_arrivals({{Uid{4}, "back.eml"}});
+  take(4);
+  EXPECT_EQ(table().place(Uid{4}), MessageTable::Place::listed);
+  EXPECT_EQ(table().find_by_name("back.eml")->uid, Uid{4});
 }
 
 TEST_F(OwnChanges, NamesOfEarlierTimesAreThereFromTheFirstRowOn) {

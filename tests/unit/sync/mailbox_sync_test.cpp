@@ -39,6 +39,13 @@ class MailboxSyncFixture {
     method = sync.method();
     return result;
   }
+  /// As the watching session does when the server tells it of a mod-sequence.
+  Result<void> fetch_changes() {
+    MailboxSync sync(*replica, settings);
+    auto result = sync.fetch_changes(*session, server.mailbox("Lists").highest_modseq, CallContext::within(test_patience));
+    replica->publish();
+    return result;
+  }
   std::vector<Uid> deliver(int messages) {
     std::vector<Uid> uids;
     for (int i = 0; i < messages; ++i) uids.push_back(server.deliver("Lists", mail("mail-" + std::to_string(++number_))));
@@ -277,6 +284,20 @@ TEST(MailboxSync, CondstoreWithoutRemovalsDoesNotSearch) {
   EXPECT_EQ(f.server.count("SEARCH"), 0u);
   EXPECT_EQ(f.table().size(), 6u);
   EXPECT_EQ(f.listener.flags_changed(), std::vector<Uid>{Uid{1}});
+}
+
+TEST(MailboxSync, WhatIsGoneAndWasNeverSeenByTheWatchingSessionIsFoundByItsModSequence) {
+  MailboxSyncFixture f{Level::qresync};
+  f.deliver(5);
+  ASSERT_TRUE(f.sync());
+  f.server.expunge("Lists", Uid{2});
+  f.server.set_flags("Lists", Uid{3}, FlagSet::parse("\\Flagged"));
+  ASSERT_TRUE(f.fetch_changes());
+  EXPECT_EQ(f.table().uids().to_string(), "1,3:5");
+  EXPECT_EQ(f.listener.flags_changed(), std::vector<Uid>{Uid{3}});
+  f.server.reset_counts();
+  ASSERT_TRUE(f.fetch_changes());
+  EXPECT_EQ(f.server.count("FETCH flags"), 0u) << "nothing is new";
 }
 
 // -- servers that lie --

@@ -35,16 +35,15 @@ class Places : public ::testing::Test {
   }
   void flag_deleted(std::uint32_t uid) { table.set_flags(Uid{uid}, FlagSet::parse("\\Deleted"), {}); }
   std::uint32_t find(const std::string& name) const {
-    const auto found = table.find_by_name(name, names);
+    const auto found = table.find_by_name(name);
     return found ? found->uid.value : 0;
   }
   std::uint32_t find_deleted(const std::string& name) const {
-    const auto found = table.find_deleted_by_name(name, names);
+    const auto found = table.find_deleted_by_name(name);
     return found ? found->uid.value : 0;
   }
 
-  MessageTable table;
-  mime::NameTemplate names = default_names();
+  MessageTable table{default_names()};
 };
 
 using Names = std::vector<std::string>;
@@ -103,7 +102,7 @@ TEST_F(Places, ALocalNameTakesThePlaceOfTheTemplates) {
   EXPECT_EQ(find(own_name(3)), 0u);
   EXPECT_EQ(find("3.eml"), 3u) << "the short form always resolves";
   EXPECT_EQ(table.find(Uid{3})->file_name, "offer.eml");
-  EXPECT_EQ(table.find_by_name("3.eml", names)->file_name, "offer.eml");
+  EXPECT_EQ(table.find_by_name("3.eml")->file_name, "offer.eml");
   EXPECT_EQ(table.find_original(Uid{3})->file_name, own_name(3));
   EXPECT_EQ(table.local_name(Uid{3}), "offer.eml");
 }
@@ -150,6 +149,42 @@ TEST_F(Places, ALocalNameMayLookLikeAnothersShortForm) {
   EXPECT_EQ(find("4.eml"), 3u);
   table.set_hidden(UidSet::single(Uid{3}), true);
   EXPECT_EQ(find("4.eml"), 4u);
+}
+
+TEST_F(Places, WhoseTemplateMadeANameKeepsIt) {
+  table.set_local_name(Uid{3}, own_name(2));
+  flag_deleted(3);
+  flag_deleted(2);
+  EXPECT_EQ(find_deleted(own_name(2)), 2u);
+  EXPECT_EQ(find_deleted(own_name(3)), 3u);
+  EXPECT_EQ(table.find(Uid{3})->file_name, own_name(3));
+}
+
+TEST_F(Places, TwoMessagesMayChangeNames) {
+  table.set_local_name(Uid{2}, own_name(3));
+  table.set_local_name(Uid{3}, own_name(2));
+  EXPECT_EQ(find(own_name(2)), 3u);
+  EXPECT_EQ(find(own_name(3)), 2u);
+}
+
+TEST_F(Places, WhoHasLostItsNameToALaterOneTakesItsOwnBack) {
+  table.set_local_name(Uid{2}, "draft.eml");
+  table.set_local_name(Uid{3}, own_name(2));
+  EXPECT_EQ(find(own_name(2)), 3u);
+  table.set_local_name(Uid{4}, "draft.eml");
+  EXPECT_EQ(find("draft.eml"), 4u);
+  EXPECT_EQ(find(own_name(2)), 2u);
+  EXPECT_EQ(find(own_name(3)), 3u);
+}
+
+TEST_F(Places, NamesOfEarlierTimesComeBeforeThoseGivenSince) {
+  table.set_local_name(Uid{4}, "draft.eml");
+  table.set_local_name(Uid{5}, "new.eml");
+  table.add_earlier_names({{Uid{2}, "offer.eml"}, {Uid{1}, "offer.eml"}, {Uid{3}, "draft.eml"}, {Uid{5}, "old.eml"}});
+  EXPECT_EQ(find("offer.eml"), 1u) << "the last given, not the highest UID";
+  EXPECT_EQ(find("draft.eml"), 4u);
+  EXPECT_EQ(find("new.eml"), 5u);
+  EXPECT_EQ(find("old.eml"), 0u);
 }
 
 TEST_F(Places, ALocalNameMayBeGivenBeforeTheRowComes) {

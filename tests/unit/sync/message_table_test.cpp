@@ -37,7 +37,7 @@ std::vector<std::uint32_t> removed_uids(MessageTable& table, const UidSet& set) 
 }
 
 TEST(MessageTable, ARowIsFoundByUidWithEverythingThatWasPutIn) {
-  MessageTable table;
+  MessageTable table{default_names()};
   auto meta = message(4711);
   meta.flags.add("\\Seen");
   meta.flags.add("$Forwarded");
@@ -57,27 +57,26 @@ TEST(MessageTable, ARowIsFoundByUidWithEverythingThatWasPutIn) {
 }
 
 TEST(MessageTable, UidZeroIsNoMessage) {
-  MessageTable table;
+  MessageTable table{default_names()};
   EXPECT_FALSE(table.upsert(message(0), true));
   EXPECT_EQ(table.size(), 0U);
 }
 
 TEST(MessageTable, ANameIsFoundInFullAndInShortForm) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.upsert(message(7), true);
-  const auto names = default_names();
   const auto full = table.find(Uid{7})->file_name;
-  EXPECT_EQ(table.find_by_name(full, names)->uid, Uid{7});
-  EXPECT_EQ(table.find_by_name("7.eml", names)->uid, Uid{7});
-  EXPECT_FALSE(table.find_by_name("8.eml", names));
-  EXPECT_FALSE(table.find_by_name("07.eml", names));
-  EXPECT_FALSE(table.find_by_name("2026-11-20_0930_anna@example.org_Dinner.7.eml", names));
-  EXPECT_FALSE(table.find_by_name("", names));
+  EXPECT_EQ(table.find_by_name(full)->uid, Uid{7});
+  EXPECT_EQ(table.find_by_name("7.eml")->uid, Uid{7});
+  EXPECT_FALSE(table.find_by_name("8.eml"));
+  EXPECT_FALSE(table.find_by_name("07.eml"));
+  EXPECT_FALSE(table.find_by_name("2026-11-20_0930_anna@example.org_Dinner.7.eml"));
+  EXPECT_FALSE(table.find_by_name(""));
 }
 
 TEST(MessageTable, RowsAreVisitedInUidOrderWhateverTheOrderOfArrival) {
   for (const bool descending : {false, true}) {
-    MessageTable table;
+    MessageTable table{default_names()};
     std::vector<std::uint32_t> expected;
     for (std::uint32_t i = 1; i <= 3000; ++i) {
       expected.push_back(i * 3);
@@ -93,7 +92,7 @@ TEST(MessageTable, RowsAreVisitedInUidOrderWhateverTheOrderOfArrival) {
 }
 
 TEST(MessageTable, OnlyRowsUpToTheFrontierAreVisitedUntilComplete) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.upsert(message(5), true);
   table.upsert(message(9), false);
   EXPECT_EQ(table.frontier(), Uid{5});
@@ -105,7 +104,7 @@ TEST(MessageTable, OnlyRowsUpToTheFrontierAreVisitedUntilComplete) {
 }
 
 TEST(MessageTable, AVisitStopsAtItsLimitAndWhenTheVisitorHasEnough) {
-  MessageTable table;
+  MessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 10; ++uid) table.upsert(message(uid), true);
   table.set_complete(true);
   EXPECT_EQ(visited(table, 3, 2), (std::vector<std::uint32_t>{4, 5}));
@@ -118,7 +117,7 @@ TEST(MessageTable, AVisitStopsAtItsLimitAndWhenTheVisitorHasEnough) {
 }
 
 TEST(MessageTable, ASetOfRowsIsRemovedAndReportedWithNamesInOrder) {
-  MessageTable table;
+  MessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 2000; ++uid) table.upsert(message(uid), true);
   auto set = UidSet::range(Uid{600}, Uid{1900});
   set.add(Uid{5}, Uid{5});
@@ -143,7 +142,7 @@ TEST(MessageTable, ASetOfRowsIsRemovedAndReportedWithNamesInOrder) {
 }
 
 TEST(MessageTable, RemovingMostMessagesGivesMemoryBack) {
-  MessageTable table;
+  MessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 20000; ++uid) table.upsert(message(uid), true);
   const auto before = table.memory_bytes();
   table.remove(UidSet::range(Uid{101}, Uid{20000}));
@@ -151,14 +150,14 @@ TEST(MessageTable, RemovingMostMessagesGivesMemoryBack) {
 }
 
 TEST(MessageTable, UidsComeAsRuns) {
-  MessageTable table;
+  MessageTable table{default_names()};
   for (const std::uint32_t uid : {1U, 2U, 3U, 7U, 9U, 10U, 4294967295U}) table.upsert(message(uid), true);
   EXPECT_EQ(table.uids().ranges(),
             (std::vector<UidSet::Range>{{1, 3}, {7, 7}, {9, 10}, {4294967295U, 4294967295U}}));
 }
 
 TEST(MessageTable, FlagsChangeOnlyWhenTheyDiffer) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.upsert(message(1), true);
   const auto seen = FlagSet::parse("\\Seen $Work");
   EXPECT_TRUE(table.set_flags(Uid{1}, seen, ModSeq{5}));
@@ -171,7 +170,7 @@ TEST(MessageTable, FlagsChangeOnlyWhenTheyDiffer) {
 }
 
 TEST(MessageTable, RecentIsNoChangeOfFlags) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.upsert(message(1), true);
   EXPECT_FALSE(table.set_flags(Uid{1}, FlagSet::parse("\\Recent"), ModSeq{}));
   EXPECT_TRUE(table.set_flags(Uid{1}, FlagSet::parse("\\Recent \\Seen"), ModSeq{}));
@@ -179,7 +178,7 @@ TEST(MessageTable, RecentIsNoChangeOfFlags) {
 }
 
 TEST(MessageTable, AHostileFloodOfKeywordsCostsBoundedMemoryAndKeepsSystemFlags) {
-  MessageTable table;
+  MessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 3000; ++uid) {
     auto meta = message(uid);
     meta.flags.add(std::string(10000, 'k') + std::to_string(uid));
@@ -192,7 +191,7 @@ TEST(MessageTable, AHostileFloodOfKeywordsCostsBoundedMemoryAndKeepsSystemFlags)
 }
 
 TEST(MessageTable, AnExactSizeIsNotReplacedByAServersEstimate) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.upsert(message(1), true);
   EXPECT_TRUE(table.set_exact_size(Uid{1}, 77));
   EXPECT_FALSE(table.set_exact_size(Uid{1}, 77));
@@ -205,7 +204,7 @@ TEST(MessageTable, AnExactSizeIsNotReplacedByAServersEstimate) {
 }
 
 TEST(MessageTable, ResetForgetsEverythingUnderANewValidity) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.upsert(message(1), true);
   table.set_complete(true);
   table.reset(UidValidity{12});
@@ -216,7 +215,7 @@ TEST(MessageTable, ResetForgetsEverythingUnderANewValidity) {
 }
 
 TEST(MessageTable, ALyingExistsReservesNoMemory) {
-  MessageTable table;
+  MessageTable table{default_names()};
   table.reserve(4294967295U);
   EXPECT_LT(table.memory_bytes(), 1U << 20);
 }
@@ -230,7 +229,7 @@ TEST(MessageTable, AMessageWithANameOfSeventyBytesCostsAtMost250Bytes) {
   const auto order = [](std::uint32_t i, bool descending) { return descending ? count + 1 - i : i; };
   for (const bool descending : {false, true}) {
     [[maybe_unused]] const auto before = mallinfo2();
-    MessageTable table;
+    MessageTable table{default_names()};
     for (std::uint32_t i = 1; i <= count; ++i) {
       const auto uid = order(i, descending);
       auto name = fmt::format("2026-11-20_0930_anna@example.org_{}.{:07}.eml", std::string(25, 's'), uid);
@@ -252,9 +251,8 @@ TEST(MessageTable, AMessageWithANameOfSeventyBytesCostsAtMost250Bytes) {
 }
 
 TEST(MessageTable, ReadersSeeWholeRowsWhileTheSyncWrites) {
-  MessageTable table;
+  MessageTable table{default_names()};
   std::atomic<bool> done{false};
-  const auto names = default_names();
   std::jthread reader([&] {
     while (!done) {
       Uid last{0};
@@ -264,7 +262,7 @@ TEST(MessageTable, ReadersSeeWholeRowsWhileTheSyncWrites) {
         last = row.uid;
         return true;
       });
-      const auto found = table.find_by_name("40.eml", names);
+      const auto found = table.find_by_name("40.eml");
       EXPECT_TRUE(!found || found->uid == Uid{40});
     }
   });

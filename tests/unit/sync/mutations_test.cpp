@@ -120,6 +120,61 @@ TEST_F(Mutations, ARestoredMessageIsListedAtOnceUnderItsNewName) {
   EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"back.eml"});
 }
 
+TEST_F(Mutations, ANameGivenWhileAMessageIsBeingRestoredIsKept) {
+  f.server.deliver("INBOX", mail("a"), 1'700'000'000, FlagSet::parse("\\Deleted"));
+  f.mount();
+  f.list("INBOX");
+  f.server.hold("STORE");
+  ASSERT_TRUE(f.restore(f.source("INBOX", 1), "back.eml").accepted());
+  std::promise<Result<void>> named;
+  f.engine->give_name(f.at("INBOX", 1), "mine.eml", {}, [&](const Result<void>& result) { named.set_value(result); });
+  f.server.release("STORE");
+  ASSERT_TRUE(named.get_future().get());
+  EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"mine.eml"});
+  f.remount();
+  f.list("INBOX");
+  EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"mine.eml"});
+}
+
+TEST_F(Mutations, ACopyHasTheFlagsOfTheTimeWhenItWasAccepted) {
+  f.server.deliver("INBOX", mail("a"));
+  f.mount();
+  f.list("INBOX");
+  f.server.hold("COPY");
+  const auto copy = f.copy(f.source("INBOX", 1), f.target("Archive", "a.eml"));
+  ASSERT_TRUE(copy.accepted());
+  std::promise<Result<void>> flagged;
+  f.engine->set_flags(f.at("INBOX", 1), {FlagChange::Kind::add, FlagSet::parse("\\Flagged")},
+                      [&](const Result<void>& result) { flagged.set_value(result); });
+  ASSERT_TRUE(f.server.wait_until_held("COPY"));
+  EXPECT_EQ(f.server.count("STORE"), 0u);
+  f.server.release("COPY");
+  ASSERT_TRUE(flagged.get_future().get());
+  ASSERT_TRUE(copy.finished());
+  EXPECT_EQ(f.server.flags("INBOX", Uid{1}).to_string(), "\\Flagged");
+  EXPECT_EQ(f.server.flags("Archive", Uid{1}).to_string(), "");
+}
+
+TEST_F(Mutations, FlagsThatWaitForAChangeAreRefusedWhenTheConnectionGoes) {
+  f.server.deliver("INBOX", mail("a"));
+  f.mount();
+  f.list("INBOX");
+  f.server.hold("COPY");
+  ASSERT_TRUE(f.copy(f.source("INBOX", 1), f.target("Archive", "a.eml")).accepted());
+  ASSERT_TRUE(f.server.wait_until_held("COPY"));
+  std::promise<Result<void>> flagged;
+  f.engine->set_flags(f.at("INBOX", 1), {FlagChange::Kind::add, FlagSet::parse("\\Flagged")},
+                      [&](const Result<void>& result) { flagged.set_value(result); });
+  f.server.refuse_connections();
+  f.server.drop_all_sessions();
+  const auto result = flagged.get_future().get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().errnum, EHOSTUNREACH);
+  f.server.accept_connections();
+  f.server.release("COPY");
+  EXPECT_TRUE(f.wait_until_done());
+}
+
 TEST_F(Mutations, AThousandRemovalsAreAFewCommands) {
   for (int i = 0; i < 1000; ++i) f.server.deliver("INBOX", mail("m" + std::to_string(i)));
   f.mount();
