@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "support/mounted_test.hpp"
+#include "support/source_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -71,7 +72,7 @@ TEST_F(CommandLine, InFrontSIGTERMUnmountsCleanly) {
 
 TEST_F(CommandLine, TheHelperOfMountPassesItsOptionsOn) {
   Dovecot dovecot;
-  const auto result = shell("PATH=" + std::filesystem::path(imapfs_binary()).parent_path().string() + ":$PATH " + IMAPFS_SOURCE_DIR +
+  const auto result = shell("PATH=" + std::filesystem::path(imapfs_binary()).parent_path().string() + ":$PATH " + source_directory() +
                             "/contrib/mount.fuse.imapfs " + dovecot.url() + " " + mountpoint() + " -n -o rw,_netdev,ca-file=" + dovecot.ca_file() +
                             ",password-file=" + dovecot.password_file() + ",cache-dir=" + directory_.path("cache") + " && ls " + mountpoint());
   EXPECT_EQ(result.status, 0) << result.errors;

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "support/mounted_test.hpp"
+#include "support/source_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 class SampleAccount : public MountedTest {
  protected:
   void fill() override {
-    const auto result = shell(std::string(IMAPFS_SOURCE_DIR) + "/contrib/sample-mail " + dovecot().directory());
+    const auto result = shell(source_directory() + "/contrib/sample-mail " + dovecot().directory());
     ASSERT_EQ(result.status, 0) << result.errors;
   }
 };

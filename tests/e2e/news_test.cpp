@@ -1,5 +1,6 @@
 // Changes by other clients become visible on a real mount, to stat as to inotify.
 #include "support/mounted_test.hpp"
+#include "support/source_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -84,7 +85,7 @@ TEST_P(News, AMailboxThatWasMadeAgainShowsItsNewMail) {
   dovecot().doveadm("mailbox delete -u anna Work");
   // While somebody has the old one open, the server may still see its folder.
   ASSERT_TRUE(eventually([&] {
-    return shell(std::string(IMAPFS_SOURCE_DIR) + "/contrib/dovecot-sandbox doveadm " + dovecot().directory() +
+    return shell(source_directory() + "/contrib/dovecot-sandbox doveadm " + dovecot().directory() +
                  " mailbox create -u anna -s Work").status == 0;
   }));
   dovecot().deliver("Work", sample_message("reborn"));

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "support/mounted_test.hpp"
+#include "support/source_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 class Reading : public MountedTest {
  protected:
   void fill() override {
-    const auto result = shell(std::string(IMAPFS_SOURCE_DIR) + "/contrib/sample-mail " + dovecot().directory());
+    const auto result = shell(source_directory() + "/contrib/sample-mail " + dovecot().directory());
     ASSERT_EQ(result.status, 0) << result.errors;
     dovecot().deliver("INBOX", "");
     dovecot().deliver("INBOX", "no header, no end of line");

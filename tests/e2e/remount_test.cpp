@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "support/mounted_test.hpp"
+#include "support/source_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -9,7 +10,7 @@ namespace {
 class Remount : public MountedTest {
  protected:
   void fill() override {
-    const auto result = shell(std::string(IMAPFS_SOURCE_DIR) + "/contrib/sample-mail " + dovecot().directory());
+    const auto result = shell(source_directory() + "/contrib/sample-mail " + dovecot().directory());
     ASSERT_EQ(result.status, 0) << result.errors;
   }
   /// Everything a backup compares, of every file and directory.

@@ -52,6 +52,44 @@ TEST_F(CopyAndMove, ACopyHasTheFlagsAndDateOfTheOriginalAndTheNameItWasGiven) {
   EXPECT_TRUE(lists("Archive", "pie.eml"));
 }
 
+TEST_F(CopyAndMove, ACopyOfWhatIsStillOnItsWayHasItsFlagsAndMovesNoBody) {
+  const auto name = name_with("INBOX", "apple");
+  sh("mv INBOX/" + name + " Archive/pie.eml && cp Archive/pie.eml Archive/second.eml && cp Archive/second.eml INBOX/third.eml");
+  sync();
+  EXPECT_EQ(count("Archive", "apple"), 2u);
+  EXPECT_EQ(message("INBOX", "apple").flags, message("INBOX", "banana").flags);
+  EXPECT_EQ(mount().counter("bodies_fetched"), 0u);
+  EXPECT_EQ(sh("cat INBOX/third.eml"), mail_of("apple"));
+}
+
+TEST_F(CopyAndMove, ACopyOfAMessageOfAMailboxNeverListedMovesNoBody) {
+  const auto name = name_with("INBOX", "apple");
+  remount();
+  sh("cp INBOX/" + name + " Archive/pie.eml");
+  sync();
+  EXPECT_EQ(message("Archive", "apple").flags, message("INBOX", "apple").flags);
+  EXPECT_EQ(mount().counter("bodies_fetched"), 0u);
+}
+
+TEST_F(CopyAndMove, ACopyThatIsMovedOnBeforeItHasComeIsRewrittenWhereItIs) {
+  file("new.eml", text_of("new"));
+  sh("cp " + path_of("INBOX", "apple") + " Archive/pie.eml && mv Archive/pie.eml INBOX/pie.eml && cat $F/new.eml > INBOX/pie.eml");
+  sync();
+  EXPECT_EQ(count("INBOX", "new"), 1u);
+  EXPECT_EQ(count("Archive", "new") + count("Archive", "apple"), 0u);
+  EXPECT_EQ(sh("cat INBOX/pie.eml"), mail_of("new"));
+}
+
+TEST_F(CopyAndMove, ANameGivenToAMessageWithoutARowIsTheOneItIsRewrittenUnder) {
+  file("new.eml", text_of("new"));
+  file("newer.eml", text_of("newer"));
+  sh("cp $F/new.eml Archive/a.eml && mv Archive/a.eml Archive/b.eml && cat $F/newer.eml > Archive/b.eml");
+  sync();
+  remount();
+  EXPECT_TRUE(lists("Archive", "b.eml"));
+  EXPECT_EQ(sh("cat Archive/b.eml"), mail_of("newer"));
+}
+
 TEST_F(CopyAndMove, ACopyIntoTheSameMailboxIsAnotherMessage) {
   sh("cp " + path_of("INBOX", "apple") + " INBOX/second.eml");
   sync();

@@ -143,6 +143,18 @@ TEST_F(Deleting, RmROfAMailboxKeepsWhatCanBeHadBack) {
   EXPECT_FALSE(other().exists("Old"));
 }
 
+TEST_F(Deleting, VersionsOfOneFileHaveDifferentNamesInDeleted) {
+  for (const char* version : {"one", "two", "three"}) {
+    file("new.eml", text_of(version));
+    sh("cat $F/new.eml > INBOX/draft.eml");
+  }
+  sh("rm INBOX/draft.eml");
+  sync();
+  EXPECT_EQ(sh("cd INBOX/.deleted && grep -h ^Subject: $(ls | grep -v theirs) | sort | tr -d '\\r'"),
+            "Subject: one\nSubject: three\nSubject: two\n");
+  EXPECT_EQ(sh("grep -h ^Subject: INBOX/.deleted/draft.eml | tr -d '\\r'"), "Subject: three\n") << "the last that had the name";
+}
+
 class DeletingByFlag : public Deleting {
  protected:
   DeletingByFlag() : Deleting("flag") {}

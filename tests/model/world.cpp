@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace imapfs::testing::model {
@@ -41,13 +42,14 @@ Census counted(const std::map<std::string, std::map<std::string, std::string>>& 
 }  // namespace
 
 World::World(std::uint64_t seed) : random_(seed) {
-  dovecot_ = std::make_unique<Dovecot>(std::vector<std::string>{"--no-tls"});
+  dovecot_ = std::make_unique<Dovecot>(std::vector<std::string>{"--no-tls", "--no-list-index"});
   other_ = std::make_unique<OtherClient>(*dovecot_);
   for (const char* mailbox : {"box1", "box2", "box1/box3"}) other_->command(std::string("CREATE ") + mailbox);
   proxy_ = std::make_unique<FaultProxy>(dovecot_->imap_port());
   Mounted::Settings settings;
   settings.url = "imap://anna@127.0.0.1:" + std::to_string(proxy_->port());
   settings.options = {"-o", "insecure", "--on-delete=flag", "--refresh=1", "--poll=1", "--timeout=5"};
+  if (const char* trace = std::getenv("IMAPFS_MODEL_TRACE"); trace != nullptr && *trace != 0) settings.options.push_back(std::string("--trace=") + trace);
   mount_ = std::make_unique<Mounted>(*dovecot_, settings);
   mailboxes_ = 3;
   reference_.mailboxes = mailboxes_of_server();
@@ -160,11 +162,21 @@ std::string World::judge_names() const {
     const auto mailbox = listed_.find(copy.place().mailbox);
     const auto name = mailbox == listed_.end() ? std::map<std::string, std::string>::const_iterator{} : mailbox->second.find(copy.name);
     if (mailbox == listed_.end() || name == mailbox->second.end())
-      wrong += copy.place().mailbox + "/" + copy.name + " is not listed (" + copy.place().key + ")\n";
+      wrong += copy.place().mailbox + "/" + copy.name + " is not listed (" + copy.place().key + "), but: " + names_listed(copy.place()) + "\n";
     else if (name->second != copy.place().key)
       wrong += copy.place().mailbox + "/" + copy.name + " is " + name->second + ", not " + copy.place().key + "\n";
   }
   return wrong;
+}
+
+/// Under which names messages with this content are listed there.
+std::string World::names_listed(const Place& place) const {
+  std::string names;
+  const auto mailbox = listed_.find(place.mailbox);
+  if (mailbox == listed_.end()) return "(no such mailbox)";
+  for (const auto& [name, key] : mailbox->second)
+    if (key == place.key) names += (names.empty() ? "" : " ") + name;
+  return names;
 }
 
 std::string World::judge_stars() const {

@@ -28,7 +28,7 @@ class World {
   [[nodiscard]] const std::string& wrong() const { return wrong_; }
   /// The last steps, one a line.
   [[nodiscard]] std::string history() const;
-  [[nodiscard]] std::string log() const { return mount_->log(); }
+  [[nodiscard]] std::string log() const { return read_file(mount_->path(".imapfs/status")) + "\n" + mount_->log(); }
   [[nodiscard]] std::size_t failures() const { return failures_; }
 
  private:
@@ -62,6 +62,8 @@ class World {
   /// A copy in `state` that is certain and that the user can name, or the other client may touch; null if there is none.
   Copy* for_user(Place::State state, bool intricate);
   Copy* for_other(Place::State state);
+  [[nodiscard]] bool has_twin(const Copy& copy) const;
+  void doubt_deleted_name(const std::string& mailbox, const std::string& name);
   std::string new_name() { return "m" + std::to_string(++names_) + ".eml"; }
 
   // -- telling --
@@ -78,6 +80,7 @@ class World {
   std::set<std::string> mailboxes_of_server();
   std::string judge_mailboxes(const std::set<std::string>& found) const;
   std::string judge_names() const;
+  std::string names_listed(const Place& place) const;
   std::string judge_stars() const;
   std::string judge_outbox();
   void adopt(const std::set<std::string>& mailboxes);

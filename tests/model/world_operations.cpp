@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -112,11 +113,26 @@ Copy* World::for_user(State state, bool intricate) {
 Copy* World::for_other(State state) {
   std::vector<Copy*> possible;
   for (auto& copy : reference_.copies) {
-    if (!copy.certain() || copy.intricate || copy.place().state != state) continue;
+    if (!copy.certain() || copy.intricate || copy.place().state != state || has_twin(copy)) continue;
     if (copy.touched_by_user && below(5) != 0) continue;
     possible.push_back(&copy);
   }
   return possible.empty() ? nullptr : possible[below(possible.size())];
+}
+
+/// Whether another copy that is alike is or may be in the same mailbox: nobody could say which of them another client has touched.
+bool World::has_twin(const Copy& copy) const {
+  return std::any_of(reference_.copies.begin(), reference_.copies.end(), [&](const Copy& other) {
+    return &other != &copy && std::any_of(other.places.begin(), other.places.end(), [&](const Place& place) {
+      return place.mailbox == copy.place().mailbox && place.key == copy.place().key;
+    });
+  });
+}
+
+/// A message of that name comes to .deleted: which of those there has the name from now on, only the mount knows.
+void World::doubt_deleted_name(const std::string& mailbox, const std::string& name) {
+  for (auto& copy : reference_.copies)
+    if (copy.name == name && copy.place().mailbox == mailbox && copy.place().state == State::deleted) copy.name.clear();
 }
 
 // -- the user --
@@ -150,6 +166,7 @@ void World::rewrite() {
   const auto key = old.key.substr(0, dot) + "." + std::to_string(++names_ + 1);
   const auto written = write_whole(path(*copy), mail_of(key), O_TRUNC);
   copy->touched_by_user = true;
+  doubt_deleted_name(old.mailbox, copy->name);
   Copy left;
   left.places = {Place{old.mailbox, State::deleted, old.key}};
   if (!done("rewrite " + old.mailbox + "/" + copy->name + " (" + old.key + " -> " + key + ")", written.error)) left.also(Place{old.mailbox, State::gone, old.key});
@@ -189,6 +206,7 @@ void World::move_over() {
   const bool moved = done("mv -f " + copy->place().mailbox + "/" + copy->name + " " + where.mailbox + "/" + target->name + " (" + copy->place().key + " over " +
                               where.key + ")", error);
   const auto name = target->name;
+  doubt_deleted_name(where.mailbox, name);
   user_brings(*target, Place{where.mailbox, State::deleted, where.key}, error);
   user_brings(*copy, Place{where.mailbox, State::living, copy->place().key}, error);
   copy->name = moved ? name : "";
@@ -206,8 +224,11 @@ void World::copy() {
   const bool opened = target >= 0;
   if (error == 0 && !opened) error = errno;
   struct stat status {};
-  if (opened && (::fstat(source, &status) != 0 || ::copy_file_range(source, nullptr, target, nullptr, static_cast<std::size_t>(status.st_size), 0) < 0))
+  if (opened && (::fstat(source, &status) != 0 || ::copy_file_range(source, nullptr, target, nullptr, static_cast<std::size_t>(status.st_size), 0) < 0)) {
     error = errno;
+    // What is left is an empty file.
+    ::unlink(mount_->path(mailbox + "/" + name).c_str());
+  }
   if (opened && ::close(target) != 0 && error == 0) error = errno;
   if (source >= 0) ::close(source);
   original->touched_by_user = true;
@@ -217,7 +238,7 @@ void World::copy() {
   made.starred = original->starred;
   made.touched_by_user = made.intricate = true;
   if (!done("cp " + original->place().mailbox + "/" + original->name + " " + mailbox + "/" + name + " (" + original->place().key + ")", error))
-    made.also(Place{mailbox, State::gone, original->place().key});
+    for (const auto state : {State::gone, State::deleted}) made.also(Place{mailbox, state, original->place().key});
   reference_.copies.push_back(std::move(made));
 }
 
@@ -226,6 +247,7 @@ void World::remove() {
   if (copy == nullptr) return;
   const int error = outcome(::unlink(path(*copy).c_str()));
   done("rm " + copy->place().mailbox + "/" + copy->name + " (" + copy->place().key + ")", error);
+  doubt_deleted_name(copy->place().mailbox, copy->name);
   copy->name.clear();
   user_brings(*copy, Place{copy->place().mailbox, State::deleted, copy->place().key}, error);
 }

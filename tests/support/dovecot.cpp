@@ -1,4 +1,5 @@
 #include "support/dovecot.hpp"
+#include "support/source_directory.hpp"
 
 #include <sys/stat.h>
 
@@ -10,7 +11,7 @@
 namespace imapfs::testing {
 namespace {
 
-const std::string sandbox_script = std::string(IMAPFS_SOURCE_DIR) + "/contrib/dovecot-sandbox";
+const std::string sandbox_script = source_directory() + "/contrib/dovecot-sandbox";
 
 std::map<std::string, std::string> read_environment(const std::string& path) {
   std::map<std::string, std::string> values;

@@ -9,6 +9,9 @@
 
 namespace imapfs::testing {
 
+/// For what happens soon on a machine that is not busy.
+inline constexpr int patient_seconds = 60;
+
 struct CommandResult {
   int status = -1;     ///< exit status; 128 + signal number when killed
   std::string output;  ///< standard output
@@ -16,7 +19,7 @@ struct CommandResult {
 };
 
 /// Runs `script` with bash -c, standard input empty, and waits at most `seconds` (then kills its process group; status 137).
-CommandResult shell(const std::string& script, int seconds = 60);
+CommandResult shell(const std::string& script, int seconds = patient_seconds);
 
 /// Quotes one word for the shell.
 std::string shell_quote(const std::string& word);
@@ -30,9 +33,9 @@ class BackgroundCommand {
   BackgroundCommand& operator=(const BackgroundCommand&) = delete;
 
   /// Waits until a line that contains `text` was written to standard output or standard error. False after `seconds`.
-  bool wait_for_line(const std::string& text, int seconds = 20);
+  bool wait_for_line(const std::string& text, int seconds = patient_seconds);
   /// Waits for the end; the exit status, or -1 after `seconds`.
-  int wait(int seconds = 20);
+  int wait(int seconds = patient_seconds);
   void signal(int number) const;
   [[nodiscard]] const std::string& output() const { return output_; }
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -68,7 +71,7 @@ void write_file(const std::string& path, const std::string& content);
 
 /// Repeats `condition` until it holds or `seconds` have passed; whether it held. For states that have no event to wait for.
 template <class Condition>
-bool eventually(Condition condition, int seconds = 20);
+bool eventually(Condition condition, int seconds = patient_seconds);
 
 }  // namespace imapfs::testing
 
