@@ -4,7 +4,7 @@ import time
 
 from .connection import Connection
 from .mount import run
-from .report import Row
+from .report import Row, ratio_at_most
 from .slow_link import SlowLink
 
 ROUND_TRIP = 0.050
@@ -29,21 +29,18 @@ class Changing:
                 self._row("mv", f"mv {SOURCE}/* {TARGET}/", self._move_back, count, runs, options)
 
     def _fill(self, count):
+        for mailbox in (SOURCE, TARGET):
+            self.bench.server.recreate(mailbox)
         connection = Connection(self.bench.server)
         try:
-            for mailbox in (SOURCE, TARGET):
-                try:
-                    connection.run(f'DELETE "{mailbox}"')
-                except RuntimeError:
-                    pass  # it was not there
-                connection.run(f'CREATE "{mailbox}"')
             self.bench.server.append_messages(connection, SOURCE, count)
         finally:
             connection.close()
 
     def _row(self, tool, command, undo, count, runs, options):
         kind = "-o sync" if options else "write-behind"
-        row = Row(f"{tool} of {count:,} over {ROUND_TRIP * 1000:.0f} ms, {kind}", "one command of a plain client")
+        row = Row(f"{tool} of {count:,}, {ROUND_TRIP * 1000:.0f} ms, {kind}", "one command of a plain client",
+                  target=None if options else ratio_at_most(3.0))
         answered, commands = [], []
         for _ in range(runs):
             with self.bench.mount("--on-delete=flag", "--timeout=600", *options, server=self._link) as mount:

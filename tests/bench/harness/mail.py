@@ -1,6 +1,9 @@
 """The mail of the benchmark: the same octets in every run, and unlike each other as real mail is."""
 
 import base64
+import functools
+import hashlib
+import pathlib
 import random
 import time
 
@@ -34,8 +37,7 @@ def subject(chance):
 def header(chance, number, kind):
     first, last = chance.choice(FIRST_NAMES), chance.choice(LAST_NAMES)
     domain = chance.choice(DOMAINS)
-    moment = FIRST_DAY + number * 1777
-    date = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(moment))
+    date = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(arrival(number)))
     lines = [
         f"Received: from mx{number % 7}.{domain} by mail.example.org with ESMTPS id {number:08x}; {date}",
         f"Date: {date}",
@@ -72,5 +74,27 @@ def large_message(number):
     return (header(chance, number, "large") + body(chance, size)).encode()
 
 
+@functools.cache
+def huge_message(number, size):
+    """One text over and over; every piece says where it is, so that no two are alike."""
+    chance = random.Random(f"huge {number}")
+    piece = body(chance, 64 * 1024).encode()
+    pieces, length = [header(chance, number, "huge").encode()], 0
+    while length < size:
+        pieces += [b"Octet %d.\r\n" % length, piece]
+        length += len(piece) + len(pieces[-2])
+    return b"".join(pieces)
+
+
+def arrival(number):
+    """Seconds since 1970."""
+    return FIRST_DAY + number * 1777
+
+
 def internal_date(number):
-    return time.strftime("%d-%b-%Y %H:%M:%S +0000", time.gmtime(FIRST_DAY + number * 1777))
+    return time.strftime("%d-%b-%Y %H:%M:%S +0000", time.gmtime(arrival(number)))
+
+
+def generator_digest():
+    """Changes whenever the mail may have changed: what was made by another generator is made again."""
+    return hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()

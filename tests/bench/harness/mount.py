@@ -26,7 +26,8 @@ class Mount:
         self._state = pathlib.Path(work) / "state"
         shutil.rmtree(self._state, ignore_errors=True)
         self.mountpoint.mkdir(exist_ok=True)
-        self.log_file.unlink(missing_ok=True)
+        for log in self._logs():
+            log.unlink(missing_ok=True)
         self._command = [
             str(binary), f"imaps://{server.user}@localhost:{server.port}", str(self.mountpoint), "--foreground",
             f"--cache-dir={self._cache}", f"--state-dir={self._state}",
@@ -86,11 +87,25 @@ class Mount:
         return int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
 
     def resident_bytes(self):
+        return self._memory("VmRSS")
+
+    def _memory(self, field):
         text = pathlib.Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", text, re.M)[1]) * 1024
+        return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.M)[1]) * 1024
+
+    def reset_peak(self):
+        """From here on peak_bytes() starts anew (proc(5), clear_refs)."""
+        pathlib.Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self):
+        return self._memory("VmHWM")
 
     def log(self):
-        return self.log_file.read_text(errors="replace")
+        return "".join(log.read_text(errors="replace") for log in self._logs() if log.exists())
+
+    def _logs(self):
+        """The older one first: the daemon begins a new one at 16 MiB."""
+        return self.log_file.with_suffix(".1.log"), self.log_file
 
 
 def run(command, directory):

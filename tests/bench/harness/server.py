@@ -1,6 +1,5 @@
 """The private Dovecot and its mailboxes. They are filled once and kept for the next run with the same sizes."""
 
-import hashlib
 import json
 import pathlib
 import subprocess
@@ -57,8 +56,7 @@ class Server:
     def fill(self, mailbox, count, make_message):
         """`count` messages in `mailbox`, from an earlier run if they are all there."""
         marker = self.directory / f"filled-{mailbox}.json"
-        text = pathlib.Path(mail.__file__).read_bytes()
-        wanted = {"messages": count, "generator": hashlib.sha256(text).hexdigest()}
+        wanted = {"messages": count, "generator": mail.generator_digest()}
         if marker.exists() and json.loads(marker.read_text()) == wanted:
             return
         marker.unlink(missing_ok=True)
@@ -66,8 +64,7 @@ class Server:
         begin = time.monotonic()
         connection = Connection(self)
         try:
-            self._remove(connection, mailbox)
-            connection.run(f'CREATE "{mailbox}"')
+            self._recreate(connection, mailbox)
             self._append_all(connection, mailbox, count, make_message)
         finally:
             connection.close()
@@ -85,12 +82,21 @@ class Server:
         finally:
             connection.close()
 
+    def recreate(self, mailbox):
+        """An empty mailbox of that name, whatever was there."""
+        connection = Connection(self)
+        try:
+            self._recreate(connection, mailbox)
+        finally:
+            connection.close()
+
     @staticmethod
-    def _remove(connection, mailbox):
+    def _recreate(connection, mailbox):
         try:
             connection.run(f'DELETE "{mailbox}"')
         except RuntimeError:
             pass  # it was not there
+        connection.run(f'CREATE "{mailbox}"')
 
     def append_messages(self, connection, mailbox, count):
         self._append_all(connection, mailbox, count, mail.small_message)
