@@ -1,5 +1,6 @@
 """A bare IMAP connection for filling mailboxes and playing the other client. It trusts the sandbox."""
 
+import re
 import socket
 import ssl
 
@@ -45,6 +46,18 @@ class Connection:
     def run(self, command):
         tag = self.begin(command + "\r\n")
         return self.end(tag)
+
+    def fetch_bodies(self, mailbox):
+        """The octets of every message of a mailbox, in the server's order."""
+        self.run(f'EXAMINE "{mailbox}"')
+        tag = self.begin("UID FETCH 1:* (BODY.PEEK[])\r\n")
+        bodies = []
+        while not (line := self.read_line()).startswith(tag + b" "):
+            if literal := re.search(rb"\{(\d+)\}\r\n$", line):
+                bodies.append(self._input.read(int(literal[1])))
+        if not line.startswith(tag + b" OK"):
+            raise RuntimeError(f"the server refused: {line!r}")
+        return bodies
 
     def append_many(self, mailbox, messages):
         """One MULTIAPPEND (RFC 3502) with non-synchronising literals; `messages` gives (date, octets)."""
