@@ -1,13 +1,17 @@
-"""A relay that adds a round trip to every connection. It only sees bytes, so TLS passes through it."""
+"""A relay that adds a round trip to every connection and counts octets. It only sees bytes, so TLS passes through it."""
 
 import asyncio
 import threading
 
 
 class SlowLink:
-    """In a thread of its own, for a `with` block; stands in for the server it leads to."""
+    """In a thread of its own, for a `with` block; stands in for the server it leads to.
+
+    `received`: octets from the server, on all connections so far.
+    """
 
     def __init__(self, server, round_trip):
+        self.received = 0
         self._server, self._delay = server, round_trip / 2
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="slow-link", daemon=True)
@@ -37,13 +41,14 @@ class SlowLink:
 
     async def _connected(self, reader, writer):
         other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._server.port)
-        await asyncio.gather(self._carry(reader, other_writer), self._carry(other_reader, writer))
+        await asyncio.gather(self._carry(reader, other_writer), self._carry(other_reader, writer, from_server=True))
 
-    async def _carry(self, reader, writer):
+    async def _carry(self, reader, writer, from_server=False):
         pieces = asyncio.Queue()
         sender = asyncio.create_task(self._send(pieces, writer))
         try:
             while data := await reader.read(1 << 16):
+                self.received += len(data) if from_server else 0
                 pieces.put_nowait((self._loop.time() + self._delay, data))
         except ConnectionError:
             pass
