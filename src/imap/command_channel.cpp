@@ -1,5 +1,6 @@
 #include "imapfs/imap/command_channel.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
@@ -86,9 +87,7 @@ Result<Response> CommandChannel::next_response() {
       return response;
     }
     const bool untagged = reader_.rest().starts_with("* ");
-    const auto line = reader_.rest();
-    const bool tagged = !untagged && !tag_.empty() && line.size() > tag_.size() && line.starts_with(tag_) &&
-                        line[tag_.size()] == ' ';
+    const bool tagged = !untagged && at_tag(reader_.rest());
     if (!untagged && !tagged) {
       if (auto skipped = junk_line(); !skipped) return fail(broken_by(std::move(skipped).error()));
       continue;
@@ -103,6 +102,17 @@ Result<Response> CommandChannel::next_response() {
     if (tagged || status_kind(response.name)) reader_.rest_is_text();
     return response;
   }
+}
+
+/// Whether `line` answers the command, or one of those, that was sent; its tag is the current one then.
+bool CommandChannel::at_tag(std::string_view line) {
+  const auto begins_with = [&](const std::string& tag) {
+    return !tag.empty() && line.size() > tag.size() && line.starts_with(tag) && line[tag.size()] == ' ';
+  };
+  if (begins_with(tag_)) return true;
+  const auto found = std::find_if(pipelined_.begin(), pipelined_.end(), begins_with);
+  if (found != pipelined_.end()) tag_ = *found;
+  return found != pipelined_.end();
 }
 
 Result<void> CommandChannel::junk_line() {

@@ -58,6 +58,18 @@ class DeafSink final : public BodySink {
   Result<void> data(std::span<const char>) override { return {}; }
 };
 
+/// Asks for two sets.
+class DeafSetSink final : public BodySetSink {
+ public:
+  UidSet next_set() override { return sets_++ < 2 ? UidSet::range(Uid{5 * sets_}, Uid{5 * sets_ + 4}) : UidSet(); }
+  Result<void> begin(Uid, std::uint64_t) override { return {}; }
+  Result<void> data(std::span<const char>) override { return {}; }
+  Result<void> end() override { return {}; }
+
+ private:
+  std::uint32_t sets_ = 0;
+};
+
 void use_session(std::uint8_t choice, std::string_view input) {
   AccountSettings settings;
   settings.endpoint = {"fuzz.example.org", 993};
@@ -85,7 +97,7 @@ void use_session(std::uint8_t choice, std::string_view input) {
   request.qresync = QresyncState{UidValidity{1}, ModSeq{1}, {}};
   request.rows = [](const FetchRow&) {};
   request.vanished = [](const UidSet&) {};
-  switch (choice % 11) {
+  switch (choice % 12) {
     case 0: (void)session.select(request, context); break;
     case 1: (void)session.fetch(rows, [](const FetchRow&) {}, context); break;
     case 2: (void)session.fetch_body(Uid{5}, {}, head, context); break;
@@ -96,6 +108,11 @@ void use_session(std::uint8_t choice, std::string_view input) {
     case 7: (void)session.namespaces(context); break;
     case 8: (void)session.quota("INBOX", context); break;
     case 9: (void)session.status("INBOX", context); break;
+    case 10: {
+      DeafSetSink bodies;
+      (void)session.fetch_bodies(bodies, std::chrono::seconds(60), context);
+      break;
+    }
     default: (void)session.noop(context); break;
   }
   (void)session.noop(context);

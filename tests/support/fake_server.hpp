@@ -232,6 +232,10 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     return state_->body_bytes;
   }
+  [[nodiscard]] std::vector<UidSet> body_sets() const {
+    const std::lock_guard guard(state_->mutex);
+    return state_->body_sets;
+  }
   [[nodiscard]] std::vector<FetchedBody> bodies_fetched() const {
     const std::lock_guard guard(state_->mutex);
     return state_->bodies_fetched;

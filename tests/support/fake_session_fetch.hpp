@@ -90,6 +90,58 @@ inline Result<void> FakeSession::fetch_head_and_tail(Uid uid, std::uint64_t head
   return {};
 }
 
+/// The session's pipeline of two: a set is asked for while the last one comes in. Missing messages do not come.
+inline Result<void> FakeSession::fetch_bodies(imap::BodySetSink& sink, SteadyClock::duration silence,
+                                              const CallContext& context) {
+  class OneBody final : public imap::BodySink {
+   public:
+    OneBody(imap::BodySetSink& sink, Uid uid) : sink_(sink), uid_(uid) {}
+    Result<void> begin(std::uint64_t length) override { return sink_.begin(uid_, length); }
+    Result<void> data(std::span<const char> bytes) override { return sink_.data(bytes); }
+
+   private:
+    imap::BodySetSink& sink_;
+    const Uid uid_;
+  };
+  Lock lock(state_->mutex);
+  std::deque<UidSet> sent;
+  const auto ask = [&]() -> Result<void> {
+    while (sent.size() < 2) {
+      lock.unlock();
+      auto uids = sink.next_set();
+      lock.lock();
+      if (uids.empty()) break;
+      const auto gate_context = CallContext{context.stop, std::min(context.deadline, SteadyClock::now() + silence)};
+      IMAPFS_TRY(enter("FETCH bodies", lock, gate_context));
+      state_->body_sets.push_back(uids);
+      sent.push_back(std::move(uids));
+    }
+    return {};
+  };
+  for (IMAPFS_TRY(ask()); !sent.empty(); IMAPFS_TRY(ask())) {
+    const auto uids = sent.front();
+    std::vector<Uid> present;
+    for (const auto& [uid, message] : (*IMAPFS_TRY(selected_mailbox())).messages)
+      if (uids.contains(uid)) present.push_back(uid);
+    for (const auto uid : present) {
+      const auto patience = CallContext{context.stop, std::min(context.deadline, SteadyClock::now() + silence)};
+      IMAPFS_TRY(pass_gate("FETCH bodies row", lock, patience));
+      const auto body = body_of(uid);
+      if (!body) continue;  // expunged meanwhile
+      OneBody one(sink, uid);
+      IMAPFS_TRY(send_body(**body, {0, (*body)->size()}, one, lock, patience));
+      lock.unlock();
+      auto ended = sink.end();
+      lock.lock();
+      if (!ended) return lose(std::move(ended).error());
+      if (uid != present.back()) IMAPFS_TRY(ask());
+    }
+    sent.pop_front();
+  }
+  deliver_pending(lock);
+  return {};
+}
+
 inline Result<std::string> FakeSession::fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
                                                             const CallContext& context) {
   Lock lock(state_->mutex);

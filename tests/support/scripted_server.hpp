@@ -3,7 +3,7 @@
 // what it expects to be asked.
 //
 // Steps run on the server's own thread once client() was called. "{tag}" in what is sent is the tag of the last command
-// received. A command that is not the expected one ends the connection and is reported by complaint(). The destructor
+// received, "{previous tag}" that of the one before. A command that is not the expected one ends the connection and is reported by complaint(). The destructor
 // joins.
 
 #include <sys/socket.h>
@@ -140,7 +140,11 @@ class ScriptedServer {
     // The connection stays open, as a mute server's would, until the test or hang_up() ends it.
   }
   std::string with_tag(std::string text) const {
-    for (auto at = text.find("{tag}"); at != std::string::npos; at = text.find("{tag}")) text.replace(at, 5, tag_);
+    const auto put = [&](std::string_view place, const std::string& tag) {
+      for (auto at = text.find(place); at != std::string::npos; at = text.find(place)) text.replace(at, place.size(), tag);
+    };
+    put("{tag}", tag_);
+    put("{previous tag}", previous_tag_);
     return text;
   }
   bool write_all(std::string_view text) {
@@ -214,7 +218,7 @@ class ScriptedServer {
       ::shutdown(ends_[1], SHUT_RDWR);
       return false;
     }
-    if (command) tag_ = line.substr(0, line.find(' '));
+    if (command) previous_tag_ = std::exchange(tag_, line.substr(0, line.find(' ')));
     return true;
   }
 
@@ -223,6 +227,7 @@ class ScriptedServer {
   std::vector<std::function<bool()>> steps_;
   std::thread thread_;
   std::string tag_;                            // script thread only
+  std::string previous_tag_;                   // script thread only
   std::string input_;                          // script thread only
   std::unique_ptr<imap::DeflateCodec> codec_;  // script thread only
   std::mutex mutex_;

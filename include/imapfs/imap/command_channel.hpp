@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "imapfs/imap/command_line.hpp"
 #include "imapfs/imap/fetch_parser.hpp"
@@ -58,6 +59,19 @@ class CommandChannel {
   Result<Answer> run(const CommandLine& command, const StreamedLiteral& literal, const UntaggedHandler& handler,
                      const CallContext& context);
 
+  /// Commands of which the next is sent before the last has been answered (RFC 9051 §5.5). Only for such as do not depend on each other.
+  struct Pipeline {
+    std::size_t depth = 2;                             ///< so many wait for their answer at most
+    std::function<std::optional<CommandLine>()> next;  ///< asked after each response while there is room; it must hold no literal
+    std::function<void()> answered;                    ///< all that were sent have been answered
+    SteadyClock::duration silence;                     ///< ETIMEDOUT when nothing has come for so long
+  };
+  /// Sends what `next` gives until there is no more, and awaits the answers, in whatever order they come. After a refusal
+  /// nothing more is sent; what was is awaited, and the first refusal returned (command_pipeline.cpp).
+  Result<void> run(const Pipeline& pipeline, const UntaggedHandler& handler, const CallContext& context);
+  /// Something has come: the command that is running has until now + `patience` from here on, if its caller's deadline allows.
+  void extend_deadline(SteadyClock::duration patience, const CallContext& context);
+
   // The steps of run(), for commands with a dialogue of their own (IDLE, libetpan's).
 
   /// The reason why the channel is of no use, if it is.
@@ -95,6 +109,8 @@ class CommandChannel {
                                                 const CallContext& context);
   Result<std::optional<Answer>> stream(const StreamedLiteral& literal, std::string announcement,
                                        const UntaggedHandler& handler, const CallContext& context);
+  Result<void> send_pipelined(const CommandLine& command, const Pipeline& pipeline, const CallContext& context);
+  [[nodiscard]] bool at_tag(std::string_view line);
   Result<std::optional<Answer>> early_answer(const UntaggedHandler& handler, const CallContext& context);
   Result<Answer> await_answer(const CommandLine& command, std::optional<Answer> answer, const UntaggedHandler& handler);
   Result<void> dispatch(const Response& response);
@@ -114,6 +130,7 @@ class CommandChannel {
   std::function<void(const Answer&)> code_listener_;
   CallContext context_;
   std::string tag_;
+  std::vector<std::string> pipelined_;  ///< tags of commands that wait for their answer; empty but for run() of a Pipeline
   std::uint64_t next_tag_ = 1;
   std::uint64_t delivered_ = 0;
   std::uint32_t junk_ = 0;

@@ -59,6 +59,7 @@ class EtpanSession final : public Session {
                           const CallContext& context) override;
   Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
                                    BodySink& tail_sink, const CallContext& context) override;
+  Result<void> fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) override;
   Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
                                           const CallContext& context) override;
   Result<UidSet> search(const std::string& criteria, const CallContext& context) override;
@@ -101,7 +102,11 @@ class EtpanSession final : public Session {
                                const std::function<Result<void>(const UidSet&)>& part);
   Result<CopiedMessages> copy_or_move(std::string_view name, const UidSet& uids, const WireName& destination,
                                       const CallContext& context);
+  class BodyRows;
   class BodyFetch;
+  class BodySetFetch;
+  /// Takes FETCH rows: their bodies go where `rows` says, rows without one of ours to the listener.
+  [[nodiscard]] UntaggedHandler body_handler(BodyRows& rows);
   Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
 
   std::unique_ptr<Connection> connection_;

@@ -123,6 +123,20 @@ class BodySink {
   virtual Result<void> data(std::span<const char> bytes) = 0;
 };
 
+/// Receives many bodies, one after the other as they come off the wire, and says which are wanted next. Called on the thread of the command.
+class BodySetSink {
+ public:
+  virtual ~BodySetSink() = default;
+  /// The messages of a further command, which is sent at once: so the server has the next one before it has answered the last, and
+  /// the connection is never idle between them. Asked between bodies, whenever fewer than two commands wait for their answer. Empty: none now.
+  virtual UidSet next_set() = 0;
+  /// A body of `length` octets comes, of a message that was asked for and whose body has not come yet.
+  virtual Result<void> begin(Uid uid, std::uint64_t length) = 0;
+  virtual Result<void> data(std::span<const char> bytes) = 0;
+  /// The body that was begun is complete.
+  virtual Result<void> end() = 0;
+};
+
 struct Quota {
   std::uint64_t used_kib = 0;
   std::uint64_t limit_kib = 0;
@@ -206,6 +220,11 @@ class Session {
   /// receives what the server has there, possibly nothing.
   virtual Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
                                            BodySink& tail_sink, const CallContext& context) = 0;
+  /// UID FETCH BODY.PEEK[] of sets of messages, until sink.next_set() has no more and everything has been answered. Messages that are gone do
+  /// not come; bodies that nobody asked for are read over; one that comes twice is a protocol error (EIO, scope session). ETIMEDOUT,
+  /// scope session, when nothing of them has come for as long as `silence`. EOPNOTSUPP, scope request, if the server names a message only behind
+  /// its body: such bodies are read over. An Error of the sink costs the connection.
+  virtual Result<void> fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) = 0;
   /// Raw header fields of one message, as a header block.
   virtual Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
                                                   const CallContext& context) = 0;

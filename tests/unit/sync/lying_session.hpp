@@ -102,6 +102,10 @@ class LyingSession : public imap::Session {
                                    imap::BodySink& tail_sink, const CallContext& context) override {
     return honest_->fetch_head_and_tail(uid, head, tail, head_sink, tail_sink, context);
   }
+  Result<void> fetch_bodies(imap::BodySetSink& sink, SteadyClock::duration silence,
+                            const CallContext& context) override {
+    return honest_->fetch_bodies(sink, silence, context);
+  }
   Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
                                           const CallContext& context) override {
     return honest_->fetch_header_fields(uid, fields, context);

@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <utility>
+
+#include "imapfs/imap/command_channel.hpp"
+
+namespace imapfs::imap {
+
+Result<void> CommandChannel::run(const Pipeline& pipeline, const UntaggedHandler& handler, const CallContext& context) {
+  IMAPFS_TRY(usable());
+  IMAPFS_TRY(context.check());
+  pipelined_.clear();
+  std::optional<Error> refusal;
+  std::string name;
+  while (true) {
+    while (!refusal && pipelined_.size() < pipeline.depth) {
+      const auto command = pipeline.next();
+      if (!command) break;
+      name = command->name();
+      if (auto sent = send_pipelined(*command, pipeline, context); !sent) refusal = std::move(sent).error();
+      if (broken_) return fail(Error(*broken_));
+    }
+    if (pipelined_.empty()) break;
+    const auto response = IMAPFS_TRY(next_response());
+    extend_deadline(pipeline.silence, context);
+    if (response.kind == Response::Kind::untagged) {
+      IMAPFS_TRY(take_untagged(response, handler));
+    } else if (response.kind == Response::Kind::tagged) {
+      std::erase(pipelined_, tag_);
+      const auto answer = IMAPFS_TRY(tagged_answer(response));
+      if (answer.kind != Answer::Kind::ok && !refusal) refusal = broken_by(error_from_answer(name, answer));
+      if (pipelined_.empty()) pipeline.answered();
+    } else if (auto finished = reader_.finish(); !finished) {
+      return fail(broken_by(std::move(finished).error()));
+    }
+  }
+  if (refusal) return fail(std::move(*refusal));
+  return {};
+}
+
+Result<void> CommandChannel::send_pipelined(const CommandLine& command, const Pipeline& pipeline,
+                                            const CallContext& context) {
+  IMAPFS_TRY(command.check());
+  if (command.pieces().size() != 1) return fail(EINVAL, "{} with a literal cannot be pipelined", command.name());
+  const auto junk = junk_;
+  auto tag = begin(context);
+  // A flood is a flood over all of them.
+  if (!pipelined_.empty()) junk_ = junk;
+  pipelined_.push_back(tag);
+  extend_deadline(pipeline.silence, context);
+  if (traced_) trace_line(">", tag + ' ' + command.printable());
+  return write(tag + ' ' + command.pieces().front() + "\r\n", context_);
+}
+
+void CommandChannel::extend_deadline(SteadyClock::duration patience, const CallContext& context) {
+  context_.deadline = std::min(context.deadline, SteadyClock::now() + patience);
+}
+
+}  // namespace imapfs::imap
