@@ -83,6 +83,10 @@ OwnedDescriptor& OwnedDescriptor::operator=(OwnedDescriptor&& other) noexcept {
 
 int OwnedDescriptor::release() { return std::exchange(descriptor_, -1); }
 
+std::uint32_t checksum_of(std::span<const char> bytes) {
+  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
 Result<std::uint32_t> checksum_of(int descriptor, std::uint64_t length) {
   std::vector<unsigned char> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(length, 256 * 1024)));
   uLong checksum = crc32(0, nullptr, 0);
@@ -202,8 +206,42 @@ Result<void> CacheDisk::publish(const std::string& temporary, const StoredBody& 
   return {};
 }
 
+Result<void> CacheDisk::write_whole(const StoredBody& body, std::span<const char> bytes) {
+  IMAPFS_TRY(mark_in_use());
+  const std::string path = body.path();
+  const auto create = [&] {
+    return OwnedDescriptor(
+        ::openat(bodies_.get(), path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  };
+  auto file = create();
+  if (!file && errno == ENOENT) {
+    ::mkdirat(bodies_.get(), shard_name(body.key.shard()).c_str(), 0700);
+    file = create();
+  } else if (!file && errno == EEXIST) {
+    ::unlinkat(bodies_.get(), path.c_str(), 0);
+    file = create();
+  }
+  if (!file) return fail(system_error(errno, "create a body"));
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      auto error = system_error(written < 0 ? errno : ENOSPC, "write body");
+      ::unlinkat(bodies_.get(), path.c_str(), 0);
+      return fail(std::move(error));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
 OwnedDescriptor CacheDisk::open_body(const StoredBody& body) const {
-  return OwnedDescriptor(::openat(bodies_.get(), body.path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const std::string path = body.path();
+  // Reading would write an access time for every body; nobody but the owner may leave it out.
+  OwnedDescriptor file(::openat(bodies_.get(), path.c_str(), flags | O_NOATIME));
+  if (!file && errno == EPERM) file = OwnedDescriptor(::openat(bodies_.get(), path.c_str(), flags));
+  return file;
 }
 
 void CacheDisk::remove(const StoredBody& body) const { ::unlinkat(bodies_.get(), body.path().c_str(), 0); }
@@ -212,25 +250,29 @@ void CacheDisk::remove(const std::vector<StoredBody>& bodies) const {
   for (const auto& body : bodies) remove(body);
 }
 
-std::vector<StoredBody> CacheDisk::scan(std::size_t shard) const {
-  std::vector<StoredBody> bodies;
+CacheDisk::Folder CacheDisk::scan(std::size_t shard) const {
+  Folder found;
   OwnedDescriptor folder(
       ::openat(bodies_.get(), shard_name(shard).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!folder) return bodies;
+  if (!folder) return found;
   for_each_entry(folder.get(), [&](const std::string& name) {
     auto body = StoredBody::parse(name);
     struct stat status {};
     if (::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
     if (!body || body->key.shard() != shard || !S_ISREG(status.st_mode) ||
         static_cast<std::uint64_t>(status.st_size) != body->length) {
-      ::unlinkat(folder.get(), name.c_str(), 0);
+      found.damaged.push_back(name);
       return;
     }
     body->last_used = body->persisted_use = nanoseconds(status.st_mtim);
     body->verified = !needs_verification(nanoseconds(status.st_ctim));
-    bodies.push_back(*body);
+    found.bodies.push_back(*body);
   });
-  return bodies;
+  return found;
+}
+
+void CacheDisk::remove_damaged(std::size_t shard, const std::vector<std::string>& names) const {
+  for (const auto& name : names) ::unlinkat(bodies_.get(), (shard_name(shard) + "/" + name).c_str(), 0);
 }
 
 void CacheDisk::close_cleanly() {

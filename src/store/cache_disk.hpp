@@ -1,7 +1,7 @@
 #pragma once
 // The directories of the body cache and every system call on them.
 //
-//   <directory>/bodies/<2 hex>/<name>   whole bodies, see StoredBody
+//   <directory>/bodies/<2 hex>/<name>   whole bodies, see StoredBody; shorter than their name says while they are written at once
 //   <directory>/tmp/<number>            bodies being written; all removed at the next start
 //   <directory>/in-use                  the machine's boot id while a process uses the cache; removed on a clean close
 //   <directory>/closed                  the machine's boot id at the last clean close
@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class OwnedDescriptor {
   int descriptor_;
 };
 
+/// CRC-32.
+std::uint32_t checksum_of(std::span<const char> bytes);
 /// CRC-32 of the first `length` bytes. EIO where there are fewer.
 Result<std::uint32_t> checksum_of(int descriptor, std::uint64_t length);
 
@@ -60,11 +63,18 @@ class CacheDisk {
   void remove_temporary(const std::string& name);
   /// Gives a temporary file its final name; readers see all of it or nothing.
   Result<void> publish(const std::string& temporary, const StoredBody& body);
+  /// A body whose octets are all there, under its final name from the start: until it is complete its length is not that of its name, and
+  /// the index does not have it.
+  Result<void> write_whole(const StoredBody& body, std::span<const char> bytes);
   [[nodiscard]] OwnedDescriptor open_body(const StoredBody& body) const;
   void remove(const StoredBody& body) const;
   void remove(const std::vector<StoredBody>& bodies) const;
-  /// The bodies of one folder; what is no body, or has not the length in its name, is removed.
-  std::vector<StoredBody> scan(std::size_t shard) const;
+  struct Folder {
+    std::vector<StoredBody> bodies;
+    std::vector<std::string> damaged;  ///< names of what is no body, or has not the length in its name
+  };
+  Folder scan(std::size_t shard) const;
+  void remove_damaged(std::size_t shard, const std::vector<std::string>& names) const;
   /// Puts `closed` in the place of `in-use`. Nothing may be published afterwards.
   void close_cleanly();
 

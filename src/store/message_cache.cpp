@@ -47,6 +47,7 @@ class MessageCache::Implementation : public WriterHost, public std::enable_share
   std::shared_ptr<BodyFile> open(const HashedKey& key);
   bool contains(const HashedKey& key);
   Result<std::unique_ptr<BodyWriter>> create(const HashedKey& key, std::uint64_t expected_length);
+  bool store(const HashedKey& key, std::span<const char> bytes);
   void remove(const HashedKey& key);
   void remove_mailbox(std::uint64_t mailbox, std::optional<UidValidity> keep);
   Usage usage() const;
@@ -65,6 +66,7 @@ class MessageCache::Implementation : public WriterHost, public std::enable_share
   void evict(CacheDisk& disk);
   std::optional<StoredBody> find_and_touch(const HashedKey& key, bool& persist);
   void drop(const CacheDisk& disk, const StoredBody& body);
+  void take_over(CacheDisk& disk, const StoredBody& finished);
   bool is_intact(const CacheDisk& disk, const StoredBody& body, int descriptor);
 
   const Settings settings_;
@@ -154,15 +156,17 @@ void MessageCache::Implementation::wait_for_scan() {
 }
 
 /// Two threads may read the same folder at once; the first to finish wins. Nothing changes a folder's files before it
-/// is loaded.
+/// is loaded: so what is damaged was left by an earlier process only as long as the folder is not loaded, and may be on its way later.
 void MessageCache::Implementation::load(CacheDisk& disk, std::size_t shard) {
   if (loaded_[shard]) return;
-  const std::vector<StoredBody> found = disk.scan(shard);
+  const auto found = disk.scan(shard);
+  if (loaded_[shard]) return;
+  disk.remove_damaged(shard, found.damaged);
   std::vector<StoredBody> losers;
   {
     std::lock_guard guard(mutex_);
     if (loaded_[shard]) return;
-    for (const auto& body : found) {
+    for (const auto& body : found.bodies) {
       if (auto loser = index_.insert_found(body)) losers.push_back(*loser);
     }
     loaded_[shard] = true;
@@ -310,6 +314,29 @@ bool MessageCache::Implementation::publish(const std::shared_ptr<CacheDisk>& on_
     disk_failed(published.error());
     return false;
   }
+  take_over(*on_disk, finished);
+  return true;
+}
+
+bool MessageCache::Implementation::store(const HashedKey& key, std::span<const char> bytes) {
+  const auto on_disk = disk_for_writing();
+  if (!on_disk) return false;
+  load(*on_disk, key.shard());
+  StoredBody body;
+  body.key = key;
+  body.length = bytes.size();
+  body.checksum = checksum_of(bytes);
+  auto written = on_disk->write_whole(body, bytes);
+  if (!written) {
+    disk_failed(written.error());
+    return false;
+  }
+  take_over(*on_disk, body);
+  return true;
+}
+
+/// Its file is there, under its name.
+void MessageCache::Implementation::take_over(CacheDisk& on_disk, const StoredBody& finished) {
   StoredBody body = finished;
   body.last_used = body.persisted_use = wall_clock();
   std::optional<StoredBody> replaced;
@@ -320,9 +347,8 @@ bool MessageCache::Implementation::publish(const std::shared_ptr<CacheDisk>& on_
     recovered = !std::exchange(disk_usable_, true);
   }
   if (recovered) telemetry::info("store: bodies are cached again");
-  if (replaced) on_disk->remove(*replaced);
-  evict(*on_disk);
-  return true;
+  if (replaced) on_disk.remove(*replaced);
+  evict(on_disk);
 }
 
 void MessageCache::Implementation::remove(const HashedKey& key) {
@@ -365,6 +391,9 @@ std::shared_ptr<BodyFile> MessageCache::open(const BodyKey& key) { return implem
 bool MessageCache::contains(const BodyKey& key) const { return implementation_->contains(HashedKey::of(key)); }
 Result<std::unique_ptr<BodyWriter>> MessageCache::create(const BodyKey& key, std::uint64_t expected_length) {
   return implementation_->create(HashedKey::of(key), expected_length);
+}
+bool MessageCache::store(const BodyKey& key, std::span<const char> body) {
+  return implementation_->store(HashedKey::of(key), body);
 }
 void MessageCache::remove(const BodyKey& key) { implementation_->remove(HashedKey::of(key)); }
 void MessageCache::remove_mailbox(const std::string& mailbox, std::optional<UidValidity> keep) {

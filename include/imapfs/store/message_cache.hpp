@@ -83,6 +83,8 @@ class MessageCache {
   [[nodiscard]] std::shared_ptr<BodyFile> open(const BodyKey& key);
   [[nodiscard]] bool contains(const BodyKey& key) const;
   Result<std::unique_ptr<BodyWriter>> create(const BodyKey& key, std::uint64_t expected_length);
+  /// A whole body at once, which costs less than create(): a file that breaks off has not the length in its name. False: it is not cached.
+  bool store(const BodyKey& key, std::span<const char> body);
   void remove(const BodyKey& key);
   /// Drops every body of a mailbox (all UIDVALIDITY values, or all but `keep`).
   void remove_mailbox(const std::string& mailbox, std::optional<UidValidity> keep = std::nullopt);
