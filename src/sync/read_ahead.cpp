@@ -1,0 +1,130 @@
+#include "read_ahead.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace imapfs::sync {
+namespace {
+
+/// So many pieces at most make the UID set of a command: its line stays within what servers take (RFC 7162 §4).
+constexpr std::size_t most_pieces = 400;
+/// Messages looked at for one set; in a mailbox that is cached none of them may be wanted.
+constexpr std::size_t most_looked_at = 2 * ReadAhead::largest_set;
+constexpr std::size_t page = 256;
+
+/// How many listed messages `to` comes behind `from`, if no more than `limit`.
+bool within(Uid from, Uid to, std::size_t limit, const ReadAhead::Listing& listing) {
+  bool reached = false;
+  std::size_t passed = 0;
+  listing(from, [&](const ReadAhead::Message& message) {
+    reached = message.uid >= to;
+    return !reached && ++passed < limit;
+  });
+  return reached;
+}
+
+}  // namespace
+
+const ReadAhead::Reader* ReadAhead::find(ReaderId id) const {
+  const auto found = std::find_if(readers_.begin(), readers_.end(), [&](const Reader& reader) { return reader.id == id; });
+  return id == 0 || found == readers_.end() ? nullptr : &*found;
+}
+
+ReadAhead::Reader* ReadAhead::find(ReaderId id) { return const_cast<Reader*>(std::as_const(*this).find(id)); }
+
+bool ReadAhead::follows(const Reader& reader, Uid uid, const Listing& listing) {
+  if (reader.id == 0) return false;
+  if (uid == reader.last) return true;
+  const bool recognised = reader.opens >= opens_to_recognise;
+  if (uid > reader.last) return within(reader.last, uid, recognised ? widest_disorder : widest_gap, listing);
+  return recognised && within(uid, reader.last, widest_disorder, listing);
+}
+
+void ReadAhead::start(Uid uid) {
+  auto& reader = *std::min_element(readers_.begin(), readers_.end(),
+                                   [](const Reader& left, const Reader& right) { return left.used < right.used; });
+  reader = {};
+  reader.id = next_id_++;
+  reader.last = uid;
+  reader.opens = 1;
+  reader.used = ++clock_;
+}
+
+std::optional<ReadAhead::ReaderId> ReadAhead::opened(Uid uid, const Listing& listing) {
+  Reader* best = nullptr;
+  for (auto& reader : readers_) {
+    if (follows(reader, uid, listing) && (best == nullptr || reader.opens > best->opens)) best = &reader;
+  }
+  if (best == nullptr) {
+    start(uid);
+    return std::nullopt;
+  }
+  best->used = ++clock_;
+  if (uid > best->last) {
+    ++best->opens;
+    best->last = uid;
+  }
+  if (best->opens < opens_to_recognise) return std::nullopt;
+  if (best->given_up_to.value == 0) {
+    // The message that is being opened comes with the first set, which counts as reached with the next one.
+    best->given_up_to = Uid{best->last.value - 1};
+    best->recognised_at = best->last;
+  }
+  return best->id;
+}
+
+std::optional<ReadAhead::Plan> ReadAhead::plan(ReaderId id) const {
+  const auto* reader = find(id);
+  if (reader == nullptr || reader->opens < opens_to_recognise) return std::nullopt;
+  if (reader->last <= reader->starts.front()) return std::nullopt;
+  return Plan{id, std::max(reader->given_up_to, Uid{reader->last.value - 1}), reader->next_size};
+}
+
+ReadAhead::Set ReadAhead::choose(const Plan& plan, const Limits& limits, const Listing& listing,
+                                 const std::function<bool(Uid)>& wanted) {
+  Set set{{}, plan.after};
+  std::uint64_t octets = 0;
+  std::size_t pieces = 1;
+  std::size_t looked_at = 0;
+  bool more = true;
+  while (more && looked_at < most_looked_at) {
+    std::vector<Message> rows;
+    listing(set.up_to, [&](const Message& message) {
+      rows.push_back(message);
+      return rows.size() < page;
+    });
+    more = rows.size() == page;
+    for (const auto& message : rows) {
+      if (set.messages.size() == plan.messages || octets >= limits.set_octets || pieces >= most_pieces) return set;
+      ++looked_at;
+      set.up_to = message.uid;
+      if (message.size > limits.message_octets || !wanted(message.uid)) continue;
+      const bool continues = set.messages.empty() || set.messages.back().uid.value + 1 == message.uid.value;
+      if (!continues) ++pieces;
+      octets += message.size;
+      set.messages.push_back(message);
+    }
+  }
+  return set;
+}
+
+void ReadAhead::give(const Plan& plan, const Set& set) {
+  auto* reader = find(plan.reader);
+  if (reader == nullptr) return;
+  std::rotate(reader->starts.begin(), reader->starts.begin() + 1, reader->starts.end());
+  reader->starts.back() = std::max(plan.after, reader->recognised_at);
+  reader->given_up_to = std::max(reader->given_up_to, set.up_to);
+  reader->next_size = std::min(reader->next_size * set_growth, largest_set);
+}
+
+void ReadAhead::end(ReaderId id) {
+  if (auto* reader = find(id)) *reader = {};
+}
+
+std::size_t ReadAhead::readers() const {
+  return static_cast<std::size_t>(std::count_if(readers_.begin(), readers_.end(), [](const Reader& reader) {
+    return reader.opens >= opens_to_recognise;
+  }));
+}
+
+}  // namespace imapfs::sync
