@@ -83,6 +83,11 @@ PoolStatus SessionPool::Implementation::status() const {
   return status;
 }
 
+bool SessionPool::Implementation::somebody_waits() const {
+  const Lock lock(mutex_);
+  return !interactive_.empty() || !background_.empty();
+}
+
 void SessionPool::Implementation::retry_now() {
   std::vector<Refused> refused;
   {
@@ -125,6 +130,7 @@ SessionPool::~SessionPool() = default;
 void SessionPool::adopt(std::unique_ptr<Session> session) { implementation_->adopt(std::move(session)); }
 void SessionPool::submit(PoolJob job) { implementation_->submit(std::move(job)); }
 PoolStatus SessionPool::status() const { return implementation_->status(); }
+bool SessionPool::somebody_waits() const { return implementation_->somebody_waits(); }
 void SessionPool::retry_now() { implementation_->retry_now(); }
 void SessionPool::close() { implementation_->close(); }
 

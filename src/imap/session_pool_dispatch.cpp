@@ -46,11 +46,13 @@ SessionPool::Implementation::Slot* SessionPool::Implementation::find_slot(const 
 }
 
 SessionPool::Implementation::Slot* SessionPool::Implementation::choose_slot(const PoolJob& job, bool may_connect) {
+  const bool waits = job.goes_on && soon_free(job.mailbox);
   const auto rank = [&](const Slot& slot) {
     // A slot whose thread is only calling a completion is as good as free: what that one submits finds its session.
     if (slot.assigned || (slot.busy && !slot.finishing)) return 4;
     if (slot.connected && !job.mailbox.empty() && slot.selected == job.mailbox) return 0;
     if (slot.connected && slot.selected.empty()) return 1;
+    if (waits) return 4;
     // A job that needs no mailbox takes any session rather than a connection of its own.
     if (!slot.connected) return !may_connect ? 4 : job.mailbox.empty() ? 3 : 2;
     return job.mailbox.empty() ? 2 : 3;
@@ -65,6 +67,12 @@ SessionPool::Implementation::Slot* SessionPool::Implementation::choose_slot(cons
     }
   }
   return best;
+}
+
+bool SessionPool::Implementation::soon_free(const WireName& mailbox) const {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const auto& slot) {
+    return slot->connected && slot->selected == mailbox && !slot->assigned && slot->running && !slot->running->job.goes_on;
+  });
 }
 
 bool SessionPool::Implementation::background_allowed() const {

@@ -30,6 +30,7 @@ class SessionPool::Implementation {
   void adopt(std::unique_ptr<Session> session);
   void submit(PoolJob job);
   [[nodiscard]] PoolStatus status() const;
+  [[nodiscard]] bool somebody_waits() const;
   void retry_now();
   void close();
 
@@ -79,6 +80,8 @@ class SessionPool::Implementation {
   void dispatch_queue(std::deque<EntryPointer>& queue, std::vector<Refused>& refused);
   Slot* find_slot(const Entry& entry);
   Slot* choose_slot(const PoolJob& job, bool may_connect);
+  /// A connection that has `mailbox` selected does something that ends by itself.
+  [[nodiscard]] bool soon_free(const WireName& mailbox) const;
   [[nodiscard]] bool background_allowed() const;
   [[nodiscard]] std::size_t live_slots() const;
   [[nodiscard]] bool somebody_connects() const;

@@ -35,6 +35,9 @@ struct PoolJob {
   std::function<Result<void>(Session&, const CallContext&)> run;
   std::function<void(Result<void>)> done;
   std::string what;  ///< for logs: "fetch headers of INBOX"
+  /// Goes on for as long as it finds something to do. It rather waits for a connection that has the mailbox selected and is about to be free than
+  /// have another opened, which takes several round trips; nobody waits like that for its own.
+  bool goes_on = false;
 };
 
 /// A snapshot for /.imapfs/status.
@@ -82,6 +85,8 @@ class SessionPool {
   void adopt(std::unique_ptr<Session> session);
   void submit(PoolJob job);
   [[nodiscard]] PoolStatus status() const;
+  /// Whether a job waits for a connection: the place to give way for jobs that need not go on.
+  [[nodiscard]] bool somebody_waits() const;
   /// The network came back (or the user asked): forget the back-off.
   void retry_now();
   void close();

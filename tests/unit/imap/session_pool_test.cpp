@@ -212,6 +212,42 @@ TEST_F(SessionPoolTest, AJobSubmittedByACompletionFindsItsMailboxStillSelected) 
   EXPECT_EQ(server_.count("LOGIN"), 1u);
 }
 
+TEST_F(SessionPoolTest, AJobThatGoesOnWaitsForTheConnectionThatIsAboutToBeFree) {
+  ASSERT_EQ(select("A"), 0);
+  server_.hold("NOOP");
+  Outcome busy;
+  auto short_job = noop_job(busy);
+  short_job.mailbox = "A";
+  pool().submit(std::move(short_job));
+  ASSERT_TRUE(server_.wait_until_held("NOOP"));
+  Outcome long_one;
+  auto goes_on = select_job("A", long_one);
+  goes_on.goes_on = true;
+  pool().submit(std::move(goes_on));
+  EXPECT_EQ(pool().status().queued, 1u);
+  server_.release("NOOP");
+  EXPECT_EQ(long_one.wait(), 0);
+  EXPECT_EQ(server_.count("LOGIN"), 1u);
+}
+
+TEST_F(SessionPoolTest, NobodyWaitsForTheConnectionOfAJobThatGoesOn) {
+  ASSERT_EQ(select("A"), 0);
+  server_.hold("NOOP");
+  Outcome first;
+  auto goes_on = noop_job(first);
+  goes_on.mailbox = "A";
+  goes_on.goes_on = true;
+  pool().submit(std::move(goes_on));
+  ASSERT_TRUE(server_.wait_until_held("NOOP"));
+  Outcome second;
+  auto another = select_job("A", second);
+  another.goes_on = true;
+  EXPECT_EQ(run(std::move(another), second), 0);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+  server_.release("NOOP");
+  EXPECT_EQ(first.wait(), 0);
+}
+
 TEST_F(SessionPoolTest, InteractiveJobsOvertakeBackgroundOnes) {
   settings_.connections = 1;
   Outcome occupied;
