@@ -245,6 +245,8 @@ std::vector<std::pair<std::string_view, std::uint64_t>> counter_values() {
       {"headers_fetched", all.headers_fetched},
       {"bodies_fetched", all.bodies_fetched},
       {"body_bytes_fetched", all.body_bytes_fetched},
+      {"bodies_fetched_ahead", all.bodies_fetched_ahead},
+      {"body_sets_fetched", all.body_sets_fetched},
       {"body_cache_hits", all.body_cache_hits},
       {"body_cache_misses", all.body_cache_misses},
       {"body_cache_evictions", all.body_cache_evictions},

@@ -1,33 +1,13 @@
 #include "imapfs/sync/body_fetcher.hpp"
 
 #include <algorithm>
-#include <map>
 #include <mutex>
 #include <utility>
 
-#include "body_fetcher_transfer.hpp"
+#include "body_fetcher_cached_body.hpp"
+#include "body_fetcher_set.hpp"
 
 namespace imapfs::sync {
-namespace {
-
-/// A body that is whole on disk.
-class CachedBody : public Body {
- public:
-  explicit CachedBody(std::shared_ptr<store::BodyFile> file) : file_(std::move(file)) {}
-  [[nodiscard]] std::uint64_t length() const override { return file_->length(); }
-  [[nodiscard]] bool whole() const override { return true; }
-  void read(std::uint64_t offset, std::size_t length, Completion<BodySlice> done) override {
-    const auto begin = std::min(offset, file_->length());
-    const auto size = std::min<std::uint64_t>(length, file_->length() - begin);
-    done(BodySlice{file_->descriptor(), begin, static_cast<std::size_t>(size), file_});
-  }
-
- private:
-  const std::shared_ptr<store::BodyFile> file_;
-};
-
-}  // namespace
-
 TransferHost::TransferHost(BodyFetcher::Settings settings, BodyFetcher::Submit submit,
                            std::shared_ptr<store::MessageCache> cache, BodyFetcher::OnExactSize on_exact_size)
     : settings_(settings),
@@ -62,73 +42,83 @@ void TransferHost::close() {
   idle_.wait(lock, [&] { return submitting_ == 0; });
 }
 
-/// The transfers under way. A transfer stays here for as long as it lives, so that a body that only memory could take is shared too.
-class BodyFetcher::Implementation {
+class BodyFetcher::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
   explicit Implementation(std::shared_ptr<TransferHost> host) : host_(std::move(host)) {}
 
   void open(const Request& request, Completion<std::shared_ptr<Body>> done) {
     // First the transfers, then the cache: one that ends in between has committed its body by then.
-    if (auto running = find(request.key); running && running->join(done)) return;
+    if (auto running = transfers_->find(request.key); running && running->join(done)) return;
     if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
-    auto transfer = insert(request.key, std::make_shared<BodyTransfer>(host_, request));
+    auto transfer = transfers_->insert(request.key, std::make_shared<BodyTransfer>(host_, request));
+    if (const auto set = set_that_brings(request.key)) {
+      (void)set->claim(request.key, transfer);
+    } else if (fetches_ahead() && host_->cache().contains(request.key)) {
+      // A set has brought it meanwhile.
+      if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
+    }
     while (!transfer->join(done)) {
       transfer = std::make_shared<BodyTransfer>(host_, request);
-      replace(request.key, transfer);
+      transfers_->replace(request.key, transfer);
     }
   }
 
-  [[nodiscard]] std::size_t size() const {
-    const std::lock_guard guard(mutex_);
-    return static_cast<std::size_t>(
-        std::count_if(transfers_.begin(), transfers_.end(), [](const auto& entry) { return !entry.second.expired(); }));
+  bool fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> source) {
+    const auto set = std::make_shared<BodySet>(host_, transfers_, mailbox, std::move(source));
+    if (!set->prepare()) return false;
+    bool closed = false;
+    {
+      const std::lock_guard guard(mutex_);
+      closed = closed_;
+      sets_.push_back(set);
+    }
+    if (closed) set->stop();
+    set->submit([weak = weak_from_this()](const std::shared_ptr<BodySet>& ended) {
+      if (const auto self = weak.lock()) self->forget(ended);
+    });
+    return true;
   }
+
+  [[nodiscard]] bool is_coming(const store::BodyKey& key) const {
+    return transfers_->find(key) != nullptr || set_that_brings(key) != nullptr;
+  }
+
+  [[nodiscard]] std::size_t size() const { return transfers_->all().size(); }
 
   void close() {
     host_->close();
-    std::vector<std::shared_ptr<BodyTransfer>> running;
+    std::vector<std::shared_ptr<BodySet>> sets;
     {
       const std::lock_guard guard(mutex_);
-      for (const auto& [key, weak] : transfers_) running.push_back(weak.lock());
+      closed_ = true;
+      sets = sets_;
     }
-    for (const auto& transfer : running) {
-      if (transfer) transfer->stop();
-    }
+    for (const auto& set : sets) set->stop();
+    for (const auto& transfer : transfers_->all()) transfer->stop();
   }
 
  private:
-  std::shared_ptr<BodyTransfer> find(const store::BodyKey& key) const {
+  [[nodiscard]] std::shared_ptr<BodySet> set_that_brings(const store::BodyKey& key) const {
     const std::lock_guard guard(mutex_);
-    const auto found = transfers_.find(key);
-    return found == transfers_.end() ? nullptr : found->second.lock();
+    const auto found = std::find_if(sets_.begin(), sets_.end(), [&](const auto& set) { return set->brings(key); });
+    return found == sets_.end() ? nullptr : *found;
   }
 
-  /// The live transfer of that key, or else `fresh`.
-  std::shared_ptr<BodyTransfer> insert(const store::BodyKey& key, const std::shared_ptr<BodyTransfer>& fresh) {
+  [[nodiscard]] bool fetches_ahead() const {
     const std::lock_guard guard(mutex_);
-    forget_expired();
-    auto& entry = transfers_[key];
-    if (auto running = entry.lock()) return running;
-    entry = fresh;
-    return fresh;
+    return !sets_.empty();
   }
 
-  void replace(const store::BodyKey& key, const std::shared_ptr<BodyTransfer>& fresh) {
+  void forget(const std::shared_ptr<BodySet>& set) {
     const std::lock_guard guard(mutex_);
-    transfers_[key] = fresh;
-  }
-
-  /// Now and then, so that the cost per open stays constant.
-  void forget_expired() {
-    if (transfers_.size() < sweep_at_) return;
-    std::erase_if(transfers_, [](const auto& entry) { return entry.second.expired(); });
-    sweep_at_ = std::max<std::size_t>(64, 2 * transfers_.size());
+    std::erase(sets_, set);
   }
 
   const std::shared_ptr<TransferHost> host_;
+  const std::shared_ptr<BodyTransfers> transfers_ = std::make_shared<BodyTransfers>();
   mutable std::mutex mutex_;
-  std::map<store::BodyKey, std::weak_ptr<BodyTransfer>> transfers_;
-  std::size_t sweep_at_ = 64;
+  std::vector<std::shared_ptr<BodySet>> sets_;  ///< under way: few
+  bool closed_ = false;
 };
 
 BodyFetcher::BodyFetcher(Settings settings, Submit submit, std::shared_ptr<store::MessageCache> cache,
@@ -141,6 +131,12 @@ BodyFetcher::~BodyFetcher() { close(); }
 void BodyFetcher::open(const Request& request, Completion<std::shared_ptr<Body>> done) {
   implementation_->open(request, std::move(done));
 }
+
+bool BodyFetcher::fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> source) {
+  return implementation_->fetch_sets(mailbox, std::move(source));
+}
+
+bool BodyFetcher::is_coming(const store::BodyKey& key) const { return implementation_->is_coming(key); }
 
 std::size_t BodyFetcher::transfers() const { return implementation_->size(); }
 

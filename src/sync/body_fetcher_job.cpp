@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "body_fetcher_cached_body.hpp"
 #include "body_fetcher_streamed_body.hpp"
 #include "body_fetcher_transfer.hpp"
 #include "imapfs/base/telemetry.hpp"
@@ -16,6 +17,22 @@ constexpr std::uint64_t head_length = 256 << 10;
 constexpr std::uint64_t tail_length = 64 << 10;
 
 }  // namespace
+
+Result<void> select_for_reading(const BodyFetcher::Request& wanted, imap::Session& session, const CallContext& context) {
+  if (wanted.is_current && !wanted.is_current()) {
+    return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
+  }
+  if (session.selected() == wanted.wire_name) return {};
+  imap::Session::SelectRequest request;
+  request.mailbox = wanted.wire_name;
+  const auto selected = IMAPFS_TRY(session.select(request, context));
+  const auto validity = selected.uid_validity.value_or(wanted.key.uid_validity);
+  // Scope session: with this mailbox selected, the connection would not be asked again.
+  if (validity != wanted.key.uid_validity) {
+    return fail(ESTALE, Scope::session, Retry::never, "the mailbox has UIDVALIDITY {} now", validity.value);
+  }
+  return {};
+}
 
 /// Takes the octets of one literal to their place. A literal whose length is not acceptable is read and dropped: giving up in
 /// the middle would cost the connection.
@@ -65,26 +82,10 @@ class BodyTransfer::Sink : public imap::BodySink {
 Result<void> BodyTransfer::run(imap::Session& session, const CallContext& context) {
   const auto activity =
       fmt::format("fetch message {} of {}", request_.key.uid.value, telemetry::printable(request_.key.mailbox));
-  IMAPFS_TRY_WHILE(activity, select(session, context));
+  IMAPFS_TRY_WHILE(activity, select_for_reading(request_, session, context));
   IMAPFS_TRY_WHILE(activity, create_writer());
   IMAPFS_TRY_WHILE(activity, fetch(session, context));
   commit_if_whole();
-  return {};
-}
-
-Result<void> BodyTransfer::select(imap::Session& session, const CallContext& context) {
-  if (request_.is_current && !request_.is_current()) {
-    return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
-  }
-  if (session.selected() == request_.wire_name) return {};
-  imap::Session::SelectRequest request;
-  request.mailbox = request_.wire_name;
-  const auto selected = IMAPFS_TRY(session.select(request, context));
-  const auto validity = selected.uid_validity.value_or(request_.key.uid_validity);
-  // Scope session: with this mailbox selected, the connection would not be asked again.
-  if (validity != request_.key.uid_validity) {
-    return fail(ESTALE, Scope::session, Retry::never, "the mailbox has UIDVALIDITY {} now", validity.value);
-  }
   return {};
 }
 
@@ -251,6 +252,36 @@ Result<void> BodyTransfer::store(std::uint64_t offset, std::span<const char> byt
   lock.unlock();
   for (auto& [answer, done] : served) done(std::move(answer));
   return {};
+}
+
+Result<void> BodyTransfer::begin_carried(std::uint64_t length) {
+  IMAPFS_TRY(create_writer());
+  {
+    const Lock lock(mutex_);
+    // Nobody would ever find it.
+    if (!writer_->cached() && openers_.empty()) return fail(ENOSPC, Scope::message, Retry::later, "the disk takes no bodies");
+  }
+  publish_length(length);
+  return {};
+}
+
+void BodyTransfer::end_carried() {
+  commit_if_whole();
+  let_go();
+}
+
+void BodyTransfer::receive_whole(std::span<const char> bytes) {
+  const auto file = host_->cache().open(request_.key);
+  if (!file) {
+    if (begin_carried(bytes.size()) && take_carried(0, bytes)) commit_if_whole();
+    return let_go();
+  }
+  Lock lock(mutex_);
+  running_ = false;
+  ended_ = true;
+  const auto openers = std::exchange(openers_, {});
+  lock.unlock();
+  for (const auto& done : openers) done(std::make_shared<CachedBody>(file));
 }
 
 void BodyTransfer::commit_if_whole() {

@@ -51,6 +51,15 @@ bool BodyTransfer::join(OpenDone& done) {
   return true;
 }
 
+bool BodyTransfer::carry() {
+  const Lock lock(mutex_);
+  if (running_ || length_ || ended_) return false;
+  running_ = true;
+  return true;
+}
+
+void BodyTransfer::let_go() { finished({}); }
+
 void BodyTransfer::stop() {
   Lock lock(mutex_);
   stopped_ = true;

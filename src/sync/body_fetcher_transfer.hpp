@@ -54,6 +54,9 @@ struct ReadStream {
   [[nodiscard]] std::uint64_t window() const;
 };
 
+/// Selects the mailbox of `request` for reading, unless it is. ESTALE where its UIDVALIDITY is another one.
+Result<void> select_for_reading(const BodyFetcher::Request& request, imap::Session& session, const CallContext& context);
+
 class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
  public:
   using OpenDone = Completion<std::shared_ptr<Body>>;
@@ -64,6 +67,18 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   [[nodiscard]] bool join(OpenDone& done);
   /// Stops the job that runs; its waiters fail.
   void stop();
+
+  // -- for the set that brings it --
+  /// From here on it waits for a set, and no job of its own starts until it is let go. False: it has begun by itself.
+  [[nodiscard]] bool carry();
+  /// The set brings it no more, or has brought it: if anybody still waits, it is fetched by itself.
+  void let_go();
+  /// The octets of the whole message, on the pool's thread, in order. An Error concerns this message alone: it is to be let go.
+  Result<void> begin_carried(std::uint64_t length);
+  Result<void> take_carried(std::uint64_t offset, std::span<const char> bytes) { return store(offset, bytes); }
+  void end_carried();
+  /// All of them at once. They are in the cache already, unless it cannot take them.
+  void receive_whole(std::span<const char> bytes);
 
   // -- for its Bodies --
   void attach(ReadStream* stream);
@@ -96,7 +111,6 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   // body_fetcher_job.cpp: on the pool's thread
   Result<void> run(imap::Session& session, const CallContext& context);
   Result<void> fetch(imap::Session& session, const CallContext& context);
-  Result<void> select(imap::Session& session, const CallContext& context);
   Result<void> create_writer();
   Result<void> fetch_first(imap::Session& session, bool partial, const CallContext& context);
   Result<void> fetch_head(imap::Session& session, const CallContext& context);

@@ -8,8 +8,9 @@ namespace {
 
 /// So many pieces at most make the UID set of a command: its line stays within what servers take (RFC 7162 §4).
 constexpr std::size_t most_pieces = 400;
-/// Messages looked at for one set; in a mailbox that is cached none of them may be wanted.
-constexpr std::size_t most_looked_at = 2 * ReadAhead::largest_set;
+/// So many messages are looked at for each that may be in the set; in a mailbox that is cached none of them may be wanted, and the first
+/// set is chosen on the thread of the open.
+constexpr std::size_t looked_at_for_each = 2;
 constexpr std::size_t page = 256;
 
 /// How many listed messages `to` comes behind `from`, if no more than `limit`.
@@ -87,6 +88,7 @@ ReadAhead::Set ReadAhead::choose(const Plan& plan, const Limits& limits, const L
   std::size_t pieces = 1;
   std::size_t looked_at = 0;
   bool more = true;
+  const auto most_looked_at = looked_at_for_each * plan.messages;
   while (more && looked_at < most_looked_at) {
     std::vector<Message> rows;
     listing(set.up_to, [&](const Message& message) {
@@ -95,7 +97,8 @@ ReadAhead::Set ReadAhead::choose(const Plan& plan, const Limits& limits, const L
     });
     more = rows.size() == page;
     for (const auto& message : rows) {
-      if (set.messages.size() == plan.messages || octets >= limits.set_octets || pieces >= most_pieces) return set;
+      if (set.messages.size() == plan.messages || looked_at == most_looked_at) return set;
+      if (octets >= limits.set_octets || pieces >= most_pieces) return set;
       ++looked_at;
       set.up_to = message.uid;
       if (message.size > limits.message_octets || !wanted(message.uid)) continue;

@@ -5,6 +5,7 @@
 #include "imapfs/base/telemetry.hpp"
 #include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
+#include "sync_engine_read_ahead.hpp"
 
 namespace imapfs::sync {
 

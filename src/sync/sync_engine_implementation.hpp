@@ -54,6 +54,7 @@ using MailboxPointer = std::shared_ptr<Mailbox>;
 class EngineImplementation;
 struct ServerName;
 class Mutations;
+class ReadingAhead;
 
 /// Hears what pool sessions are told unasked. One per session; knows which mailbox is selected from the session itself.
 class PoolSessionListener final : public imap::UntaggedListener {
@@ -358,6 +359,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   std::size_t watch_budget_ = 0;
   std::unique_ptr<imap::SessionPool> pool_;
   std::unique_ptr<BodyFetcher> fetcher_;
+  std::unique_ptr<ReadingAhead> reading_ahead_;
   mutable Guarded<std::vector<std::shared_ptr<MailboxWatch>>> watches_;  ///< changed on "sync" and by stop()
   SteadyClock::time_point retargeted_;                           ///< "sync" only
   std::unique_ptr<Mutations> mutations_;  ///< null without a journal

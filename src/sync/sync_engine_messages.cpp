@@ -5,6 +5,7 @@
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "sync_engine_implementation.hpp"
+#include "sync_engine_read_ahead.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -16,6 +17,12 @@ constexpr int most_names_in_vain = 8;
 
 tl::unexpected<Error> no_such_message() { return fail(ENOENT, Scope::message, Retry::never, "no such message"); }
 tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
+
+/// Whether nobody need hear of the length a body has turned out to have. That the size was right is kept only of a message whose length has to be
+/// measured (BodyFetcher): a transaction for each message that tar reads would cost more than the rest of it.
+bool is_no_news(const MessageMeta& meta, std::uint64_t length, std::uint64_t whole_fetch_limit) {
+  return meta.size == length && (meta.size_is_exact || length <= whole_fetch_limit);
+}
 
 MessageHeaders decode_headers(std::string_view block) { return mime::decode_listing_headers(block); }
 
@@ -238,11 +245,12 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   request.is_current = [mailbox, validity = request.key.uid_validity] {
     return mailbox->replica.table()->uid_validity() == validity;
   };
+  if (online()) reading_ahead_->opened(request, mailbox->replica.table());
   const auto caller = std::this_thread::get_id();
   fetcher_->open(request, [this, mailbox, meta, done, caller](Result<std::shared_ptr<Body>> body) {
     if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
       message_is_gone(mailbox, meta.uid);
-    if (!body || (meta.size_is_exact && meta.size == (*body)->length())) return done(std::move(body));
+    if (!body || is_no_news(meta, (*body)->length(), settings_.whole_fetch_limit)) return done(std::move(body));
     // Everybody hears of the right size before the first byte can be read.
     const auto correct = [mailbox, uid = meta.uid, done, body = std::move(*body)] {
       mailbox->replica.take_exact_size(uid, body->length(), [done, body] { done(body); });
@@ -268,6 +276,12 @@ void EngineImplementation::open_fetcher() {
       [this](MailboxId id, Uid uid, std::uint64_t length) {
         if (const auto mailbox = find_mailbox(id)) mailbox->replica.take_exact_size(uid, length, {});
       });
+  ReadingAhead::Settings ahead;
+  ahead.connections = pool_->status().connections.size();
+  ahead.message_octets = settings_.whole_fetch_limit;
+  ahead.cache_octets = bodies_->usage().limit;
+  reading_ahead_ =
+      std::make_unique<ReadingAhead>(ahead, *fetcher_, bodies_, [this] { return pool_->somebody_waits(); });
 }
 
 // -- usage --

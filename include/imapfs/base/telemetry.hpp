@@ -91,6 +91,8 @@ struct Counters {
   std::atomic<std::uint64_t> headers_fetched{0};
   std::atomic<std::uint64_t> bodies_fetched{0};
   std::atomic<std::uint64_t> body_bytes_fetched{0};
+  std::atomic<std::uint64_t> bodies_fetched_ahead{0};
+  std::atomic<std::uint64_t> body_sets_fetched{0};
   std::atomic<std::uint64_t> body_cache_hits{0};
   std::atomic<std::uint64_t> body_cache_misses{0};
   std::atomic<std::uint64_t> body_cache_evictions{0};

@@ -5,6 +5,9 @@
 // FETCH; of larger ones only what is read comes, in ranges that grow for sequential readers. The length a Body tells is the
 // server's own, never RFC822.SIZE by faith. Bytes go straight to the cache's file: memory does not grow with the message.
 //
+// Many messages ahead of a reader come in sets, by one job (fetch_sets). Whoever opens one of them waits for it there, unless so much comes before it
+// that a FETCH of its own is sooner; what a set does not bring is fetched by itself. So a set can fail without anybody noticing.
+//
 // Errors: open and read fail with what the pool or the server said (ENOENT: expunged, ENOSPC: neither disk nor memory can take it, ESTALE: UIDVALIDITY
 // changed); a later read tries again. A lost connection is resumed where it broke off as long as the pool runs the job again.
 //
@@ -14,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "imapfs/base/executor.hpp"
 #include "imapfs/imap/session_pool.hpp"
@@ -27,6 +31,8 @@ class BodyFetcher {
   struct Settings {
     SteadyClock::duration timeout = std::chrono::seconds(30);  ///< of one command, plus time for its bytes on a slow line
     std::uint64_t whole_fetch_limit = 1 << 20;                 ///< larger messages are fetched in ranges
+    /// Who opens a message of a set with more than this to come before it overtakes, on a connection of its own.
+    std::uint64_t overtake_beyond = 1 << 20;
   };
 
   /// What is known of the message to open.
@@ -54,6 +60,23 @@ class BodyFetcher {
   BodyFetcher& operator=(const BodyFetcher&) = delete;
 
   void open(const Request& request, Completion<std::shared_ptr<Body>> done);
+  /// Says which messages to fetch ahead.
+  class SetSource {
+   public:
+    struct Message {
+      Uid uid;
+      std::uint64_t size = 0;
+    };
+    virtual ~SetSource() = default;
+    /// The next set; empty: none now. Asked within fetch_sets() first, then on the pool's thread between bodies.
+    virtual std::vector<Message> next_set() = 0;
+    /// Called once if fetch_sets() returned true, when nothing more comes.
+    virtual void ended(const Result<void>& result) = 0;
+  };
+  /// Fetches sets as long as `source` has some; `mailbox` is a Request of any of its messages. False: there was not even one.
+  bool fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> source);
+  /// Whether a message is being received, or is part of a set that is.
+  [[nodiscard]] bool is_coming(const store::BodyKey& key) const;
   /// Messages being received now, for status.
   [[nodiscard]] std::size_t transfers() const;
   /// Stops what runs and submits nothing more. Call before the pool is closed, not from a completion. Idempotent.
