@@ -51,10 +51,10 @@ class BodyFetcher::Implementation : public std::enable_shared_from_this<Implemen
     if (auto running = transfers_->find(request.key); running && running->join(done)) return;
     if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
     auto transfer = transfers_->insert(request.key, std::make_shared<BodyTransfer>(host_, request));
-    if (const auto set = set_that_brings(request.key)) {
-      (void)set->claim(request.key, transfer);
-    } else if (fetches_ahead() && host_->cache().contains(request.key)) {
-      // A set has brought it meanwhile.
+    const auto set = set_that_brings(request.key);
+    const bool claimed = set && set->claim(request.key, transfer);
+    // If a set has brought it meanwhile, neither knows of it.
+    if (!claimed && host_->cache().contains(request.key)) {
       if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
     }
     while (!transfer->join(done)) {
@@ -102,11 +102,6 @@ class BodyFetcher::Implementation : public std::enable_shared_from_this<Implemen
     const std::lock_guard guard(mutex_);
     const auto found = std::find_if(sets_.begin(), sets_.end(), [&](const auto& set) { return set->brings(key); });
     return found == sets_.end() ? nullptr : *found;
-  }
-
-  [[nodiscard]] bool fetches_ahead() const {
-    const std::lock_guard guard(mutex_);
-    return !sets_.empty();
   }
 
   void forget(const std::shared_ptr<BodySet>& set) {

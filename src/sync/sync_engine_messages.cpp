@@ -245,7 +245,7 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   request.is_current = [mailbox, validity = request.key.uid_validity] {
     return mailbox->replica.table()->uid_validity() == validity;
   };
-  if (online()) reading_ahead_->opened(request, mailbox->replica.table());
+  if (online()) reading_ahead_->opened(request, {mailbox->replica.table(), identity.path});
   const auto caller = std::this_thread::get_id();
   fetcher_->open(request, [this, mailbox, meta, done, caller](Result<std::shared_ptr<Body>> body) {
     if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
@@ -280,8 +280,10 @@ void EngineImplementation::open_fetcher() {
   ahead.connections = pool_->status().connections.size();
   ahead.message_octets = settings_.whole_fetch_limit;
   ahead.cache_octets = bodies_->usage().limit;
-  reading_ahead_ =
-      std::make_unique<ReadingAhead>(ahead, *fetcher_, bodies_, [this] { return pool_->somebody_waits(); });
+  ahead.account = settings_.account;
+  reading_ahead_ = std::make_unique<ReadingAhead>(
+      ahead, *fetcher_, bodies_, [this] { return pool_->somebody_waits(); },
+      [this](Job job) { return helper_->try_post(std::move(job)); });
 }
 
 // -- usage --

@@ -38,7 +38,10 @@ class ReadAheadMount : public MountedTest {
     std::string text = "APPEND Many";
     for (int number = 1; number <= messages; ++number) {
       const auto message = body_of(number);
-      text += " () {" + std::to_string(message.size()) + "+}\r\n" + message;
+      // A minute each, so that names, which begin with the date, run along UIDs.
+      const auto minute = std::to_string(100 + number % 60).substr(1);
+      const auto hour = std::to_string(100 + number / 60).substr(1);
+      text += " () \"20-Nov-2026 " + hour + ":" + minute + ":00 +0000\" {" + std::to_string(message.size()) + "+}\r\n" + message;
     }
     client.command(text);
     client.command("APPEND Other {" + std::to_string(body_of(1).size()) + "+}\r\n" + body_of(1));
@@ -82,6 +85,14 @@ TEST_F(ReadAheadMount, GrepRsyncAndAGlobAreReadersToo) {
     EXPECT_EQ(result.status, 0) << result.errors;
     EXPECT_LE(other.counter("imap_commands") - before, 30u) << reader;
   }
+  expect_complete(copy.path("Many"));
+}
+
+TEST_F(ReadAheadMount, CpReadsInTheOrderOfInodes) {
+  TemporaryDirectory copy;
+  const auto before = commands();
+  run("cp -r Many " + copy.path());
+  EXPECT_LE(commands() - before, 120u);
   expect_complete(copy.path("Many"));
 }
 
