@@ -12,9 +12,6 @@ namespace {
 
 using Kind = store::JournalChange::Kind;
 
-/// So long a change that nobody waits for may wait for company.
-constexpr auto gathering = std::chrono::milliseconds(5);
-
 tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
 tl::unexpected<Error> stale() {
   return fail(ESTALE, Scope::message, Retry::never, "the message is not there any more");
@@ -295,7 +292,7 @@ void Mutations::commit(std::vector<PendingChange> prepared) {
   });
   for (const auto& [accepted, id] : replies) accepted(id);
   if (write_behind)
-    dispatch_soon(gathering);
+    dispatch_soon(patience());
   else
     dispatch();
 }

@@ -11,6 +11,10 @@ namespace {
 /// Until a command about thousands of messages has had its turn and its answer.
 constexpr auto batch_patience = std::chrono::minutes(15);
 constexpr std::size_t queue_capacity = 64;
+/// So long a change that nobody waits for may wait for company: a command costs the server and us more than it takes to wait.
+constexpr auto gathering = std::chrono::milliseconds(50);
+/// So many are company enough.
+constexpr std::size_t crowd = 256;
 constexpr auto wake_retry = std::chrono::milliseconds(10);
 
 Error cancelled() { return {ECANCELED, Scope::account, Retry::never, "the account is not running any more"}; }
@@ -150,6 +154,12 @@ void Mutations::dispatch_soon(SteadyClock::duration delay) {
   });
 }
 
+SteadyClock::duration Mutations::patience() const {
+  if (!surroundings_.settings.write_behind) return {};
+  const bool waits = state_.with_lock([](const State& state) { return state.settlers.empty() && state.ledger.size() < crowd; });
+  return waits ? SteadyClock::duration(gathering) : SteadyClock::duration{};
+}
+
 void Mutations::dispatch() {
   while (!stopping_) {
     std::vector<ChangeId> ids;
@@ -233,7 +243,7 @@ void Mutations::batch_ended(const std::shared_ptr<MutationBatch>& batch, const R
   });
   const auto hold = std::exchange(batch->hold, nullptr);
   end(std::move(endings), hold);
-  dispatch_soon(std::chrono::milliseconds(0));
+  dispatch_soon(patience());
 }
 
 // -- the world around --
@@ -324,7 +334,7 @@ void Mutations::settle(MailboxId mailbox, Completion<void> done) {
     }
   });
   if (waits && !online) return done(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
-  if (waits) return;
+  if (waits) return dispatch_soon({});
   if (untold) return done(fail(std::move(*untold)));
   done({});
 }
@@ -340,7 +350,8 @@ void Mutations::after_changes_of(const MessageLocation& message, Completion<void
       return last != nullptr;
     });
     if (!waits) return then({});
-    if (!online) then(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
+    if (online) return dispatch_soon({});
+    then(fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server"));
   });
 }
 
@@ -400,7 +411,8 @@ void Mutations::await_change(ChangeId change, Completion<Arrival> finished) {
     pending->finished.push_back(finished);
     return true;
   });
-  if (!waits) finished(fail(ENOENT, "the change has ended"));
+  if (!waits) return finished(fail(ENOENT, "the change has ended"));
+  dispatch_soon({});
 }
 
 }  // namespace imapfs::sync

@@ -140,6 +140,7 @@ class Mutations {
   void turn();
   void dispatch_soon(SteadyClock::duration delay);
   void dispatch();
+  [[nodiscard]] SteadyClock::duration patience() const;
   void start_batch(const std::vector<ChangeId>& ids);
   void submit_batch(const std::shared_ptr<MutationBatch>& batch);
   void batch_ended(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result);

@@ -309,6 +309,9 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
                    Completion<void> done);
   static Result<void> select_to_change(const MailboxPointer& mailbox, imap::Session& session,
                                        const CallContext& context);
+  void cached_details(const MailboxPointer& mailbox, Uid uid, const Completion<MessageDetails>& done);
+  void fetch_details(const MailboxPointer& mailbox, Uid uid, const Completion<MessageDetails>& done);
+  void keep_details(const MailboxPointer& mailbox, Uid uid, const MessageDetails& fresh);
   void stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
                       const Completion<MessageDetails>& done);
   void message_is_gone(const MailboxPointer& mailbox, Uid uid);

@@ -1,4 +1,4 @@
-// Single messages of SyncEngine: lookups by name and UID, header fields, bodies; and the account's usage.
+// Single messages of SyncEngine: lookups by name and UID, bodies; and the account's usage.
 
 #include <algorithm>
 
@@ -10,7 +10,6 @@
 namespace imapfs::sync {
 namespace {
 
-constexpr std::size_t details_limit = 1024;
 /// So many names that are not there in a mailbox that was never listed, and it is listed: `mv * ../Archive` asks for every name before it
 /// gives it, and one question each would cost a round trip per message.
 constexpr int most_names_in_vain = 8;
@@ -22,14 +21,6 @@ tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Re
 /// measured (BodyFetcher): a transaction for each message that tar reads would cost more than the rest of it.
 bool is_no_news(const MessageMeta& meta, std::uint64_t length, std::uint64_t whole_fetch_limit) {
   return meta.size == length && (meta.size_is_exact || length <= whole_fetch_limit);
-}
-
-MessageHeaders decode_headers(std::string_view block) { return mime::decode_listing_headers(block); }
-
-/// Of fields that a listing stored as they stand in the mail.
-MessageHeaders decode_headers(const MessageHeaders& stored) {
-  return {mime::decode_addresses(stored.from), mime::decode_text(stored.subject), mime::decode_text(stored.date),
-          mime::decode_text(stored.message_id)};
 }
 
 }  // namespace
@@ -155,54 +146,6 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
     }
   };
   submit(std::move(job));
-}
-
-// -- header fields --
-
-void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDetails> done) {
-  const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(no_such_mailbox());
-  const DetailsKey key{id, mailbox->replica.table()->uid_validity(), uid};
-  auto known = details_.with_lock([&](const auto& all) -> std::optional<MessageDetails> {
-    const auto found = all.find(key);
-    if (found == all.end()) return std::nullopt;
-    return found->second;
-  });
-  if (known) return done(std::move(*known));
-  auto block = std::make_shared<std::string>();
-  imap::PoolJob job;
-  job.mailbox = mailbox->replica.identity().wire_name;
-  job.context = patience();
-  job.what = fmt::format("fetch header fields of UID {}", uid.value);
-  job.run = [mailbox, uid, block](imap::Session& session, const CallContext& context) -> Result<void> {
-    IMAPFS_TRY(examine(mailbox, session, context));
-    *block = IMAPFS_TRY(session.fetch_header_fields(uid, {"FROM", "TO", "SUBJECT", "DATE", "MESSAGE-ID"}, context));
-    return {};
-  };
-  job.done = [this, mailbox, id, uid, block, done = std::move(done)](const Result<void>& result) {
-    if (!result) return stored_details(mailbox, uid, result.error(), done);
-    MessageDetails fresh;
-    fresh.headers = decode_headers(*block);
-    if (const auto to = mime::find_field(*block, "To")) fresh.to = mime::decode_addresses(*to);
-    // The job may have been the first to learn UIDVALIDITY.
-    const DetailsKey now_known{id, mailbox->replica.table()->uid_validity(), uid};
-    details_.with_lock([&](auto& all) {
-      if (all.size() >= details_limit) all.clear();
-      all[now_known] = fresh;
-    });
-    done(std::move(fresh));
-  };
-  submit(std::move(job));
-}
-
-void EngineImplementation::stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
-                                          const Completion<MessageDetails>& done) {
-  const auto answer = [mailbox, uid, cause, done](store::MetadataStore& metadata) {
-    auto headers = metadata.headers(mailbox->replica.identity().name, uid);
-    if (!headers || cause.scope == Scope::message) return done(fail(cause));
-    done(MessageDetails{decode_headers(*headers), {}});
-  };
-  if (!store_.try_post(answer)) done(fail(cause));
 }
 
 // -- bodies --

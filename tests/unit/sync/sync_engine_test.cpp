@@ -28,7 +28,7 @@ class EngineFixture {
 
   void mount(bool online = true) {
     engine = SyncEngine::create(settings, server.factory(), make_store(),
-                                std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), nullptr,
+                                std::make_shared<store::MessageCache>(bodies), nullptr,
                                 scheduler, listener);
     const auto context = CallContext::within(test_patience);
     started = engine->start(online ? server.factory()(context).value() : nullptr, context);
@@ -82,6 +82,7 @@ class EngineFixture {
   RecordingListener listener;
   Scheduler scheduler;
   EngineSettings settings;
+  store::MessageCache::Settings bodies;  ///< nothing on disk unless the test says so
   bool with_store = true;
   Result<void> started;
   std::unique_ptr<SyncEngine> engine;
@@ -343,6 +344,27 @@ TEST(SyncEngine, DetailsHoldTheRecipientsAndAreKept) {
     EXPECT_EQ(details->headers.subject, "m");
   }
   EXPECT_EQ(f.server.count("FETCH fields"), 1u);
+}
+
+TEST(SyncEngine, DetailsOfACachedMessageAreReadFromItsBody) {
+  EngineFixture f;
+  f.bodies.directory = f.directory.path();
+  f.server.deliver("Lists", mail("m"));
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  {
+    const auto body = await<std::shared_ptr<Body>>(
+        [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); });
+    ASSERT_TRUE(body);
+    ASSERT_TRUE(await<BodySlice>([&](Completion<BodySlice> done) { (*body)->read(0, 1 << 20, std::move(done)); }));
+  }
+  ASSERT_TRUE(f.listener.wait([&] { return f.engine->status()["cache"]["bodies"] == 1; }));
+  const auto details = await<MessageDetails>(
+      [&](Completion<MessageDetails> done) { f.engine->details(f.id("Lists"), Uid{1}, std::move(done)); });
+  ASSERT_TRUE(details);
+  EXPECT_EQ(details->to, "bob@example.org");
+  EXPECT_EQ(details->headers.subject, "m");
+  EXPECT_EQ(f.server.count("FETCH fields"), 0u);
 }
 
 // -- news --
