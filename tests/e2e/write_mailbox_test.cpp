@@ -6,7 +6,6 @@ namespace {
 
 class Mailboxes : public WritingTest {
  protected:
-  std::vector<std::string> server_options() override { return {"--no-list-index"}; }
   bool subscribed(const std::string& name) {
     return other().command("LSUB \"\" " + imap_quoted(name)).find("* LSUB") != std::string::npos;
   }
@@ -123,15 +122,21 @@ TEST_F(Mailboxes, MvIntoItselfIsRefused) {
   EXPECT_TRUE(other().exists("Projects/2026"));
 }
 
-/// NOTIFY tells of mailboxes only where the server keeps an index of them.
-class MailboxesOfOthers : public WritingTest {};
+class MailboxesOfOthers : public WritingTest {
+ protected:
+  Mounted::Settings mount_settings() override {
+    Mounted::Settings settings;
+    settings.options = {"--refresh=1"};
+    return settings;
+  }
+};
 
 TEST_F(MailboxesOfOthers, OneThatIsMadeOrRemovedShows) {
   ASSERT_FALSE(lists("", "Theirs"));
   other().command("CREATE Theirs");
-  EXPECT_TRUE(eventually([&] { return lists("", "Theirs"); }, 60));
+  EXPECT_TRUE(eventually([&] { return lists("", "Theirs"); }));
   other().command("DELETE Theirs");
-  EXPECT_TRUE(eventually([&] { return !lists("", "Theirs"); }, 60));
+  EXPECT_TRUE(eventually([&] { return !lists("", "Theirs"); }));
 }
 
 class OddNames : public WritingTest {

@@ -13,6 +13,8 @@ namespace imapfs::testing {
 
 class WritingTest : public MountedTest {
  protected:
+  /// With it, one CREATE in twenty is answered ALREADYEXISTS while other connections look on.
+  std::vector<std::string> server_options() override { return {"--no-list-index"}; }
   void TearDown() override {
     other_.reset();
     MountedTest::TearDown();
