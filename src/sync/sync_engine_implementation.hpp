@@ -183,6 +183,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void relist();
   /// Brackets a sync by whoever entered the mailbox's gate.
   [[nodiscard]] std::uint64_t begin_sync(const MailboxPointer& mailbox);
+  void give_back_memory_of_listing(const MailboxPointer& mailbox);
   void end_sync(const MailboxPointer& mailbox, std::uint64_t began_after, SyncMethod method,
                 const Result<void>& result);
   void with_rows_loaded(const MailboxPointer& mailbox, Job then);

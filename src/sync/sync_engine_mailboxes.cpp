@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "imapfs/base/memory.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "sync_engine_implementation.hpp"
 
@@ -85,9 +86,10 @@ void EngineImplementation::with_rows_loaded(const MailboxPointer& mailbox, Job t
 }
 
 void EngineImplementation::try_load(const MailboxPointer& mailbox) {
-  const bool posted = store_.try_post([mailbox](store::MetadataStore& metadata) {
+  const bool posted = store_.try_post([this, mailbox](store::MetadataStore& metadata) {
     mailbox->replica.load(metadata);
     mailbox->replica.publish();
+    give_back_memory_of_listing(mailbox);
   });
   // No room: a FUSE thread may be here, so nobody waits.
   if (!posted && !stopping_)
@@ -125,6 +127,7 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
       activity->last_error = telemetry::printable(result.error().what);
     }
   }
+  if (result && method == SyncMethod::listing) give_back_memory_of_listing(mailbox);
   if (!result && is_about_reaching(result.error()))
     telemetry::debug("{}", telemetry::printable(result.error().what));
   else if (!result)
@@ -132,6 +135,12 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
   if (!result && result.error().errnum == ENOENT && result.error().scope == Scope::mailbox) relist();
   const bool again = replica.gate().finish(result);
   if (again && result && replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
+}
+
+/// Behind the rows in the store's queue, on its thread.
+void EngineImplementation::give_back_memory_of_listing(const MailboxPointer& mailbox) {
+  constexpr std::size_t worth_it = 10'000;
+  if (mailbox->replica.table()->size() >= worth_it) (void)store_.try_post([](store::MetadataStore&) { give_back_free_memory(); });
 }
 
 void EngineImplementation::start_sync(const MailboxPointer& mailbox, imap::Priority priority) {
