@@ -7,12 +7,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
+#include <cstdio>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::store {
 namespace {
+
+/// No id: entries() passes it over.
+constexpr const char* spare_name = "spare";
 
 tl::unexpected<Error> failed(int errnum, std::string_view activity, const std::string& path) {
   return fail(system_error(errnum, fmt::format("{} {}", activity, telemetry::printable(path))));
@@ -51,7 +56,9 @@ StagingDirectory::~StagingDirectory() { ::close(descriptor_); }
 std::string StagingDirectory::path_of(StagedId id) const { return fmt::format("{}/{}", path_, id.value); }
 
 Result<void> StagingDirectory::create(StagedId id) {
-  const int file = ::openat(descriptor_, std::to_string(id.value).c_str(),
+  const auto name = std::to_string(id.value);
+  if (::renameat2(descriptor_, spare_name, descriptor_, name.c_str(), RENAME_NOREPLACE) == 0) return {};
+  const int file = ::openat(descriptor_, name.c_str(),
                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return failed(errno, "create", path_of(id));
   ::close(file);
@@ -65,8 +72,23 @@ Result<void> StagingDirectory::take(StagingDirectory& other, StagedId from, Stag
   return {};
 }
 
+bool StagingDirectory::set_aside(const std::string& name) const {
+  const int file = ::openat(descriptor_, name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) return false;
+  struct stat status {};
+  const bool empty = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0 && status.st_nlink == 1;
+  // fcntl(2): a write lease is given only for a file that is open nowhere else. Who still had it open would write into another's.
+  // Whoever opens it meanwhile waits until it is closed here, and the signal that would say so is one that is ignored.
+  const bool ours = empty && ::fcntl(file, F_SETSIG, SIGURG) == 0 && ::fcntl(file, F_SETLEASE, F_WRLCK) == 0;
+  const bool kept = ours && ::renameat2(descriptor_, name.c_str(), descriptor_, spare_name, RENAME_NOREPLACE) == 0;
+  ::close(file);
+  return kept;
+}
+
 Result<void> StagingDirectory::remove(StagedId id) {
-  if (::unlinkat(descriptor_, std::to_string(id.value).c_str(), 0) != 0 && errno != ENOENT)
+  const auto name = std::to_string(id.value);
+  if (set_aside(name)) return {};
+  if (::unlinkat(descriptor_, name.c_str(), 0) != 0 && errno != ENOENT)
     return failed(errno, "remove", path_of(id));
   return {};
 }

@@ -34,8 +34,8 @@ void Staging::Implementation::copy_message(const CopyRangeRequest& request, cons
 
 /// The journal knows of the copy: the file needs no octets of its own.
 void Staging::Implementation::copy_accepted(const FilePtr& file, const CopySource& source, sync::ChangeId change) {
-  (void)around_.journal->unstage(std::exchange(file->row.id, {}));
   file->content.reset();
+  (void)around_.journal->unstage(std::exchange(file->row.id, {}));
   file->source = source.change_source.message;
   file->source_size = source.meta.size;
   file->changed = Timestamp{source.meta.internal_date, 0};

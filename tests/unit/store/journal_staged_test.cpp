@@ -11,6 +11,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
+TEST_F(JournalTest, AnEmptyFileThatIsUnstagedMakesTheNextOneUnlessItIsOpen) {
+  const auto inode = [&](StagedId id) {
+    struct stat status {};
+    EXPECT_EQ(::stat(journal->staging_path(id).c_str(), &status), 0);
+    return status.st_ino;
+  };
+  const auto first = stage(staged_file("a.eml"), "");
+  const auto used = inode(first);
+  ASSERT_TRUE(journal->unstage(first));
+  EXPECT_TRUE(staged().empty());
+  const auto second = stage(staged_file("b.eml"), "");
+  EXPECT_EQ(inode(second), used);
+  const int open = ::open(journal->staging_path(second).c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(open, 0);
+  ASSERT_TRUE(journal->unstage(second));
+  const auto third = stage(staged_file("c.eml"), "");
+  EXPECT_EQ(::write(open, "late", 4), 4);
+  ::close(open);
+  EXPECT_EQ(read_file(journal->staging_path(third)), "") << "what is written late is nobody's";
+  const auto fourth = stage(staged_file("d.eml"), "octets");
+  ASSERT_TRUE(journal->unstage(fourth));
+  EXPECT_FALSE(std::filesystem::exists(journal->directory() + "/staging/spare")) << "what held octets is not kept";
+}
+
 TEST_F(JournalTest, AStagedFileIsAnEmptyPrivateFile) {
   auto file = staged_file("new.eml");
   ASSERT_TRUE(journal->stage(file));
