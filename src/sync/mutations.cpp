@@ -300,7 +300,8 @@ void Mutations::show_effects_in(const std::string& renamed, char delimiter) {
 Mutations::Status Mutations::status() const {
   return state_.with_lock([](const State& state) {
     Status status;
-    status.pending = state.ledger.size();
+    // Those too whose messages have come and are not shown yet.
+    status.pending = state.ledger.size() + state.concluding.size();
     status.refused = state.refused;
     const auto& changes = state.ledger.changes();
     if (!changes.empty())
