@@ -20,9 +20,8 @@ class ReadingAhead:
     def __init__(self, bench):
         self.bench = bench
         self.copy = pathlib.Path(bench.work) / "tar-copy"
-        self.maildir = pathlib.Path(bench.work) / "mbsync-copy"
-        # A cache for each tar, all kept to the end: without a journal, ext4 takes long to create files for half a minute after many
-        # were removed (it passes over each inode that was freed lately), and that is not what is measured here.
+        # A cache for each tar and a Maildir for each pull, all kept to the end: without a journal, ext4 takes long to create files for
+        # half a minute after many were removed (it passes over each inode that was freed lately), and that is not what is measured here.
         self.caches = pathlib.Path(bench.work) / "tar-caches"
 
     def measure(self):
@@ -73,20 +72,18 @@ class ReadingAhead:
 
     def _mbsync(self, server):
         """Seconds of a first pull of the same mailbox into an empty Maildir."""
-        shutil.rmtree(self.maildir, ignore_errors=True)
-        self.maildir.mkdir()
-        configuration = self.maildir / "mbsyncrc"
+        maildir = self._new_cache()
+        maildir.mkdir()
+        configuration = maildir / "mbsyncrc"
         configuration.write_text(
             f"IMAPAccount bench\nHost localhost\nPort {server.port}\nUser {server.user}\n"
             f'PassCmd "cat {server.password_file}"\nSSLType IMAPS\nCertificateFile {server.ca_file}\n\n'
             f"IMAPStore far\nAccount bench\n\n"
-            f"MaildirStore near\nPath {self.maildir}/\nInbox {self.maildir}/INBOX\nSubFolders Verbatim\n\n"
+            f"MaildirStore near\nPath {maildir}/\nInbox {maildir}/INBOX\nSubFolders Verbatim\n\n"
             f"Channel bench\nFar :far:{MAILBOX}\nNear :near:{MAILBOX}\nSync Pull\nCreate Near\nSyncState *\n")
         begin = time.perf_counter()
         subprocess.run(["mbsync", "-c", str(configuration), "-q", "bench"], check=True)
-        seconds = time.perf_counter() - begin
-        shutil.rmtree(self.maildir)
-        return seconds
+        return time.perf_counter() - begin
 
     def _compare(self):
         """What tar gives is compared with what the server gives to a plain client, byte for byte."""
