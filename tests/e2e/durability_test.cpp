@@ -53,8 +53,8 @@ class Durability : public ::testing::TestWithParam<DurableOperation> {
   void SetUp() override {
     if (const auto reason = why_no_mount()) GTEST_SKIP() << *reason;
     // Without NOTIFY nothing but the operation crosses the wire.
-    dovecot_ = std::make_unique<Dovecot>(std::vector<std::string>{"--no-list-index", 
-        "--no-tls", "--capability=IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS MOVE CONDSTORE QRESYNC LIST-EXTENDED LIST-STATUS "
+    dovecot_ = std::make_unique<Dovecot>(std::vector<std::string>{
+        "--no-list-index", "--no-tls", "--capability=IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS MOVE CONDSTORE QRESYNC LIST-EXTENDED LIST-STATUS "
                     "SPECIAL-USE ESEARCH UNSELECT MULTIAPPEND CHILDREN"});
   }
 
