@@ -56,95 +56,138 @@ std::optional<StoredBody> StoredBody::parse(std::string_view name) {
   return body;
 }
 
-StoredBody BodyIndex::remove(Order::iterator place) {
-  StoredBody body = *place;
+bool StoredBody::is_at_the_place_of(const StoredBody& other) const {
+  if (pack != other.pack) return false;
+  if (pack != 0) return record == other.record;
+  return key == other.key && length == other.length && checksum == other.checksum;
+}
+
+// -- entries and the files they are in --
+
+/// The file that is to hold a body; a new one goes before `place`.
+BodyIndex::Order::iterator BodyIndex::file_of(const StoredBody& body, Order::iterator place) {
+  if (body.pack != 0) {
+    if (const auto found = packs_.find(body.pack); found != packs_.end()) return found->second;
+  }
+  const auto file = order_.insert(place, File{body.pack, body.last_used, body.last_used, {}});
+  if (body.pack != 0) packs_.emplace(body.pack, file);
+  return file;
+}
+
+void BodyIndex::add(StoredBody body, Order::iterator file) {
+  body.generation = next_generation_++;
+  bytes_ += body.length;
+  file->bodies.push_back(body.key);
+  const auto key = body.key;
+  by_key_.insert_or_assign(key, Entry{std::move(body), file});
+}
+
+StoredBody BodyIndex::remove(Entries::iterator entry) {
+  StoredBody body = std::move(entry->second.body);
+  const auto file = entry->second.file;
+  by_key_.erase(entry);
   bytes_ -= body.length;
-  by_key_.erase(body.key);
-  order_.erase(place);
+  auto& bodies = file->bodies;
+  *std::find(bodies.rbegin(), bodies.rend(), body.key) = bodies.back();
+  bodies.pop_back();
+  if (bodies.empty()) {
+    packs_.erase(file->pack);
+    order_.erase(file);
+  }
   return body;
 }
 
 std::optional<StoredBody> BodyIndex::insert(StoredBody body) {
   std::optional<StoredBody> replaced = take(body.key);
-  body.generation = next_generation_++;
-  bytes_ += body.length;
-  order_.push_front(body);
-  by_key_[body.key] = order_.begin();
-  if (replaced && replaced->length == body.length && replaced->checksum == body.checksum) return std::nullopt;
-  return replaced;
+  const auto file = file_of(body, order_.begin());
+  file->last_used = body.last_used;
+  order_.splice(order_.begin(), order_, file);
+  const bool same_place = replaced && replaced->is_at_the_place_of(body);
+  add(std::move(body), file);
+  return same_place ? std::nullopt : replaced;
 }
 
 std::optional<StoredBody> BodyIndex::insert_found(StoredBody body) {
   std::optional<StoredBody> loser;
-  if (const StoredBody* known = find(body.key)) {
-    if (known->last_used >= body.last_used) return body;
-    loser = take(body.key);
+  if (const auto known = by_key_.find(body.key); known != by_key_.end()) {
+    const auto& other = known->second.body;
+    // Within a pack, the later one.
+    const bool newer = body.pack != 0 && body.pack == other.pack ? body.record > other.record
+                                                                 : body.last_used > known->second.file->last_used;
+    if (!newer) return body;
+    loser = remove(known);
   }
-  body.generation = next_generation_++;
-  bytes_ += body.length;
-  order_.push_back(body);
-  by_key_[body.key] = std::prev(order_.end());
+  const auto file = file_of(body, order_.end());
+  add(std::move(body), file);
   return loser;
 }
 
 const StoredBody* BodyIndex::find(const HashedKey& key) const {
   const auto found = by_key_.find(key);
-  return found == by_key_.end() ? nullptr : &*found->second;
+  return found == by_key_.end() ? nullptr : &found->second.body;
 }
 
 bool BodyIndex::touch(const HashedKey& key, std::int64_t now) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return false;
-  StoredBody& body = *found->second;
-  order_.splice(order_.begin(), order_, found->second);
-  body.last_used = now;
-  if (now - body.persisted_use < persist_uses_every) return false;
-  body.persisted_use = now;
+  File& file = *found->second.file;
+  order_.splice(order_.begin(), order_, found->second.file);
+  file.last_used = now;
+  if (now - file.persisted_use < persist_uses_every) return false;
+  file.persisted_use = now;
   return true;
 }
 
 void BodyIndex::set_verified(const HashedKey& key, std::uint64_t generation) {
   const auto found = by_key_.find(key);
-  if (found != by_key_.end() && found->second->generation == generation) found->second->verified = true;
+  if (found != by_key_.end() && found->second.body.generation == generation) found->second.body.verified = true;
 }
 
 bool BodyIndex::erase(const HashedKey& key, std::uint64_t generation) {
   const auto found = by_key_.find(key);
-  if (found == by_key_.end() || found->second->generation != generation) return false;
-  remove(found->second);
+  if (found == by_key_.end() || found->second.body.generation != generation) return false;
+  remove(found);
   return true;
 }
 
 std::optional<StoredBody> BodyIndex::take(const HashedKey& key) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return std::nullopt;
-  return remove(found->second);
+  return remove(found);
 }
 
 std::vector<StoredBody> BodyIndex::take_mailbox(std::uint64_t mailbox, std::optional<std::uint32_t> keep) {
-  std::vector<StoredBody> taken;
-  for (auto place = order_.begin(); place != order_.end();) {
-    const auto next = std::next(place);
-    if (place->key.mailbox == mailbox && place->key.uid_validity != keep) taken.push_back(remove(place));
-    place = next;
+  std::vector<HashedKey> keys;
+  for (const auto& file : order_) {
+    for (const auto& key : file.bodies) {
+      if (key.mailbox == mailbox && key.uid_validity != keep) keys.push_back(key);
+    }
   }
+  std::vector<StoredBody> taken;
+  // Backwards, as remove() looks for them.
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) taken.push_back(*take(*key));
   return taken;
 }
 
-std::vector<StoredBody> BodyIndex::take_beyond(std::uint64_t limit, std::size_t most) {
-  std::vector<StoredBody> taken;
-  while (bytes_ > limit && order_.size() > 1 && taken.size() < most) taken.push_back(remove(std::prev(order_.end())));
-  return taken;
+BodyIndex::Evicted BodyIndex::take_beyond(std::uint64_t limit, std::size_t most) {
+  Evicted evicted;
+  while (bytes_ > limit && order_.size() > 1 && evicted.files.size() + evicted.packs.size() < most) {
+    const File file = std::move(order_.back());
+    order_.pop_back();
+    packs_.erase(file.pack);
+    evicted.bodies += file.bodies.size();
+    for (const auto& key : file.bodies) {
+      auto entry = by_key_.extract(key);
+      bytes_ -= entry.mapped().body.length;
+      if (file.pack == 0) evicted.files.push_back(std::move(entry.mapped().body));
+    }
+    if (file.pack != 0) evicted.packs.push_back(file.pack);
+  }
+  return evicted;
 }
 
 void BodyIndex::sort() {
-  order_.sort([](const StoredBody& left, const StoredBody& right) { return left.last_used > right.last_used; });
-}
-
-void BodyIndex::clear() {
-  order_.clear();
-  by_key_.clear();
-  bytes_ = 0;
+  order_.sort([](const File& left, const File& right) { return left.last_used > right.last_used; });
 }
 
 }  // namespace imapfs::store

@@ -1,10 +1,8 @@
 #include "cache_disk.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -23,16 +21,6 @@ constexpr const char* verify_file = "verify";
 /// The kernel writes dirty pages out after half a minute, in laptop mode after up to ten.
 constexpr std::int64_t longest_write_back = 600'000'000'000;
 
-std::int64_t nanoseconds(const timespec& time) {
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
-
-std::int64_t now() {
-  timespec time{};
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  return nanoseconds(time);
-}
-
 std::string read_all(int descriptor) {
   std::array<char, 256> buffer{};
   const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
@@ -49,63 +37,15 @@ Result<OwnedDescriptor> open_folder(int parent, const char* name) {
   return fail(system_error(opened == ENOENT && made != 0 ? made : opened, fmt::format("open cache folder {}", name)));
 }
 
-/// Calls `visit` with the name of every entry of a directory but "." and "..".
-template <class Visit>
-void for_each_entry(int directory, Visit&& visit) {
-  // A descriptor of its own: fdopendir takes it over, and the position is not shared.
-  const int own = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (own < 0) return;
-  DIR* stream = ::fdopendir(own);
-  if (stream == nullptr) {
-    ::close(own);
-    return;
-  }
-  while (const dirent* entry = ::readdir(stream)) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") visit(name);
-  }
-  ::closedir(stream);
-}
-
 }  // namespace
 
-OwnedDescriptor::~OwnedDescriptor() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
+CacheDisk::CacheDisk(Folders folders, std::uint64_t pack_octets)
+    : directory_(std::move(folders.directory)),
+      bodies_(std::move(folders.bodies)),
+      temporary_(std::move(folders.temporary)),
+      packs_(std::move(folders.packs), pack_octets) {}
 
-OwnedDescriptor& OwnedDescriptor::operator=(OwnedDescriptor&& other) noexcept {
-  if (this != &other) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = other.release();
-  }
-  return *this;
-}
-
-int OwnedDescriptor::release() { return std::exchange(descriptor_, -1); }
-
-std::uint32_t checksum_of(std::span<const char> bytes) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
-Result<std::uint32_t> checksum_of(int descriptor, std::uint64_t length) {
-  std::vector<unsigned char> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(length, 256 * 1024)));
-  uLong checksum = crc32(0, nullptr, 0);
-  for (std::uint64_t offset = 0; offset < length;) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - offset));
-    const ssize_t got = ::pread(descriptor, buffer.data(), wanted, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(system_error(errno, "read body"));
-    if (got == 0) return fail(EIO, "body is shorter than its length");
-    checksum = crc32(checksum, buffer.data(), static_cast<uInt>(got));
-    offset += static_cast<std::uint64_t>(got);
-  }
-  return static_cast<std::uint32_t>(checksum);
-}
-
-CacheDisk::CacheDisk(OwnedDescriptor directory, OwnedDescriptor bodies, OwnedDescriptor temporary)
-    : directory_(std::move(directory)), bodies_(std::move(bodies)), temporary_(std::move(temporary)) {}
-
-Result<std::shared_ptr<CacheDisk>> CacheDisk::open(const std::string& directory) {
+Result<std::shared_ptr<CacheDisk>> CacheDisk::open(const std::string& directory, std::uint64_t pack_octets) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST && errno != EROFS) {
     return fail(system_error(errno, fmt::format("create {}", telemetry::printable(directory))));
   }
@@ -115,7 +55,10 @@ Result<std::shared_ptr<CacheDisk>> CacheDisk::open(const std::string& directory)
   if (!bodies) return fail(std::move(bodies).error().while_doing(telemetry::printable(directory)));
   auto temporary = open_folder(opened.get(), "tmp");
   if (!temporary) return fail(std::move(temporary).error().while_doing(telemetry::printable(directory)));
-  std::shared_ptr<CacheDisk> disk(new CacheDisk(std::move(opened), std::move(*bodies), std::move(*temporary)));
+  auto packs = open_folder(opened.get(), "packs");
+  if (!packs) return fail(std::move(packs).error().while_doing(telemetry::printable(directory)));
+  Folders folders{std::move(opened), std::move(*bodies), std::move(*temporary), std::move(*packs)};
+  std::shared_ptr<CacheDisk> disk(new CacheDisk(std::move(folders), pack_octets));
   disk->empty_temporary();
   disk->read_marks();
   return disk;
@@ -156,7 +99,7 @@ void CacheDisk::read_marks() {
     const std::int64_t suspect_from = was_in_use ? 0 : nanoseconds(closed.st_mtim) - longest_write_back;
     // What an earlier stop left unverified stays so: one span covers both.
     verify_from_ = verify_to_ == 0 ? suspect_from : std::min(verify_from_, suspect_from);
-    verify_to_ = now();
+    verify_to_ = nanoseconds_now();
     verify_is_stored_ = false;
     if (was_in_use)
       telemetry::info(
@@ -206,47 +149,33 @@ Result<void> CacheDisk::publish(const std::string& temporary, const StoredBody& 
   return {};
 }
 
-Result<void> CacheDisk::write_whole(const StoredBody& body, std::span<const char> bytes) {
+Result<void> CacheDisk::append(StoredBody& body, std::span<const char> bytes) {
   IMAPFS_TRY(mark_in_use());
-  const std::string path = body.path();
-  const auto create = [&] {
-    return OwnedDescriptor(
-        ::openat(bodies_.get(), path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  };
-  auto file = create();
-  if (!file && errno == ENOENT) {
-    ::mkdirat(bodies_.get(), shard_name(body.key.shard()).c_str(), 0700);
-    file = create();
-  } else if (!file && errno == EEXIST) {
-    ::unlinkat(bodies_.get(), path.c_str(), 0);
-    file = create();
-  }
-  if (!file) return fail(system_error(errno, "create a body"));
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      auto error = system_error(written < 0 ? errno : ENOSPC, "write body");
-      ::unlinkat(bodies_.get(), path.c_str(), 0);
-      return fail(std::move(error));
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
+  return packs_.append(body, bytes);
 }
 
-OwnedDescriptor CacheDisk::open_body(const StoredBody& body) const {
-  constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  const std::string path = body.path();
-  // Reading would write an access time for every body; nobody but the owner may leave it out.
-  OwnedDescriptor file(::openat(bodies_.get(), path.c_str(), flags | O_NOATIME));
-  if (!file && errno == EPERM) file = OwnedDescriptor(::openat(bodies_.get(), path.c_str(), flags));
-  return file;
+std::shared_ptr<const OwnedDescriptor> CacheDisk::open_body(const StoredBody& body) {
+  if (body.pack != 0) return packs_.open(body.pack);
+  auto file = open_for_reading(bodies_.get(), body.path());
+  return file ? std::make_shared<const OwnedDescriptor>(std::move(file)) : nullptr;
 }
 
-void CacheDisk::remove(const StoredBody& body) const { ::unlinkat(bodies_.get(), body.path().c_str(), 0); }
+void CacheDisk::persist_use(const StoredBody& body, int descriptor) const {
+  if (body.pack != 0) packs_.persist_use(body.pack);
+  else ::futimens(descriptor, nullptr);
+}
 
-void CacheDisk::remove(const std::vector<StoredBody>& bodies) const {
+void CacheDisk::persist_verified(const StoredBody& body, int descriptor) const {
+  if (body.pack != 0) packs_.persist_verified(body);
+  else ::futimens(descriptor, nullptr);  // its change time is what tells a verified file from others at the next start
+}
+
+void CacheDisk::remove(const StoredBody& body) {
+  if (body.pack != 0) packs_.remove(body);
+  else ::unlinkat(bodies_.get(), body.path().c_str(), 0);
+}
+
+void CacheDisk::remove(const std::vector<StoredBody>& bodies) {
   for (const auto& body : bodies) remove(body);
 }
 
@@ -264,11 +193,15 @@ CacheDisk::Folder CacheDisk::scan(std::size_t shard) const {
       found.damaged.push_back(name);
       return;
     }
-    body->last_used = body->persisted_use = nanoseconds(status.st_mtim);
+    body->last_used = nanoseconds(status.st_mtim);
     body->verified = !needs_verification(nanoseconds(status.st_ctim));
     found.bodies.push_back(*body);
   });
   return found;
+}
+
+std::vector<StoredBody> CacheDisk::scan_packs() {
+  return packs_.scan([this](std::int64_t written) { return needs_verification(written); });
 }
 
 void CacheDisk::remove_damaged(std::size_t shard, const std::vector<std::string>& names) const {
@@ -276,6 +209,7 @@ void CacheDisk::remove_damaged(std::size_t shard, const std::vector<std::string>
 }
 
 void CacheDisk::close_cleanly() {
+  packs_.erase_octets_nobody_reads();
   std::lock_guard guard(mark_mutex_);
   if (!marked_) return;
   // While `in-use` stands, it is what counts: a crash between the two steps errs on the safe side.

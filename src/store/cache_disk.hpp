@@ -1,7 +1,8 @@
 #pragma once
 // The directories of the body cache and every system call on them.
 //
-//   <directory>/bodies/<2 hex>/<name>   whole bodies, see StoredBody; shorter than their name says while they are written at once
+//   <directory>/bodies/<2 hex>/<name>   bodies with a file of their own, see StoredBody
+//   <directory>/packs/                  small bodies, many in a file, see BodyPacks
 //   <directory>/tmp/<number>            bodies being written; all removed at the next start
 //   <directory>/in-use                  the machine's boot id while a process uses the cache; removed on a clean close
 //   <directory>/closed                  the machine's boot id at the last clean close
@@ -20,30 +21,12 @@
 #include <string>
 #include <vector>
 
+#include "body_files.hpp"
 #include "body_index.hpp"
+#include "body_packs.hpp"
 #include "imapfs/base/result.hpp"
 
 namespace imapfs::store {
-
-/// A descriptor that is closed with the object.
-class OwnedDescriptor {
- public:
-  explicit OwnedDescriptor(int descriptor = -1) : descriptor_(descriptor) {}
-  ~OwnedDescriptor();
-  OwnedDescriptor(OwnedDescriptor&& other) noexcept : descriptor_(other.release()) {}
-  OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept;
-  [[nodiscard]] int get() const { return descriptor_; }
-  [[nodiscard]] explicit operator bool() const { return descriptor_ >= 0; }
-  int release();
-
- private:
-  int descriptor_;
-};
-
-/// CRC-32.
-std::uint32_t checksum_of(std::span<const char> bytes);
-/// CRC-32 of the first `length` bytes. EIO where there are fewer.
-Result<std::uint32_t> checksum_of(int descriptor, std::uint64_t length);
 
 class CacheDisk {
  public:
@@ -54,7 +37,7 @@ class CacheDisk {
 
   /// Makes the directories (0700), empties tmp/. A directory that cannot be written to but holds bodies is opened all
   /// the same.
-  static Result<std::shared_ptr<CacheDisk>> open(const std::string& directory);
+  static Result<std::shared_ptr<CacheDisk>> open(const std::string& directory, std::uint64_t pack_octets);
   ~CacheDisk() = default;
   CacheDisk(const CacheDisk&) = delete;
   CacheDisk& operator=(const CacheDisk&) = delete;
@@ -63,23 +46,34 @@ class CacheDisk {
   void remove_temporary(const std::string& name);
   /// Gives a temporary file its final name; readers see all of it or nothing.
   Result<void> publish(const std::string& temporary, const StoredBody& body);
-  /// A body whose octets are all there, under its final name from the start: until it is complete its length is not that of its name, and
-  /// the index does not have it.
-  Result<void> write_whole(const StoredBody& body, std::span<const char> bytes);
-  [[nodiscard]] OwnedDescriptor open_body(const StoredBody& body) const;
-  void remove(const StoredBody& body) const;
-  void remove(const std::vector<StoredBody>& bodies) const;
+  /// Puts a body whose octets are all there into a pack and says in `body` where it is.
+  Result<void> append(StoredBody& body, std::span<const char> bytes);
+  /// The file that it is in, from `body.offset` on. Nothing, with errno, if it is not there. Of a pack: the caller looks again afterwards
+  /// whether the index has the body, see BodyPacks.
+  [[nodiscard]] std::shared_ptr<const OwnedDescriptor> open_body(const StoredBody& body);
+  /// Notes in the file's times that it was used, or compared with its checksum.
+  void persist_use(const StoredBody& body, int descriptor) const;
+  void persist_verified(const StoredBody& body, int descriptor) const;
+  /// What the index does not have any more.
+  void remove(const StoredBody& body);
+  void remove(const std::vector<StoredBody>& bodies);
+  void remove_pack(PackNumber pack) { packs_.remove_pack(pack); }
   struct Folder {
     std::vector<StoredBody> bodies;
     std::vector<std::string> damaged;  ///< names of what is no body, or has not the length in its name
   };
   Folder scan(std::size_t shard) const;
+  /// Removes what is damaged.
+  std::vector<StoredBody> scan_packs();
   void remove_damaged(std::size_t shard, const std::vector<std::string>& names) const;
   /// Puts `closed` in the place of `in-use`. Nothing may be published afterwards.
   void close_cleanly();
 
  private:
-  CacheDisk(OwnedDescriptor directory, OwnedDescriptor bodies, OwnedDescriptor temporary);
+  struct Folders {
+    OwnedDescriptor directory, bodies, temporary, packs;
+  };
+  CacheDisk(Folders folders, std::uint64_t pack_octets);
   void read_marks();
   [[nodiscard]] bool needs_verification(std::int64_t changed) const {
     return changed > verify_from_ && changed <= verify_to_;
@@ -92,6 +86,7 @@ class CacheDisk {
   OwnedDescriptor directory_;
   OwnedDescriptor bodies_;
   OwnedDescriptor temporary_;
+  BodyPacks packs_;
   std::atomic<std::uint64_t> next_temporary_{1};
   std::string boot_id_;
   std::int64_t verify_from_ = 0;

@@ -18,17 +18,6 @@ namespace {
 
 constexpr std::uint64_t memory_page = 4096;
 
-Result<void> write_all(int descriptor, std::uint64_t offset, std::span<const char> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail(system_error(written < 0 ? errno : ENOSPC, "write body"));
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
-  return {};
-}
-
 Result<OwnedDescriptor> make_memory_file() {
   OwnedDescriptor file(::memfd_create("imapfs-body", MFD_CLOEXEC));
   if (!file) return fail(system_error(errno, "create a body in memory"));
@@ -84,7 +73,7 @@ Result<void> CacheWriter::write_at(std::uint64_t offset, std::span<const char> b
   constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
   if (offset > largest || bytes.size() > largest - offset) return fail(EFBIG, "body too large");
   if (disk_) {
-    auto written = write_all(descriptor_.get(), offset, bytes);
+    auto written = write_all(descriptor_.get(), static_cast<off_t>(offset), bytes);
     if (written) {
       note_written(offset, bytes);
       return {};
@@ -104,7 +93,7 @@ Result<void> CacheWriter::write_to_memory(int descriptor, std::uint64_t offset, 
                 "the disk cannot take bodies, and the memory for them is used up");
   }
   memory_taken_ += reserved;
-  auto written = write_all(descriptor, offset, bytes);
+  auto written = write_all(descriptor, static_cast<off_t>(offset), bytes);
   struct stat status {};
   if (::fstat(descriptor, &status) == 0) {
     const auto actual = static_cast<std::uint64_t>(status.st_blocks) * 512;

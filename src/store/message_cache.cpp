@@ -1,13 +1,13 @@
 #include "imapfs/store/message_cache.hpp"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <ctime>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,19 +24,28 @@ namespace {
 /// Files removed per turn when the cache is far beyond its limit, so that the lock is never held for long.
 constexpr std::size_t evictions_per_turn = 256;
 
-std::int64_t wall_clock() {
-  timespec time{};
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
+/// Packs are evicted whole, so a cache holds a few hundred of them; where it is small a pack is, too.
+constexpr std::uint64_t packs_in_a_cache = 256;
+constexpr std::uint64_t smallest_share_of_a_pack = 16;
+constexpr std::uint64_t smallest_pack = 1 << 20;
+constexpr std::uint64_t largest_pack = 64 << 20;
 
-void persist_use(int descriptor) { ::futimens(descriptor, nullptr); }
+std::uint64_t pack_octets(std::uint64_t size_limit) {
+  return std::min(std::clamp(size_limit / packs_in_a_cache, smallest_pack, largest_pack),
+                  size_limit / smallest_share_of_a_pack);
+}
 
 }  // namespace
 
-BodyFile::~BodyFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
+/// Of a body on disk.
+class OpenBody final : public BodyFile {
+ public:
+  OpenBody(std::shared_ptr<const OwnedDescriptor> file, const StoredBody& body)
+      : BodyFile(file->get(), body.offset, body.length), file_(std::move(file)) {}
+
+ private:
+  const std::shared_ptr<const OwnedDescriptor> file_;
+};
 
 class MessageCache::Implementation : public WriterHost, public std::enable_shared_from_this<Implementation> {
  public:
@@ -62,17 +71,22 @@ class MessageCache::Implementation : public WriterHost, public std::enable_share
   std::shared_ptr<CacheDisk> disk_for_writing();
   void set_up_disk();
   void scan(const std::stop_token& stop);
-  void load(CacheDisk& disk, std::size_t shard);
+  void load(CacheDisk& disk, const HashedKey& key);
+  void load_shard(CacheDisk& disk, std::size_t shard);
+  void load_packs(CacheDisk& disk);
   void evict(CacheDisk& disk);
   std::optional<StoredBody> find_and_touch(const HashedKey& key, bool& persist);
-  void drop(const CacheDisk& disk, const StoredBody& body);
+  bool has(const StoredBody& body) const;
+  void drop(CacheDisk& disk, const StoredBody& body);
+  void remove_from(CacheDisk& disk, const std::vector<StoredBody>& bodies);
   void take_over(CacheDisk& disk, const StoredBody& finished);
-  bool is_intact(const CacheDisk& disk, const StoredBody& body, int descriptor);
+  bool is_intact(CacheDisk& disk, const StoredBody& body, int descriptor);
 
   const Settings settings_;
   MemoryBudget memory_;
-  /// Set once a folder's files are in the index. Calls about a body load its folder first.
+  /// Set once a folder's files are in the index. Calls about a body load its folder, and the packs, first.
   std::array<std::atomic<bool>, shard_count> loaded_{};
+  std::atomic<bool> packs_loaded_{false};
 
   /// Serialises set-up; held during its disk I/O, and never by open() or contains().
   std::mutex set_up_mutex_;
@@ -106,7 +120,7 @@ void MessageCache::Implementation::set_up_disk() {
     std::lock_guard guard(mutex_);
     if (disk_ || closed_) return;
   }
-  auto opened = CacheDisk::open(settings_.directory);
+  auto opened = CacheDisk::open(settings_.directory, pack_octets(settings_.size_limit));
   if (!opened) {
     disk_failed(opened.error());
     return;
@@ -136,7 +150,8 @@ void MessageCache::Implementation::close() {
 void MessageCache::Implementation::scan(const std::stop_token& stop) {
   name_this_thread("cache-scan");
   const auto on_disk = disk();
-  for (std::size_t shard = 0; shard < shard_count && !stop.stop_requested(); ++shard) load(*on_disk, shard);
+  load_packs(*on_disk);
+  for (std::size_t shard = 0; shard < shard_count && !stop.stop_requested(); ++shard) load_shard(*on_disk, shard);
   {
     std::lock_guard guard(mutex_);
     index_.sort();
@@ -157,7 +172,7 @@ void MessageCache::Implementation::wait_for_scan() {
 
 /// Two threads may read the same folder at once; the first to finish wins. Nothing changes a folder's files before it
 /// is loaded: so what is damaged was left by an earlier process only as long as the folder is not loaded, and may be on its way later.
-void MessageCache::Implementation::load(CacheDisk& disk, std::size_t shard) {
+void MessageCache::Implementation::load_shard(CacheDisk& disk, std::size_t shard) {
   if (loaded_[shard]) return;
   const auto found = disk.scan(shard);
   if (loaded_[shard]) return;
@@ -171,12 +186,34 @@ void MessageCache::Implementation::load(CacheDisk& disk, std::size_t shard) {
     }
     loaded_[shard] = true;
   }
-  disk.remove(losers);
+  remove_from(disk, losers);
+}
+
+/// As load_shard().
+void MessageCache::Implementation::load_packs(CacheDisk& disk) {
+  if (packs_loaded_) return;
+  const auto found = disk.scan_packs();
+  std::vector<StoredBody> losers;
+  {
+    std::lock_guard guard(mutex_);
+    if (packs_loaded_) return;
+    for (const auto& body : found) {
+      if (auto loser = index_.insert_found(body)) losers.push_back(*loser);
+    }
+    packs_loaded_ = true;
+  }
+  remove_from(disk, losers);
+}
+
+/// Whatever there may be of this body.
+void MessageCache::Implementation::load(CacheDisk& disk, const HashedKey& key) {
+  load_packs(disk);
+  load_shard(disk, key.shard());
 }
 
 void MessageCache::Implementation::evict(CacheDisk& disk) {
   while (true) {
-    std::vector<StoredBody> evicted;
+    BodyIndex::Evicted evicted;
     {
       std::lock_guard guard(mutex_);
       // Before the scan has ended neither the total nor the order is known.
@@ -184,8 +221,9 @@ void MessageCache::Implementation::evict(CacheDisk& disk) {
       evicted = index_.take_beyond(settings_.size_limit, evictions_per_turn);
     }
     if (evicted.empty()) return;
-    disk.remove(evicted);
-    telemetry::counters().body_cache_evictions += evicted.size();
+    disk.remove(evicted.files);
+    for (const auto pack : evicted.packs) disk.remove_pack(pack);
+    telemetry::counters().body_cache_evictions += evicted.bodies;
   }
 }
 
@@ -200,28 +238,48 @@ std::optional<StoredBody> MessageCache::Implementation::find_and_touch(const Has
   std::lock_guard guard(mutex_);
   const StoredBody* body = index_.find(key);
   if (body == nullptr) return std::nullopt;
-  persist = index_.touch(key, wall_clock());
+  persist = index_.touch(key, nanoseconds_now());
   return *body;
 }
 
-void MessageCache::Implementation::drop(const CacheDisk& disk, const StoredBody& body) {
+bool MessageCache::Implementation::has(const StoredBody& body) const {
+  std::lock_guard guard(mutex_);
+  const StoredBody* known = index_.find(body.key);
+  return known != nullptr && known->generation == body.generation;
+}
+
+void MessageCache::Implementation::drop(CacheDisk& disk, const StoredBody& body) {
   {
     std::lock_guard guard(mutex_);
     if (!index_.erase(body.key, body.generation)) return;
   }
-  disk.remove(body);
+  remove_from(disk, {body});
+}
+
+/// Removes what was taken out of the index, and packs of which nothing is left.
+void MessageCache::Implementation::remove_from(CacheDisk& disk, const std::vector<StoredBody>& bodies) {
+  disk.remove(bodies);
+  std::set<PackNumber> packs;
+  for (const auto& body : bodies) packs.insert(body.pack);
+  packs.erase(0);
+  {
+    std::lock_guard guard(mutex_);
+    std::erase_if(packs, [&](PackNumber pack) { return index_.has_bodies_in(pack); });
+  }
+  for (const auto pack : packs) disk.remove_pack(pack);
 }
 
 /// The file is what its name says. Compares the checksum only where a power cut may have torn the file, once.
-bool MessageCache::Implementation::is_intact(const CacheDisk& disk, const StoredBody& body, int descriptor) {
+bool MessageCache::Implementation::is_intact(CacheDisk& disk, const StoredBody& body, int descriptor) {
   struct stat status {};
-  bool intact = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
-                static_cast<std::uint64_t>(status.st_size) == body.length;
+  bool intact = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  const auto end = static_cast<std::uint64_t>(status.st_size);
+  intact = intact && (body.pack == 0 ? end == body.length : end >= body.offset + body.length);
   if (intact && !body.verified) {
-    const auto checksum = checksum_of(descriptor, body.length);
+    const auto checksum = checksum_of(descriptor, body.length, body.offset);
     intact = checksum && *checksum == body.checksum;
     if (intact) {
-      persist_use(descriptor);  // its change time is what tells a verified file from others at the next start
+      disk.persist_verified(body, descriptor);
       std::lock_guard guard(mutex_);
       index_.set_verified(body.key, body.generation);
     }
@@ -236,15 +294,17 @@ bool MessageCache::Implementation::is_intact(const CacheDisk& disk, const Stored
 std::shared_ptr<BodyFile> MessageCache::Implementation::open(const HashedKey& key) {
   const auto on_disk = disk();
   if (on_disk) {
-    load(*on_disk, key.shard());
+    load(*on_disk, key);
     bool persist = false;
     if (const auto body = find_and_touch(key, persist)) {
-      OwnedDescriptor file = on_disk->open_body(*body);
+      auto file = on_disk->open_body(*body);
       const int errnum = file ? 0 : errno;
-      if (file && is_intact(*on_disk, *body, file.get())) {
-        if (persist) persist_use(file.get());
+      // A pack may have lost it in between; and what is opened now keeps its octets.
+      const bool still_there = body->pack == 0 || has(*body);
+      if (file && still_there && is_intact(*on_disk, *body, file->get())) {
+        if (persist) on_disk->persist_use(*body, file->get());
         ++telemetry::counters().body_cache_hits;
-        return std::make_shared<BodyFile>(file.release(), body->length);
+        return std::make_shared<OpenBody>(std::move(file), *body);
       }
       // Too many open files says nothing about this one.
       if (errnum != 0 && errnum != EMFILE && errnum != ENFILE && errnum != ENOMEM) drop(*on_disk, *body);
@@ -257,7 +317,7 @@ std::shared_ptr<BodyFile> MessageCache::Implementation::open(const HashedKey& ke
 bool MessageCache::Implementation::contains(const HashedKey& key) {
   const auto on_disk = disk();
   if (!on_disk) return false;
-  load(*on_disk, key.shard());
+  load(*on_disk, key);
   std::lock_guard guard(mutex_);
   return index_.find(key) != nullptr;
 }
@@ -308,7 +368,7 @@ bool MessageCache::Implementation::publish(const std::shared_ptr<CacheDisk>& on_
     std::lock_guard guard(mutex_);
     if (closed_) return false;
   }
-  load(*on_disk, finished.key.shard());
+  load(*on_disk, finished.key);
   auto published = on_disk->publish(temporary, finished);
   if (!published) {
     disk_failed(published.error());
@@ -321,12 +381,12 @@ bool MessageCache::Implementation::publish(const std::shared_ptr<CacheDisk>& on_
 bool MessageCache::Implementation::store(const HashedKey& key, std::span<const char> bytes) {
   const auto on_disk = disk_for_writing();
   if (!on_disk) return false;
-  load(*on_disk, key.shard());
+  load(*on_disk, key);
   StoredBody body;
   body.key = key;
   body.length = bytes.size();
   body.checksum = checksum_of(bytes);
-  auto written = on_disk->write_whole(body, bytes);
+  auto written = on_disk->append(body, bytes);
   if (!written) {
     disk_failed(written.error());
     return false;
@@ -335,10 +395,10 @@ bool MessageCache::Implementation::store(const HashedKey& key, std::span<const c
   return true;
 }
 
-/// Its file is there, under its name.
+/// Its octets are at their place.
 void MessageCache::Implementation::take_over(CacheDisk& on_disk, const StoredBody& finished) {
   StoredBody body = finished;
-  body.last_used = body.persisted_use = wall_clock();
+  body.last_used = nanoseconds_now();
   std::optional<StoredBody> replaced;
   bool recovered = false;
   {
@@ -347,32 +407,33 @@ void MessageCache::Implementation::take_over(CacheDisk& on_disk, const StoredBod
     recovered = !std::exchange(disk_usable_, true);
   }
   if (recovered) telemetry::info("store: bodies are cached again");
-  if (replaced) on_disk.remove(*replaced);
+  if (replaced) remove_from(on_disk, {*replaced});
   evict(on_disk);
 }
 
 void MessageCache::Implementation::remove(const HashedKey& key) {
   const auto on_disk = disk();
   if (!on_disk) return;
-  load(*on_disk, key.shard());
+  load(*on_disk, key);
   std::optional<StoredBody> taken;
   {
     std::lock_guard guard(mutex_);
     taken = index_.take(key);
   }
-  if (taken) on_disk->remove(*taken);
+  if (taken) remove_from(*on_disk, {*taken});
 }
 
 void MessageCache::Implementation::remove_mailbox(std::uint64_t mailbox, std::optional<UidValidity> keep) {
   const auto on_disk = disk();
   if (!on_disk) return;
-  for (std::size_t shard = 0; shard < shard_count; ++shard) load(*on_disk, shard);
+  load_packs(*on_disk);
+  for (std::size_t shard = 0; shard < shard_count; ++shard) load_shard(*on_disk, shard);
   std::vector<StoredBody> taken;
   {
     std::lock_guard guard(mutex_);
     taken = index_.take_mailbox(mailbox, keep ? std::optional(keep->value) : std::nullopt);
   }
-  on_disk->remove(taken);
+  remove_from(*on_disk, taken);
 }
 
 MessageCache::Usage MessageCache::Implementation::usage() const {

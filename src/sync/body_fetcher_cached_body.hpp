@@ -18,7 +18,7 @@ class CachedBody : public Body {
   void read(std::uint64_t offset, std::size_t length, Completion<BodySlice> done) override {
     const auto begin = std::min(offset, file_->length());
     const auto size = std::min<std::uint64_t>(length, file_->length() - begin);
-    done(BodySlice{file_->descriptor(), begin, static_cast<std::size_t>(size), file_});
+    done(BodySlice{file_->descriptor(), file_->offset() + begin, static_cast<std::size_t>(size), file_});
   }
 
  private:

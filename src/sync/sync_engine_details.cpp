@@ -32,7 +32,7 @@ MessageDetails details_of(std::string_view header_block) {
 /// The header of a body that is on disk; nothing if it cannot be read or does not end within reach.
 std::optional<std::string> header_block_of(const store::BodyFile& body) {
   std::string block(static_cast<std::size_t>(std::min<std::uint64_t>(body.length(), longest_header)), '\0');
-  const auto got = ::pread(body.descriptor(), block.data(), block.size(), 0);
+  const auto got = ::pread(body.descriptor(), block.data(), block.size(), static_cast<off_t>(body.offset()));
   if (got != static_cast<ssize_t>(block.size())) return std::nullopt;
   const auto end = block.find("\r\n\r\n");
   if (end == std::string::npos && block.size() < body.length()) return std::nullopt;

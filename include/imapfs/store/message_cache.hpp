@@ -1,14 +1,16 @@
 #pragma once
-// Bodies on disk: one file per message, whole or not at all, bounded in total size, least recently used evicted first.
+// Bodies on disk, whole or not at all, bounded in total size, least recently used evicted first. A body that is received through a writer has
+// a file of its own; small ones that are given whole share packs of many, and a pack is used, and evicted, as one.
 //
 // Guarantees: a body is visible to open() only after commit(), with exactly the octets written; a descriptor that was handed out stays
-// readable after eviction; a file left half-written by a crash is removed at the next start and never served; bodies survive a restart. A file
-// whose length does not match its name, or (after an unclean stop of the machine) whose checksum does not, is dropped. When the disk is full
+// readable after eviction; what a crash left half-written is removed at the next start and never served; bodies survive a restart. A file
+// whose length does not match its name or record, or (after an unclean stop of the machine) whose checksum does not, is dropped. When the disk is full
 // or the directory is unusable, writers fall back to anonymous memory (memfd) for as long as they are open: `cached` is false, reads work;
 // the disk is tried again after `disk_retry_after`. Bodies are not fsynced: the checksum finds what a power cut tore.
-// Threads: all calls may come from any thread. open() of a cached body costs one open(2) and no lock held across it: it may be
+// Threads: all calls may come from any thread. open() of a cached body costs at most one open(2) and no lock held across it: it may be
 // called from FUSE threads. Everything else belongs on other threads. The thread "cache-scan" reads the directory once after the start; until it
-// has ended, a call about a body first reads the one of 256 folders where that body can be, so no answer is ever a wrong miss. Construct after
+// has ended, a call about a body first reads the lists of packs and the one of 256 folders where that body can be, so no answer is ever a
+// wrong miss. Construct after
 // the fork; one cache per directory at a time (see AccountDirectory). Hits, misses and evictions are counted here (base/telemetry).
 
 #include <chrono>
@@ -30,19 +32,25 @@ struct BodyKey {
   auto operator<=>(const BodyKey&) const = default;
 };
 
-/// An open body. The descriptor is closed with the object; pread(2) on it from any thread.
+/// An open body: octets `offset()` … `offset() + length()` of a descriptor that is closed with the last body that shares it. pread(2) on
+/// it from any thread.
 class BodyFile {
  public:
-  BodyFile(int descriptor, std::uint64_t length) : descriptor_(descriptor), length_(length) {}
-  ~BodyFile();
+  virtual ~BodyFile() = default;
   BodyFile(const BodyFile&) = delete;
   BodyFile& operator=(const BodyFile&) = delete;
   [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] std::uint64_t offset() const { return offset_; }
   [[nodiscard]] std::uint64_t length() const { return length_; }
 
+ protected:
+  BodyFile(int descriptor, std::uint64_t offset, std::uint64_t length)
+      : descriptor_(descriptor), offset_(offset), length_(length) {}
+
  private:
-  int descriptor_;
-  std::uint64_t length_;
+  const int descriptor_;
+  const std::uint64_t offset_;
+  const std::uint64_t length_;
 };
 
 /// A body being received. Written by one thread, at any offsets; read by others through descriptor() where they know that bytes have
@@ -83,7 +91,7 @@ class MessageCache {
   [[nodiscard]] std::shared_ptr<BodyFile> open(const BodyKey& key);
   [[nodiscard]] bool contains(const BodyKey& key) const;
   Result<std::unique_ptr<BodyWriter>> create(const BodyKey& key, std::uint64_t expected_length);
-  /// A whole body at once, which costs less than create(): a file that breaks off has not the length in its name. False: it is not cached.
+  /// A whole body at once, into a pack, which costs much less than create(). False: it is not cached.
   bool store(const BodyKey& key, std::span<const char> body);
   void remove(const BodyKey& key);
   /// Drops every body of a mailbox (all UIDVALIDITY values, or all but `keep`).

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ inline bool store_body(MessageCache& cache, const BodyKey& body_key, const std::
 /// What open() serves; "<miss>" where it serves nothing.
 inline std::string content(MessageCache& cache, const BodyKey& body_key) {
   const auto file = cache.open(body_key);
-  return file ? read_back(file->descriptor(), file->length()) : "<miss>";
+  return file ? read_back(file->descriptor(), file->length(), file->offset()) : "<miss>";
 }
 
 inline std::vector<std::filesystem::path> files_of(const TemporaryDirectory& directory) {
@@ -53,6 +54,18 @@ inline std::vector<std::filesystem::path> files_of(const TemporaryDirectory& dir
   }
   return files;
 }
+
+/// The files with octets of packs, oldest first as long as there are fewer than sixteen.
+inline std::vector<std::filesystem::path> packs_of(const TemporaryDirectory& directory) {
+  std::vector<std::filesystem::path> packs;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.file("packs"))) {
+    if (entry.path().extension() != ".list") packs.push_back(entry.path());
+  }
+  std::sort(packs.begin(), packs.end());
+  return packs;
+}
+
+inline std::filesystem::path list_of(const std::filesystem::path& pack) { return pack.string() + ".list"; }
 
 /// As if the machine had been switched off while the cache was in use.
 inline void stop_the_machine(const TemporaryDirectory& directory) {

@@ -341,7 +341,7 @@ TEST(MessageCacheThreads, ReadersSeeAWholeBodyOrNoneWhileOthersWriteEvictAndRemo
           const auto file = cache.open(key(uid));
           if (!file) continue;
           ++hits;
-          if (read_back(file->descriptor(), file->length()) != pattern(500 + uid, uid)) ++wrong;
+          if (read_back(file->descriptor(), file->length(), file->offset()) != pattern(500 + uid, uid)) ++wrong;
           (void)cache.usage();
         }
       });

@@ -210,7 +210,7 @@ TEST(MessageCache, ADescriptorStaysReadableAfterEviction) {
   ASSERT_TRUE(open);
   store_body(cache, key(2), std::string(800, 'y'));
   EXPECT_FALSE(cache.open(key(1)));
-  EXPECT_EQ(read_back(open->descriptor(), open->length()), std::string(800, 'x'));
+  EXPECT_EQ(read_back(open->descriptor(), open->length(), open->offset()), std::string(800, 'x'));
 }
 
 TEST(MessageCache, ASmallerLimitIsEnforcedAtTheNextStartByLastUse) {
