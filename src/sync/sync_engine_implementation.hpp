@@ -281,6 +281,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] MailboxPointer use_mailbox(MailboxId id) const;
   [[nodiscard]] std::vector<MailboxPointer> all_mailboxes() const;
   [[nodiscard]] bool is_fresh(const MailboxPointer& mailbox) const;
+  /// Listed completely, and watched or checked within `refresh`; there may be news that are not in the table yet.
+  [[nodiscard]] bool was_checked_lately(const MailboxPointer& mailbox) const;
   [[nodiscard]] bool online() const;
   void freshen_loaded(const MailboxPointer& mailbox, Completion<void> done);
   /// The gate was just entered.

@@ -71,9 +71,14 @@ DirectoryTime EngineImplementation::directory_time(MailboxId id) const {
 }
 
 bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {
+  const bool no_news = mailbox->activity.with_lock([](const auto& activity) { return activity.news == activity.covered; });
+  return no_news && was_checked_lately(mailbox);
+}
+
+bool EngineImplementation::was_checked_lately(const MailboxPointer& mailbox) const {
   if (!mailbox->replica.table()->complete()) return false;
   auto activity = mailbox->activity.lock();
-  if (activity->checked == SteadyClock::time_point{} || activity->news != activity->covered) return false;
+  if (activity->checked == SteadyClock::time_point{}) return false;
   return !activity->watched_by.empty() || SteadyClock::now() - activity->checked < settings_.refresh;
 }
 

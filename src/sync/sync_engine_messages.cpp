@@ -69,6 +69,9 @@ void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Look
     return fetch_single(mailbox, lookup, done);
   }
   if (is_fresh(mailbox) || !online()) return done(no_such_message());
+  // News are on their way into the table and will be announced, so a name that is not there yet is not there now. Who moves
+  // messages here asks for every name first, and each batch that arrives is news.
+  if (lookup.by_name && was_checked_lately(mailbox)) return done(no_such_message());
   freshen_loaded(mailbox, [mailbox, lookup, done](const Result<void>&) {
     auto known = find_known(mailbox, lookup);
     if (!known) return done(no_such_message());

@@ -274,6 +274,22 @@ TEST(SyncEngine, ALookupInAFreshListingNeverAsks) {
   EXPECT_EQ(f.commands(), 0u);
 }
 
+TEST(SyncEngine, ANameThatIsNotThereDoesNotWaitForNewsThatAreOnTheirWay) {
+  EngineFixture f;
+  f.settings.watch = true;
+  f.mount();
+  ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
+  ASSERT_TRUE(f.list("INBOX"));
+  f.server.hold("FETCH headers");
+  f.server.deliver("INBOX", mail("new"));
+  ASSERT_TRUE(f.server.wait_until_held("FETCH headers"));
+  EXPECT_EQ(f.find("INBOX", "1.eml").error().errnum, ENOENT);
+  EXPECT_EQ(f.find("INBOX", "2023-11-14_2213_anna@example.org_new.7.eml").error().errnum, ENOENT);
+  f.server.release("FETCH headers");
+  EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
+  EXPECT_TRUE(f.find("INBOX", "1.eml"));
+}
+
 TEST(SyncEngine, AnInteractiveLookupComesBetweenTheTurnsOfAListing) {
   EngineFixture f;
   f.settings.connections = 1;
