@@ -259,6 +259,7 @@ class Daemon::Implementation {
     if (options_.read_only) settings.kernel_options.emplace_back("ro");
     settings.debug = options_.debug;
     settings.timeout = options_.timeout;
+    settings.list_xattrs = options_.list_xattrs;
     return settings;
   }
 
@@ -281,6 +282,7 @@ class Daemon::Implementation {
             {"on_delete", to_string(options_.removal)},
             {"append_flags", options_.append_flags.to_string()},
             {"sync", !options_.write_behind},
+            {"list_xattrs", options_.list_xattrs},
             {"version", IMAPFS_VERSION}};
   }
 

@@ -242,6 +242,8 @@ std::vector<OptionRow> mount_rows() {
           "let other users in, as far as the modes allow"),
       row(Group::mount, "nonempty", "", set_flag<&Options::nonempty>, "mount over a directory that is not empty"),
       row(Group::mount, "auto_unmount", "", set_flag<&Options::auto_unmount>, "unmount when the daemon dies"),
+      row(Group::mount, "list-xattrs", "", set_flag<&Options::list_xattrs>,
+          "name extended attributes to programs that list them, and so to copies and backups"),
       row(Group::mount, "fsname", "NAME", set_filesystem_name,
           "the source that df and mount show (default: imapfs#user@host)"),
   };

@@ -121,6 +121,7 @@ Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
   context.environment = std::move(environment);
   context.timeout = settings.timeout;
   context.max_readahead = settings.max_readahead;
+  context.list_xattrs = settings.list_xattrs;
 
   fuse_set_log_func(log_of_libfuse);
   session = make_session(settings, context);

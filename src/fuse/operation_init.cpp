@@ -26,7 +26,7 @@ void operation_init(void* context, fuse_conn_info* connection) {
   want(*connection, FUSE_CAP_WRITEBACK_CACHE, false);   // a flush must find every octet here; times are ours
   want(*connection, FUSE_CAP_ATOMIC_O_TRUNC, false);    // open(O_TRUNC) is OPEN, then SETATTR: one way to truncate
   want(*connection, FUSE_CAP_HANDLE_KILLPRIV, true);    // no file has a set-user-ID bit: no SETATTR before writes
-  want(*connection, FUSE_CAP_POSIX_ACL, false);
+  want(*connection, FUSE_CAP_POSIX_ACL, false);         // else the first `ls -l` sends a GETXATTR per file
   want(*connection, FUSE_CAP_EXPORT_SUPPORT, true);     // node ids mean the same after a remount
   want(*connection, FUSE_CAP_PARALLEL_DIROPS, true);
   connection->max_write = std::min(connection->max_write, max_write);

@@ -24,6 +24,7 @@ struct OperationContext {
   std::shared_ptr<const Request::Environment> environment;
   SteadyClock::duration timeout{};
   std::uint32_t max_readahead = 0;
+  bool list_xattrs = false;
   fuse_session* session = nullptr;
   /// Set once the session is mounted; null before.
   std::shared_ptr<SessionNotifier> notifier;

@@ -53,6 +53,7 @@ struct Options {
   bool allow_other = false;
   bool nonempty = false;
   bool auto_unmount = false;
+  bool list_xattrs = false;      ///< listxattr(2) names the extended attributes; else they are there for who knows their names
   bool read_only = false;        ///< ro: the kernel refuses changes, and inotify events cannot be raised
   sync::RemovalPolicy removal = sync::RemovalPolicy::automatic;
   bool write_behind = true;      ///< async; false (sync): a change is answered when the server has carried it out

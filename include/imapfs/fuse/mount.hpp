@@ -29,6 +29,7 @@ struct MountSettings {
   std::size_t threads = 3;            ///< at least 2: notifications may hold one
   std::chrono::seconds timeout{30};   ///< every request's deadline
   std::uint32_t max_readahead = 128 * 1024;
+  bool list_xattrs = false;           ///< else listxattr(2) is EOPNOTSUPP, and the kernel asks for it once per mount
 };
 
 /// Checks a mountpoint as create() does, without mounting. The canonical absolute path on success. A dead imapfs mount

@@ -51,6 +51,7 @@ TEST(Options, ThePlainCommandHasTheDocumentedDefaults) {
   EXPECT_TRUE(options.cache);
   EXPECT_TRUE(options.watch);
   EXPECT_FALSE(options.read_only);
+  EXPECT_FALSE(options.list_xattrs);
   EXPECT_EQ(options.removal, sync::RemovalPolicy::automatic);
   EXPECT_TRUE(options.write_behind);
   EXPECT_EQ(options.append_flags, FlagSet());
@@ -185,6 +186,7 @@ const std::vector<ValueCase>& value_cases() {
       {"allow_other", [](const Options& o) { return o.allow_other; }},
       {"nonempty", [](const Options& o) { return o.nonempty; }},
       {"auto_unmount", [](const Options& o) { return o.auto_unmount; }},
+      {"list-xattrs", [](const Options& o) { return o.list_xattrs; }},
       {"fsname=mail", [](const Options& o) { return o.fsname == "mail"; }},
       {"on-delete=auto", [](const Options& o) { return o.removal == sync::RemovalPolicy::automatic; }},
       {"on-delete=flag", [](const Options& o) { return o.removal == sync::RemovalPolicy::flag; }},
