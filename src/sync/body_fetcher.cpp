@@ -16,7 +16,7 @@ TransferHost::TransferHost(BodyFetcher::Settings settings, BodyFetcher::Submit s
       on_exact_size_(std::move(on_exact_size)) {}
 
 void TransferHost::exact_size(const BodyFetcher::Request& request, std::uint64_t length) const {
-  if (length != request.size && on_exact_size_) on_exact_size_(request.mailbox, request.key.uid, length);
+  if (on_exact_size_) on_exact_size_(request.mailbox, request.key.uid, length);
 }
 
 void TransferHost::submit(imap::PoolJob job) {
@@ -46,9 +46,9 @@ class BodyFetcher::Implementation : public std::enable_shared_from_this<Implemen
  public:
   explicit Implementation(std::shared_ptr<TransferHost> host) : host_(std::move(host)) {}
 
-  void open(const Request& request, Completion<std::shared_ptr<Body>> done) {
+  void open(const Request& request, ByteSpan wanted, Completion<std::shared_ptr<Body>> done) {
     // First the transfers, then the cache: one that ends in between has committed its body by then.
-    if (auto running = transfers_->find(request.key); running && running->join(done)) return;
+    if (auto running = transfers_->find(request.key); running && running->join(done, wanted)) return;
     if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
     auto transfer = transfers_->insert(request.key, std::make_shared<BodyTransfer>(host_, request));
     const auto set = set_that_brings(request.key);
@@ -57,7 +57,7 @@ class BodyFetcher::Implementation : public std::enable_shared_from_this<Implemen
     if (!claimed && host_->cache().contains(request.key)) {
       if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
     }
-    while (!transfer->join(done)) {
+    while (!transfer->join(done, wanted)) {
       transfer = std::make_shared<BodyTransfer>(host_, request);
       transfers_->replace(request.key, transfer);
     }
@@ -124,7 +124,11 @@ BodyFetcher::BodyFetcher(Settings settings, Submit submit, std::shared_ptr<store
 BodyFetcher::~BodyFetcher() { close(); }
 
 void BodyFetcher::open(const Request& request, Completion<std::shared_ptr<Body>> done) {
-  implementation_->open(request, std::move(done));
+  implementation_->open(request, {}, std::move(done));
+}
+
+void BodyFetcher::open_at(const Request& request, imap::OctetRange wanted, Completion<std::shared_ptr<Body>> done) {
+  implementation_->open(request, ByteSpan::at(wanted.offset, wanted.length), std::move(done));
 }
 
 bool BodyFetcher::fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> source) {

@@ -152,7 +152,8 @@ Result<void> BodyTransfer::fetch_head(imap::Session& session, const CallContext&
   return sink.check();
 }
 
-/// RFC822.SIZE is a hint. The octet at size-1 and what follows it tell the true length: one octet proves the size, more of them say by how much
+/// RFC822.SIZE is a hint. The octets of the head may be read before it is proved (can_answer): Dovecot looks through the whole message for its end.
+/// The octet at size-1 and what follows it tell the true length: one octet proves the size, more of them say by how much
 /// it was too small, none that it was too large.
 Result<void> BodyTransfer::fetch_head_and_tail(imap::Session& session, const CallContext& context) {
   const auto head = std::min(head_length, request_.size);
@@ -160,7 +161,7 @@ Result<void> BodyTransfer::fetch_head_and_tail(imap::Session& session, const Cal
   Sink head_sink(*this, 0, [&](std::uint64_t length) { return length == head; });
   Sink tail_sink(*this, tail.offset, [&](std::uint64_t length) {
     if (!head_sink.accepted() || length == 0 || length >= tail_length) return false;
-    publish_length(tail.offset + length);
+    publish_measured_length(tail.offset + length);
     return true;
   });
   IMAPFS_TRY(session.fetch_head_and_tail(request_.key.uid, head, tail, head_sink, tail_sink, context));
@@ -171,6 +172,7 @@ Result<void> BodyTransfer::fetch_whole(imap::Session& session, const CallContext
   Sink sink(*this, 0, [&](std::uint64_t length) {
     const auto known = known_length();
     if (known) return *known == length;
+    if (length < given_early()) return false;
     publish_length(length);
     return true;
   });
@@ -196,11 +198,11 @@ Result<void> BodyTransfer::fetch_range(imap::Session& session, ByteSpan range, c
               range.begin, sink.announced());
 }
 
-/// A message is immutable; a server that says otherwise cannot be read further under the length that readers were told.
+/// A message is immutable; a server that says otherwise cannot be read further under the length, or with the octets, that readers have got.
 Result<void> BodyTransfer::break_off(std::uint64_t length) {
   const Lock lock(mutex_);
   broken_ = Error{EIO, Scope::message, Retry::never,
-                  fmt::format("the message had {} octets and has {} now", length_.value_or(0), length)};
+                  fmt::format("the message had {} octets and has {} now", length_.value_or(given_early_), length)};
   ended_ = true;
   return fail(*broken_);
 }
@@ -210,19 +212,26 @@ std::optional<std::uint64_t> BodyTransfer::known_length() const {
   return length_;
 }
 
+std::uint64_t BodyTransfer::given_early() const {
+  const Lock lock(mutex_);
+  return given_early_;
+}
+
+/// That the told size was right is worth knowing too, where it has cost a probe.
+void BodyTransfer::publish_measured_length(std::uint64_t length) {
+  if (length == request_.size) host_->exact_size(request_, length);
+  publish_length(length);
+}
+
 void BodyTransfer::publish_length(std::uint64_t length) {
-  // Before anybody can see the length, so that the size is corrected before the first read.
-  host_->exact_size(request_, length);
+  // Before anybody can see the length, so that the size is corrected before its last octet is read.
+  if (length != request_.size) host_->exact_size(request_, length);
   Lock lock(mutex_);
   published_length_ = length;
+  proved_ = true;
   length_ = length;
   whole_ = present_.covers({0, length});
-  const auto openers = std::exchange(openers_, {});
-  lock.unlock();
-  // All bodies first: one that is dropped at once must not end the transfer for the others.
-  std::vector<std::shared_ptr<Body>> bodies;
-  for (std::size_t i = 0; i < openers.size(); ++i) bodies.push_back(std::make_shared<StreamedBody>(shared_from_this()));
-  for (std::size_t i = 0; i < openers.size(); ++i) openers[i](std::move(bodies[i]));
+  answer(std::move(lock));
 }
 
 void BodyTransfer::expect(std::uint64_t octets) {
@@ -239,18 +248,11 @@ Result<void> BodyTransfer::store(std::uint64_t offset, std::span<const char> byt
   lock.unlock();
   if (!known) IMAPFS_TRY(writer->write_at(offset, bytes));
 
-  std::vector<std::pair<BodySlice, Completion<BodySlice>>> served;
   lock.lock();
   present_.add(span);
   expected_ -= std::min<std::uint64_t>(expected_, bytes.size());
   whole_ = length_ && present_.covers({0, *length_});
-  std::erase_if(readers_, [&](Reader& reader) {
-    if (!present_.covers(reader.span)) return false;
-    served.emplace_back(slice(reader.span), std::move(reader.done));
-    return true;
-  });
-  lock.unlock();
-  for (auto& [answer, done] : served) done(std::move(answer));
+  answer(std::move(lock));
   return {};
 }
 
@@ -281,7 +283,7 @@ void BodyTransfer::receive_whole(std::span<const char> bytes) {
   ended_ = true;
   const auto openers = std::exchange(openers_, {});
   lock.unlock();
-  for (const auto& done : openers) done(std::make_shared<CachedBody>(file));
+  for (const auto& opener : openers) opener.done(std::make_shared<CachedBody>(file));
 }
 
 void BodyTransfer::commit_if_whole() {

@@ -1,6 +1,7 @@
 #pragma once
 // Which octets of a body are there. Not thread-safe.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,7 +12,12 @@ namespace imapfs::sync {
 struct ByteSpan {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+  /// Ends at the largest offset there is, if it would reach beyond.
+  [[nodiscard]] static ByteSpan at(std::uint64_t offset, std::uint64_t length) {
+    return {offset, offset + std::min(length, UINT64_MAX - offset)};
+  }
   [[nodiscard]] std::uint64_t length() const { return end - begin; }
+  [[nodiscard]] ByteSpan up_to(std::uint64_t limit) const { return {std::min(begin, limit), std::min(end, limit)}; }
   bool operator==(const ByteSpan&) const = default;
 };
 

@@ -18,6 +18,7 @@ class StreamedBody : public Body {
   StreamedBody& operator=(const StreamedBody&) = delete;
 
   [[nodiscard]] std::uint64_t length() const override { return transfer_->length(); }
+  [[nodiscard]] bool length_is_proved() const override { return transfer_->length_is_proved(); }
   [[nodiscard]] bool whole() const override { return transfer_->whole(); }
   void read(std::uint64_t offset, std::size_t length, Completion<BodySlice> done) override {
     // `done` may drop the last reference to this Body.

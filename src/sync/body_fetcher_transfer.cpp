@@ -35,25 +35,25 @@ std::uint64_t ReadStream::window() const {
 }
 
 BodyTransfer::BodyTransfer(std::shared_ptr<TransferHost> host, BodyFetcher::Request request)
-    : host_(std::move(host)), request_(std::move(request)) {}
+    : host_(std::move(host)), request_(std::move(request)), published_length_(request_.size) {}
 
-bool BodyTransfer::join(OpenDone& done) {
+bool BodyTransfer::join(OpenDone& done, ByteSpan wanted) {
   Lock lock(mutex_);
   if (ended_) return false;
-  if (length_) {
+  if (length_ || can_answer(wanted)) {
     lock.unlock();
     auto body = std::make_shared<StreamedBody>(shared_from_this());
     done(std::move(body));
     return true;
   }
-  openers_.push_back(std::move(done));
+  openers_.push_back({std::move(done), wanted});
   if (!running_) start_job(std::move(lock));
   return true;
 }
 
 bool BodyTransfer::carry() {
   const Lock lock(mutex_);
-  if (running_ || length_ || ended_) return false;
+  if (running_ || length_ || ended_ || !streams_.empty()) return false;
   running_ = true;
   return true;
 }
@@ -90,13 +90,12 @@ void BodyTransfer::abandon_if_unwanted(Lock lock) {
 
 void BodyTransfer::read(ReadStream& stream, std::uint64_t offset, std::size_t length, Completion<BodySlice> done) {
   Lock lock(mutex_);
-  const auto begin = std::min(offset, *length_);
-  const ByteSpan span{begin, begin + std::min<std::uint64_t>(length, *length_ - begin)};
-  stream.note(begin, span.length());
-  if (present_.covers(span)) {
-    auto answer = slice(span);
+  const auto span = ByteSpan::at(offset, length).up_to(length_.value_or(UINT64_MAX));
+  stream.note(span.begin, span.length());
+  if (can_answer(span)) {
+    auto octets = give(span);
     lock.unlock();
-    done(std::move(answer));
+    done(std::move(octets));
     return read_ahead();
   }
   if (broken_) {
@@ -111,11 +110,42 @@ void BodyTransfer::read(ReadStream& stream, std::uint64_t offset, std::size_t le
 void BodyTransfer::read_ahead() {
   if (whole_) return;
   Lock lock(mutex_);
-  if (by_ranges_ && !running_ && !broken_ && next_range()) start_job(std::move(lock));
+  if (by_ranges_ && length_ && !running_ && !broken_ && next_range()) start_job(std::move(lock));
 }
 
-BodySlice BodyTransfer::slice(ByteSpan span) const {
+/// Before the length is proved, only what ends below the told size: the last octet of a file, as the kernel knows it, must not be read before
+/// the kernel can be told that more follows.
+bool BodyTransfer::can_answer(ByteSpan span) const {
+  const bool allowed = length_ || (span.length() > 0 && span.end < request_.size);
+  return allowed && present_.covers(span);
+}
+
+BodySlice BodyTransfer::give(ByteSpan span) {
+  if (!length_) given_early_ = std::max(given_early_, span.end);
   return BodySlice{writer_->descriptor(), span.begin, static_cast<std::size_t>(span.length()), writer_};
+}
+
+/// Whoever waits for nothing more.
+void BodyTransfer::answer(Lock lock) {
+  std::vector<std::pair<BodySlice, Completion<BodySlice>>> served;
+  std::erase_if(readers_, [&](Reader& reader) {
+    if (length_) reader.span = reader.span.up_to(*length_);
+    if (!can_answer(reader.span)) return false;
+    served.emplace_back(give(reader.span), std::move(reader.done));
+    return true;
+  });
+  std::vector<OpenDone> opened;
+  std::erase_if(openers_, [&](Opener& opener) {
+    if (!length_ && !can_answer(opener.wanted)) return false;
+    opened.push_back(std::move(opener.done));
+    return true;
+  });
+  lock.unlock();
+  // All bodies first: one that is dropped at once must not end the transfer for the others.
+  std::vector<std::shared_ptr<Body>> bodies;
+  for (std::size_t i = 0; i < opened.size(); ++i) bodies.push_back(std::make_shared<StreamedBody>(shared_from_this()));
+  for (std::size_t i = 0; i < opened.size(); ++i) opened[i](std::move(bodies[i]));
+  for (auto& [octets, done] : served) done(std::move(octets));
 }
 
 std::optional<ByteSpan> BodyTransfer::next_range() const {
@@ -182,7 +212,7 @@ void BodyTransfer::finished(const Result<void>& result) {
   const auto openers = std::exchange(openers_, {});
   const auto readers = std::exchange(readers_, {});
   lock.unlock();
-  for (const auto& done : openers) done(fail(result.error()));
+  for (const auto& opener : openers) opener.done(fail(result.error()));
   for (const auto& reader : readers) reader.done(fail(result.error()));
 }
 

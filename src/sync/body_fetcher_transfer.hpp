@@ -63,8 +63,9 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
 
   BodyTransfer(std::shared_ptr<TransferHost> host, BodyFetcher::Request request);
 
-  /// Opens a Body on this transfer, and starts it if need be. False, with `done` untouched: it has ended in failure, a new one is needed.
-  [[nodiscard]] bool join(OpenDone& done);
+  /// Opens a Body on this transfer, and starts it if need be; one that is to be read at `wanted` (empty: unknown) perhaps before the length is
+  /// proved. False, with `done` untouched: it has ended in failure, a new one is needed.
+  [[nodiscard]] bool join(OpenDone& done, ByteSpan wanted);
   /// Stops the job that runs; its waiters fail.
   void stop();
 
@@ -84,6 +85,7 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   void attach(ReadStream* stream);
   void detach(ReadStream* stream);
   [[nodiscard]] std::uint64_t length() const { return published_length_; }
+  [[nodiscard]] bool length_is_proved() const { return proved_; }
   [[nodiscard]] bool whole() const { return whole_; }
   void read(ReadStream& stream, std::uint64_t offset, std::size_t length, Completion<BodySlice> done);
 
@@ -91,6 +93,10 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   class Sink;
   using Lock = std::unique_lock<std::mutex>;
 
+  struct Opener {
+    OpenDone done;
+    ByteSpan wanted;
+  };
   struct Reader {
     ByteSpan span;
     std::uint64_t window;
@@ -106,7 +112,9 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   void read_ahead();
   [[nodiscard]] std::optional<ByteSpan> next_range() const;
   [[nodiscard]] ByteSpan shape(ByteSpan gap, const Reader& reader) const;
-  [[nodiscard]] BodySlice slice(ByteSpan span) const;
+  [[nodiscard]] bool can_answer(ByteSpan span) const;
+  [[nodiscard]] BodySlice give(ByteSpan span);
+  void answer(Lock lock);
 
   // body_fetcher_job.cpp: on the pool's thread
   Result<void> run(imap::Session& session, const CallContext& context);
@@ -120,20 +128,24 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   Result<void> fetch_range(imap::Session& session, ByteSpan range, const CallContext& context);
   Result<void> break_off(std::uint64_t length);
   [[nodiscard]] std::optional<std::uint64_t> known_length() const;
+  [[nodiscard]] std::uint64_t given_early() const;
   void publish_length(std::uint64_t length);
+  void publish_measured_length(std::uint64_t length);
   void expect(std::uint64_t octets);
   Result<void> store(std::uint64_t offset, std::span<const char> bytes);
   void commit_if_whole();
 
   const std::shared_ptr<TransferHost> host_;
   const BodyFetcher::Request request_;
-  std::atomic<std::uint64_t> published_length_{0};
-  std::atomic<bool> whole_{false};  ///< every octet is present
+  std::atomic<std::uint64_t> published_length_;
+  std::atomic<bool> proved_{false};  ///< set after published_length_
+  std::atomic<bool> whole_{false};   ///< every octet is present
 
   mutable std::mutex mutex_;
   std::shared_ptr<store::BodyWriter> writer_;  ///< set once; written by the running job only
   std::optional<std::uint64_t> length_;
   ByteRanges present_;
+  std::uint64_t given_early_ = 0;  ///< readers got octets up to here before the length was proved
   bool by_ranges_ = false;  ///< only what is read is fetched
   bool running_ = false;    ///< a job is queued or runs
   bool stopped_ = false;    ///< the running job was told to stop
@@ -142,7 +154,7 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   std::optional<Error> broken_;  ///< what every read of absent octets gets
   std::uint64_t expected_ = 0;   ///< octets the running command still has to bring
   std::stop_source stop_;
-  std::vector<OpenDone> openers_;
+  std::vector<Opener> openers_;
   std::vector<Reader> readers_;
   std::set<ReadStream*> streams_;
 };

@@ -149,6 +149,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void find_message(MailboxId mailbox, Uid uid, Completion<MessageMeta> done) override;
   void details(MailboxId mailbox, Uid uid, Completion<MessageDetails> done) override;
   void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) override;
+  void open_body_at(MailboxId mailbox, Uid uid, std::uint64_t offset, std::size_t length,
+                    Completion<std::shared_ptr<Body>> done) override;
   [[nodiscard]] bool open_can_wait(MailboxId mailbox, Uid uid) const override;
   [[nodiscard]] MailboxRights rights(MailboxId mailbox) const override;
   [[nodiscard]] std::optional<std::uint64_t> append_limit() const override;
@@ -318,7 +320,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void stored_details(const MailboxPointer& mailbox, Uid uid, const Error& cause,
                       const Completion<MessageDetails>& done);
   void message_is_gone(const MailboxPointer& mailbox, Uid uid);
-  void open_known(const MailboxPointer& mailbox, const MessageMeta& meta,
+  void find_and_open(MailboxId mailbox, Uid uid, imap::OctetRange wanted, Completion<std::shared_ptr<Body>> done);
+  void open_known(const MailboxPointer& mailbox, const MessageMeta& meta, imap::OctetRange wanted,
                   const Completion<std::shared_ptr<Body>>& done);
   void open_fetcher();
   [[nodiscard]] Usage known_usage() const;

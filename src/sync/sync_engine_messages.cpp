@@ -154,12 +154,23 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
 // -- bodies --
 
 void EngineImplementation::open_body(MailboxId id, Uid uid, Completion<std::shared_ptr<Body>> done) {
+  find_and_open(id, uid, {}, std::move(done));
+}
+
+void EngineImplementation::open_body_at(MailboxId id, Uid uid, std::uint64_t offset, std::size_t length,
+                                        Completion<std::shared_ptr<Body>> done) {
+  find_and_open(id, uid, {offset, length}, std::move(done));
+}
+
+/// `wanted`: empty where the length must be known.
+void EngineImplementation::find_and_open(MailboxId id, Uid uid, imap::OctetRange wanted,
+                                         Completion<std::shared_ptr<Body>> done) {
   const auto mailbox = use_mailbox(id);
   if (!mailbox) return done(no_such_mailbox());
   find(mailbox, Lookup{fmt::format("#{}", uid.value), {uid}, false},
-       [this, mailbox, done = std::move(done)](const Result<MessageMeta>& meta) {
+       [this, mailbox, wanted, done = std::move(done)](const Result<MessageMeta>& meta) {
          if (!meta) return done(fail(meta.error()));
-         open_known(mailbox, *meta, done);
+         open_known(mailbox, *meta, wanted, done);
        });
 }
 
@@ -178,7 +189,7 @@ bool EngineImplementation::open_can_wait(MailboxId id, Uid uid) const {
   return !bodies_->contains({mailbox->replica.identity().name, mailbox->replica.table()->uid_validity(), uid});
 }
 
-void EngineImplementation::open_known(const MailboxPointer& mailbox, const MessageMeta& meta,
+void EngineImplementation::open_known(const MailboxPointer& mailbox, const MessageMeta& meta, imap::OctetRange wanted,
                                       const Completion<std::shared_ptr<Body>>& done) {
   if (!fetcher_) return done(fail(ECANCELED, Scope::account, Retry::never, "the account is not running"));
   const auto& identity = mailbox->replica.identity();
@@ -193,10 +204,12 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   };
   if (online()) reading_ahead_->opened(request, {mailbox->replica.table(), identity.path});
   const auto caller = std::this_thread::get_id();
-  fetcher_->open(request, [this, mailbox, meta, done, caller](Result<std::shared_ptr<Body>> body) {
+  fetcher_->open_at(request, wanted, [this, mailbox, meta, done, caller](Result<std::shared_ptr<Body>> body) {
     if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
       message_is_gone(mailbox, meta.uid);
-    if (!body || is_no_news(meta, (*body)->length(), settings_.whole_fetch_limit)) return done(std::move(body));
+    // The fetcher tells the length itself when it is proved.
+    if (!body || !(*body)->length_is_proved()) return done(std::move(body));
+    if (is_no_news(meta, (*body)->length(), settings_.whole_fetch_limit)) return done(std::move(body));
     // Everybody hears of the right size before the first byte can be read.
     const auto correct = [mailbox, uid = meta.uid, done, body = std::move(*body)] {
       mailbox->replica.take_exact_size(uid, body->length(), [done, body] { done(body); });

@@ -22,7 +22,8 @@ bool OpenBodies::add_unread(const Unread& unread, std::optional<Entry> entry) {
     auto& open = state.open[Key{unread.node.id, unread.handle}];
     ++open.count;
     if (entry) open.entry = entry;
-    if (open.body) return false;
+    // The kernel was told a size once; what the table has now may be known by others already.
+    if (open.body || open.unread) return false;
     open.unread = unread;
     return !std::exchange(open.holds_news, true);
   });
@@ -64,6 +65,21 @@ void OpenBodies::replace(NodeId node, HandleId handle, std::shared_ptr<sync::Bod
   if (!open) add_unowned(node, handle, std::move(body));
 }
 
+void OpenBodies::keep_unproved(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body) {
+  state_.with_lock([&](State& state) {
+    const auto found = state.open.find(Key{node, handle});
+    if (found != state.open.end() && found->second.unread) found->second.body.swap(body);
+  });
+}
+
+void OpenBodies::drop_unproved(NodeId node, HandleId handle, const std::shared_ptr<sync::Body>& body) {
+  state_.with_lock([&](State& state) {
+    const auto found = state.open.find(Key{node, handle});
+    // The caller holds it as well: nothing is destroyed here.
+    if (found != state.open.end() && found->second.unread && found->second.body == body) found->second.body.reset();
+  });
+}
+
 std::shared_ptr<sync::Body> OpenBodies::find_unfinished(NodeId node) const {
   std::vector<std::shared_ptr<sync::Body>> bodies;
   state_.with_lock([&](const State& state) {
@@ -102,14 +118,15 @@ bool OpenBodies::release(NodeId node, HandleId handle) {
   });
 }
 
-std::shared_ptr<sync::Body> OpenBodies::find(NodeId node, HandleId handle) const {
-  return state_.with_lock([&](const State& state) -> std::shared_ptr<sync::Body> {
+OpenBodies::Found OpenBodies::find(NodeId node, HandleId handle) const {
+  return state_.with_lock([&](const State& state) -> Found {
     const Key key{node, handle};
-    if (const auto found = state.open.find(key); found != state.open.end()) return found->second.body;
+    const auto found = state.open.find(key);
+    if (found != state.open.end()) return {found->second.body, found->second.unread};
     for (const auto& [unowned_key, body] : state.unowned) {
-      if (unowned_key == key) return body;
+      if (unowned_key == key) return {body, std::nullopt};
     }
-    return nullptr;
+    return {};
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The bodies of open messages: an optimisation over opening them again, nothing depends on an entry being there. An open
-// may be without one: nobody has read yet.
+// may be without one: nobody has read yet. One that was read while the length was not proved has a body, and is unread
+// all the same: the kernel goes by the size it was told.
 //
 // Keyed by node and UIDVALIDITY (the handle), counted by opens. Bodies that a read had to open by itself, because the
 // open happened in an earlier process, are kept in a short list instead, since nothing says when they end. Thread-safe;
@@ -36,20 +37,28 @@ class OpenBodies {
   /// Counts an open of a message that nobody has read yet. True if news of its size is to be held back from here on,
   /// until stop_holding() or release() says otherwise.
   [[nodiscard]] bool add_unread(const Unread& unread, std::optional<Entry> entry);
-  /// Of an open without a body; nothing where there is a body, or no such open.
+  /// Nothing where the length is known, or no such open.
   [[nodiscard]] std::optional<Unread> find_unread(NodeId node, HandleId handle) const;
-  /// An open without a body, by any handle.
+  /// An unread open, by any handle.
   [[nodiscard]] std::optional<Unread> find_unread(NodeId node) const;
   /// True if news was held back for this open, and now it is not.
   [[nodiscard]] bool stop_holding(NodeId node, HandleId handle);
   /// The octets are found there now. Counts no open; one that is not open is kept as add_unowned() does.
   void replace(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
+  /// A body whose length is not proved yet: the open stays unread. Nothing happens if it is not unread any more.
+  void keep_unproved(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
+  /// Takes that body away again, if it is this one.
+  void drop_unproved(NodeId node, HandleId handle, const std::shared_ptr<sync::Body>& body);
   /// A body of the node that is open and not whole yet, if there is one.
   [[nodiscard]] std::shared_ptr<sync::Body> find_unfinished(NodeId node) const;
   void add_unowned(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
   /// True if news was held back for this open, which has ended.
   bool release(NodeId node, HandleId handle);
-  [[nodiscard]] std::shared_ptr<sync::Body> find(NodeId node, HandleId handle) const;
+  struct Found {
+    std::shared_ptr<sync::Body> body;
+    std::optional<Unread> unread;
+  };
+  [[nodiscard]] Found find(NodeId node, HandleId handle) const;
   /// The message as it was when it was opened, if it is open.
   [[nodiscard]] std::optional<Entry> find_entry(NodeId node) const;
   [[nodiscard]] std::size_t size() const;
@@ -60,7 +69,7 @@ class OpenBodies {
     std::shared_ptr<sync::Body> body;
     std::optional<Entry> entry;
     std::size_t count = 0;
-    std::optional<Unread> unread;  ///< until there is a body
+    std::optional<Unread> unread;  ///< until there is a body with a proved length
     bool holds_news = false;
   };
   struct State {

@@ -2,13 +2,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 
+#include "support/fault_proxy.hpp"
 #include "support/mounted_test.hpp"
 #include "support/source_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
+
+using namespace std::chrono_literals;
 
 class Reading : public MountedTest {
  protected:
@@ -122,12 +126,12 @@ TEST_F(Reading, EveryChangeIsRefusedAsReadOnly) {
 
 class LargeMessage : public MountedTest {
  protected:
-  static constexpr std::size_t size = 100'000'000;
+  [[nodiscard]] virtual std::size_t size() const { return 100'000'000; }
   void fill() override {
     dovecot().other_client(
         "body = b'From: big@example.org\\r\\nSubject: large\\r\\n\\r\\n'\n"
         "line = b''.join(b'%08d' % i for i in range(9)) + b'\\r\\n'\n"
-        "body += b''.join(b'%07d ' % i + line[8:] for i in range(" + std::to_string(size) + " // 74))\n"
+        "body += b''.join(b'%07d ' % i + line[8:] for i in range(" + std::to_string(size()) + " // 74))\n"
         "open('" + dovecot().directory() + "/large', 'wb').write(body)\n"
         "assert imap.append('INBOX', None, None, body)[0] == 'OK'\n");
   }
@@ -147,6 +151,35 @@ TEST_F(LargeMessage, IsReadInAnyOrder) {
   EXPECT_EQ(run("f=$(echo INBOX/*large*); tail -c 1000 \"$f\" | cmp - <(tail -c 1000 " + dovecot().directory() + "/large);"
                 "dd if=\"$f\" bs=1000 skip=50000 count=7 status=none | cmp - <(dd if=" + dovecot().directory() +
                 "/large bs=1000 skip=50000 count=7 status=none)"), "");
+}
+
+class LargeMessageOnAStalledConnection : public LargeMessage {
+ protected:
+  [[nodiscard]] std::size_t size() const override { return 5'000'000; }
+  std::vector<std::string> server_options() override { return {"--no-tls"}; }
+  Mounted::Settings mount_settings() override {
+    proxy_ = std::make_unique<FaultProxy>(dovecot().imap_port());
+    Mounted::Settings settings;
+    settings.options = {"-o", "insecure", "--timeout=20"};
+    settings.url = "imap://anna@127.0.0.1:" + std::to_string(proxy_->port());
+    return settings;
+  }
+  FaultProxy& proxy() { return *proxy_; }
+
+ private:
+  std::unique_ptr<FaultProxy> proxy_;
+};
+
+TEST_F(LargeMessageOnAStalledConnection, ItsBeginningIsReadBeforeItsEndHasCome) {
+  const std::string original = dovecot().directory() + "/large";
+  run("ls INBOX");
+  // Less than the beginning that is asked for, so nothing of the end passes.
+  proxy().set_trap(FaultProxy::Trap{FaultProxy::Direction::from_server, 200'000, FaultProxy::Trap::Action::hold});
+  EXPECT_EQ(run("head -c 4096 INBOX/*large* | cmp - <(head -c 4096 " + original + ")"), "");
+  EXPECT_TRUE(proxy().wait_for_trap(10s));
+  EXPECT_EQ(run("head -c 20000 INBOX/*large* | cmp - <(head -c 20000 " + original + ")"), "");
+  proxy().release();
+  EXPECT_EQ(run("cmp INBOX/*large* " + original), "");
 }
 
 class Quota : public MountedTest {

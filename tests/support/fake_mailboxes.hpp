@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,10 +20,45 @@
 
 namespace imapfs::testing {
 
-/// The text in an anonymous file.
+/// When the lengths of bodies are proved. Until then a body tells `told`.
+class LengthProof {
+ public:
+  explicit LengthProof(std::uint64_t told) : told_(told) {}
+  [[nodiscard]] std::uint64_t told() const { return told_; }
+  [[nodiscard]] bool given() const {
+    const std::lock_guard guard(mutex_);
+    return given_;
+  }
+  /// Now, if it is given.
+  void when_given(std::function<void()> work) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (!given_) return waiting_.push_back(std::move(work));
+    }
+    work();
+  }
+  void give() {
+    std::vector<std::function<void()>> waiting;
+    {
+      const std::lock_guard guard(mutex_);
+      given_ = true;
+      waiting.swap(waiting_);
+    }
+    for (const auto& work : waiting) work();
+  }
+
+ private:
+  const std::uint64_t told_;
+  mutable std::mutex mutex_;
+  bool given_ = false;
+  std::vector<std::function<void()>> waiting_;
+};
+
+/// The text in an anonymous file. With a proof that is not given yet: what ends below the told length can be read.
 class FakeBody : public sync::Body {
  public:
-  FakeBody(const std::string& text, bool whole) : length_(text.size()), whole_(whole) {
+  FakeBody(const std::string& text, bool whole, std::shared_ptr<LengthProof> proof = nullptr)
+      : length_(text.size()), whole_(whole), proof_(std::move(proof)) {
     const int descriptor = ::memfd_create("body", MFD_CLOEXEC);
     for (std::size_t written = 0; written < text.size();) {
       const auto count = ::write(descriptor, text.data() + written, text.size() - written);
@@ -35,9 +71,13 @@ class FakeBody : public sync::Body {
     });
   }
 
-  [[nodiscard]] std::uint64_t length() const override { return length_; }
+  [[nodiscard]] std::uint64_t length() const override { return length_is_proved() ? length_ : proof_->told(); }
+  [[nodiscard]] bool length_is_proved() const override { return !proof_ || proof_->given(); }
   [[nodiscard]] bool whole() const override { return whole_; }
   void read(std::uint64_t offset, std::size_t length, Completion<sync::BodySlice> done) override {
+    if (!length_is_proved() && offset + length >= proof_->told()) {
+      return proof_->when_given([this, offset, length, done = std::move(done)] { read(offset, length, done); });
+    }
     const auto present = offset < length_ ? std::min<std::uint64_t>(length, length_ - offset) : 0;
     done(sync::BodySlice{*file_, offset, static_cast<std::size_t>(present), file_});
   }
@@ -45,6 +85,7 @@ class FakeBody : public sync::Body {
  private:
   std::uint64_t length_;
   bool whole_;
+  std::shared_ptr<LengthProof> proof_;
   std::shared_ptr<int> file_;
 };
 
@@ -150,6 +191,12 @@ class FakeMailboxes : public sync::Account {
     for (auto& waiting : failed) waiting.done(fail(error));
   }
   /// From now on the network answers only in answer_all().
+  /// From here on bodies can be read below `told` before their length is proved by prove_lengths().
+  void withhold_lengths(std::uint64_t told) {
+    const std::lock_guard guard(mutex_);
+    proof_ = std::make_shared<LengthProof>(told);
+  }
+  void prove_lengths() { locked_copy(proof_)->give(); }
   void hold() {
     const std::lock_guard guard(mutex_);
     holding_ = true;
@@ -164,9 +211,9 @@ class FakeMailboxes : public sync::Account {
     for (auto& answer : held) answer();
   }
   /// From now on no body is at hand, and the sizes of messages that have a row are to be trusted.
-  void let_bodies_wait() {
+  void let_bodies_wait(bool wait = true) {
     const std::lock_guard guard(mutex_);
-    bodies_can_wait_ = true;
+    bodies_can_wait_ = wait;
   }
   void set_directory_time(const Path& path, sync::DirectoryTime time) {
     const std::lock_guard guard(mutex_);
@@ -250,6 +297,15 @@ class FakeMailboxes : public sync::Account {
   }
   void open_body(MailboxId id, Uid uid, Completion<std::shared_ptr<sync::Body>> done) override {
     count(&Calls::open_body);
+    answer([this, id, uid, done = std::move(done)] {
+      const auto proof = locked_copy(proof_);
+      if (!proof) return done(body(id, uid));
+      proof->when_given([this, id, uid, done] { done(body(id, uid)); });
+    });
+  }
+  void open_body_at(MailboxId id, Uid uid, std::uint64_t, std::size_t,
+                    Completion<std::shared_ptr<sync::Body>> done) override {
+    count(&Calls::open_body);
     answer([this, id, uid, done = std::move(done)] { done(body(id, uid)); });
   }
   [[nodiscard]] bool open_can_wait(MailboxId id, Uid uid) const override {
@@ -287,8 +343,12 @@ class FakeMailboxes : public sync::Account {
     const auto found = entry.bodies.find(uid.value);
     if (found == entry.bodies.end())
       return fail(ENOENT, Scope::message, Retry::never, "the server has no such message");
-    entry.table->set_exact_size(uid, found->second.first.size());
-    return std::make_shared<FakeBody>(found->second.first, found->second.second);
+    const auto set_exact_size = [table = entry.table, uid, size = found->second.first.size()] {
+      table->set_exact_size(uid, size);
+    };
+    if (!proof_) set_exact_size();
+    if (proof_) proof_->when_given(set_exact_size);
+    return std::make_shared<FakeBody>(found->second.first, found->second.second, proof_);
   }
   template <class Predicate>
   void find(MailboxId id, Predicate predicate, Completion<MessageMeta> done) {
@@ -340,6 +400,7 @@ class FakeMailboxes : public sync::Account {
   sync::MessageDetails details_;
   bool bodies_can_wait_ = false;
   bool holding_ = false;
+  std::shared_ptr<LengthProof> proof_;
   std::vector<Job> held_;
   Calls calls_;
 };

@@ -9,7 +9,8 @@
 // "FETCH headers" (a FETCH with header fields), "FETCH flags" (one without), "FETCH fields" (fetch_header_fields),
 // "FETCH body", "FETCH head and tail", SEARCH, NOOP, QUOTA, IDLE, NOTIFY, APPEND, COPY, MOVE, STORE, EXPUNGE, CREATE,
 // DELETE, RENAME, SUBSCRIBE, MYRIGHTS. Gates only: "APPEND answer" and so on for each of the changes (between its
-// effect and its answer), "FETCH row" (before each row), "FETCH body data" (before each chunk of a body).
+// effect and its answer), "FETCH row" (before each row), "FETCH body data" (before each chunk of a body), "FETCH tail"
+// (between head and tail, while a server looks for the end).
 
 #include <chrono>
 #include <cstdint>

@@ -85,6 +85,7 @@ inline Result<void> FakeSession::fetch_head_and_tail(Uid uid, std::uint64_t head
   state_->bodies_fetched.push_back({selected_, uid, head});
   state_->bodies_fetched.push_back({selected_, uid, tail});
   IMAPFS_TRY(send_body(*body, head, head_sink, lock, context));
+  IMAPFS_TRY(pass_gate("FETCH tail", lock, context));
   IMAPFS_TRY(send_body(*body, tail, tail_sink, lock, context));
   deliver_pending(lock);
   return {};

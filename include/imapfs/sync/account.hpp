@@ -35,11 +35,14 @@ struct BodySlice {
 class Body {
  public:
   virtual ~Body() = default;
-  /// The exact length, verified against the server (design §1.3). Known when open_body() has completed.
+  /// The exact length, verified against the server (design §1.3). Until length_is_proved(): what the server has told.
   [[nodiscard]] virtual std::uint64_t length() const = 0;
+  /// False only of a body from open_body_at() whose end has not been seen yet; once true, it stays so.
+  [[nodiscard]] virtual bool length_is_proved() const { return true; }
   /// True when every byte is on disk or in memory: read() completes within the call.
   [[nodiscard]] virtual bool whole() const = 0;
-  /// Completes as soon as all bytes of the request that exist have arrived. May be shorter only at the end of the message.
+  /// Completes as soon as all bytes of the request that exist have arrived. May be shorter only at the end of the message. Before the length is
+  /// proved, only what ends below the told length is answered, in full: anything else waits for the proof.
   virtual void read(std::uint64_t offset, std::size_t length, Completion<BodySlice> done) = 0;
 };
 
@@ -153,6 +156,10 @@ class Account {
 
   /// Opens a message. Completes when the exact length is known (for a cached body: within the call).
   virtual void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) = 0;
+  /// As open_body(), for somebody who reads `length` octets at `offset`: completes already when these are there and end below the size that the
+  /// table shows. The length may not be proved then.
+  virtual void open_body_at(MailboxId mailbox, Uid uid, std::uint64_t offset, std::size_t length,
+                            Completion<std::shared_ptr<Body>> done) = 0;
   /// Whether open_body() had better wait until somebody reads: the message is known, its octets would have to come from the server, the server
   /// can be reached, and there is no reason to doubt the size that the table shows.
   [[nodiscard]] virtual bool open_can_wait(MailboxId mailbox, Uid uid) const = 0;

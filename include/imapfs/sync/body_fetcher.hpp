@@ -3,7 +3,8 @@
 //
 // One fetch per message at a time: whoever opens a message that is being received joins. Messages up to `whole_fetch_limit` come with one
 // FETCH; of larger ones only what is read comes, in ranges that grow for sequential readers. The length a Body tells is the
-// server's own, never RFC822.SIZE by faith. Bytes go straight to the cache's file: memory does not grow with the message.
+// server's own, never RFC822.SIZE by faith; who reads well below that need not wait for the proof, since a server may have to look through
+// the whole message for its end. Bytes go straight to the cache's file: memory does not grow with the message.
 //
 // Many messages ahead of a reader come in sets, by one job (fetch_sets). Whoever opens one of them waits for it there, unless so much comes before it
 // that a FETCH of its own is sooner; what a set does not bring is fetched by itself. So a set can fail without anybody noticing.
@@ -50,7 +51,7 @@ class BodyFetcher {
 
   /// Hands a job to the pool: `[&pool](imap::PoolJob job) { pool.submit(std::move(job)); }`.
   using Submit = std::function<void(imap::PoolJob)>;
-  /// Told, before the open completes, of a length that is not Request::size. On a pool thread; must be quick.
+  /// Told, before a body of that length can be had, of a length that is not Request::size or had to be measured. On a pool thread; must be quick.
   using OnExactSize = std::function<void(MailboxId, Uid, std::uint64_t)>;
 
   BodyFetcher(Settings settings, Submit submit, std::shared_ptr<store::MessageCache> cache, OnExactSize on_exact_size);
@@ -60,6 +61,8 @@ class BodyFetcher {
   BodyFetcher& operator=(const BodyFetcher&) = delete;
 
   void open(const Request& request, Completion<std::shared_ptr<Body>> done);
+  /// Completes already when the octets `wanted` are there, if they end below Request::size; see Body::length_is_proved().
+  void open_at(const Request& request, imap::OctetRange wanted, Completion<std::shared_ptr<Body>> done);
   /// Says which messages to fetch ahead.
   class SetSource {
    public:

@@ -19,16 +19,20 @@ Error as_seen_by_reader(Error error) {
 }
 
 void read_body(const std::shared_ptr<sync::Body>& body, const ReadRequest& request, Reply<ReadResult> reply) {
-  const std::uint64_t length = body->length();
-  if (request.offset >= length || request.size == 0) return reply(ReadResult(std::string()));
-  const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(request.size, length - request.offset));
-  body->read(request.offset, wanted, [body, reply = std::move(reply)](Result<BodySlice> slice) {
+  if (request.size == 0) return reply(ReadResult(std::string()));
+  body->read(request.offset, request.size, [body, reply = std::move(reply)](Result<BodySlice> slice) {
     if (!slice) {
       return reply(fail(as_seen_by_reader(std::move(slice).error().while_doing("read the message"))));
     }
     if (slice->length == 0) return reply(ReadResult(std::string()));
     reply(ReadResult(std::move(*slice)));
   });
+}
+
+/// Whether a READ leaves the end of the file alone, as the kernel knows it. Only such a one is answered before the length is proved: with the
+/// last octet that the kernel knows of, or with what should follow it, the kernel must hear of a size that was too small.
+bool ends_below(std::uint64_t size, const ReadRequest& request) {
+  return request.offset < size && request.size < size - request.offset;
 }
 
 /// Attributes known without asking for header fields. Nothing where the server has no such thing.
@@ -173,15 +177,18 @@ void MessageView::entry(const Node& node, Reply<Entry> reply) {
 }
 
 /// A message that was moved in the meantime is opened where it is now.
-void MessageView::open_body(const Node& node, Completion<std::shared_ptr<sync::Body>> done) {
-  context_.account.open_body(node.meaning.mailbox, node.meaning.uid(),
-                             [this, node, done = std::move(done)](Result<std::shared_ptr<sync::Body>> body) {
-                               if (body || body.error().errnum != ENOENT) return done(std::move(body));
-                               with_new_place(node, [this, done, error = std::move(body).error()](Place place) {
-                                 if (!place) return done(fail(error));
-                                 context_.account.open_body(place->mailbox, place->uid, done);
-                               });
-                             });
+MessageView::OpenDone MessageView::or_at_new_place(const Node& node, OpenDone done) {
+  return [this, node, done = std::move(done)](Result<std::shared_ptr<sync::Body>> body) {
+    if (body || body.error().errnum != ENOENT) return done(std::move(body));
+    with_new_place(node, [this, done, error = std::move(body).error()](Place place) {
+      if (!place) return done(fail(error));
+      context_.account.open_body(place->mailbox, place->uid, done);
+    });
+  };
+}
+
+void MessageView::open_body(const Node& node, OpenDone done) {
+  context_.account.open_body(node.meaning.mailbox, node.meaning.uid(), or_at_new_place(node, std::move(done)));
 }
 
 void MessageView::open(const Caller&, const Node& node, int, Reply<OpenResult> reply) {
@@ -202,6 +209,8 @@ void MessageView::opened_unread(const Node& node, const MessageMeta& meta, const
   result.no_flush = true;
   const bool holds = bodies_.add_unread({node, meta.size, result.handle}, entry_of(node, meta));
   if (holds) publisher_.hold_attributes(node.id);
+  // The length was proved behind the back of a reader who has closed the file since: the news may still be on its way.
+  result.size_corrected = holds && meta.size_is_exact;
   reply(std::move(result));
 }
 
@@ -214,22 +223,53 @@ bool MessageView::take_first(const OpenBodies::Unread& unread, const std::shared
   return body->length() > unread.size;
 }
 
+/// A READ of an open whose length is not known yet.
+void MessageView::read_unread(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& unproved,
+                              const ReadRequest& request, Reply<ReadResult> reply) {
+  const bool serves = unproved && (unproved->length_is_proved() || ends_below(unread.size, request));
+  if (!serves) return read_first(unread, request, std::move(reply));
+  read_unproved(unread, unproved, request, [this, unread, unproved, request, reply](Result<ReadResult> result) {
+    if (result) return reply(std::move(result));
+    bodies_.drop_unproved(unread.node.id, unread.handle, unproved);
+    // It may have been moved: opened anew, it is looked for.
+    if (result.error().errnum == ESTALE) return read_first(unread, request, reply);
+    reply(std::move(result));
+  });
+}
+
+/// The length may be known when the octets come.
+void MessageView::read_unproved(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& body,
+                                const ReadRequest& request, Reply<ReadResult> reply) {
+  read_body(body, request, [this, unread, body, reply = std::move(reply)](Result<ReadResult> result) {
+    const bool size_corrected = body->length_is_proved() && take_first(unread, body);
+    if (result) result->size_corrected = size_corrected;
+    reply(std::move(result));
+  });
+}
+
 void MessageView::read_first(const OpenBodies::Unread& unread, const ReadRequest& request, Reply<ReadResult> reply) {
   const auto stale = [this, unread] {
     const auto now = validity(unread.node).value;
     return now != 0 && unread.handle != 0 && now != unread.handle;
   };
   if (stale()) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
-  open_body(unread.node, [this, unread, request, stale,
-                          reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
+  auto opened = [this, unread, request, stale, reply = std::move(reply)](Result<std::shared_ptr<sync::Body>> body) {
     if (!body) return reply(fail(as_seen_by_reader(std::move(body).error().while_doing("open the message"))));
     if (stale()) return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
+    if (!(*body)->length_is_proved()) {
+      bodies_.keep_unproved(unread.node.id, unread.handle, *body);
+      return read_unproved(unread, *body, request, reply);
+    }
     const bool size_corrected = take_first(unread, *body);
     read_body(*body, request, [size_corrected, reply](Result<ReadResult> result) {
       if (result) result->size_corrected = size_corrected;
       reply(std::move(result));
     });
-  });
+  };
+  const auto& place = unread.node.meaning;
+  if (!ends_below(unread.size, request)) return open_body(unread.node, std::move(opened));
+  context_.account.open_body_at(place.mailbox, place.uid(), request.offset, request.size,
+                                or_at_new_place(unread.node, std::move(opened)));
 }
 
 void MessageView::opened(const Node& node, std::optional<MessageMeta> before, const std::shared_ptr<sync::Body>& body,
@@ -240,6 +280,9 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
   result.no_flush = true;
   // Without an earlier row nobody knows what an earlier process has shown: an invalidation too many is harmless.
   result.size_corrected = !before || before->size != body->length();
+  // Another open of the same file may keep the kernel from hearing what the table knows.
+  const auto unread = bodies_.find_unread(node.id, result.handle);
+  if (unread && take_first(*unread, body)) result.size_corrected = true;
   auto meta = meta_in_memory(node);
   if (!meta) meta = std::move(before);
   std::optional<Entry> entry = meta ? entry_of(node, *meta) : std::nullopt;
@@ -259,13 +302,10 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
 }
 
 void MessageView::read(const Caller&, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
-  const auto body = bodies_.find(node.id, request.handle);
-  if (!body) {
-    const auto unread = bodies_.find_unread(node.id, request.handle);
-    if (unread) return read_first(*unread, request, std::move(reply));
-    return reopen(node, request, std::move(reply));
-  }
-  read_body(body, request, [this, node, request, reply = std::move(reply)](Result<ReadResult> result) {
+  const auto open = bodies_.find(node.id, request.handle);
+  if (open.unread) return read_unread(*open.unread, open.body, request, std::move(reply));
+  if (!open.body) return reopen(node, request, std::move(reply));
+  read_body(open.body, request, [this, node, request, reply = std::move(reply)](Result<ReadResult> result) {
     if (result || result.error().errnum != ESTALE) return reply(std::move(result));
     read_at_new_place(node, request, result.error(), reply);
   });

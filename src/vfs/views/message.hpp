@@ -19,7 +19,8 @@ class MessageView : public View {
   void entry(const Node& node, Reply<Entry> reply) override;
   [[nodiscard]] NodeId parent(const Node& node) const override { return mailbox_node(node.meaning.mailbox); }
   /// Fetches nothing that can wait for a read (Account::open_can_wait): `cp` within the mount opens what it never reads.
-  /// Else completes when the exact length is known, so that nobody reads up to a size the server made up.
+  /// Else completes when the exact length is known, so that nobody reads up to a size the server made up. The READs of an open that has
+  /// fetched nothing see to that themselves: those that touch the end wait for the exact length.
   void open(const Caller& caller, const Node& node, int flags, Reply<OpenResult> reply) override;
   void read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) override;
   void release(const Node& node, HandleId handle) override;
@@ -36,6 +37,7 @@ class MessageView : public View {
 
  private:
   using Place = std::optional<MessageLocation>;
+  using OpenDone = Completion<std::shared_ptr<sync::Body>>;
   [[nodiscard]] std::optional<MessageMeta> meta_in_memory(const Node& node) const;
   [[nodiscard]] UidValidity validity(const Node& node) const;
   [[nodiscard]] std::optional<Entry> entry_of(const Node& node, const MessageMeta& meta) const;
@@ -43,9 +45,14 @@ class MessageView : public View {
   [[nodiscard]] bool is_pending(const Node& node) const;
   void with_meta(const Node& node, Completion<MessageMeta> done);
   void with_new_place(const Node& node, std::function<void(Place)> done);
-  void open_body(const Node& node, Completion<std::shared_ptr<sync::Body>> done);
+  [[nodiscard]] OpenDone or_at_new_place(const Node& node, OpenDone done);
+  void open_body(const Node& node, OpenDone done);
   void read_at_new_place(const Node& node, const ReadRequest& request, const Error& gone, Reply<ReadResult> reply);
   void opened_unread(const Node& node, const MessageMeta& meta, const Reply<OpenResult>& reply);
+  void read_unread(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& unproved,
+                   const ReadRequest& request, Reply<ReadResult> reply);
+  void read_unproved(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& body,
+                     const ReadRequest& request, Reply<ReadResult> reply);
   void read_first(const OpenBodies::Unread& unread, const ReadRequest& request, Reply<ReadResult> reply);
   [[nodiscard]] bool take_first(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& body);
   void opened(const Node& node, std::optional<MessageMeta> before, const std::shared_ptr<sync::Body>& body,

@@ -131,6 +131,23 @@ class BodyFetcherTest : public ::testing::Test {
     return opened;
   }
   Awaited<std::shared_ptr<Body>> start_open() { return start_open(request()); }
+  /// Opened for its first octets, which have come; the server still looks for the end.
+  std::shared_ptr<Body> open_early(const BodyFetcher::Request& wanted) {
+    server_.hold("FETCH tail");
+    Awaited<std::shared_ptr<Body>> opened;
+    fetcher_->open_at(wanted, {0, 4096}, opened.completion());
+    auto body = opened.get();
+    EXPECT_TRUE(server_.wait_until_held("FETCH tail"));
+    return body ? *body : nullptr;
+  }
+  std::shared_ptr<Body> open_early() { return open_early(request()); }
+  /// One that asks for parts of messages above 100,000 octets.
+  void use_small_limit() {
+    BodyFetcher::Settings settings;
+    settings.whole_fetch_limit = 100000;
+    fetcher_ = std::make_unique<BodyFetcher>(
+        settings, [this](imap::PoolJob job) { submit(std::move(job)); }, cache_, nullptr);
+  }
   std::shared_ptr<Body> open() {
     auto body = start_open().get();
     if (!body) {
@@ -313,7 +330,124 @@ TEST_F(BodyFetcherTest, TheHeadOfALargeMessageCostsOneRoundTrip) {
   settle();
   EXPECT_EQ(fetches(), 1U);
   EXPECT_LE(server_.body_bytes(), 1 * mib);
+  EXPECT_EQ(exact_sizes(), (Sizes{{uid_.value, 20 * mib}})) << "measured: the next one needs no probe";
+}
+
+TEST_F(BodyFetcherTest, WhoReadsTheBeginningDoesNotWaitForTheProofOfTheLength) {
+  const auto expected = deliver(3 * mib);
+  const auto body = open_early();
+  ASSERT_TRUE(body);
+  EXPECT_FALSE(body->length_is_proved());
+  EXPECT_EQ(body->length(), 3 * mib) << "as told";
+  EXPECT_FALSE(body->whole());
+  EXPECT_EQ(read(*body, 0, 4096), expected.substr(0, 4096));
+  EXPECT_TRUE(read(*body, 4096, 200 * kib) == expected.substr(4096, 200 * kib));
+  const auto end = start_read(*body, 3 * mib - 1000, 4096);
+  const auto beyond = start_read(*body, 4 * mib, 4096);
+  const auto exact = start_open();
+  Awaited<std::shared_ptr<Body>> joined;
+  fetcher_->open_at(request(), {4096, 4096}, joined.completion());
+  EXPECT_TRUE(joined.ready()) << "the octets are there";
+  EXPECT_FALSE(exact.ready());
+  EXPECT_FALSE(end.ready());
+  EXPECT_FALSE(beyond.ready());
   EXPECT_TRUE(exact_sizes().empty());
+  server_.release("FETCH tail");
+  EXPECT_TRUE((*exact.get())->length_is_proved());
+  EXPECT_TRUE(body->length_is_proved());
+  EXPECT_EQ(bytes_of(*end.get()), expected.substr(3 * mib - 1000));
+  EXPECT_EQ(beyond.get()->length, 0U);
+  EXPECT_TRUE(read_all(*body) == expected);
+  EXPECT_EQ(server_.count("FETCH head and tail"), 1U);
+}
+
+TEST_F(BodyFetcherTest, WhatTouchesTheToldEndIsNotReadBeforeTheLengthIsProved) {
+  use_small_limit();
+  const auto expected = deliver(200 * kib + 1000);
+  server_.lie_about_size("INBOX", uid_, -1000);
+  const auto body = open_early();
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->length(), 200 * kib);
+  EXPECT_TRUE(read(*body, 0, 200 * kib - 1) == expected.substr(0, 200 * kib - 1));
+  const auto last = start_read(*body, 196 * kib, 4 * kib);
+  const auto beyond = start_read(*body, 196 * kib, 8 * kib);
+  EXPECT_FALSE(last.ready());
+  EXPECT_FALSE(beyond.ready());
+  server_.release("FETCH tail");
+  EXPECT_EQ(bytes_of(*last.get()), expected.substr(196 * kib, 4 * kib));
+  EXPECT_EQ(bytes_of(*beyond.get()), expected.substr(196 * kib));
+  EXPECT_EQ(body->length(), expected.size());
+}
+
+TEST_F(BodyFetcherTest, AnEarlyReaderOfAMessageThatIsShorterThanToldGetsItsEnd) {
+  const auto expected = deliver(2 * mib);
+  server_.lie_about_size("INBOX", uid_, 2 * mib);
+  const auto body = open_early();
+  ASSERT_TRUE(body);
+  EXPECT_EQ(body->length(), 4 * mib);
+  const auto across = start_read(*body, 2 * mib - 1000, 4096);
+  const auto beyond = start_read(*body, 3 * mib, 4096);
+  server_.release("FETCH tail");
+  EXPECT_EQ(bytes_of(*across.get()), expected.substr(2 * mib - 1000)) << "nothing is padded";
+  EXPECT_EQ(beyond.get()->length, 0U);
+  EXPECT_EQ(body->length(), 2 * mib);
+  EXPECT_EQ(exact_sizes(), (Sizes{{uid_.value, 2 * mib}}));
+  EXPECT_TRUE(read_all(*body) == expected);
+}
+
+TEST_F(BodyFetcherTest, AMessageThatLosesOctetsAReaderHasGotIsBroken) {
+  deliver(2 * mib);
+  server_.lie_about_size("INBOX", uid_, 2 * mib);
+  const auto body = open_early();
+  ASSERT_TRUE(body);
+  EXPECT_EQ(read(*body, 0, 200 * kib).size(), 200 * kib);
+  const auto rest = start_read(*body, 200 * kib, 1 * mib);
+  server_.edit_mailbox("INBOX", [&](auto& mailbox) {
+    mailbox.messages.at(uid_).body = std::make_shared<const std::string>(make_body(1000));
+  });
+  server_.release("FETCH tail");
+  EXPECT_EQ(rest.get().error().errnum, EIO);
+  settle();
+  EXPECT_FALSE(in_cache());
+  EXPECT_EQ(start_read(*body, 1 * mib, 10).get().error().errnum, EIO);
+}
+
+TEST_F(BodyFetcherTest, AConnectionLostAfterAnEarlyReadIsMadeUpFor) {
+  const auto expected = deliver(3 * mib);
+  const auto body = open_early();
+  ASSERT_TRUE(body);
+  const auto later = start_read(*body, 1 * mib, 4096);
+  server_.drop_all_sessions();
+  server_.release("FETCH tail");
+  EXPECT_EQ(bytes_of(*later.get()), expected.substr(1 * mib, 4096));
+  EXPECT_TRUE(read_all(*body) == expected);
+}
+
+TEST_F(BodyFetcherTest, AReadAfterAProofThatFailedTriesAgain) {
+  const auto expected = deliver(3 * mib);
+  const auto body = open_early();
+  ASSERT_TRUE(body);
+  const auto later = start_read(*body, 1 * mib, 4096);
+  server_.fail_next("FETCH head and tail", Error{EAGAIN, Scope::request, Retry::later, "[LIMIT] busy"});
+  server_.drop_all_sessions();
+  server_.release("FETCH tail");
+  EXPECT_EQ(later.get().error().errnum, EAGAIN);
+  settle();
+  EXPECT_EQ(read(*body, 0, 4096), expected.substr(0, 4096)) << "what has come is there";
+  EXPECT_EQ(read(*body, 1 * mib, 4096), expected.substr(1 * mib, 4096));
+  EXPECT_TRUE(body->length_is_proved());
+}
+
+TEST_F(BodyFetcherTest, TheLengthIsLearntThoughTheEarlyReaderHasGone) {
+  deliver(3 * mib);
+  auto body = open_early();
+  body.reset();
+  server_.release("FETCH tail");
+  settle();
+  EXPECT_EQ(exact_sizes(), (Sizes{{uid_.value, 3 * mib}}));
+  EXPECT_LE(server_.body_bytes(), 1 * mib);
+  EXPECT_EQ(server_.live_connections(), 1U);
+  EXPECT_EQ(fetcher_->transfers(), 0U);
 }
 
 TEST_F(BodyFetcherTest, ALargeMessageThatIsReadToTheEndIsCachedByteForByte) {

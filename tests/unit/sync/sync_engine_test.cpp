@@ -317,6 +317,27 @@ TEST(SyncEngine, AWrongSizeIsCorrectedBeforeTheOpenCompletes) {
   EXPECT_EQ(f.listener.attributes_changed(), std::vector{Uid{1}});
 }
 
+TEST(SyncEngine, TheBeginningOfALargeMessageIsReadBeforeItsLengthIsKnownToEverybody) {
+  EngineFixture f;
+  f.server.deliver("Lists", mail("m") + std::string(2 << 20, 'x'));
+  f.server.lie_about_size("Lists", Uid{1}, -17);
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  const auto told = f.table("Lists")->find(Uid{1})->size;
+  f.server.hold("FETCH tail");
+  const auto early = await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
+    f.engine->open_body_at(f.id("Lists"), Uid{1}, 0, 4096, std::move(done));
+  });
+  ASSERT_TRUE(early);
+  EXPECT_FALSE((*early)->length_is_proved());
+  EXPECT_EQ((*early)->length(), told);
+  EXPECT_FALSE(f.table("Lists")->find(Uid{1})->size_is_exact);
+  f.server.release("FETCH tail");
+  ASSERT_TRUE(f.listener.wait([&] { return f.listener.attributes_changed() == std::vector{Uid{1}}; }));
+  EXPECT_EQ(f.table("Lists")->find(Uid{1})->size, told + 17);
+  EXPECT_TRUE(f.table("Lists")->find(Uid{1})->size_is_exact);
+}
+
 TEST(SyncEngine, AnOpenCanWaitForAReadOfAKnownMessage) {
   EngineFixture f;
   f.server.deliver("Lists", mail("m"));

@@ -102,6 +102,96 @@ TEST_F(ReadLater, NewsOfARightOrSmallSizeIsToldWithTheFirstRead) {
   filesystem.release(node, handle);
   EXPECT_EQ(told(), Lines());
 }
+TEST_F(ReadLater, ABeginningIsReadBeforeTheLengthIsProved) {
+  account.withhold_lengths(text.size());
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
+  EXPECT_EQ(bytes(read(node, handle, 9, 5)), "Lunch");
+  EXPECT_EQ(fetched(), 1) << "the body is kept";
+  const auto all = read(node, handle);
+  EXPECT_FALSE(all.came());
+  account.prove_lengths();
+  EXPECT_EQ(bytes(all), text);
+  EXPECT_FALSE(all.value().size_corrected);
+}
+TEST_F(ReadLater, AReadThatTouchesTheToldEndWaitsAndCorrectsASizeThatWasTooSmall) {
+  show_size(14);
+  account.withhold_lengths(14);
+  const auto handle = open(node).value().handle;
+  const auto early = read(node, handle, 0, 13);
+  EXPECT_EQ(bytes(early), text.substr(0, 13));
+  EXPECT_FALSE(early.value().size_corrected);
+  const auto last = read(node, handle, 9, 5);
+  EXPECT_FALSE(last.came()) << "behind the last octet that the kernel knows it would see the end of the file";
+  account.prove_lengths();
+  EXPECT_EQ(bytes(last), "Lunch");
+  EXPECT_TRUE(last.value().size_corrected);
+  EXPECT_EQ(getattr(node).value().attributes.size, text.size());
+  EXPECT_FALSE(read(node, handle).value().size_corrected);
+}
+TEST_F(ReadLater, ASizeThatIsProvedTooSmallBetweenTwoReadsIsCorrectedByTheSecond) {
+  show_size(14);
+  account.withhold_lengths(14);
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
+  account.prove_lengths();
+  const auto last = read(node, handle, 9, 5);
+  EXPECT_EQ(bytes(last), "Lunch");
+  EXPECT_TRUE(last.value().size_corrected);
+}
+TEST_F(ReadLater, ASizeThatIsProvedTooLargeIsToldAfterAnEarlyReaderHasClosed) {
+  show_size(text.size() + 100);
+  account.withhold_lengths(text.size() + 100);
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
+  told();
+  account.prove_lengths();
+  tell_size_corrected();
+  EXPECT_EQ(bytes(read(node, handle)), text);
+  EXPECT_EQ(told(), Lines()) << "an invalidation would keep the kernel from believing the short READ";
+  filesystem.release(node, handle);
+  EXPECT_EQ(told(), attributes_changed);
+}
+TEST_F(ReadLater, ASecondReaderHearsOfASizeThatWasProvedTooSmallForTheFirst) {
+  show_size(14);
+  account.withhold_lengths(14);
+  const auto first = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, first, 0, 8)), "Subject:");
+  account.prove_lengths();
+  const auto second = open(node).value().handle;
+  EXPECT_TRUE(read(node, second, 0, 14).value().size_corrected);
+}
+TEST_F(ReadLater, WhoOpensAfterAnEarlyReaderHearsOfTheProvedSize) {
+  show_size(14);
+  account.withhold_lengths(14);
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
+  account.prove_lengths();
+  filesystem.release(node, handle);
+  EXPECT_TRUE(open(node).value().size_corrected) << "the news may not have reached the kernel yet";
+}
+TEST_F(ReadLater, WhoOpensWithTheBodyAtHandCorrectsTheSizeThatAnEarlyReaderWasTold) {
+  show_size(14);
+  account.withhold_lengths(14);
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
+  account.prove_lengths();
+  account.let_bodies_wait(false);
+  EXPECT_TRUE(open(node).value().size_corrected);
+}
+TEST_F(ReadLater, AnOpenMessageOfWhichOnlyTheBeginningWasReadIsFetchedBeforeItIsRemoved) {
+  account.withhold_lengths(text.size());
+  const auto handle = open(node).value().handle;
+  EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
+  Answer<void> removed;
+  filesystem.unlink({}, mailbox_node(account.id("INBOX")), name, removed.reply());
+  EXPECT_FALSE(removed.came());
+  account.prove_lengths();
+  EXPECT_EQ(removed.wait().error(), 0);
+  EXPECT_EQ(bytes(read(node, handle)), text);
+  filesystem.release(node, handle);
+}
+
 TEST_F(ReadLater, AnOpenFileThatIsGoneOnTheServerIsStale) {
   const auto handle = open(node).value().handle;
   account.remove_body("INBOX", 7);
