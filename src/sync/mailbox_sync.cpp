@@ -61,7 +61,12 @@ Result<MailboxSync::Progress> MailboxSync::step(imap::Session& session, const Ca
     case SyncMethod::condstore: IMAPFS_TRY_WHILE(activity, apply_condstore(session, context)); break;
     case SyncMethod::full: IMAPFS_TRY_WHILE(activity, apply_full(session, context)); break;
   }
-  if (progress == Progress::finished) finish();
+  if (progress == Progress::more) {
+    replica_.publish_unless_rows_only();
+    return progress;
+  }
+  finish();
+  replica_.gate().wake(*replica_.table());  // readers need not wait for the store's queue
   replica_.publish();
   return progress;
 }
