@@ -219,6 +219,15 @@ TEST_P(MailboxSyncAtEveryLevel, RowsThatVanishWhileTheyAreKeptBackAreNotStored) 
   EXPECT_EQ(f.store.direct().usage().messages, 2997u);
 }
 
+TEST_P(MailboxSyncAtEveryLevel, CommandsOfAFastListingGrowTenfoldAtMost) {
+  f.settings.messages_per_command = 10;
+  f.settings.long_command = std::chrono::hours(1);
+  f.deliver(115);
+  ASSERT_TRUE(f.sync());
+  EXPECT_EQ(f.server.count("FETCH headers"), 3u);
+  EXPECT_EQ(f.table().size(), 115u);
+}
+
 TEST_P(MailboxSyncAtEveryLevel, SparseUidsAreListedByTheirSet) {
   f.settings.messages_per_command = 10;
   for (int i = 0; i < 15; ++i) {
