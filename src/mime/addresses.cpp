@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 
+#include "addresses.hpp"
 #include "field_text.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "unicode.hpp"
@@ -107,23 +108,42 @@ constexpr std::array<bool, 256> atom_characters = [] {
   return atoms;
 }();
 
-/// "anna@example.org" and "Any Atoms <anna@example.org>" in ASCII, which most mail has, without GMime; else nothing.
+bool is_atom(char letter) { return atom_characters[static_cast<unsigned char>(letter)]; }
+
+/// A name before an address: atoms, encoded words among them, or one quoted string without anything to unquote. Colons
+/// are counted by with_few_colons().
+bool is_plain_phrase(std::string_view phrase) {
+  const auto is_phrase = [](char letter) { return is_atom(letter) || letter == ' '; };
+  const auto is_quoted = [](char letter) {
+    return letter >= ' ' && letter < 0x7f && letter != '"' && letter != '\\' && letter != ':';
+  };
+  if (!phrase.starts_with('"')) return std::all_of(phrase.begin(), phrase.end(), is_phrase);
+  phrase.remove_prefix(1);
+  while (phrase.ends_with(' ')) phrase.remove_suffix(1);
+  if (!phrase.ends_with('"')) return false;
+  phrase.remove_suffix(1);
+  return std::all_of(phrase.begin(), phrase.end(), is_quoted);
+}
+
+}  // namespace
+
 std::string_view plain_address(std::string_view line) {
-  const auto is_atom = [](char letter) { return atom_characters[static_cast<unsigned char>(letter)]; };
-  const auto is_phrase = [&](char letter) { return is_atom(letter) || letter == ' '; };
-  if (line.find("=?") != std::string_view::npos || line.find("xn--") != std::string_view::npos) return {};
-  if (const auto open = line.find('<'); open != std::string_view::npos) {
-    if (!line.ends_with('>') || !std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(open), is_phrase))
-      return {};
+  if (const auto open = line.rfind('<'); open != std::string_view::npos) {
+    if (!line.ends_with('>') || !is_plain_phrase(line.substr(0, open))) return {};
     line = line.substr(open + 1, line.size() - open - 2);
   }
+  if (line.find("=?") != std::string_view::npos || line.find("xn--") != std::string_view::npos) return {};
   const auto at = line.find('@');
   if (at == 0 || at == std::string_view::npos || at + 1 == line.size()) return {};
   const auto domain = line.substr(at + 1);
+  // GMime mends domains whose dots separate nothing.
+  const bool odd_dots = domain.starts_with('.') || domain.ends_with('.') || domain.find("..") != std::string_view::npos;
   const bool plain = std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(at), is_atom) &&
-                     std::all_of(domain.begin(), domain.end(), is_atom);
+                     std::all_of(domain.begin(), domain.end(), is_atom) && !odd_dots;
   return plain ? line : std::string_view();
 }
+
+namespace {
 
 std::string to_string(const Mailbox& mailbox) {
   if (mailbox.name.empty()) return mailbox.address;
@@ -147,7 +167,11 @@ std::string to_string(const Mailbox& mailbox) {
 
 std::string first_address(std::string_view raw_value) {
   const std::string line = unfolded(raw_value);
-  if (const auto plain = plain_address(line); !plain.empty()) return std::string(plain);
+  const auto plain = plain_address(line);
+  return plain.empty() ? parsed_address(line) : std::string(plain);
+}
+
+std::string parsed_address(const std::string& line) {
   std::string address;
   std::string name;
   const AddressList list = parse(line);

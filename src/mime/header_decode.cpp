@@ -3,9 +3,12 @@
 #include <gmime/gmime.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
+#include <utility>
 
+#include "encoded_words.hpp"
 #include "field_text.hpp"
 #include "unicode.hpp"
 
@@ -14,10 +17,6 @@ namespace {
 
 constexpr std::string_view white_space = " \t\r\n\v\f";
 constexpr std::size_t max_date_bytes = 256;
-
-bool is_plain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char letter) { return letter >= ' ' && letter < 0x7f; });
-}
 
 char to_lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + ('a' - 'A')) : letter; }
 
@@ -46,6 +45,23 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
+/// Calls visit(first line, the field with its folded lines) for each field until it returns false.
+template <class Visit>
+void visit_fields(std::string_view header_block, const Visit& visit) {
+  while (!header_block.empty()) {
+    const std::size_t first = line_length(header_block);
+    if (without_line_end(header_block.substr(0, first)).empty()) return;
+    std::size_t length = first;
+    while (is_folded(header_block.substr(length))) length += line_length(header_block.substr(length));
+    if (!visit(header_block.substr(0, first), header_block.substr(0, length))) return;
+    header_block.remove_prefix(length);
+  }
+}
+
+std::string_view value_of(std::string_view field, std::string_view name) {
+  return without_line_end(field.substr(field.find(':', name.size()) + 1));
+}
+
 }  // namespace
 
 std::string_view trimmed(std::string_view text) {
@@ -59,6 +75,8 @@ std::string unfolded(std::string_view raw_value) {
   raw_value = trimmed(raw_value.substr(0, max_field_bytes));
   std::string line;
   line.reserve(raw_value.size());
+  const bool one_line = raw_value.find('\n') == std::string_view::npos && raw_value.find('\r') == std::string_view::npos;
+  if (one_line) line = std::exchange(raw_value, {});
   while (!raw_value.empty()) {
     const auto end = std::min(raw_value.find_first_of("\r\n"), raw_value.size());
     line += raw_value.substr(0, end);
@@ -72,7 +90,7 @@ std::string unfolded(std::string_view raw_value) {
 
 std::string shown(std::string_view decoded) {
   decoded = trimmed(decoded);
-  if (is_plain(decoded)) return std::string(decoded);
+  if (is_usual_text(decoded)) return std::string(decoded);
   const std::string text = to_utf8(decoded);
   std::string line;
   line.reserve(text.size());
@@ -103,10 +121,8 @@ std::string to_utf8(std::string_view bytes) { return to_nfc(valid_utf8(bytes)); 
 std::string decode_text(std::string_view raw_value) {
   const std::string line = unfolded(raw_value);
   if (line.find("=?") == std::string::npos) return shown(line);
-  initialise_mime();
-  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()),
-                                                         &g_free);
-  return shown(decoded ? std::string_view(decoded.get()) : std::string_view(line));
+  const auto usual = decode_usual_words(line);
+  return shown(usual ? *usual : decode_words(line));
 }
 
 std::optional<UnixTime> parse_date(std::string_view raw_value) {
@@ -120,27 +136,36 @@ std::optional<UnixTime> parse_date(std::string_view raw_value) {
 }
 
 std::optional<std::string_view> find_field(std::string_view header_block, std::string_view name) {
-  while (!header_block.empty()) {
-    std::size_t length = line_length(header_block);
-    if (without_line_end(header_block.substr(0, length)).empty()) return std::nullopt;
-    const bool found = !name.empty() && starts_field(header_block.substr(0, length), name);
-    while (is_folded(header_block.substr(length))) length += line_length(header_block.substr(length));
-    if (found) {
-      const auto value = header_block.substr(0, length);
-      return without_line_end(value.substr(value.find(':', name.size()) + 1));
-    }
-    header_block.remove_prefix(length);
-  }
-  return std::nullopt;
+  std::optional<std::string_view> found;
+  visit_fields(header_block, [&](std::string_view line, std::string_view field) {
+    if (!name.empty() && starts_field(line, name)) found = value_of(field, name);
+    return !found;
+  });
+  return found;
+}
+
+ListedFields listed_fields(std::string_view header_block) {
+  ListedFields listed;
+  const std::array<std::pair<std::string_view, std::string_view*>, 5> wanted = {{{"From", &listed.from},
+                                                                                 {"To", &listed.to},
+                                                                                 {"Subject", &listed.subject},
+                                                                                 {"Date", &listed.date},
+                                                                                 {"Message-ID", &listed.message_id}}};
+  visit_fields(header_block, [&](std::string_view line, std::string_view field) {
+    for (const auto& [name, value] : wanted)
+      if (value->data() == nullptr && starts_field(line, name)) *value = value_of(field, name);
+    return true;
+  });
+  return listed;
 }
 
 MessageHeaders decode_listing_headers(std::string_view header_block) {
-  const auto field = [&](std::string_view name) { return find_field(header_block, name).value_or(std::string_view()); };
+  const auto fields = listed_fields(header_block);
   MessageHeaders headers;
-  headers.from = decode_addresses(field("From"));
-  headers.subject = decode_text(field("Subject"));
-  headers.date = decode_text(field("Date"));
-  headers.message_id = decode_text(field("Message-ID"));
+  headers.from = decode_addresses(fields.from);
+  headers.subject = decode_text(fields.subject);
+  headers.date = decode_text(fields.date);
+  headers.message_id = decode_text(fields.message_id);
   return headers;
 }
 

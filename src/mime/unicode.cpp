@@ -50,6 +50,20 @@ constexpr std::array<Interval, 10> shapeless = {{{0x034f, 0x034f},
                                                  {0xfff0, 0xfffb},
                                                  {0xe0000, 0xe0fff}}};
 
+/// Latin, Greek, Cyrillic, Hebrew, Arabic, quotes and dashes, kana, Han, Hangul, pictures. No range holds a mark.
+constexpr std::array<Interval, 12> usual = {{{0x00c0, 0x024f},
+                                             {0x0391, 0x03ce},
+                                             {0x0400, 0x0481},
+                                             {0x048a, 0x052f},
+                                             {0x05d0, 0x05ea},
+                                             {0x0621, 0x064a},
+                                             {0x2010, 0x2027},
+                                             {0x3041, 0x3096},
+                                             {0x30a1, 0x30fa},
+                                             {0x4e00, 0x9fff},
+                                             {0xac00, 0xd7a3},
+                                             {0x1f300, 0x1f6ff}}};
+
 }  // namespace
 
 bool is_ascii(std::string_view text) {
@@ -71,6 +85,15 @@ std::size_t sequence_length(std::string_view text) {
   const bool overlong = lead == 0xf0 && second < 0x90;
   const bool too_high = lead == 0xf4 && second > 0x8f;
   return !overlong && !too_high && is_continuation(text, 2) && is_continuation(text, 3) ? 4 : 0;
+}
+
+bool is_valid_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 char32_t code_point(std::string_view text) {
@@ -142,6 +165,28 @@ bool is_unsafe(char32_t character) {
     default:
       return false;
   }
+}
+
+bool is_usual(char32_t character) {
+  for (const Interval& interval : usual) {
+    if (character < interval.first) return false;
+    if (character <= interval.last) return true;
+  }
+  return false;
+}
+
+bool is_usual_text(std::string_view text) {
+  while (!text.empty()) {
+    std::size_t length = 1;
+    if (byte_at(text, 0) >= 0x80) {
+      length = sequence_length(text);
+      if (length == 0 || !is_usual(code_point(text))) return false;
+    } else if (text[0] < ' ' || text[0] == 0x7f) {
+      return false;
+    }
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 bool is_blank(char32_t character) {

@@ -13,6 +13,9 @@ namespace imapfs::mime {
 /// Length in bytes of the valid UTF-8 sequence `text` starts with; 0 if it starts with none. NUL counts as valid.
 [[nodiscard]] std::size_t sequence_length(std::string_view text);
 
+/// Whether `text` is valid UTF-8 throughout.
+[[nodiscard]] bool is_valid_utf8(std::string_view text);
+
 /// The code point at the start of `text`, which must be valid UTF-8 and not empty.
 [[nodiscard]] char32_t code_point(std::string_view text);
 
@@ -31,6 +34,15 @@ namespace imapfs::mime {
 /// Characters that no name may hold in the clear: controls, line and paragraph separators, format characters (bidi
 /// controls, zero-width, tags), other characters without a shape, noncharacters.
 [[nodiscard]] bool is_unsafe(char32_t character);
+
+/// Letters, digits and punctuation that most text beyond ASCII is made of, known by their range, so that nobody needs to
+/// be asked about them: neither unsafe nor blank nor combining, and untouched by normalisation whatever stands beside
+/// them.
+[[nodiscard]] bool is_usual(char32_t character);
+
+/// Whether `text` is valid UTF-8 of printable ASCII and is_usual() characters only: what shown() and to_utf8() hand back as
+/// it is.
+[[nodiscard]] bool is_usual_text(std::string_view text);
 
 /// Space separators and characters that look like one.
 [[nodiscard]] bool is_blank(char32_t character);

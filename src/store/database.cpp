@@ -96,25 +96,27 @@ int errnum_of(int code) {
 }
 
 /// SQL function row_checksum(…): CRC-32 over the values with their types. SQLite notices damage to the structure of its
-/// pages; this notices damage to what is in them.
+/// pages; this notices damage to what is in them. The values are put together first: zlib is several times as fast with
+/// one long text as with its pieces.
 void row_checksum(sqlite3_context* context, int count, sqlite3_value** values) {
-  uLong checksum = crc32(0, nullptr, 0);
+  thread_local std::string row;
+  row.clear();
   for (int index = 0; index < count; ++index) {
     sqlite3_value* value = values[index];
     const int type = sqlite3_value_type(value);
     if (type == SQLITE_INTEGER) {
       const sqlite3_int64 number = sqlite3_value_int64(value);
-      Bytef bytes[sizeof number];
+      char bytes[sizeof number];
       std::memcpy(bytes, &number, sizeof number);
-      checksum = crc32(checksum, bytes, sizeof bytes);
+      row.append(bytes, sizeof bytes);
       continue;
     }
-    const auto* text = static_cast<const Bytef*>(sqlite3_value_blob(value));
-    const auto length = static_cast<uInt>(sqlite3_value_bytes(value));
-    const Bytef prefix[] = {static_cast<Bytef>(type), static_cast<Bytef>(length), static_cast<Bytef>(length >> 8)};
-    checksum = crc32(checksum, prefix, sizeof prefix);
-    if (length > 0) checksum = crc32(checksum, text, length);
+    const auto* text = static_cast<const char*>(sqlite3_value_blob(value));
+    const auto length = static_cast<unsigned>(sqlite3_value_bytes(value));
+    row += {static_cast<char>(type), static_cast<char>(length), static_cast<char>(length >> 8)};
+    if (length > 0) row.append(text, length);
   }
+  const auto checksum = crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(row.data()), row.size());
   sqlite3_result_int64(context, static_cast<sqlite3_int64>(checksum));
 }
 

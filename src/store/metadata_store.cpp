@@ -247,28 +247,38 @@ std::optional<MessageHeaders> MetadataStore::headers(const std::string& mailbox,
 
 namespace {
 
-/// Returns whether the row is new.
-bool write_message(Database& database, std::int64_t mailbox, const StoredMessage& message) {
-  const std::string flags = message.meta.flags.to_string();
-  const auto bind_and_run = [&](std::string_view sql) {
-    auto statement = database.statement(sql);
-    statement->bind(1, mailbox);
-    statement->bind(2, message.meta.uid.value);
-    statement->bind(3, message.meta.internal_date);
-    statement->bind(4, as_signed(message.meta.size));
-    statement->bind(5, message.meta.size_is_exact ? 1 : 0);
-    statement->bind(6, as_signed(message.meta.modseq.value));
-    bind_text(*statement, 7, flags);
-    bind_text(*statement, 8, message.meta.file_name);
-    bind_text(*statement, 9, message.headers.from);
-    bind_text(*statement, 10, message.headers.subject);
-    bind_text(*statement, 11, message.headers.date);
-    bind_text(*statement, 12, message.headers.message_id);
-    return statement.run();
-  };
-  if (bind_and_run(sql::insert_message) > 0) return true;
-  bind_and_run(sql::replace_message);
-  return false;
+void bind_message(SQLite::Statement& statement, std::int64_t mailbox, const StoredMessage& message,
+                  const std::string& flags) {
+  statement.bind(1, mailbox);
+  statement.bind(2, message.meta.uid.value);
+  statement.bind(3, message.meta.internal_date);
+  statement.bind(4, as_signed(message.meta.size));
+  statement.bind(5, message.meta.size_is_exact ? 1 : 0);
+  statement.bind(6, as_signed(message.meta.modseq.value));
+  bind_text(statement, 7, flags);
+  bind_text(statement, 8, message.meta.file_name);
+  bind_text(statement, 9, message.headers.from);
+  bind_text(statement, 10, message.headers.subject);
+  bind_text(statement, 11, message.headers.date);
+  bind_text(statement, 12, message.headers.message_id);
+}
+
+/// Returns how many of the rows are new.
+std::int64_t write_messages(Database& database, std::int64_t mailbox, const StoredRows& rows) {
+  std::int64_t added = 0;
+  auto insert = database.statement(sql::insert_message);
+  auto replace = database.statement(sql::replace_message);
+  rows.visit([&](const StoredMessage& message) {
+    const std::string flags = message.meta.flags.to_string();
+    bind_message(*insert, mailbox, message, flags);
+    if (insert.run() > 0) {
+      ++added;
+      return;
+    }
+    bind_message(*replace, mailbox, message, flags);
+    replace.run();
+  });
+  return added;
 }
 
 void write_state(Database& database, std::int64_t mailbox, const MailboxState& state) {
@@ -302,7 +312,7 @@ void write_batch(Database& database, std::int64_t mailbox, const MetadataStore::
     statement->bind(3, range.last);
     added -= statement.run();
   }
-  for (const auto& message : batch.upserts) added += write_message(database, mailbox, message) ? 1 : 0;
+  if (!batch.upserts.empty()) added += write_messages(database, mailbox, batch.upserts);
   for (const auto& change : batch.flag_changes) {
     const std::string flags = change.flags.to_string();
     auto statement = database.statement(sql::change_flags);

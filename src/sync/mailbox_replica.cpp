@@ -9,7 +9,12 @@
 namespace imapfs::sync {
 namespace {
 
-constexpr std::size_t store_batch_rows = 2000;
+/// Rows of a listing are kept back up to this many octets: while it runs, the processor is better used for the rows that
+/// somebody waits for, and what a listing that is broken off has stored counts up to the end of a command only.
+constexpr std::size_t most_held_octets = 32 << 20;
+/// Each removal looks through the rows that are kept back: not for more than these.
+constexpr std::size_t most_rows_to_search = 2000;
+constexpr std::size_t flag_changes_at_once = 2000;
 constexpr std::size_t announced_rows = 256;
 /// For messages whose server tells no date, and whose header has none either: 2000-01-01.
 constexpr UnixTime no_date = 946'684'800;
@@ -19,11 +24,9 @@ constexpr std::size_t stored_field_bytes = 8192;
 
 /// The fields as they stand in the mail. Decoding them too would double the cost of a listing's rows for xattrs that few
 /// ask for; stored_details() decodes.
-MessageHeaders undecoded_headers(std::string_view header_block) {
-  const auto field = [&](std::string_view name) {
-    return std::string(mime::find_field(header_block, name).value_or(std::string_view()).substr(0, stored_field_bytes));
-  };
-  return {field("From"), field("Subject"), field("Date"), field("Message-ID")};
+store::StoredRows::Headers undecoded(const mime::ListedFields& fields) {
+  const auto cut = [](std::string_view value) { return value.substr(0, stored_field_bytes); };
+  return {cut(fields.from), cut(fields.subject), cut(fields.date), cut(fields.message_id)};
 }
 
 bool is_empty(const store::MetadataStore::Batch& batch) {
@@ -61,22 +64,20 @@ DirectoryTime MailboxReplica::directory_time(const MailboxStatus& listed) const 
                                     listed.uid_next.value_or(Uid{}), listed.messages.value_or(0));
 }
 
-MessageMeta MailboxReplica::render(const imap::FetchRow& row) const {
+MessageMeta MailboxReplica::render(const imap::FetchRow& row, const mime::ListedFields& listed) const {
   MessageMeta meta;
   meta.uid = row.uid;
   meta.size = row.size.value_or(0);
   meta.modseq = row.modseq.value_or(ModSeq{});
   meta.flags = row.flags.value_or(FlagSet{});
-  const auto field = [&](std::string_view name) { return mime::find_field(row.header_block, name).value_or(""); };
-  meta.internal_date =
-      row.internal_date ? *row.internal_date : mime::parse_date(field("Date")).value_or(no_date);
+  meta.internal_date = row.internal_date ? *row.internal_date : mime::parse_date(listed.date).value_or(no_date);
   mime::NameFields fields;
   fields.uid = row.uid;
   fields.internal_date = meta.internal_date;
-  fields.from = field("From");
-  fields.to = field("To");
-  fields.subject = field("Subject");
-  fields.message_id = field("Message-ID");
+  fields.from = listed.from;
+  fields.to = listed.to;
+  fields.subject = listed.subject;
+  fields.message_id = listed.message_id;
   meta.file_name = surroundings_.names.render(fields);
   return meta;
 }
@@ -85,9 +86,8 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
   // A server may send flags of a message unasked between the rows that were asked for.
   if (!row.size && !row.internal_date && row.header_block.empty()) return take_flags(row);
   if (row.uid.value == 0) return false;
-  store::StoredMessage stored;
-  stored.meta = render(row);
-  stored.headers = undecoded_headers(row.header_block);
+  const auto fields = mime::listed_fields(row.header_block);
+  auto meta = render(row, fields);
   const Lock lock(mutex_);
   if (vanished_meanwhile_.contains(row.uid)) return true;
   listed_ = true;
@@ -95,14 +95,14 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
   const auto before = table_->find_original(row.uid);
   if (before) {
     // A name never changes for a UID, and a size that was counted is not given up for one that was told.
-    stored.meta.file_name = before->file_name;
-    if (before->size_is_exact) stored.meta.size = before->size;
-    stored.meta.size_is_exact = before->size_is_exact;
+    meta.file_name = before->file_name;
+    if (before->size_is_exact) meta.size = before->size;
+    meta.size_is_exact = before->size_is_exact;
     // As news, like any other change of flags.
-    take_known_flags(row.uid, stored.meta.flags, stored.meta.modseq);
+    take_known_flags(row.uid, meta.flags, meta.modseq);
   } else if (const auto single = singles_.find(row.uid); single != singles_.end() && single->second.size_is_exact) {
-    stored.meta.size = single->second.size;
-    stored.meta.size_is_exact = true;
+    meta.size = single->second.size;
+    meta.size_is_exact = true;
   }
   // A row below the frontier comes late: a reader may be past its place already.
   const bool late = row.uid < table_->frontier();
@@ -110,10 +110,10 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
     table_->set_hidden(UidSet::single(row.uid), true);
     held_back_.insert(row.uid);
   }
-  table_->upsert(stored.meta, in_order);
+  table_->upsert(meta, in_order);
   if (!before) note_new_row(row.uid, listing && !late);
   if (!before && !listing) witness_change();
-  noted_.batch.upserts.push_back(std::move(stored));
+  noted_.batch.upserts.add(meta, undecoded(fields));
   return true;
 }
 
@@ -141,7 +141,12 @@ void MailboxReplica::take_known_flags(Uid uid, const FlagSet& flags, ModSeq mods
 }
 
 void MailboxReplica::take_vanished(const UidSet& uids) {
-  const Lock lock(mutex_);
+  Lock lock(mutex_);
+  if (noted_.batch.upserts.size() > most_rows_to_search) {
+    lock.unlock();
+    publish();
+    lock.lock();
+  }
   std::erase_if(singles_, [&](const auto& single) { return uids.contains(single.first); });
   std::erase_if(expected_, [&](Uid uid) { return uids.contains(uid); });
   if (syncing_)
@@ -149,7 +154,7 @@ void MailboxReplica::take_vanished(const UidSet& uids) {
   note_unused_names(uids);
   auto removed = table_->remove(uids);
   if (removed.empty()) return;
-  std::erase_if(noted_.batch.upserts, [&](const auto& row) { return uids.contains(row.meta.uid); });
+  noted_.batch.upserts.remove(uids);
   for (auto& row : removed) {
     noted_.batch.removals.add(row.uid, row.uid);
     note_removed(std::move(row));
@@ -302,10 +307,19 @@ void MailboxReplica::publish_when_large() {
   bool large = false;
   {
     const Lock lock(mutex_);
-    large = noted_.batch.upserts.size() >= store_batch_rows || noted_.batch.flag_changes.size() >= store_batch_rows ||
+    large = noted_.batch.upserts.memory_bytes() >= most_held_octets ||
+            noted_.batch.flag_changes.size() >= flag_changes_at_once ||
             (!noted_.changes.empty() && noted_.changes.back().added.size() >= announced_rows);
   }
   if (large) publish();
+}
+
+void MailboxReplica::publish_unless_rows_only() {
+  {
+    const Lock lock(mutex_);
+    if (noted_.changes.empty() && noted_.unused_names.empty() && !noted_.batch.forget_all) return;
+  }
+  publish();
 }
 
 void MailboxReplica::publish() {

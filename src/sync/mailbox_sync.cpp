@@ -35,8 +35,16 @@ CallContext MailboxSync::bounded(const CallContext& context, SteadyClock::durati
 }
 
 std::uint64_t MailboxSync::chunk_size(const imap::Session& session) const {
-  return session.traits().has(imap::Quirk::small_fetch_sets) ? settings_.messages_per_small_command
-                                                             : settings_.messages_per_command;
+  return session.traits().has(imap::Quirk::small_fetch_sets) ? settings_.messages_per_small_command : chunk_size_;
+}
+
+/// Between two commands the connection is idle for a round trip; but while one runs, nobody else gets a turn.
+void MailboxSync::adapt_chunk_size(std::uint64_t asked, SteadyClock::duration taken) {
+  constexpr std::uint64_t most_growth = 10;
+  const auto least = settings_.messages_per_command;
+  const auto growth = static_cast<double>(settings_.long_command.count()) / static_cast<double>(std::max<std::int64_t>(taken.count(), 1));
+  const auto wanted = std::min(static_cast<double>(asked) * growth, static_cast<double>(least * most_growth));
+  chunk_size_ = std::max(least, static_cast<std::uint64_t>(wanted));
 }
 
 bool MailboxSync::agrees() const {
@@ -61,7 +69,12 @@ Result<MailboxSync::Progress> MailboxSync::step(imap::Session& session, const Ca
     case SyncMethod::condstore: IMAPFS_TRY_WHILE(activity, apply_condstore(session, context)); break;
     case SyncMethod::full: IMAPFS_TRY_WHILE(activity, apply_full(session, context)); break;
   }
-  if (progress == Progress::finished) finish();
+  if (progress == Progress::more) {
+    replica_.publish_unless_rows_only();
+    return progress;
+  }
+  finish();
+  replica_.gate().wake(*replica_.table());  // readers need not wait for the store's queue
   replica_.publish();
   return progress;
 }
@@ -147,12 +160,14 @@ Result<MailboxSync::Progress> MailboxSync::list_chunk(imap::Session& session, co
   bool last = true;
   if (selected_->messages > 0 || replica_.table()->size() > 0) {
     const auto chunk = IMAPFS_TRY(next_chunk(session, context, last));
+    const auto begin = SteadyClock::now();
     auto fetched = fetch_rows(session, context, chunk, true);
     if (!fetched) {
       // What was taken out of the list and did not come must come again.
       to_list_.reset();
       return fail(std::move(fetched).error());
     }
+    adapt_chunk_size(chunk.count(), SteadyClock::now() - begin);
     const Uid end{last ? replica_.table()->frontier().value : chunk.ranges().back().last};
     replica_.listing_reached(last ? std::max(end, replica_.listed_up_to()) : end, *listing_modseq_);
     replica_.gate().wake(*replica_.table());

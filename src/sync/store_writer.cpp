@@ -3,8 +3,9 @@
 namespace imapfs::sync {
 namespace {
 
-/// Batches of at most 2,000 rows each: a few megabytes when the disk is slow.
 constexpr std::size_t queue_capacity = 16;
+/// What a listing keeps back at most, and something beside it. A batch that is larger by itself waits until it is alone.
+constexpr std::size_t most_waiting_octets = 40 << 20;
 /// Counting rows costs a scan of an index.
 constexpr auto measure_every = std::chrono::seconds(30);
 
@@ -32,9 +33,30 @@ bool StoreWriter::try_post(StoreJob job) {
   return worker_.try_post([this, job = std::move(job)] { run(job); });
 }
 
+void StoreWriter::Backlog::take(std::size_t octets, bool wait) {
+  std::unique_lock lock(mutex_);
+  if (wait) less_.wait(lock, [&] { return octets_ == 0 || octets_ + octets <= most_waiting_octets; });
+  octets_ += octets;
+}
+
+void StoreWriter::Backlog::give_back(std::size_t octets) {
+  {
+    const std::lock_guard guard(mutex_);
+    octets_ -= octets;
+  }
+  less_.notify_all();
+}
+
 void StoreWriter::apply(store::MetadataStore::Batch batch) {
+  const auto octets = batch.upserts.empty() ? 0 : batch.upserts.memory_bytes();
+  const bool may_wait = octets > 0 && thread_.load() != std::this_thread::get_id();
+  backlog_.take(octets, may_wait);
   // A std::function must be copyable; the rows must not be copied.
-  auto shared = std::make_shared<store::MetadataStore::Batch>(std::move(batch));
+  const std::shared_ptr<store::MetadataStore::Batch> shared(new store::MetadataStore::Batch(std::move(batch)),
+                                                            [this, octets](store::MetadataStore::Batch* done) {
+                                                              delete done;
+                                                              backlog_.give_back(octets);
+                                                            });
   post([shared](store::MetadataStore& metadata) { metadata.apply(*shared); });
 }
 

@@ -107,6 +107,7 @@ MailboxSync::Settings EngineImplementation::sync_settings() const {
   MailboxSync::Settings settings;
   settings.command_timeout = 2 * settings_.timeout;
   settings.fetch_timeout = 10 * settings_.timeout;
+  settings.long_command = std::chrono::seconds(2);
   return settings;
 }
 

@@ -34,6 +34,16 @@ void initialise_mime();
 /// included without the final line end); nothing if absent.
 [[nodiscard]] std::optional<std::string_view> find_field(std::string_view header_block, std::string_view name);
 
+/// What a listing fetches, as find_field() gives it but in one pass: views into the block, empty where absent.
+struct ListedFields {
+  std::string_view from;
+  std::string_view to;
+  std::string_view subject;
+  std::string_view date;
+  std::string_view message_id;
+};
+[[nodiscard]] ListedFields listed_fields(std::string_view header_block);
+
 /// The four fields a listing fetches (DATE FROM SUBJECT MESSAGE-ID), decoded.
 [[nodiscard]] MessageHeaders decode_listing_headers(std::string_view header_block);
 

@@ -17,6 +17,7 @@
 
 #include "imapfs/base/result.hpp"
 #include "imapfs/model/types.hpp"
+#include "imapfs/store/stored_rows.hpp"
 
 namespace imapfs::store {
 
@@ -58,12 +59,6 @@ struct StoredMailbox {
   SpecialUse special_use = SpecialUse::none;
 };
 
-/// A row with the header fields that xattrs show, as they stand in the mail: they are decoded when somebody asks.
-struct StoredMessage {
-  MessageMeta meta;
-  MessageHeaders headers;
-};
-
 class MetadataStore {
  public:
   /// Never fails: a file that cannot be opened or made gives a store that is disabled.
@@ -89,7 +84,7 @@ class MetadataStore {
   struct Batch {
     std::string mailbox;
     bool forget_all = false;
-    std::vector<StoredMessage> upserts;
+    StoredRows upserts;
     struct FlagChange {
       Uid uid;
       FlagSet flags;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "imapfs/imap/session.hpp"
+#include "imapfs/mime/header_decode.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/store/metadata_store.hpp"
 #include "imapfs/sync/account.hpp"
@@ -139,6 +140,8 @@ class MailboxReplica {
   void publish();
   /// publish() once so much has been noted that it should not wait (rows of a batch for the store).
   void publish_when_large();
+  /// publish() if somebody waits for what has been noted: not for rows of a listing that goes on.
+  void publish_unless_rows_only();
 
  private:
   struct UnusedNames {
@@ -152,7 +155,7 @@ class MailboxReplica {
   };
   using Lock = std::unique_lock<std::mutex>;
 
-  [[nodiscard]] MessageMeta render(const imap::FetchRow& row) const;
+  [[nodiscard]] MessageMeta render(const imap::FetchRow& row, const mime::ListedFields& listed) const;
   [[nodiscard]] ChangeListener::MailboxChange& change();
   /// The same for something that goes: what came and was not announced yet must be announced first.
   [[nodiscard]] ChangeListener::MailboxChange& change_for_removal();

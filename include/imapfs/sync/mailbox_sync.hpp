@@ -18,7 +18,8 @@ namespace imapfs::sync {
 class MailboxSync {
  public:
   struct Settings {
-    std::uint64_t messages_per_command = 20'000;
+    std::uint64_t messages_per_command = 20'000;              ///< of a listing's first command, …
+    SteadyClock::duration long_command = std::chrono::seconds(0);  ///< … the next may grow, up to tenfold, to what takes this long
     std::uint64_t messages_per_small_command = 1'500;  ///< with the quirk small_fetch_sets
     SteadyClock::duration command_timeout = std::chrono::seconds(60);
     SteadyClock::duration fetch_timeout = std::chrono::seconds(300);
@@ -66,6 +67,7 @@ class MailboxSync {
   Result<UidSet> all_uids(imap::Session& session, const CallContext& context);
   void finish();
   [[nodiscard]] std::uint64_t chunk_size(const imap::Session& session) const;
+  void adapt_chunk_size(std::uint64_t asked, SteadyClock::duration taken);
   [[nodiscard]] bool agrees() const;
   [[nodiscard]] CallContext bounded(const CallContext& context, SteadyClock::duration patience) const;
 
@@ -77,6 +79,7 @@ class MailboxSync {
   std::optional<UidSet> to_list_;       ///< what a listing has still to fetch, where the UIDs are too sparse for plain ranges
   bool resumed_ = false;                ///< rows of an earlier, unfinished listing may have changed since
   std::optional<ModSeq> listing_modseq_;
+  std::uint64_t chunk_size_ = settings_.messages_per_command;
   std::uint64_t newer_than_select_ = 0;  ///< messages met that came after SELECT
 };
 

@@ -1,13 +1,17 @@
 #pragma once
 // The thread "store": everything that touches SQLite happens there, in the order posted.
 //
-// The queue is short, so that a fast server is slowed down to what the disk takes: post() waits for room (never from the store's own thread,
-// where what does not fit is kept until the running job has ended). usage() and the like answer from memory.
+// The queue is short, so that a fast server is slowed down to what the disk takes: post() waits for room, apply() with rows also until those
+// before have been written but for a few megabytes (never from the store's own thread, where what does not fit is kept until the running job
+// has ended). usage() and the like answer from memory.
 
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -45,9 +49,22 @@ class StoreWriter {
   [[nodiscard]] Snapshot snapshot() const;
 
  private:
+  /// Octets of rows that wait to be written. Each batch takes its own and gives them back when it goes, written or dropped.
+  class Backlog {
+   public:
+    void take(std::size_t octets, bool wait);
+    void give_back(std::size_t octets);
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable less_;
+    std::size_t octets_ = 0;
+  };
+
   void run(const StoreJob& job);
   void look();
 
+  Backlog backlog_;  ///< outlives the jobs of worker_
   std::unique_ptr<store::MetadataStore> metadata_;
   Guarded<Snapshot> snapshot_;
   SteadyClock::time_point measured_;        ///< store thread only

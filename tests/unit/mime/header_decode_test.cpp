@@ -194,6 +194,19 @@ TEST(FindField, StopsAtTheEndOfTheHeader) {
   EXPECT_FALSE(find_field(":\r\n", ""));
 }
 
+TEST(ListedFields, AreTheFirstOfEachNameAsFindFieldGivesThem) {
+  constexpr std::string_view header =
+      "DATE: today\r\nfrom : a@b\r\n <c>\r\nX-From: no\r\nSubject:\r\n\tfolded\r\n line\r\nFrom: second\r\nmessage-id: <1@b>\r\n\r\n"
+      "To: in the body\r\n";
+  const auto fields = listed_fields(header);
+  EXPECT_EQ(fields.from, find_field(header, "From"));
+  EXPECT_EQ(fields.subject, find_field(header, "Subject"));
+  EXPECT_EQ(fields.date, find_field(header, "Date"));
+  EXPECT_EQ(fields.message_id, find_field(header, "Message-ID"));
+  EXPECT_EQ(fields.to, "");
+  EXPECT_EQ(fields.from, " a@b\r\n <c>");
+}
+
 TEST(DecodeListingHeaders, DecodesTheFourFields) {
   const auto headers = decode_listing_headers(
       "Date: Fri, 20 Nov 2026 09:30:00 +0100\r\nFrom: =?utf-8?Q?M=C3=BCller?= <m@example.org>\r\n"

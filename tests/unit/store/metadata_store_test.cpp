@@ -17,10 +17,14 @@ TEST(MetadataStore, EverythingWrittenIsThereAfterARestart) {
   {
     auto store = MetadataStore::open(directory.path());
     ASSERT_FALSE(store->disabled()) << store->last_error();
-    auto batch = batch_of(1, 3);
-    batch.upserts[1].meta.size_is_exact = true;
-    batch.upserts[2].meta.flags = FlagSet::parse("\\Flagged $Forwarded");
-    batch.upserts[2].headers.subject = std::string("a\0b", 3);
+    auto batch = batch_of(1, 1);
+    auto exact = message(2);
+    exact.meta.size_is_exact = true;
+    batch.upserts.add(exact);
+    auto flagged = message(3, "\\Flagged $Forwarded");
+    flagged.headers.subject = std::string("a\0b", 3);
+    batch.upserts.add(flagged);
+    batch.state = state(4);
     store->apply(batch);
   }
   auto store = MetadataStore::open(directory.path());
@@ -88,8 +92,10 @@ TEST(MetadataStore, WritingAMessageAgainReplacesItAndCountsItOnce) {
   TemporaryDirectory directory;
   auto store = MetadataStore::open(directory.path());
   store->apply(batch_of(1, 2));
-  auto again = batch_of(2, 3);
-  again.upserts[0].meta.file_name = "2.eml";
+  auto again = batch_of(3, 3);
+  auto renamed = message(2);
+  renamed.meta.file_name = "2.eml";
+  again.upserts.add(renamed);
   store->apply(again);
   const auto found = rows(*store);
   ASSERT_EQ(found.size(), 3u);

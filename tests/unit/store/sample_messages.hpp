@@ -37,7 +37,7 @@ inline MailboxState state(std::uint32_t uid_next) {
 inline MetadataStore::Batch batch_of(std::uint32_t first, std::uint32_t last, const std::string& mailbox = "INBOX") {
   MetadataStore::Batch batch;
   batch.mailbox = mailbox;
-  for (std::uint32_t uid = first; uid <= last; ++uid) batch.upserts.push_back(message(uid));
+  for (std::uint32_t uid = first; uid <= last; ++uid) batch.upserts.add(message(uid));
   batch.state = state(last + 1);
   return batch;
 }

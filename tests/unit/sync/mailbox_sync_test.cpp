@@ -190,6 +190,44 @@ TEST_P(MailboxSyncAtEveryLevel, ALongListingTakesSeveralTurns) {
   EXPECT_EQ(f.table().size(), 35u);
 }
 
+TEST_P(MailboxSyncAtEveryLevel, RowsOfAListingReachTheStoreWhenItIsOver) {
+  f.settings.messages_per_command = 10;
+  f.deliver(25);
+  MailboxSync sync(*f.replica, f.settings);
+  f.replica->sync_begins();
+  const auto context = CallContext::within(test_patience);
+  ASSERT_EQ(sync.step(*f.session, context).value(), MailboxSync::Progress::more);
+  f.store.drain();
+  EXPECT_EQ(f.store.direct().usage().messages, 0u);
+  while (sync.step(*f.session, context).value() == MailboxSync::Progress::more) {
+  }
+  f.store.drain();
+  EXPECT_EQ(f.store.direct().usage().messages, 25u);
+}
+
+TEST_P(MailboxSyncAtEveryLevel, RowsThatVanishWhileTheyAreKeptBackAreNotStored) {
+  f.settings.messages_per_command = 3000;
+  f.deliver(6000);
+  MailboxSync sync(*f.replica, f.settings);
+  f.replica->sync_begins();
+  const auto context = CallContext::within(test_patience);
+  ASSERT_EQ(sync.step(*f.session, context).value(), MailboxSync::Progress::more);
+  f.replica->take_vanished(UidSet::range(Uid{7}, Uid{8}));
+  f.replica->take_vanished(UidSet::single(Uid{10}));
+  f.replica->publish();
+  f.store.drain();
+  EXPECT_EQ(f.store.direct().usage().messages, 2997u);
+}
+
+TEST_P(MailboxSyncAtEveryLevel, CommandsOfAFastListingGrowTenfoldAtMost) {
+  f.settings.messages_per_command = 10;
+  f.settings.long_command = std::chrono::hours(1);
+  f.deliver(115);
+  ASSERT_TRUE(f.sync());
+  EXPECT_EQ(f.server.count("FETCH headers"), 3u);
+  EXPECT_EQ(f.table().size(), 115u);
+}
+
 TEST_P(MailboxSyncAtEveryLevel, SparseUidsAreListedByTheirSet) {
   f.settings.messages_per_command = 10;
   for (int i = 0; i < 15; ++i) {
@@ -212,6 +250,7 @@ TEST_P(MailboxSyncAtEveryLevel, AnInterruptedListingIsTakenUpWhereItStopped) {
   f.server.fail_next("FETCH headers");
   ASSERT_FALSE(sync.step(*f.session, context));
   f.replica->sync_ends();
+  f.replica->publish();
   // The first ten are in the store; one of them changes while nobody looks.
   f.server.expunge("Lists", Uid{3});
   f.reopen();

@@ -1,0 +1,148 @@
+#include "encoded_words.hpp"
+
+#include <gmime/gmime.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "imapfs/mime/header_decode.hpp"
+#include "unicode.hpp"
+
+namespace imapfs::mime {
+namespace {
+
+enum class Charset : std::uint8_t { other, utf_8, latin_1, ascii };
+
+struct EncodedWord {
+  Charset charset = Charset::other;
+  char encoding = 0;
+  std::string_view payload;
+};
+
+bool is_graphic(char letter) { return letter > ' ' && letter < 0x7f; }
+
+Charset charset_of(std::string_view name) {
+  const auto is = [name](std::string_view known) {
+    return name.size() == known.size() && g_ascii_strncasecmp(name.data(), known.data(), known.size()) == 0;
+  };
+  if (is("utf-8")) return Charset::utf_8;
+  if (is("iso-8859-1")) return Charset::latin_1;
+  return is("us-ascii") ? Charset::ascii : Charset::other;
+}
+
+/// "=?charset?encoding?payload?=", and nothing before or after it.
+EncodedWord take_apart(std::string_view word) {
+  constexpr std::string_view begin = "=?";
+  constexpr std::string_view end = "?=";
+  if (word.size() < begin.size() + end.size() || !word.ends_with(end)) return {};
+  word = word.substr(begin.size(), word.size() - begin.size() - end.size());
+  const auto mark = word.find('?');
+  if (mark == std::string_view::npos || word.size() < mark + 4 || word[mark + 2] != '?') return {};
+  const auto payload = word.substr(mark + 3);
+  if (payload.find('?') != std::string_view::npos) return {};
+  return {charset_of(word.substr(0, mark)), g_ascii_toupper(word[mark + 1]), payload};
+}
+
+/// False for a '=' that two digits do not follow: GMime repairs such words, and puts together what was split among two.
+bool append_quoted_printable(std::string& text, std::string_view payload) {
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    if (payload[i] != '=') {
+      text += payload[i] == '_' ? ' ' : payload[i];
+      continue;
+    }
+    if (payload.size() - i < 3) return false;
+    const int high = g_ascii_xdigit_value(payload[i + 1]);
+    const int low = g_ascii_xdigit_value(payload[i + 2]);
+    if (high < 0 || low < 0) return false;
+    text += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return true;
+}
+
+/// False for anything but whole groups of four.
+bool append_base64(std::string& text, std::string_view payload) {
+  const auto is_digit = [](char letter) { return g_ascii_isalnum(letter) || letter == '+' || letter == '/'; };
+  auto digits = payload;
+  for (int padding = 0; padding < 2 && digits.ends_with('='); ++padding) digits.remove_suffix(1);
+  if (payload.size() % 4 != 0 || !std::all_of(digits.begin(), digits.end(), is_digit)) return false;
+  const std::size_t before = text.size();
+  text.resize(before + payload.size());
+  gint state = 0;
+  guint save = 0;
+  const auto length = g_base64_decode_step(payload.data(), payload.size(),
+                                           reinterpret_cast<guchar*>(text.data() + before), &state, &save);
+  text.resize(before + length);
+  return true;
+}
+
+/// Brings what stands from `begin` on to UTF-8, if it is what its charset says.
+bool convert(std::string& text, std::size_t begin, Charset charset) {
+  const auto octets = std::string_view(text).substr(begin);
+  if (octets.find('\0') != std::string_view::npos) return false;
+  if (is_ascii(octets)) return true;
+  if (charset == Charset::utf_8) return is_valid_utf8(octets);
+  if (charset != Charset::latin_1) return false;
+  std::string converted;
+  for (const char octet : octets) {
+    const auto character = static_cast<unsigned char>(octet);
+    if (character < 0x80) {
+      converted += octet;
+    } else {
+      converted += static_cast<char>(0xc0 | character >> 6);
+      converted += static_cast<char>(0x80 | (character & 0x3f));
+    }
+  }
+  text.replace(begin, std::string::npos, converted);
+  return true;
+}
+
+/// In base64, and its last group is not full: GMime 3.2 takes what stands in the words after it for more of the same.
+bool is_padded(std::string_view word) { return word.ends_with("=?="); }
+
+bool append_decoded(std::string& text, std::string_view word) {
+  const auto encoded = take_apart(word);
+  if (encoded.charset == Charset::other) return false;
+  const std::size_t begin = text.size();
+  const bool decoded = encoded.encoding == 'Q'   ? append_quoted_printable(text, encoded.payload)
+                       : encoded.encoding == 'B' ? append_base64(text, encoded.payload)
+                                                 : false;
+  return decoded && convert(text, begin, encoded.charset);
+}
+
+}  // namespace
+
+std::string decode_words(const std::string& line) {
+  initialise_mime();
+  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()),
+                                                         &g_free);
+  return decoded ? std::string(decoded.get()) : line;
+}
+
+std::optional<std::string> decode_usual_words(std::string_view line) {
+  std::string text;
+  text.reserve(line.size());
+  std::string_view encoded_before;  // the word before, if it is an encoded one
+  while (!line.empty()) {
+    const auto blanks = line.substr(0, std::min(line.find_first_not_of(' '), line.size()));
+    line.remove_prefix(blanks.size());
+    const auto word = line.substr(0, line.find(' '));
+    line.remove_prefix(word.size());
+    const bool encoded = word.starts_with("=?");
+    // White space between two encoded words is not part of the text.
+    if (!encoded || encoded_before.empty()) text += blanks;
+    if (encoded && is_padded(encoded_before)) return std::nullopt;
+    encoded_before = encoded ? word : std::string_view();
+    if (!std::all_of(word.begin(), word.end(), is_graphic)) return std::nullopt;
+    if (encoded) {
+      if (!append_decoded(text, word)) return std::nullopt;
+    } else if (word.find("=?") == std::string_view::npos) {
+      text += word;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return text;
+}
+
+}  // namespace imapfs::mime
