@@ -24,7 +24,7 @@ class MailboxSync {
     SteadyClock::duration command_timeout = std::chrono::seconds(60);
     SteadyClock::duration fetch_timeout = std::chrono::seconds(300);
     std::uint64_t first_wake_rows = 1;  ///< readers hear of the first row at once, …
-    std::uint64_t wake_rows = 256;      ///< … then after so many rows,
+    std::uint64_t wake_rows = 1024;     ///< … then after so many rows,
     SteadyClock::duration wake_after = std::chrono::milliseconds(20);  ///< or after this time
   };
   enum class Progress : std::uint8_t { finished, more };
