@@ -97,8 +97,26 @@ bool convert(std::string& text, std::size_t begin, Charset charset) {
   return true;
 }
 
-/// In base64, and its last group is not full: GMime 3.2 takes what stands in the words after it for more of the same.
-bool is_padded(std::string_view word) { return word.ends_with("=?="); }
+/// Of two encoded words: where the first ends if that is base64 whose last group is not full. GMime 3.2 takes the second for more of the
+/// same then, and loses it; but each word is complete by itself (RFC 2047 §5).
+std::size_t end_of_padded_word(std::string_view line) {
+  constexpr std::string_view padded_end = "=?=";
+  for (auto place = line.find(padded_end); place != std::string_view::npos; place = line.find(padded_end, place + 1)) {
+    const auto end = place + padded_end.size();
+    const auto next = line.find_first_not_of(' ', end);
+    if (next == end || next == std::string_view::npos || line.compare(next, 2, "=?") != 0) continue;
+    const auto blank = line.rfind(' ', place);
+    const auto begin = blank == std::string_view::npos ? 0 : blank + 1;
+    if (take_apart(line.substr(begin, end - begin)).encoding == 'B') return end;
+  }
+  return std::string_view::npos;
+}
+
+std::string decode_by_gmime(const std::string& line) {
+  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()),
+                                                         &g_free);
+  return decoded ? std::string(decoded.get()) : line;
+}
 
 bool append_decoded(std::string& text, std::string_view word) {
   const auto encoded = take_apart(word);
@@ -114,15 +132,19 @@ bool append_decoded(std::string& text, std::string_view word) {
 
 std::string decode_words(const std::string& line) {
   initialise_mime();
-  const std::unique_ptr<char, decltype(&g_free)> decoded(g_mime_utils_header_decode_text(nullptr, line.c_str()),
-                                                         &g_free);
-  return decoded ? std::string(decoded.get()) : line;
+  std::string text;
+  std::string_view rest = line;
+  for (auto end = end_of_padded_word(rest); end != std::string_view::npos; end = end_of_padded_word(rest)) {
+    text += decode_by_gmime(std::string(rest.substr(0, end)));
+    rest.remove_prefix(rest.find_first_not_of(' ', end));
+  }
+  return text + decode_by_gmime(std::string(rest));
 }
 
 std::optional<std::string> decode_usual_words(std::string_view line) {
   std::string text;
   text.reserve(line.size());
-  std::string_view encoded_before;  // the word before, if it is an encoded one
+  bool encoded_before = false;
   while (!line.empty()) {
     const auto blanks = line.substr(0, std::min(line.find_first_not_of(' '), line.size()));
     line.remove_prefix(blanks.size());
@@ -130,9 +152,8 @@ std::optional<std::string> decode_usual_words(std::string_view line) {
     line.remove_prefix(word.size());
     const bool encoded = word.starts_with("=?");
     // White space between two encoded words is not part of the text.
-    if (!encoded || encoded_before.empty()) text += blanks;
-    if (encoded && is_padded(encoded_before)) return std::nullopt;
-    encoded_before = encoded ? word : std::string_view();
+    if (!encoded || !encoded_before) text += blanks;
+    encoded_before = encoded;
     if (!std::all_of(word.begin(), word.end(), is_graphic)) return std::nullopt;
     if (encoded) {
       if (!append_decoded(text, word)) return std::nullopt;

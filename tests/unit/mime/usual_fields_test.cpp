@@ -129,7 +129,13 @@ TEST(UsualFields, EncodedWordsTakenTheShortWayReadAsGMimeReadsThem) {
 TEST(UsualFields, TheShortWayTakesWhatMailProgramsWrite) {
   EXPECT_EQ(decode_usual_words("Re: =?utf-8?Q?Gr=C3=BC=C3=9Fe_aus_K=C3=B6ln?= 7"), "Re: Grüße aus Köln 7");
   EXPECT_EQ(decode_usual_words("=?UTF-8?B?0L/RgNC4?= =?UTF-8?B?0LLQtdGC?="), "привет");
+  EXPECT_EQ(decode_usual_words("=?UTF-8?B?0L/RgNC40LI=?= =?UTF-8?B?0LXRgg==?="), "привет");
   EXPECT_EQ(decode_usual_words("=?iso-8859-1?q?caf=E9?= =?us-ascii?Q?_au?= lait"), "café au lait");
+}
+
+TEST(UsualFields, WordsBehindAPaddedOneAreNotLostOnTheLongWayEither) {
+  EXPECT_EQ(decode_words("=?UTF-8?B?0L/RgNC40LI=?= =?UTF-8?B?0LXRgg==?="), "привет");
+  EXPECT_EQ(decode_words("=?GB2312?B?xOM=?=  =?GB2312?B?usM=?= =?GB2312?B?xOM=?= x"), "你好你 x");
 }
 
 TEST(UsualFields, WhatIsOutOfTheOrdinaryIsLeftToGMime) {
