@@ -122,10 +122,14 @@ class EtpanSession::BodySetFetch final : public BodyRows, private BodySink {
     for (const auto& range : uids.ranges())
       for (std::uint64_t uid = range.first; uid <= range.last; ++uid) states_[static_cast<std::uint32_t>(uid)] = State::asked;
     line.word(uids.to_string()).word("(UID BODY.PEEK[])");
+    ++under_way_;
     return line;
   }
-  /// Nothing is under way: what has come, or never will, need not be remembered.
-  void answered() { states_.clear(); }
+  void answered(std::size_t number) {
+    // Nothing is under way: what has come, or never will, need not be remembered.
+    if (--under_way_ == 0) states_.clear();
+    sink_.answered(number);
+  }
 
   Result<BodySink*> receive(const BodyLabel& label, std::uint64_t) override {
     if (!label.section.empty() || label.origin) return nullptr;
@@ -175,6 +179,7 @@ class EtpanSession::BodySetFetch final : public BodyRows, private BodySink {
   const SteadyClock::duration silence_;
   const CallContext& context_;
   std::unordered_map<std::uint32_t, State> states_;
+  std::size_t under_way_ = 0;  ///< commands
   Uid receiving_;
   bool named_too_late_ = false;
 };
@@ -226,7 +231,7 @@ Result<void> EtpanSession::fetch_bodies(BodySetSink& sink, SteadyClock::duration
   BodySetFetch fetch(sink, channel, silence, context);
   CommandChannel::Pipeline pipeline;
   pipeline.next = [&] { return fetch.next(command("UID FETCH")); };
-  pipeline.answered = [&] { fetch.answered(); };
+  pipeline.answered = [&](std::size_t number) { fetch.answered(number); };
   pipeline.silence = silence;
   IMAPFS_TRY(channel.run(pipeline, body_handler(fetch), context));
   return fetch.outcome();

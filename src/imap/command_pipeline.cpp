@@ -11,6 +11,8 @@ Result<void> CommandChannel::run(const Pipeline& pipeline, const UntaggedHandler
   pipelined_.clear();
   std::optional<Error> refusal;
   std::string name;
+  std::size_t next_number = 0;
+  std::vector<std::size_t> numbers;  // of those in pipelined_
   while (true) {
     while (!refusal && pipelined_.size() < pipeline.depth) {
       const auto command = pipeline.next();
@@ -18,6 +20,7 @@ Result<void> CommandChannel::run(const Pipeline& pipeline, const UntaggedHandler
       name = command->name();
       if (auto sent = send_pipelined(*command, pipeline, context); !sent) refusal = std::move(sent).error();
       if (broken_) return fail(Error(*broken_));
+      numbers.resize(pipelined_.size(), next_number++);
     }
     if (pipelined_.empty()) break;
     const auto response = IMAPFS_TRY(next_response());
@@ -25,10 +28,13 @@ Result<void> CommandChannel::run(const Pipeline& pipeline, const UntaggedHandler
     if (response.kind == Response::Kind::untagged) {
       IMAPFS_TRY(take_untagged(response, handler));
     } else if (response.kind == Response::Kind::tagged) {
-      std::erase(pipelined_, tag_);
+      const auto place = std::find(pipelined_.begin(), pipelined_.end(), tag_) - pipelined_.begin();
+      pipelined_.erase(pipelined_.begin() + place);
+      const auto number = numbers.at(static_cast<std::size_t>(place));
+      numbers.erase(numbers.begin() + place);
       const auto answer = IMAPFS_TRY(tagged_answer(response));
       if (answer.kind != Answer::Kind::ok && !refusal) refusal = broken_by(error_from_answer(name, answer));
-      if (pipelined_.empty()) pipeline.answered();
+      pipeline.answered(number);
     } else if (auto finished = reader_.finish(); !finished) {
       return fail(broken_by(std::move(finished).error()));
     }

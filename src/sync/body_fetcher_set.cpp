@@ -77,10 +77,15 @@ void BodySet::submit(OnEnd on_end) {
 Result<void> BodySet::run(imap::Session& session, const CallContext& context) {
   drop_large();
   if (std::exchange(has_run_, true)) {
-    // The connection was lost: what has not come is asked for again.
+    // The connection was lost: what has not come is asked for again, in one set.
     std::vector<Uid> missing;
     const std::lock_guard guard(mutex_);
-    for (const auto& [uid, message] : expected_) missing.push_back(uid);
+    first_set_ = sets_ + 1;
+    if (!expected_.empty()) ++sets_;
+    for (auto& [uid, message] : expected_) {
+      message.set = first_set_;
+      missing.push_back(uid);
+    }
     prepared_ = UidSet::of(std::move(missing));
   }
   const auto timeout = host_->settings().timeout;
@@ -120,23 +125,28 @@ UidSet BodySet::take_next() {
   ++telemetry::counters().body_sets_fetched;
   std::vector<Uid> uids;
   const std::lock_guard guard(mutex_);
-  ++sets_;
   for (const auto& message : messages) {
-    if (!expected_.try_emplace(message.uid, Expected{message.size, asked_octets_, sets_, nullptr}).second) continue;
+    if (!expected_.try_emplace(message.uid, Expected{message.size, asked_octets_, sets_ + 1, nullptr}).second) continue;
     uids.push_back(message.uid);
     asked_octets_ += message.size;
   }
+  // answered() counts what was asked for.
+  if (!uids.empty()) ++sets_;
   return UidSet::of(std::move(uids));
 }
 
-std::vector<std::shared_ptr<BodyTransfer>> BodySet::take_missing(std::uint64_t set) {
+/// What did not come is fetched by itself by those who wait for it.
+void BodySet::answered(std::size_t number) {
   std::vector<std::shared_ptr<BodyTransfer>> waiting;
-  std::erase_if(expected_, [&](auto& entry) {
-    if (entry.second.set >= set) return false;
-    if (entry.second.waiting) waiting.push_back(std::move(entry.second.waiting));
-    return true;
-  });
-  return waiting;
+  {
+    const std::lock_guard guard(mutex_);
+    std::erase_if(expected_, [&](auto& entry) {
+      if (entry.second.set != first_set_ + number) return false;
+      if (entry.second.waiting) waiting.push_back(std::move(entry.second.waiting));
+      return true;
+    });
+  }
+  for (const auto& transfer : waiting) transfer->let_go();
 }
 
 store::BodyKey BodySet::key_of(Uid uid) const { return {mailbox_.key.mailbox, mailbox_.key.uid_validity, uid}; }
@@ -154,7 +164,6 @@ Result<void> BodySet::begin(Uid uid, std::uint64_t length) {
   arriving_ = Arriving::nothing;
   std::uint64_t size = 0;
   bool waited_for = false;
-  std::vector<std::shared_ptr<BodyTransfer>> missing;
   {
     const std::lock_guard guard(mutex_);
     const auto found = expected_.find(uid);
@@ -163,12 +172,7 @@ Result<void> BodySet::begin(Uid uid, std::uint64_t length) {
     size = message.size;
     waited_for = message.waiting != nullptr;
     arrived_octets_ = std::max(arrived_octets_, message.position);
-    if (message.set > arriving_set_) {
-      arriving_set_ = message.set;
-      missing = take_missing(arriving_set_);
-    }
   }
-  for (const auto& transfer : missing) transfer->let_go();
   arriving_uid_ = uid;
   // Somebody has overtaken.
   if (!waited_for && host_->cache().contains(key_of(uid))) {

@@ -50,6 +50,7 @@ class BodySet : public std::enable_shared_from_this<BodySet>, private imap::Body
   Result<void> begin(Uid uid, std::uint64_t length) override;
   Result<void> data(std::span<const char> bytes) override;
   Result<void> end() override;
+  void answered(std::size_t number) override;
 
   Result<void> run(imap::Session& session, const CallContext& context);
   void finished(const Result<void>& result, const OnEnd& on_end);
@@ -62,8 +63,6 @@ class BodySet : public std::enable_shared_from_this<BodySet>, private imap::Body
   [[nodiscard]] store::BodyKey key_of(Uid uid) const;
   [[nodiscard]] BodyFetcher::Request request_of(Uid uid, std::uint64_t size) const;
   [[nodiscard]] std::shared_ptr<BodyTransfer> take_waiting(Uid uid);
-  /// What the sets before `set` have not brought.
-  [[nodiscard]] std::vector<std::shared_ptr<BodyTransfer>> take_missing(std::uint64_t set);
 
   const std::shared_ptr<TransferHost> host_;
   const std::shared_ptr<BodyTransfers> transfers_;
@@ -87,7 +86,7 @@ class BodySet : public std::enable_shared_from_this<BodySet>, private imap::Body
   std::uint64_t asked_octets_ = 0;
   std::uint64_t arrived_octets_ = 0;
   std::uint64_t sets_ = 0;
-  std::uint64_t arriving_set_ = 0;
+  std::uint64_t first_set_ = 1;  ///< of this run on a connection
   bool ended_ = false;
 };
 

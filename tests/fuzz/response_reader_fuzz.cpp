@@ -65,6 +65,7 @@ class DeafSetSink final : public BodySetSink {
   Result<void> begin(Uid, std::uint64_t) override { return {}; }
   Result<void> data(std::span<const char>) override { return {}; }
   Result<void> end() override { return {}; }
+  void answered(std::size_t) override {}
 
  private:
   std::uint32_t sets_ = 0;

@@ -33,8 +33,10 @@ class NotingSetSink final : public BodySetSink {
     notes.back() += ' ' + text_;
     return {};
   }
+  void answered(std::size_t number) override { answers.push_back(number); }
 
   std::vector<std::string> notes;
+  std::vector<std::size_t> answers;
   std::uint64_t announced = 0;
   std::uint64_t total = 0;
   int refuse_with = 0;
@@ -109,6 +111,24 @@ TEST(FetchBodySet, AnswersMayComeInAnyOrder) {
   NotingSetSink sink({uids(1, 1), uids(2, 2)});
   ASSERT_TRUE(f.fetch(sink));
   EXPECT_EQ(sink.notes, (Notes{"2: b", "1: a"}));
+  EXPECT_EQ(sink.answers, (std::vector<std::size_t>{1, 0}));
+  f.expect_usable();
+}
+
+TEST(FetchBodySet, BodiesOfTwoSetsMayComeMixed) {
+  FetchingSets f([](ScriptedServer& server) {
+    server.expect("UID FETCH 1:2 ")
+        .expect("UID FETCH 3 ")
+        .send("* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n* 3 FETCH (UID 3 BODY[] {1}\r\nc)\r\n* 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\n"
+              "{previous tag} OK\r\n")
+        .expect("UID FETCH 4 ")
+        .send("{previous tag} OK\r\n* 4 FETCH (UID 4 BODY[] {1}\r\nd)\r\n{tag} OK\r\n")
+        .answer("NOOP", "");
+  });
+  NotingSetSink sink({uids(1, 2), uids(3, 3), uids(4, 4)});
+  ASSERT_TRUE(f.fetch(sink)) << f.server.complaint();
+  EXPECT_EQ(sink.notes, (Notes{"1: a", "3: c", "2: b", "4: d"}));
+  EXPECT_EQ(sink.answers, (std::vector<std::size_t>{0, 1, 2}));
   f.expect_usable();
 }
 

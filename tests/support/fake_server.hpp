@@ -233,6 +233,10 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     return state_->body_bytes;
   }
+  void mix_body_sets() {
+    const std::lock_guard guard(state_->mutex);
+    state_->mixes_body_sets = true;
+  }
   [[nodiscard]] std::vector<UidSet> body_sets() const {
     const std::lock_guard guard(state_->mutex);
     return state_->body_sets;

@@ -119,12 +119,9 @@ inline Result<void> FakeSession::fetch_bodies(imap::BodySetSink& sink, SteadyClo
     }
     return {};
   };
-  for (IMAPFS_TRY(ask()); !sent.empty(); IMAPFS_TRY(ask())) {
-    const auto uids = sent.front();
-    std::vector<Uid> present;
-    for (const auto& [uid, message] : (*IMAPFS_TRY(selected_mailbox())).messages)
-      if (uids.contains(uid)) present.push_back(uid);
-    for (const auto uid : present) {
+  std::size_t answered = 0;
+  const auto send = [&](std::span<const Uid> uids) -> Result<void> {
+    for (const auto uid : uids) {
       const auto patience = CallContext{context.stop, std::min(context.deadline, SteadyClock::now() + silence)};
       IMAPFS_TRY(pass_gate("FETCH bodies row", lock, patience));
       const auto body = body_of(uid);
@@ -135,9 +132,37 @@ inline Result<void> FakeSession::fetch_bodies(imap::BodySetSink& sink, SteadyClo
       auto ended = sink.end();
       lock.lock();
       if (!ended) return lose(std::move(ended).error());
-      if (uid != present.back()) IMAPFS_TRY(ask());
+      if (uid != uids.back()) IMAPFS_TRY(ask());
     }
-    sent.pop_front();
+    return {};
+  };
+  const auto present = [&](const UidSet& uids) -> Result<std::vector<Uid>> {
+    std::vector<Uid> found;
+    for (const auto& [uid, message] : (*IMAPFS_TRY(selected_mailbox())).messages)
+      if (uids.contains(uid)) found.push_back(uid);
+    return found;
+  };
+  const auto answer = [&](std::size_t number) {
+    lock.unlock();
+    sink.answered(number);
+    lock.lock();
+  };
+  for (IMAPFS_TRY(ask()); !sent.empty(); IMAPFS_TRY(ask())) {
+    const auto uids = IMAPFS_TRY(present(sent.front()));
+    if (!state_->mixes_body_sets || sent.size() < 2) {
+      IMAPFS_TRY(send(uids));
+      sent.pop_front();
+      answer(answered++);
+      continue;
+    }
+    const auto half = uids.size() / 2;
+    IMAPFS_TRY(send(std::span(uids).first(half)));
+    IMAPFS_TRY(send(IMAPFS_TRY(present(sent[1]))));
+    IMAPFS_TRY(send(std::span(uids).subspan(half)));
+    sent.erase(sent.begin(), sent.begin() + 2);
+    answer(answered);
+    answer(answered + 1);
+    answered += 2;
   }
   deliver_pending(lock);
   return {};

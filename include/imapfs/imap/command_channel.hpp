@@ -63,7 +63,7 @@ class CommandChannel {
   struct Pipeline {
     std::size_t depth = 2;                             ///< so many wait for their answer at most
     std::function<std::optional<CommandLine>()> next;  ///< asked after each response while there is room; it must hold no literal
-    std::function<void()> answered;                    ///< all that were sent have been answered
+    std::function<void(std::size_t)> answered;         ///< told the number of a command that has been, in the order sent, from 0
     SteadyClock::duration silence;                     ///< ETIMEDOUT when nothing has come for so long
   };
   /// Sends what `next` gives until there is no more, and awaits the answers, in whatever order they come. After a refusal

@@ -135,6 +135,9 @@ class BodySetSink {
   virtual Result<void> data(std::span<const char> bytes) = 0;
   /// The body that was begun is complete.
   virtual Result<void> end() = 0;
+  /// The command for the `number`th set has been answered (from 0, in the order of next_set()): what it has not brought, it never will. Not
+  /// before: Dovecot goes on with the next command while the output of the first waits, so bodies of both come mixed.
+  virtual void answered(std::size_t number) = 0;
 };
 
 struct Quota {

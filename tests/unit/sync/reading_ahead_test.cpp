@@ -128,6 +128,15 @@ TEST_F(ReadingAheadTest, InOrderCostsFewCommandsAndOneConnection) {
   EXPECT_EQ(telemetry::counters().body_sets_fetched - sets, server_.count("FETCH bodies"));
 }
 
+TEST_F(ReadingAheadTest, WhatComesBehindBodiesOfALaterSetIsNotFetchedAgain) {
+  server_.mix_body_sets();
+  fill(600);
+  mount();
+  read_in_order(1, 600);
+  EXPECT_EQ(server_.count("FETCH body"), 2U) << "the two before the reader was recognised";
+  EXPECT_EQ(asked_in_sets(), 598U) << "each once";
+}
+
 TEST_F(ReadingAheadTest, ASecondPassFetchesNothing) {
   fill(100);
   mount();
