@@ -190,13 +190,13 @@ class FakeMailboxes : public sync::Account {
     }
     for (auto& waiting : failed) waiting.done(fail(error));
   }
-  /// From now on the network answers only in answer_all().
   /// From here on bodies can be read below `told` before their length is proved by prove_lengths().
   void withhold_lengths(std::uint64_t told) {
     const std::lock_guard guard(mutex_);
     proof_ = std::make_shared<LengthProof>(told);
   }
   void prove_lengths() { locked_copy(proof_)->give(); }
+  /// From now on the network answers only in answer_all().
   void hold() {
     const std::lock_guard guard(mutex_);
     holding_ = true;

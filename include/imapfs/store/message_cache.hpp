@@ -10,8 +10,8 @@
 // Threads: all calls may come from any thread. open() of a cached body costs at most one open(2) and no lock held across it: it may be
 // called from FUSE threads. Everything else belongs on other threads. The thread "cache-scan" reads the directory once after the start; until it
 // has ended, a call about a body first reads the lists of packs and the one of 256 folders where that body can be, so no answer is ever a
-// wrong miss. Construct after
-// the fork; one cache per directory at a time (see AccountDirectory). Hits, misses and evictions are counted here (base/telemetry).
+// wrong miss. Construct after the fork; one cache per directory at a time (see AccountDirectory). Hits, misses and evictions are counted
+// here (base/telemetry).
 
 #include <chrono>
 #include <cstdint>
