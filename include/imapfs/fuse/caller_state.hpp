@@ -1,0 +1,36 @@
+#pragma once
+// What the kernel says of a thread that waits for us: whether it is ending, and by what.
+//
+// Reads procfs only, which never waits: any thread may call it. It costs two small files (about 30 microseconds), so
+// it is for interrupts and for the close of a written file, not for every request. What cannot be read (a thread of
+// another PID namespace, a procfs that hides the processes of others) is not known, and a thread that is not known is
+// taken for one that lives on.
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace imapfs::fuse {
+
+struct CallerState {
+  bool known = false;
+  /// PF_EXITING: the thread is inside exit; its open files are being closed for it.
+  bool exiting = false;
+  /// PF_SIGNALED: it ends by a signal. Also set for the other threads of a process one of whose threads has called
+  /// exit_group(2): `exit_code` tells the two apart.
+  bool signaled = false;
+  /// A signal is pending that will end it: SIGKILL, which the kernel makes of most signals that nobody catches, or one
+  /// that writes a core and is neither caught, blocked nor ignored.
+  bool kill_pending = false;
+  /// As waitpid(2) gives it: the low seven bits are the signal that ended the process. 0 before the end, and where we
+  /// may not read it (another user's process).
+  int exit_code = 0;
+
+  /// Nobody will see the answer of its system call.
+  [[nodiscard]] bool being_killed() const { return exiting || kill_pending; }
+};
+
+/// `procfs` is for tests.
+[[nodiscard]] CallerState caller_state(pid_t thread, const std::string& procfs = "/proc");
+
+}  // namespace imapfs::fuse

@@ -1,0 +1,114 @@
+// Whether the thread that asks is ending.
+#include "imapfs/fuse/caller_state.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace imapfs::fuse {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A directory that looks like procfs with the thread 4711 in it.
+class StateOfACaller : public ::testing::Test {
+ protected:
+  StateOfACaller() { fs::create_directories(root_ / "4711"); }
+  ~StateOfACaller() override { fs::remove_all(root_); }
+  struct Signals {
+    std::string own = "0000000000000000", shared = own, blocked = own, ignored = own, caught = own;
+  };
+  CallerState with(const std::string& flags, const Signals& signals, const std::string& name = "cat") {
+    std::ofstream(root_ / "4711" / "stat") << "4711 (" << name << ") S 1 2 3 34816 5 " << flags
+                                           << " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
+                                              "27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 9\n";
+    std::ofstream(root_ / "4711" / "status")
+        << "Name:\t" << name << "\nSigQ:\t0/15\nSigPnd:\t" << signals.own << "\nShdPnd:\t" << signals.shared
+        << "\nSigBlk:\t" << signals.blocked << "\nSigIgn:\t" << signals.ignored << "\nSigCgt:\t" << signals.caught
+        << "\nCapInh:\t0\n";
+    return caller_state(4711, root_.string());
+  }
+  const fs::path root_ = fs::temp_directory_path() / ("imapfs-state-" + std::to_string(::getpid()));
+};
+
+std::string set_of(int signal) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", 1ULL << (signal - 1));
+  return text;
+}
+
+TEST_F(StateOfACaller, FlagsAndExitCodeAreFoundBehindAnyName) {
+  for (const std::string name : {"cat", "a) R 1 (b", "x y"}) {
+    const auto state = with("4195332", {}, name);  // 0x400404
+    EXPECT_TRUE(state.known) << name;
+    EXPECT_TRUE(state.exiting && state.signaled) << name;
+    EXPECT_EQ(state.exit_code, 9) << name;
+  }
+  const auto living = with("4194304", {});
+  EXPECT_TRUE(living.known);
+  EXPECT_FALSE(living.exiting || living.signaled || living.kill_pending);
+}
+
+TEST_F(StateOfACaller, APendingSignalKillsUnlessItIsCaughtBlockedOrIgnored) {
+  EXPECT_TRUE(with("0", {.own = set_of(SIGKILL)}).kill_pending);
+  EXPECT_TRUE(with("0", {.shared = set_of(SIGKILL)}).kill_pending);
+  EXPECT_TRUE(with("0", {.shared = set_of(SIGQUIT)}).kill_pending);
+  EXPECT_FALSE(with("0", {.shared = set_of(SIGQUIT), .blocked = set_of(SIGQUIT)}).kill_pending);
+  EXPECT_FALSE(with("0", {.shared = set_of(SIGQUIT), .ignored = set_of(SIGQUIT)}).kill_pending);
+  EXPECT_FALSE(with("0", {.shared = set_of(SIGINT), .caught = set_of(SIGINT)}).kill_pending);
+  for (const int signal : {SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP})
+    EXPECT_FALSE(with("0", {.own = set_of(signal)}).kill_pending) << signal;
+}
+
+TEST_F(StateOfACaller, IsNotKnownOfAThreadThatCannotBeSeen) {
+  EXPECT_FALSE(caller_state(0).known);
+  EXPECT_FALSE(caller_state(-1).known);
+  EXPECT_FALSE(caller_state(4711, "/nonexistent").known);
+  EXPECT_FALSE(caller_state(4711, "/nonexistent").being_killed());
+  EXPECT_FALSE(with("x", {}).known);
+  std::ofstream(root_ / "4711" / "stat") << "4711 (cat";
+  EXPECT_FALSE(caller_state(4711, root_.string()).known);
+}
+
+TEST_F(StateOfACaller, OfALivingProcessIsThatItLives) {
+  const auto state = caller_state(::gettid());
+  EXPECT_TRUE(state.known);
+  EXPECT_FALSE(state.being_killed());
+}
+
+/// A child that has a signal of its own pending and blocked, until told to go on.
+TEST_F(StateOfACaller, ABlockedSignalOfARealProcessDoesNotKillAndItsEndIsSeen) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    sigset_t signals;
+    ::sigfillset(&signals);
+    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    ::raise(SIGTERM);
+    (void)!::write(ready[1], "x", 1);
+    for (;;) ::pause();
+  }
+  char octet = 0;
+  ASSERT_EQ(::read(ready[0], &octet, 1), 1);
+  EXPECT_TRUE(caller_state(child).known);
+  EXPECT_FALSE(caller_state(child).being_killed());
+  ::kill(child, SIGKILL);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  const auto dead = caller_state(child);
+  EXPECT_TRUE(dead.exiting);
+  EXPECT_TRUE(dead.signaled);
+  EXPECT_EQ(dead.exit_code & 0x7f, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+}  // namespace
+}  // namespace imapfs::fuse
