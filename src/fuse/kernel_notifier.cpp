@@ -35,7 +35,10 @@ SessionNotifier::SessionNotifier(Environment environment, std::size_t capacity)
 SessionNotifier::~SessionNotifier() { stop(); }
 
 void SessionNotifier::stop() {
-  stopped_ = true;
+  {
+    const std::lock_guard guard(direct_);
+    stopped_ = true;
+  }
   notify_.request_stop();
   announce_.request_stop();
   if (notify_.joinable()) notify_.join();
@@ -64,6 +67,11 @@ void SessionNotifier::attributes_changed(vfs::NodeId node) {
   notification.kind = Kind::attributes;
   notification.change.node = node;
   push(std::move(notification));
+}
+
+void SessionNotifier::forget_attributes(vfs::NodeId node) {
+  const std::lock_guard guard(direct_);
+  if (!stopped_) environment_.kernel->invalidate_attributes(node);
 }
 
 void SessionNotifier::content_changed(vfs::NodeId node) {

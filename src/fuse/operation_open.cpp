@@ -110,7 +110,7 @@ void operation_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
   serve(
       raw, "flush", node, {},
       [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-        context.filesystem->flush(caller_and_process(*request), request->node(), file->fh, answer_nothing(request));
+        context.filesystem->flush(caller_and_end(*request), request->node(), file->fh, answer_nothing(request));
       },
       DeadlineRule::unlimited);
 }

@@ -1,4 +1,6 @@
 // create, write, copy_file_range, fallocate: changes of content.
+#include <fcntl.h>
+
 #include "operations.hpp"
 
 namespace imapfs::fuse {
@@ -34,7 +36,8 @@ void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::siz
                               {.node = request->node(),
                                .handle = file->fh,
                                .offset = octets(offset),
-                               .data = std::string(data, size)},
+                               .data = std::string(data, size),
+                               .append = (file->flags & O_APPEND) != 0},
                               answer<std::size_t>(request, [](fuse_req_t kernel, std::size_t count) {
                                 return fuse_reply_write(kernel, count);
                               }));

@@ -1,6 +1,9 @@
 #include "operations.hpp"
 
+#include <unistd.h>
+
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/fuse/caller_state.hpp"
 #include "imapfs/fuse/thread_group.hpp"
 
 namespace imapfs::fuse {
@@ -45,6 +48,13 @@ void fail_with_exception(Request& request, const std::exception& exception) {
 vfs::Caller caller_and_process(const Request& request) {
   auto caller = request.caller();
   caller.process = thread_group_of(caller.thread);
+  return caller;
+}
+
+vfs::Caller caller_and_end(const Request& request) {
+  auto caller = caller_and_process(request);
+  const auto ours = ::geteuid() == 0 || ::geteuid() == caller.uid;
+  caller.killed = caller_state(caller.thread).ended_by_signal(ours);
   return caller;
 }
 

@@ -81,6 +81,9 @@ vfs::Reply<T> answer(std::shared_ptr<Request> request, Write write) {
 /// The caller with its process, which costs reading a file of procfs.
 [[nodiscard]] vfs::Caller caller_and_process(const Request& request);
 
+/// The same for flush: and whether the process ends by a signal, which costs another two.
+[[nodiscard]] vfs::Caller caller_and_end(const Request& request);
+
 /// For operations that only succeed or fail.
 vfs::Reply<void> answer_nothing(std::shared_ptr<Request> request);
 vfs::Reply<vfs::Entry> answer_entry(std::shared_ptr<Request> request);

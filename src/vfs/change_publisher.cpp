@@ -218,11 +218,8 @@ void ChangePublisher::on_change_refused(const std::string& operation, const std:
 void ChangePublisher::file_changed(NodeId node, bool octets) {
   KernelNotifier* notifier = notifier_;
   if (!notifier) return;
-  if (octets) {
-    notifier->content_changed(node);
-  } else {
-    notifier->attributes_changed(node);
-  }
+  if (!holds_back(node)) notifier->forget_attributes(node);
+  if (octets) notifier->content_changed(node);
 }
 
 void ChangePublisher::on_online(bool online, const std::string& reason) {

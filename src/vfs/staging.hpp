@@ -7,7 +7,9 @@
 // * at a dirty flush by the process that opened it (the caller gets the server's word),
 // * for a temporary name (is_temporary_name) at the rename that gives it its final one,
 // * after the last release, if it is still dirty because only other processes flushed it: nobody waits, it is queued and tried again.
-// Never when empty. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
+// Never when empty. What a writer leaves who was killed (Caller::killed) is not uploaded and replaces nothing: it goes to the outbox.
+// A write with O_APPEND goes to the end of the content, wherever the kernel believes that to be. After an upload the octets are shown as
+// they were written until the file is closed, then as the server has them; writers who have it open go on with their own. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
 // where mv sends it again and rm drops it.
 //
 // Octets are written and read by the thread "staging"; nothing here blocks the caller. All methods from any thread. The journal is written by

@@ -62,7 +62,7 @@ Result<void> Staging::Implementation::check_quota() {
 HandleId Staging::Implementation::new_handle(File& file, const Caller& caller, bool writing) {
   if (next_handle_ == 0) next_handle_ = static_cast<HandleId>(now().seconds) << 32;
   const HandleId handle = ++next_handle_;
-  file.handles[handle] = Open{caller.process, writing};
+  file.handles[handle] = Open{caller.process, writing, false};
   return handle;
 }
 
@@ -106,6 +106,7 @@ void Staging::Implementation::open_message(const Caller& caller, const Original&
     }
     file = std::make_shared<File>();
     file->node = original.node;
+    file->own = is_own_new_file(original.node);
     files_[file->node] = file;
     take_original(*file, original);
   } else if (!file->dirty && !file->busy && !file->content) {
@@ -137,9 +138,14 @@ void Staging::Implementation::open_staged(const Caller& caller, NodeId node, int
 void Staging::Implementation::add_handle(const FilePtr& file, const Caller& caller, int flags,
                                          const Reply<OpenResult>& reply) {
   const HandleId handle = new_handle(*file, caller, writes(flags));
-  if ((flags & O_TRUNC) == 0 || !writes(flags)) return reply(opened(handle));
-  truncate(file->node, 0, [this, file, handle, reply](Result<void> truncated) {
-    if (truncated) return reply(opened(handle));
+  auto result = opened(handle);
+  if (take_stale_pages(file->node)) {
+    result.keep_cache = false;
+    result.size_corrected = true;
+  }
+  if ((flags & O_TRUNC) == 0 || !writes(flags)) return reply(std::move(result));
+  truncate(file->node, 0, [this, file, handle, result, reply](Result<void> truncated) {
+    if (truncated) return reply(result);
     release(file->node, handle);
     reply(fail(std::move(truncated).error()));
   });
@@ -149,6 +155,17 @@ void Staging::Implementation::release(NodeId node, HandleId handle) {
   const auto file = find(node);
   if (!file || file->handles.erase(handle) == 0 || !file->handles.empty() || file->busy) return;
   last_release(file);
+}
+
+/// The file has been uploaded and closed: from here on everybody is shown what the server has, and the kernel knows the size
+/// before whoever waits is answered. Those who still write to it go on with their own octets.
+void Staging::Implementation::show_message(const FilePtr& file) {
+  if (!file->recoded || !file->content || !file->original || file->dirty || file->has_row()) return;
+  const auto octets = std::exchange(file->content, nullptr);
+  for (auto& [handle, open] : file->handles) open.from_before = true;
+  file->written = octets;
+  show(*file);
+  pages_are_wrong(*file);
 }
 
 /// Nobody has it open and nothing is going on with it.
@@ -173,7 +190,7 @@ void Staging::Implementation::last_release(const FilePtr& file) {
                     telemetry::printable(path_of(*file)));
     file->recoded = true;
   }
-  if (file->recoded) {
+  if (file->recoded && file->content) {
     shown_.with_lock([&](Shown& shown) { shown.stale_pages.insert(file->node); });
   }
   const bool recoded = file->recoded;

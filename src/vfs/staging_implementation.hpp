@@ -80,6 +80,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   struct Open {
     pid_t process = 0;
     bool writes = false;
+    /// It was open when File::written was put aside: its offsets are those of these octets.
+    bool from_before = false;
   };
   struct File {
     NodeId node;
@@ -89,6 +91,9 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     store::StagedFile row;  ///< id 0: the journal has none
     /// Null while the octets are those of the message at `source`, or are still only in the staging directory.
     std::shared_ptr<StagedContent> content;
+    /// The octets that became the message at `source`, where the server keeps others (CRLF) and shows them: those who had the file
+    /// open then go on to write these.
+    std::shared_ptr<StagedContent> written;
     MessageLocation source;              ///< where the octets are while there is no content; uid 0: in the staging directory
     std::shared_ptr<sync::Body> body;    ///< of `source`, once somebody has read it
     std::uint64_t source_size = 0;
@@ -98,7 +103,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     bool busy = false;
     bool copying = false;   ///< busy with a copy that was accepted: reads, flushes and releases do not wait for it
     sync::ChangeId copy;    ///< that one
-    /// Why a write, which its writer was told of, has failed: what is here is a part. Until the file is emptied nothing of it is uploaded.
+    /// Why what is here is a part: a write has failed, which its writer was told of, or the writer was killed. Until the file is
+    /// emptied nothing of it is uploaded.
     std::optional<Error> failed;
     bool reported = false;  ///< the last upload has failed, and somebody was told
     bool nameless = false;  ///< removed while it was open
@@ -172,6 +178,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   static void take_original(File& file, const Original& original);
   HandleId new_handle(File& file, const Caller& caller, bool writes);
   void last_release(const FilePtr& file);
+  void show_message(const FilePtr& file);
   /// Forgets it: row, octets, place in the limit.
   void drop(const FilePtr& file);
 
@@ -179,6 +186,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   /// Runs `job` with the file's octets in the staging directory, where they can be changed, or with the Error that prevented it.
   void with_content(const FilePtr& file, std::function<void(Result<void>)> job);
   void with_empty_content(const FilePtr& file, const std::function<void(Result<void>)>& job);
+  Result<void> stage_copy(const FilePtr& file, const std::shared_ptr<StagedContent>& octets);
+  void pages_are_wrong(const File& file);
   Result<void> stage(const FilePtr& file);
   Result<void> open_content(File& file);
   void fetch(const FilePtr& file, const std::function<void(Result<void>)>& job);

@@ -86,20 +86,33 @@ void Staging::Implementation::write(const WriteRequest& request, const Reply<std
   const auto file = find(request.node);
   if (!file) return reply(fail(closed()));
   when_idle(file, [this, file, request, reply] {
-    const std::uint64_t end = request.offset + request.data.size();
-    if (end < request.offset) return refuse(*file, reply, beyond_any_file());
+    const std::uint64_t begin = request.append ? file->size() : request.offset;
+    const std::uint64_t end = begin + request.data.size();
+    if (end < begin) return refuse(*file, reply, beyond_any_file());
     if (auto fits = check_size(*file, std::max(end, file->size())); !fits) {
       return refuse(*file, reply, std::move(fits).error());
     }
     if (auto room = check_quota(); !room) return refuse(*file, reply, std::move(room).error());
+    // Who opened it since has seen what the server made of it, and writes into that.
+    const auto open = file->handles.find(request.handle);
+    if (!request.append && (open == file->handles.end() || !open->second.from_before)) file->written.reset();
     with_content(file, [this, file, request, reply](Result<void> ready) {
       if (!ready) return refuse(*file, reply, std::move(ready).error());
-      auto written = file->content->write(request.offset, request.data);
+      const auto offset = request.append ? file->content->size() : request.offset;
+      auto written = file->content->write(offset, request.data);
       changed(file);
       if (!written) return refuse(*file, reply, std::move(written).error());
+      if (offset != request.offset) pages_are_wrong(*file);
       reply(request.data.size());
     });
   });
+}
+
+/// The kernel places an O_APPEND write where it believes the end to be, and keeps the data in its pages at that place. It is wrong
+/// where the file has grown by an upload since it looked, and where the server lies about sizes.
+void Staging::Implementation::pages_are_wrong(const File& file) {
+  shown_.with_lock([&](Shown& shown) { shown.stale_pages.insert(file.node); });
+  around_.publisher.file_changed(file.node, true);
 }
 
 void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Reply<void>& reply) {
@@ -111,6 +124,8 @@ void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Re
       if (size == 0) file->failed.reset();
       return reply({});
     }
+    // The size is meant as stat shows it.
+    file->written.reset();
     if (auto fits = check_size(*file, size); !fits) return refuse(*file, reply, std::move(fits).error());
     const auto cut = [this, file, size, reply](Result<void> ready) {
       if (!ready) return refuse(*file, reply, std::move(ready).error());
@@ -173,17 +188,25 @@ Result<void> Staging::Implementation::open_content(File& file) {
 
 void Staging::Implementation::with_content(const FilePtr& file, std::function<void(Result<void>)> job) {
   if (file->has_row()) return job(open_content(*file));
-  if (!file->content) return fetch(file, job);
   // Uploaded and still open: what was uploaded is the beginning of the next version.
+  const auto before = file->content ? file->content : file->written;
+  if (!before) return fetch(file, job);
+  job(stage_copy(file, before));
+}
+
+/// Begins another version of the file with these octets.
+Result<void> Staging::Implementation::stage_copy(const FilePtr& file, const std::shared_ptr<StagedContent>& octets) {
   const auto before = std::exchange(file->content, nullptr);
   auto ready = stage(file);
-  if (ready) ready = file->content->copy_from(*before);
-  if (!ready) {
-    const auto id = std::exchange(file->row.id, {});
-    if (id.value != 0) (void)around_.journal->unstage(id);
-    file->content = before;
+  if (ready) ready = file->content->copy_from(*octets);
+  if (ready) {
+    file->written.reset();
+    return {};
   }
-  job(std::move(ready));
+  const auto id = std::exchange(file->row.id, {});
+  if (id.value != 0) (void)around_.journal->unstage(id);
+  file->content = before;
+  return ready;
 }
 
 void Staging::Implementation::with_empty_content(const FilePtr& file, const std::function<void(Result<void>)>& job) {

@@ -49,7 +49,11 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
     if (!file->time) destination.internal_date = replaced.meta.internal_date;
   }
   upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
-    if (arrived) return reply({});
+    if (arrived) {
+      // Whoever still has it open to write goes on with the octets as he wrote them, until he closes it.
+      if (file->handles.empty()) show_message(file);
+      return reply({});
+    }
     // The old name stays, in the journal too.
     if (file->has_row()) {
       file->row.mailbox = server_name(file->mailbox);

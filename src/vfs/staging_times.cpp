@@ -11,13 +11,17 @@ namespace imapfs::vfs {
 
 /// Its time may still be set. Octets of small ones are kept for that.
 void Staging::Implementation::remember(const FilePtr& file) {
+  const auto& octets = file->content ? file->content : file->written;
+  const auto same = [&](const Uploaded& other) { return other.node == file->node; };
+  // Opened again, and nothing was written: what is kept of it is still right.
+  if (!octets && std::any_of(uploaded_.begin(), uploaded_.end(), same)) return;
   std::erase_if(uploaded_, [&](const Uploaded& other) {
-    if (other.node != file->node) return false;
+    if (!same(other)) return false;
     if (other.content) kept_octets_ -= other.content->size();
     return true;
   });
-  uploaded_.push_back({file->node, file->content});
-  if (file->content) kept_octets_ += file->content->size();
+  uploaded_.push_back({file->node, octets});
+  if (octets) kept_octets_ += octets->size();
   std::size_t kept = 0;
   for (auto newest = uploaded_.rbegin(); newest != uploaded_.rend(); ++newest) {
     if (!newest->content || (++kept <= max_kept && kept_octets_ <= max_kept_octets)) continue;
@@ -81,6 +85,7 @@ void Staging::Implementation::append_again(NodeId node, Timestamp time, const Re
 void Staging::Implementation::date_again(const FilePtr& file, Timestamp time, const Reply<void>& reply) {
   refresh(*file->original);
   const auto finish = [this, file, reply](Result<void> done) {
+    if (file->handles.empty()) show_message(file);
     reply(std::move(done));
     if (file->handles.empty() && !file->busy) last_release(file);
   };

@@ -26,8 +26,7 @@ FlagSet flags_to_give(FlagSet flags) {
 
 void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId handle, const Reply<void>& reply) {
   const auto file = find(node);
-  // A flush of a clean handle never fails (facts §2).
-  if (!file || (!file->dirty && !file->failed)) return reply({});
+  if (!file) return reply({});
   const auto open = file->handles.find(handle);
   if (open != file->handles.end()) {
     if (!open->second.writes) return reply({});
@@ -35,7 +34,19 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
     // A child that inherited the descriptor ends; who opened it may still be writing.
     if (opener != 0 && caller.process != 0 && caller.process != opener) return reply({});
   }
-  upload_for(file, reply);
+  // A flush of a clean handle never fails: nobody expects close(2) to do so.
+  if (!file->dirty && !file->failed) {
+    show_message(file);
+    return reply({});
+  }
+  if (caller.killed) {
+    file->failed = Error{ECANCELED, Scope::message, Retry::never, "the program that wrote it was killed: it may be a part"};
+    return reply({});
+  }
+  upload_for(file, [this, file, reply](Result<void> uploaded) {
+    if (uploaded) show_message(file);
+    reply(std::move(uploaded));
+  });
 }
 
 void Staging::Implementation::fsync(NodeId node, const Reply<void>& reply) {

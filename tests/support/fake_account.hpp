@@ -438,10 +438,19 @@ class FakeAccount : public FakeMailboxes {
     meta.flags = upload.flags;
     meta.internal_date = upload.internal_date.value_or(1700000000);
     if (journal) {
-      body = {content_of(journal->staging_path(upload.staged)), true};
+      body = {canonical(content_of(journal->staging_path(upload.staged))), true};
       if (auto forgotten = journal->unstage(upload.staged); !forgotten) return fail(forgotten.error());
     }
     return arrive(std::move(meta), std::move(body), upload.target);
+  }
+  /// With CRLF, as APPEND sends it.
+  static std::string canonical(const std::string& text) {
+    std::string lines;
+    for (const char octet : text) {
+      if (octet == '\n' && !lines.ends_with('\r')) lines += '\r';
+      lines += octet;
+    }
+    return lines;
   }
   static std::string content_of(const std::string& path) {
     std::string text;

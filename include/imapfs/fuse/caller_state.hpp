@@ -28,6 +28,12 @@ struct CallerState {
 
   /// Nobody will see the answer of its system call.
   [[nodiscard]] bool being_killed() const { return exiting || kill_pending; }
+  /// The process ends by a signal: what the kernel closes for it is not complete. `ours`: we may read its exit code, as root
+  /// or as the same user. Without it, a thread that exit_group(2) of another has ended counts as killed.
+  [[nodiscard]] bool ended_by_signal(bool ours) const {
+    if (!exiting) return false;
+    return ours ? (exit_code & 0x7f) != 0 : signaled;
+  }
 };
 
 /// `procfs` is for tests.

@@ -2,7 +2,8 @@
 // Tells the kernel, and through it every watcher, what changed on the server.
 //
 // Two threads. "notify" is the only one that calls fuse_lowlevel_notify_*: such a call waits while a user's operation
-// holds the directory, so it holds no lock and nobody waits for it. "announce" raises inotify events by mkdir, mknod,
+// holds the directory, so it holds no lock and nobody waits for it. The exception is forget_attributes(), which waits
+// for nobody: it is carried out on the caller's thread. "announce" raises inotify events by mkdir, mknod,
 // unlink and rmdir on the daemon's own mount; it too may wait for a user's operation and nobody waits for it. Both
 // queues are bounded: invalidations of a full queue become directory-wide ones (never lost), announcements are dropped.
 // Threads: the vfs::KernelNotifier methods may be called from any thread and never block.
@@ -66,6 +67,7 @@ class SessionNotifier : public vfs::KernelNotifier {
   void entry_added(const EntryChange& change) override;
   void entry_removed(const EntryChange& change) override;
   void attributes_changed(vfs::NodeId node) override;
+  void forget_attributes(vfs::NodeId node) override;
   void content_changed(vfs::NodeId node) override;
   void directory_changed(vfs::NodeId directory) override;
   void directory_forgotten(const EntryChange& change) override;
@@ -95,6 +97,8 @@ class SessionNotifier : public vfs::KernelNotifier {
   void announce(AnnouncementTask& task);
 
   const Environment environment_;
+  /// Held while forget_attributes() is in the kernel, which never waits there: stop() returns after it.
+  std::mutex direct_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   NotificationQueue queue_;

@@ -54,7 +54,8 @@ class ChangePublisher : public sync::ChangeListener {
   void hold_attributes(NodeId node);
   void release_attributes(NodeId node);
 
-  /// What the kernel knows of a file has changed by an upload: its attributes, and its octets too if `octets`.
+  /// What the kernel knows of a file has changed by an upload: its attributes, and its octets too if `octets`. It asks for the
+  /// attributes again from the moment this returns; pages go a moment later.
   void file_changed(NodeId node, bool octets);
 
   void on_mailbox_changed(const MailboxChange& change) override;

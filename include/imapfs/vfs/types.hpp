@@ -43,6 +43,8 @@ struct Caller {
   uid_t uid = 0;
   gid_t gid = 0;
   bool announcer = false;
+  /// flush: a signal is ending the process, and the kernel closes the file for it.
+  bool killed = false;
   RequestId request = 0;
 };
 
@@ -158,6 +160,8 @@ struct WriteRequest {
   HandleId handle = 0;
   std::uint64_t offset = 0;
   std::string data;
+  /// O_APPEND: the data goes to the end of the content, and `offset` is only where the caller believes that to be.
+  bool append = false;
 };
 
 /// copy_file_range(2). Both handles are open files of this mount.

@@ -412,8 +412,10 @@ TEST(PageCache, IsNotKeptWhereTheServerHasOtherLineEnds) {
   const auto file = at.create("INBOX/unix.eml");
   const std::string text = "From: anna\n\nHello\n";
   EXPECT_EQ(at.write(file, text), 0);
+  EXPECT_EQ(at.fsync(file), 0);
+  EXPECT_EQ(at.text_of(file), text) << "as written until it is closed";
   EXPECT_EQ(at.flush(file), 0);
-  EXPECT_EQ(at.text_of(file), text) << "who has it open goes on with what was written";
+  EXPECT_EQ(at.text_of(file), "From: anna\r\n\r\nHello\r\n");
   at.close(file);
   EXPECT_EQ(at.last_upload().canonical_size, text.size() + 3);
   EXPECT_FALSE(at.open(file.node).wait().value().keep_cache);

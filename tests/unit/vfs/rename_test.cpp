@@ -211,7 +211,7 @@ TEST_F(RenameTest, TheFinalNameUploadsWhatWasWrittenUnderATemporaryOne) {
   EXPECT_EQ(sent(), (Lines{"append Sent/new"}));
   EXPECT_EQ(find("Sent/new"), staged);
   EXPECT_EQ(ls("Sent"), (Lines{"new"}));
-  EXPECT_EQ(account.body_text("Sent", 101), "Subject: x\n\nText\n") << "line ends are the account's business";
+  EXPECT_EQ(account.body_text("Sent", 101), "Subject: x\r\n\r\nText\r\n");
 }
 TEST_F(RenameTest, AStagedFileTakesThePlaceOfAMessage) {
   write_temporary("INBOX/sedAb12Cd", "Subject: x\n\nText\n");
