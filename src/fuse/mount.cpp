@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/fuse/caller_state.hpp"
 #include "operations.hpp"
 #include "session_support.hpp"
 
@@ -118,6 +119,7 @@ Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
   environment->path_of = [all = &filesystem](vfs::NodeId node) { return all->path_of(node); };
   environment->reply_error = [](fuse_req_t raw, int errnum) { return fuse_reply_err(raw, errnum); };
   environment->make_interruptible = make_interruptible;
+  environment->being_killed = [](pid_t thread) { return caller_state(thread).being_killed(); };
   context.environment = std::move(environment);
   context.timeout = settings.timeout;
   context.max_readahead = settings.max_readahead;

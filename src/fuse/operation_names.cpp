@@ -2,28 +2,46 @@
 #include "operations.hpp"
 
 namespace imapfs::fuse {
+namespace {
+
+/// Answers `request`; the kernel learns of a change of `names` that comes too late for that.
+vfs::Reply<void> answer_change(const OperationContext& context, const std::shared_ptr<Request>& request,
+                               std::vector<DirectoryPlace> names) {
+  return tell_late(context, request, std::move(names), answer_nothing(request));
+}
+
+vfs::Reply<vfs::Entry> answer_new_entry(const OperationContext& context, const std::shared_ptr<Request>& request,
+                                        DirectoryPlace name) {
+  return tell_late(context, request, {std::move(name)}, answer_entry(request));
+}
+
+}  // namespace
 
 void operation_mknod(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, dev_t) {
   serve(raw, "mknod", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->mknod(request->caller(), request->node(), name, mode, answer_entry(request));
+    context.filesystem->mknod(request->caller(), request->node(), name, mode,
+                              answer_new_entry(context, request, {request->node(), name}));
   });
 }
 
 void operation_mkdir(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode) {
   serve(raw, "mkdir", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->mkdir(request->caller(), request->node(), name, mode, answer_entry(request));
+    context.filesystem->mkdir(request->caller(), request->node(), name, mode,
+                              answer_new_entry(context, request, {request->node(), name}));
   });
 }
 
 void operation_unlink(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   serve(raw, "unlink", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->unlink(request->caller(), request->node(), name, answer_nothing(request));
+    context.filesystem->unlink(request->caller(), request->node(), name,
+                               answer_change(context, request, {{request->node(), name}}));
   });
 }
 
 void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   serve(raw, "rmdir", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->rmdir(request->caller(), request->node(), name, answer_nothing(request));
+    context.filesystem->rmdir(request->caller(), request->node(), name,
+                               answer_change(context, request, {{request->node(), name}}));
   });
 }
 
@@ -41,7 +59,8 @@ void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_
                                     .new_parent = vfs::NodeId{new_parent},
                                     .new_name = new_name,
                                     .flags = flags},
-                                   answer_nothing(request));
+                                   answer_change(context, request,
+                                                 {{request->node(), name}, {vfs::NodeId{new_parent}, new_name}}));
       },
       DeadlineRule::unlimited);
 }
@@ -51,7 +70,7 @@ void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, cons
       raw, "link", node, {},
       [&](OperationContext& context, const std::shared_ptr<Request>& request) {
         context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name,
-                                 answer_entry(request));
+                                 answer_new_entry(context, request, {vfs::NodeId{new_parent}, new_name}));
       },
       DeadlineRule::unlimited);
 }
