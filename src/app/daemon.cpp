@@ -101,7 +101,7 @@ class Daemon::Implementation {
 
   Result<void> start() {
     // Whatever this process creates (cache, log) is for its owner only; modes in the mount come from the option umask=.
-    ::umask(077);
+    own_umask_ = ::umask(077);
     mime::initialise_mime();
     if (options_.cache) open_account_directory();
     IMAPFS_TRY(telemetry::configure(log_settings(options_, directory_ ? directory_->path : "")));
@@ -235,7 +235,8 @@ class Daemon::Implementation {
     vfs::Settings settings;
     settings.uid = options_.uid;
     settings.gid = options_.gid;
-    settings.umask = options_.umask;
+    settings.shared = options_.allow_other;
+    settings.umask = options_.umask.value_or(options_.allow_other ? own_umask_ : 0);
     settings.staging_limit = options_.staging_size;
     settings.append_flags = options_.append_flags;
     settings.read_only = options_.read_only;
@@ -323,6 +324,7 @@ class Daemon::Implementation {
   const Options options_;
   const std::shared_ptr<PasswordSource> password_;
   const int signals_;
+  mode_t own_umask_ = 0;  ///< of who mounts
   const int mount_ended_;
   bool stopped_ = false;
   std::string cache_problem_;

@@ -191,6 +191,8 @@ struct Settings {
   uid_t uid = ::getuid();
   gid_t gid = ::getgid();
   mode_t umask = 0;
+  /// allow_other: what the owner may do, everybody may, less `umask`.
+  bool shared = false;
   /// Long and exact: changes reach the kernel by notification (change_publisher.hpp).
   std::chrono::seconds timeout = std::chrono::hours(24);
   std::uint64_t push_limit = 1 << 20;

@@ -55,9 +55,9 @@ Entry ControlView::entry_of(FixedNode node) const {
   attributes = directory_attributes(context_.settings, InodeId{stable_hash(path, stable_hash(context_.account.name()))},
                                     0, mounted_);
   if (node == FixedNode::control_directory) {
-    attributes.mode = S_IFDIR | (0500 & ~context_.settings.umask);
+    attributes.mode = S_IFDIR | shown_permissions(context_.settings, 0500);
   } else {
-    attributes.mode = S_IFREG | (0400 & ~context_.settings.umask);
+    attributes.mode = S_IFREG | shown_permissions(context_.settings, 0400);
     attributes.links = 1;
   }
   return entry;

@@ -45,6 +45,16 @@ TEST(Attributes, OwnerAndUmaskComeFromTheOptions) {
   EXPECT_EQ(at.getattr(root_node).value().attributes.mode, mode_t{S_IFDIR | 0500});
 }
 
+TEST(Attributes, WithAllowOtherEverybodyMayWhatTheOwnerMayLessUmask) {
+  Settings settings;
+  settings.shared = true;
+  settings.umask = 027;
+  Situation at(settings);
+  at.account.add("INBOX", 7);
+  EXPECT_EQ(at.getattr(at.message("INBOX", 7)).value().attributes.mode, mode_t{S_IFREG | 0640});
+  EXPECT_EQ(at.getattr(root_node).value().attributes.mode, mode_t{S_IFDIR | 0750});
+}
+
 TEST(Attributes, TheOwnerIsTheDaemonsByDefault) {
   EXPECT_EQ(Settings{}.uid, ::getuid());
   EXPECT_EQ(Settings{}.gid, ::getgid());
