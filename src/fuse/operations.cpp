@@ -6,6 +6,12 @@
 namespace imapfs::fuse {
 namespace {
 
+/// Grows with what the server says and with what it takes of mail: in steps that a connection attempt does not reach.
+std::uint64_t octets_exchanged() {
+  constexpr std::uint64_t step = 256 * 1024;
+  return telemetry::counters().imap_bytes_in + telemetry::counters().imap_bytes_out / step;
+}
+
 double seconds(std::chrono::duration<double> duration) { return duration.count(); }
 
 /// `data` is the request's id, not a pointer: libfuse may call this while another thread answers and forgets the
@@ -35,11 +41,23 @@ void make_interruptible(fuse_req_t raw, vfs::RequestId id) {
 }
 
 void leave_request(const std::shared_ptr<Request>& request, OperationContext& context, DeadlineRule rule) {
-  if (rule == DeadlineRule::limited && !request->answered()) request->arm_deadline(context.timeout);
+  if (rule == DeadlineRule::unlimited || request->answered()) return;
+  request->arm_deadline(context.timeout, rule == DeadlineRule::limited ? nullptr : octets_exchanged);
 }
 
 void fail_with_exception(Request& request, const std::exception& exception) {
   request.fail({EIO, Scope::request, Retry::never, fmt::format("unexpected exception: {}", exception.what())});
+}
+
+vfs::Caller caller_who_waits(const OperationContext& context, const std::shared_ptr<Request>& request) {
+  auto caller = request->caller();
+  caller.still_waits = [waiting = std::weak_ptr(request)] {
+    const auto still = waiting.lock();
+    return still && !still->answered();
+  };
+  // What is safe in the journal by then is answered with success, not with the ETIMEDOUT of the deadline.
+  caller.answer_by = request->arrived() + context.timeout / 10 * 9;
+  return caller;
 }
 
 vfs::Caller caller_and_process(const Request& request) {

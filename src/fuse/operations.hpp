@@ -40,9 +40,13 @@ inline OperationContext& context_of(fuse_req_t raw) { return *static_cast<Operat
 /// Every operation of the file system.
 const fuse_lowlevel_ops& operations();
 
+/// limited: for all that holds a directory in the kernel, since whoever needs that directory waits with it, and no signal
+/// ends such a wait.
+/// while_server_talks: fsync of a directory, which holds it too but may be about thousands of changes: the deadline starts
+/// again as long as octets come and go.
 /// unlimited: for what may carry a file of any size, or waits for news. The layers below bound it by progress: an upload
 /// that stalls, or a server that does not answer, ends it.
-enum class DeadlineRule : std::uint8_t { limited, unlimited };
+enum class DeadlineRule : std::uint8_t { limited, while_server_talks, unlimited };
 
 /// Takes note of the request and makes it interruptible.
 std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name);
@@ -106,6 +110,9 @@ vfs::Reply<T> tell_late(const OperationContext& context, std::shared_ptr<Request
     if (const auto alive = notifier.lock()) alive->content_changed(request->node());
   };
 }
+
+/// The caller of a change of names: see vfs::Caller::still_waits and answer_by.
+[[nodiscard]] vfs::Caller caller_who_waits(const OperationContext& context, const std::shared_ptr<Request>& request);
 
 /// The caller with its process, which costs reading a file of procfs.
 [[nodiscard]] vfs::Caller caller_and_process(const Request& request);

@@ -201,11 +201,18 @@ void Request::log_error(const Error& error) const {
   else telemetry::write_trace(telemetry::Category::fuse, line);
 }
 
-void Request::arm_deadline(SteadyClock::duration patience) {
+void Request::arm_deadline(SteadyClock::duration patience, std::function<std::uint64_t()> progress) {
+  end_at(arrived_ + patience, patience, std::move(progress));
+}
+
+void Request::end_at(SteadyClock::time_point when, SteadyClock::duration patience,
+                     std::function<std::uint64_t()> progress) {
   if (answered() || environment_->scheduler == nullptr) return;
-  const auto id = environment_->scheduler->at(arrived_ + patience, [weak = weak_from_this(), patience] {
+  const auto before = progress ? progress() : 0;
+  const auto id = environment_->scheduler->at(when, [weak = weak_from_this(), patience, progress, before] {
     const auto request = weak.lock();
     if (!request) return;
+    if (progress && progress() > before) return request->end_at(SteadyClock::now() + patience, patience, progress);
     const auto seconds = std::chrono::duration_cast<std::chrono::duration<double>>(patience).count();
     request->fail({ETIMEDOUT, Scope::request, Retry::later, fmt::format("no answer within {} s", seconds)});
   });

@@ -1,5 +1,7 @@
 // Mailboxes that are created, deleted and renamed by our user.
 //
+// A change whose turn has not come when its user has been told of a timeout does not begin any more.
+//
 // Each change has the tree to itself from before its command is sent until the tree shows it: a LIST that runs at the same time would show one half of it
 // as news, and give a renamed directory a new id. What others did meanwhile is asked for afterwards.
 
@@ -132,7 +134,9 @@ void EngineImplementation::after_refusal(MailboxId id, const Result<void>& resul
 
 void EngineImplementation::create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) {
   if (!journal_) return done(read_only());
-  with_tree([this, parent, component, done = leaving_tree(std::move(done))] {
+  const auto in_time = patience();
+  with_tree([this, in_time, parent, component, done = leaving_tree(std::move(done))] {
+    if (auto waits = in_time.check(); !waits) return done(fail(std::move(waits).error()));
     submit_creation(parent, component, done);
   });
 }
@@ -186,9 +190,13 @@ void EngineImplementation::adopt_creation(const ServerName& name, const std::str
 void EngineImplementation::remove_mailbox(MailboxId id, Completion<void> done) {
   if (!journal_) return done(read_only());
   if (id.value == 0) return done(fail(EBUSY, "the root cannot be removed"));
-  settle_all({id}, [this, id, done = std::move(done)](const Result<void>& settled) {
+  const auto in_time = patience();
+  settle_all({id}, [this, in_time, id, done = std::move(done)](const Result<void>& settled) {
     if (!settled) return done(settled);
-    with_tree([this, id, done = leaving_tree(done)] { submit_removal(id, done); });
+    with_tree([this, in_time, id, done = leaving_tree(done)] {
+      if (auto waits = in_time.check(); !waits) return done(std::move(waits));
+      submit_removal(id, done);
+    });
   });
 }
 
@@ -247,9 +255,11 @@ void EngineImplementation::rename_mailbox(MailboxId id, MailboxId new_parent, co
   if (renaming->nothing_to_do) return done({});
   auto busy = with_descendants(id);
   if (renaming->target) busy.push_back(renaming->target->id);
-  settle_all(std::move(busy), [this, renaming, done = std::move(done)](const Result<void>& settled) {
+  const auto in_time = patience();
+  settle_all(std::move(busy), [this, in_time, renaming, done = std::move(done)](const Result<void>& settled) {
     if (!settled) return done(settled);
-    with_tree([this, renaming, done = leaving_tree(done)] {
+    with_tree([this, in_time, renaming, done = leaving_tree(done)] {
+      if (auto waits = in_time.check(); !waits) return done(std::move(waits));
       // The tree may be another one by now.
       if (auto possible = prepare(*renaming); !possible) return done(std::move(possible));
       if (renaming->nothing_to_do) return done({});

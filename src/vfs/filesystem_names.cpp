@@ -65,7 +65,7 @@ void Filesystem::unlink(const Caller& caller, NodeId parent, const std::string& 
   if (auto writable = check_writable("remove a message"); !writable) return reply(std::move(writable));
   auto directory = target(parent);
   if (!directory) return reply(fail(std::move(directory).error()));
-  views_->removal.unlink(directory->node, name, std::move(reply));
+  views_->removal.unlink(caller, directory->node, name, std::move(reply));
 }
 
 void Filesystem::rmdir(const Caller& caller, NodeId parent, const std::string& name, Reply<void> reply) {
@@ -76,14 +76,14 @@ void Filesystem::rmdir(const Caller& caller, NodeId parent, const std::string& n
   views_->removal.rmdir(directory->node, name, std::move(reply));
 }
 
-void Filesystem::rename(const Caller&, const RenameRequest& request, Reply<void> reply) {
+void Filesystem::rename(const Caller& caller, const RenameRequest& request, Reply<void> reply) {
   if (auto writable = check_writable("rename"); !writable) return reply(std::move(writable));
   auto from = target(request.parent);
   if (!from) return reply(fail(std::move(from).error()));
   auto to = target(request.new_parent);
   if (!to) return reply(fail(std::move(to).error()));
   if (auto valid = check_name(request.new_name); !valid) return reply(std::move(valid));
-  views_->renaming.rename(from->node, to->node, request, std::move(reply));
+  views_->renaming.rename(caller, {from->node, to->node}, request, std::move(reply));
 }
 
 void Filesystem::link(const Caller&, NodeId, NodeId, const std::string&, Reply<Entry> reply) {

@@ -34,6 +34,11 @@ struct NamedFile {
 /// The change's source as sync wants it: a message, or what another change will have brought.
 [[nodiscard]] sync::ChangeSource source_of(const NamedFile& file);
 
+/// Of a change whose request was answered before it could begin. Nobody reads it.
+[[nodiscard]] inline Error given_up() {
+  return {ECANCELED, Scope::request, Retry::never, "whoever wanted the change has given up"};
+}
+
 class NamedFiles {
  public:
   explicit NamedFiles(const ViewContext& context) : context_(context) {}

@@ -17,14 +17,14 @@ Result<void> check_removal(const sync::MailboxRights& rights) {
 
 }  // namespace
 
-void Removal::unlink(const Node& parent, const std::string& name, Reply<void> reply) {
-  named_.find(parent, name, [this, reply = std::move(reply)](Result<NamedFile> file) {
+void Removal::unlink(const Caller& caller, const Node& parent, const std::string& name, Reply<void> reply) {
+  named_.find(parent, name, [this, caller, reply = std::move(reply)](Result<NamedFile> file) {
     if (!file) return reply(fail(std::move(file).error()));
-    remove(*file, reply);
+    remove(caller, *file, reply);
   });
 }
 
-void Removal::remove(const NamedFile& file, Reply<void> reply) {
+void Removal::remove(const Caller& caller, const NamedFile& file, Reply<void> reply) {
   if (file.is_directory) return reply(fail(EISDIR, "a directory"));
   switch (file.kind) {
     case NamedFile::Kind::nothing:
@@ -33,7 +33,7 @@ void Removal::remove(const NamedFile& file, Reply<void> reply) {
     case NamedFile::Kind::fixed:
       return reply(fail(EPERM, "control files cannot be removed"));
     case NamedFile::Kind::staged:
-      return context_.staging->remove(file.node, std::move(reply));
+      return context_.staging->remove(caller, file.node, std::move(reply));
     case NamedFile::Kind::pending:
     case NamedFile::Kind::message:
     case NamedFile::Kind::deleted:
@@ -43,12 +43,15 @@ void Removal::remove(const NamedFile& file, Reply<void> reply) {
     return reply(fail(std::move(allowed).error()));
   }
   // Whoever reads it goes on to its end.
-  Job go_on = [this, file, reply = std::move(reply)] {
-    messages_.keep_open(file.node, [this, file, reply] { remove_message(file, reply); });
+  Job go_on = [this, caller, file, reply = std::move(reply)] {
+    messages_.keep_open(file.node, [this, caller, file, reply] {
+      if (!caller.waits()) return reply(fail(given_up()));
+      remove_message(file, reply);
+    });
   };
   if (!context_.staging || !context_.staging->status(file.node)) return go_on();
   // A new version that is being written goes with it.
-  context_.staging->remove(file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
+  context_.staging->remove(caller, file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
 }
 
 void Removal::remove_message(const NamedFile& file, Reply<void> reply) {

@@ -17,12 +17,12 @@ class Removal {
       : context_(context), publisher_(publisher), named_(named), messages_(messages) {}
 
   /// A message is removed by the mount's policy, one in .deleted for good, a staged file is dropped.
-  void unlink(const Node& parent, const std::string& name, Reply<void> reply);
+  void unlink(const Caller& caller, const Node& parent, const std::string& name, Reply<void> reply);
   /// ENOTEMPTY as long as something is on its way into the mailbox.
   void rmdir(const Node& parent, const std::string& name, Reply<void> reply);
 
  private:
-  void remove(const NamedFile& file, Reply<void> reply);
+  void remove(const Caller& caller, const NamedFile& file, Reply<void> reply);
   void remove_message(const NamedFile& file, Reply<void> reply);
   void removed(const NamedFile& file) const;
 

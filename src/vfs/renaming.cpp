@@ -21,6 +21,7 @@ bool is_message(const NamedFile& file) {
 
 /// One rename on its way.
 struct Renaming::Operation {
+  Caller caller;
   Node parent;
   Node new_parent;
   RenameRequest request;
@@ -32,12 +33,14 @@ struct Renaming::Operation {
   [[nodiscard]] MailboxId new_mailbox() const { return new_parent.meaning.mailbox; }
 };
 
-void Renaming::rename(const Node& parent, const Node& new_parent, const RenameRequest& request, Reply<void> reply) {
+void Renaming::rename(const Caller& caller, const Directories& directories, const RenameRequest& request,
+                      Reply<void> reply) {
   if ((request.flags & ~no_replace) != 0) {
     return reply(fail(EINVAL, "names cannot be exchanged or whited out here"));
   }
-  auto operation = std::make_shared<Operation>(Operation{parent, new_parent, request, std::move(reply), {}, {}});
-  named_.find(parent, request.name, [this, operation](Result<NamedFile> source) {
+  auto operation = std::make_shared<Operation>(
+      Operation{caller, directories.from, directories.to, request, std::move(reply), {}, {}});
+  named_.find(directories.from, request.name, [this, operation](Result<NamedFile> source) {
     if (!source) return operation->refuse(std::move(source).error());
     operation->source = std::move(*source);
     named_.find(operation->new_parent, operation->request.new_name, [this, operation](Result<NamedFile> target) {
@@ -67,6 +70,7 @@ Result<void> Renaming::check(const Operation& operation) const {
 }
 
 void Renaming::resolved(const OperationPtr& operation) {
+  if (!operation->caller.waits()) return operation->refuse(given_up());
   if (auto possible = check(*operation); !possible) return operation->refuse(std::move(possible).error());
   // Two names of one file: rename(2) does nothing.
   if (operation->source.node == operation->target.node && is_message(operation->target)) return operation->reply({});
@@ -116,8 +120,8 @@ void Renaming::rename_mailbox(const OperationPtr& operation) {
 
 void Renaming::rename_staged(const OperationPtr& operation) {
   const auto rename = [this, operation](const std::optional<Staging::Original>& replaces) {
-    context_.staging->rename(operation->source.node, operation->new_mailbox(), operation->request.new_name, replaces,
-                             operation->reply);
+    context_.staging->rename(operation->caller, operation->source.node, operation->new_mailbox(),
+                             operation->request.new_name, replaces, operation->reply);
   };
   if (!is_message(operation->target)) return rename(std::nullopt);
   arrivals_.await(operation->target, [this, operation, rename](Result<NamedFile> target) {
@@ -134,10 +138,11 @@ void Renaming::rename_staged(const OperationPtr& operation) {
 /// Makes way for a message: `then` gets the message that it replaces, uid 0 for none.
 void Renaming::with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation&)> then) {
   if (operation->target.kind == NamedFile::Kind::staged) {
-    return context_.staging->remove(operation->target.node, [operation, then = std::move(then)](Result<void> removed) {
-      if (!removed) return operation->refuse(std::move(removed).error());
-      then({});
-    });
+    return context_.staging->remove(operation->caller, operation->target.node,
+                                    [operation, then = std::move(then)](Result<void> removed) {
+                                      if (!removed) return operation->refuse(std::move(removed).error());
+                                      then({});
+                                    });
   }
   if (!is_message(operation->target)) return then({});
   arrivals_.await(operation->target, [this, operation, then = std::move(then)](Result<NamedFile> target) {
@@ -157,6 +162,7 @@ void Renaming::rename_message(const OperationPtr& operation) {
 
 void Renaming::give_name(const OperationPtr& operation, const NamedFile& message) {
   with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
+    if (!operation->caller.waits()) return operation->refuse(given_up());
     const auto& name = operation->request.new_name;
     context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
       if (!given) return operation->refuse(std::move(given).error());
@@ -176,6 +182,7 @@ void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
     const sync::ArrivalTarget target{operation->new_mailbox(), operation->request.new_name, replaces};
     // Its octets cannot be had under the old UID once it is gone: whoever reads it goes on to its end.
     messages_.keep_readable(message.node, [this, operation, message, target] {
+      if (!operation->caller.waits()) return operation->refuse(given_up());
       arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
         if (!moved) return operation->refuse(std::move(moved).error());
         if (message.kind == NamedFile::Kind::message && message.name != message.meta.file_name) {

@@ -3,8 +3,8 @@
 // staged file it may be what uploads it; out of .deleted it takes the message back; of a directory it is RENAME (design
 // §1.4).
 //
-// Any thread; replies when the account has accepted the change (staged files: when they are uploaded), with no lock
-// held.
+// Any thread; replies when the account has accepted the change (staged files: when they are uploaded, or queued where
+// that takes too long), with no lock held.
 
 #include "arrivals.hpp"
 #include "directory_listing.hpp"
@@ -21,7 +21,13 @@ class Renaming {
            MessageView& messages)
       : context_(context), publisher_(publisher), named_(named), arrivals_(arrivals), messages_(messages) {}
 
-  void rename(const Node& parent, const Node& new_parent, const RenameRequest& request, Reply<void> reply);
+  struct Directories {
+    Node from;
+    Node to;
+  };
+  /// Whatever has to wait (for a message that is on its way, for octets that a reader is promised) waits at most as long as
+  /// the caller does, and nothing is done after that.
+  void rename(const Caller& caller, const Directories& directories, const RenameRequest& request, Reply<void> reply);
 
  private:
   struct Operation;

@@ -182,15 +182,16 @@ bool Staging::is_own_new_file(NodeId node) const { return implementation_->is_ow
 
 bool Staging::take_stale_pages(NodeId node) { return implementation_->take_stale_pages(node); }
 
-void Staging::rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
-                     Reply<void> reply) {
-  implementation_->post([self = implementation_.get(), node, mailbox, name, replaces, reply = std::move(reply)] {
-    self->rename(node, mailbox, name, replaces, reply);
-  });
+void Staging::rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name,
+                     const std::optional<Original>& replaces, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), caller, node, mailbox, name, replaces,
+                         reply = std::move(reply)] { self->rename(caller, node, mailbox, name, replaces, reply); });
 }
 
-void Staging::remove(NodeId node, Reply<void> reply) {
-  implementation_->post([self = implementation_.get(), node, reply = std::move(reply)] { self->remove(node, reply); });
+void Staging::remove(const Caller& caller, NodeId node, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), caller, node, reply = std::move(reply)] {
+    self->remove(caller, node, reply);
+  });
 }
 
 std::vector<Staging::OutboxEntry> Staging::outbox() const { return implementation_->outbox(); }

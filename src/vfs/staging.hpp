@@ -91,11 +91,12 @@ class Staging {
   /// True once after the server has kept other octets than were written (CRLF): what the kernel has cached of the node is wrong.
   [[nodiscard]] bool take_stale_pages(NodeId node);
   /// Renames a staged file. Under a final name it is uploaded, in place of `replaces` (whose flags, and date unless a time was set, it takes
-  /// over; uid 0: of nothing), and the reply waits for that; under a temporary one only the name changes.
-  void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
+  /// over; uid 0: of nothing), and the reply waits for that until the caller's answer_by: then the file is queued under its
+  /// new name, and what becomes of it is told as of all that is queued. Under a temporary name only the name changes.
+  void rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
               Reply<void> reply);
   /// unlink. An open one goes on without a name and is never uploaded.
-  void remove(NodeId node, Reply<void> reply);
+  void remove(const Caller& caller, NodeId node, Reply<void> reply);
 
   // -- .imapfs/outbox --
   struct OutboxEntry {

@@ -63,9 +63,9 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void copy_message(const CopyRangeRequest& request, const CopySource& source, const Reply<std::size_t>& reply);
 
   // -- staging_rename.cpp --
-  void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
-              const Reply<void>& reply);
-  void remove(NodeId node, const Reply<void>& reply);
+  void rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name,
+              const std::optional<Original>& replaces, const Reply<void>& reply);
+  void remove(const Caller& caller, NodeId node, const Reply<void>& reply);
 
   // -- staging_recovery.cpp --
   void recover();
@@ -93,6 +93,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::shared_ptr<sync::Body> body;    ///< of `source`, once somebody has read it
     std::uint64_t source_size = 0;
     std::optional<Original> original;    ///< the message that the node stands for: the next upload takes its place
+    /// The message in whose place a queued file was renamed: it goes when the file has been uploaded.
+    std::optional<Original> replaced;
     std::map<HandleId, Open> handles;
     bool dirty = false;     ///< holds what the server does not have
     bool busy = false;
@@ -214,14 +216,29 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   // -- staging_queue.cpp --
   void queue(const FilePtr& file);
   void try_queued(const FilePtr& file);
+  void queued_ended(const FilePtr& file, const Destination& destination, const Result<sync::Arrival>& arrived);
+  /// Runs `job` on the thread "staging" at that time, unless Staging is ending.
+  void post_at(SteadyClock::time_point when, const Job& job);
   void try_again_later(const FilePtr& file, const Error& error);
   void to_outbox(const FilePtr& file);
   void fail_settling(NodeId node, const Error& error);
   void check_settled();
 
   // -- staging_rename.cpp --
-  void rename_idle(const FilePtr& file, MailboxId mailbox, const std::string& name,
+  /// A rename that uploads: answered when that has ended, or before, when the file is queued under its new name.
+  struct RenamingUpload {
+    FilePtr file;
+    Destination destination;
+    std::optional<Original> replaced;
+    Reply<void> reply;
+    bool answered = false;
+  };
+  void rename_idle(const Caller& caller, const FilePtr& file, const Destination& wanted,
                    const std::optional<Original>& replaces, const Reply<void>& reply);
+  void upload_renamed(const Caller& caller, const std::shared_ptr<RenamingUpload>& renaming);
+  void renamed(const RenamingUpload& renaming, const Result<sync::Arrival>& arrived);
+  void answer_renaming(RenamingUpload& renaming);
+  Result<void> queue_renamed(const RenamingUpload& renaming);
   Result<void> rename_only(const FilePtr& file, MailboxId mailbox, const std::string& name);
   void place(const FilePtr& file, MailboxId mailbox, const std::string& name);
 

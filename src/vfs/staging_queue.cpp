@@ -39,16 +39,22 @@ void Staging::Implementation::try_queued(const FilePtr& file) {
     if (!file->dirty || file->failed || file->nameless || file->row.state != store::StagedFile::State::queued) return;
     const auto destination = destination_of(*file);
     upload(file, destination, [this, file, destination](const Result<sync::Arrival>& arrived) {
-      if (arrived) {
-        telemetry::info("{} was uploaded after it was closed", telemetry::printable(path_of(*file)));
-        around_.publisher.events().append({{"event", "uploaded"}, {"path", path_of(*file)}, {"name", file->name}});
-        return;
-      }
-      if (may_pass(arrived.error())) return try_again_later(file, arrived.error());
-      report_failure(file, destination, arrived.error());
-      fail_settling(file->node, arrived.error());
+      queued_ended(file, destination, arrived);
     });
   });
+}
+
+void Staging::Implementation::queued_ended(const FilePtr& file, const Destination& destination,
+                                           const Result<sync::Arrival>& arrived) {
+  if (arrived) {
+    telemetry::info("{} was uploaded after it was closed", telemetry::printable(path_of(*file)));
+    around_.publisher.events().append({{"event", "uploaded"}, {"path", path_of(*file)}, {"name", file->name}});
+    return;
+  }
+  if (may_pass(arrived.error())) return try_again_later(file, arrived.error());
+  file->replaced.reset();
+  report_failure(file, destination, arrived.error());
+  fail_settling(file->node, arrived.error());
 }
 
 void Staging::Implementation::try_again_later(const FilePtr& file, const Error& error) {
@@ -63,16 +69,16 @@ void Staging::Implementation::try_again_later(const FilePtr& file, const Error& 
     file->content.reset();
   }
   fail_settling(file->node, error);
-  {
-    const std::lock_guard guard(timer_mutex_);
-    if (stopped_) return;
-    if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
-    timer_->after(delay_after(file->attempts), [this, node = file->node] {
-      post([this, node] {
-        if (const auto waiting = find(node)) try_queued(waiting);
-      });
-    });
-  }
+  post_at(SteadyClock::now() + delay_after(file->attempts), [this, node = file->node] {
+    if (const auto waiting = find(node)) try_queued(waiting);
+  });
+}
+
+void Staging::Implementation::post_at(SteadyClock::time_point when, const Job& job) {
+  const std::lock_guard guard(timer_mutex_);
+  if (stopped_) return;
+  if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
+  timer_->at(when, [this, job] { post(job); });
 }
 
 void Staging::Implementation::settle(const Reply<void>& reply) {

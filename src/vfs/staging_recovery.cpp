@@ -21,6 +21,18 @@ std::optional<MailboxId> mailbox_called(const sync::MailboxTree& tree, const std
   return std::nullopt;
 }
 
+/// The message in whose place the file was renamed or written.
+std::optional<Staging::Original> replaced_by(const sync::MailboxTree& tree, const store::StagedFile& row) {
+  const auto mailbox = row.replaces.uid.value != 0 ? mailbox_called(tree, row.replaces.mailbox) : std::nullopt;
+  if (!mailbox) return std::nullopt;
+  Staging::Original replaced;
+  replaced.node = message_node(*mailbox, row.replaces.uid);
+  replaced.message = {*mailbox, row.replaces.uid_validity, row.replaces.uid};
+  replaced.meta.uid = row.replaces.uid;
+  replaced.meta.flags = row.flags;
+  return replaced;
+}
+
 }  // namespace
 
 /// A move or copy of an earlier process that the account carries on with. The kernel has no node for it yet.
@@ -96,6 +108,7 @@ void Staging::Implementation::recover(const store::StagedFile& row,
   const bool temporary = is_temporary_name(row.name);
   if (row.state == State::queued && mailbox && !temporary) {
     place(file, *mailbox, row.name);
+    file->replaced = replaced_by(*around_.account.tree(), row);
     return try_queued(file);
   }
   std::string reason = row.reason;

@@ -92,6 +92,10 @@ Staging::Implementation::Destination Staging::Implementation::destination_of(Fil
     destination = {file.mailbox, file.name, file.original->message, flags_to_give(file.original->meta.flags),
                    file.original->meta.internal_date};
   }
+  if (file.replaced && !file.original) {
+    refresh(*file.replaced);
+    destination.replaces = file.replaced->message;
+  }
   if (file.time) destination.internal_date = file.time->seconds;
   return destination;
 }
@@ -172,6 +176,7 @@ void Staging::Implementation::uploaded(const FilePtr& file, const Destination& d
   file->row.id = {};
   file->row.state = store::StagedFile::State::open;
   file->row.replaces = {};
+  file->replaced.reset();
   file->dirty = false;
   file->reported = false;
   file->own = true;

@@ -124,8 +124,10 @@ class Request : public std::enable_shared_from_this<Request> {
   /// and a caller that is killed later waits for our answer too: from here on it is looked at every `look_again`.
   void interrupt();
 
-  /// Gives the request until `patience` from its arrival, then ETIMEDOUT. Does nothing if it is answered already.
-  void arm_deadline(SteadyClock::duration patience);
+  /// Gives the request until `patience` from its arrival, then ETIMEDOUT. Does nothing if it is answered already. With
+  /// `progress`, a number that grows while something gets on: as long again whenever it has grown since the last look.
+  void arm_deadline(SteadyClock::duration patience, std::function<std::uint64_t()> progress = {});
+  [[nodiscard]] SteadyClock::time_point arrived() const { return arrived_; }
 
  private:
   Request(std::shared_ptr<const Environment> environment, Description description, fuse_req* raw);
@@ -135,6 +137,7 @@ class Request : public std::enable_shared_from_this<Request> {
 
   void open();
   void watch_caller();
+  void end_at(SteadyClock::time_point when, SteadyClock::duration patience, std::function<std::uint64_t()> progress);
   [[nodiscard]] bool claim(State outcome);
   void finished(int outcome);
   void log_error(const Error& error) const;

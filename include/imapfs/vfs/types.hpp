@@ -44,6 +44,12 @@ struct Caller {
   gid_t gid = 0;
   bool announcer = false;
   RequestId request = 0;
+  /// For changes of names, which hold a directory in the kernel: false once the request has been answered without us (its
+  /// deadline has passed, it was killed). A change that has not begun then must not happen any more. Empty: it waits.
+  std::function<bool()> still_waits{};
+  [[nodiscard]] bool waits() const { return !still_waits || still_waits(); }
+  /// Until then a change that cannot be carried out in time is to be answered, if it is safe in the journal.
+  Deadline answer_by = Deadline::max();
 };
 
 struct Timestamp {

@@ -131,6 +131,20 @@ TEST_F(Requests, AnAnswerInTimeCancelsTheDeadline) {
   EXPECT_TRUE(errors().empty());
 }
 
+TEST_F(Requests, WhatGetsOnHasItsDeadlineAnew) {
+  const auto request = start();
+  std::atomic<std::uint64_t> octets = 0;
+  std::atomic<int> asked = 0;
+  request->arm_deadline(5ms, [&] {
+    // Gets on for three looks, and then no more.
+    if (++asked <= 6) ++octets;
+    return octets.load();
+  });
+  ASSERT_TRUE(replied_.wait());
+  EXPECT_EQ(errors(), std::vector{ETIMEDOUT});
+  EXPECT_GT(asked, 6);
+}
+
 TEST_F(Requests, ADeadlineKeepsNoRequestAlive) {
   auto request = start();
   request->arm_deadline(1h);

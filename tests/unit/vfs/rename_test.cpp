@@ -133,6 +133,22 @@ TEST_F(RenameTest, OneOnItsWayGetsAnotherNameOnceItIsThere) {
   EXPECT_EQ(sent().back(), "name Sent/101 b");
   EXPECT_EQ(find("Sent/b"), node);
 }
+TEST_F(RenameTest, OneThatNobodyWaitsForAnyMoreDoesNotHappen) {
+  account.hold_changes();
+  mv(from, "Sent/a");
+  bool waits = true;
+  Caller caller;
+  caller.still_waits = [&waits] { return waits; };
+  Answer<void> renamed;
+  filesystem.rename(caller, {mailbox("Sent"), "a", mailbox("Sent"), "b", 0}, renamed.reply());
+  EXPECT_FALSE(renamed.came());
+  waits = false;
+  account.finish_changes();
+  EXPECT_EQ(renamed.wait().error(), ECANCELED);
+  EXPECT_EQ(sent(), (Lines{"move INBOX/7 -> Sent/a"}));
+  EXPECT_EQ(find("Sent/a"), node);
+  EXPECT_FALSE(there("Sent/b"));
+}
 TEST_F(RenameTest, ThereAndBackIsTheSameFile) {
   mv(from, "Sent/a");
   EXPECT_EQ(mv("Sent/a", from), 0);
