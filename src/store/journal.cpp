@@ -238,6 +238,7 @@ Result<std::unique_ptr<Database>> open_database(const std::string& path, bool ag
     // Copying the log into the file costs two fsyncs, and somebody's operation waits for them: seldom, then. 16 MiB of
     // log.
     database->execute("PRAGMA wal_autocheckpoint=4000");
+    database->execute(std::string(sql::make_borrowed_name));
     read_changes(*database);
     read_staged(*database);
   });
@@ -271,10 +272,21 @@ Result<std::shared_ptr<SqliteJournal>> open_in(AccountDirectory directory) {
 }  // namespace
 
 Result<std::shared_ptr<Journal>> Journal::open(const std::string& state_root, const std::string& account) {
-  auto directory = IMAPFS_TRY(open_account_directory(state_root, account, "state"));
+  return open_journal(state_root, account, {});
+}
+
+Result<std::shared_ptr<Journal>> open_journal(const std::string& state_root, const std::string& account,
+                                              const LockWait& wait) {
+  auto directory = IMAPFS_TRY(open_account_directory(state_root, account, "state", wait));
   std::vector<AccountDirectory> idle;
   if (!directory.private_copy) idle = lock_idle_siblings(directory, "state");
   auto journal = IMAPFS_TRY(open_in(std::move(directory)));
+  if (const auto original = original_of(journal->directory()); !original.empty()) {
+    auto borrowed = journal->borrow_names(original);
+    if (!borrowed)
+      telemetry::warning("store: names given in {} are not shown: {}", telemetry::printable(original),
+                         borrowed.error().what);
+  }
   for (auto& sibling : idle) {
     const std::string path = sibling.path;
     auto abandoned = open_in(std::move(sibling));

@@ -59,9 +59,26 @@ TEST_F(DamagedJournal, IsSetAsideAndStagedOctetsAreFoundAgain) {
   expect_begun_anew("corrupt");
 }
 
-TEST_F(DamagedJournal, OfANewerVersionIsSetAside) {
+TEST_F(DamagedJournal, OfANewerVersionIsRefusedAndLeftAsItIs) {
   execute(path_, "PRAGMA user_version=99");
-  expect_begun_anew("newer");
+  const auto refused = Journal::open(directory_.path(), journal_account);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().errnum, EPROTONOSUPPORT);
+  EXPECT_NE(refused.error().what.find(path_), std::string::npos) << refused.error().what;
+  EXPECT_NE(refused.error().what.find("newer version"), std::string::npos) << refused.error().what;
+  EXPECT_FALSE(fs::exists(path_ + ".newer-1"));
+  execute(path_, "PRAGMA user_version=2");
+  journal = open();
+  EXPECT_EQ(changes().size(), 1u);
+}
+
+TEST_F(DamagedJournal, NeverTakesThePlaceOfOneThatWasSetAsideBefore) {
+  for (int round = 1; round <= 5; ++round) {
+    write_file(path_, std::string(20'000, static_cast<char>('a' + round)));
+    ASSERT_TRUE(open()) << round;
+  }
+  for (int round = 1; round <= 5; ++round)
+    EXPECT_EQ(read_file(path_ + ".corrupt-" + std::to_string(round))[0], static_cast<char>('a' + round)) << round;
 }
 
 TEST_F(DamagedJournal, IsNoticedByTheContentOfAChange) {
