@@ -1,5 +1,6 @@
 #include "operations.hpp"
 
+#include "imapfs/base/own_commands.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/fuse/thread_group.hpp"
 
@@ -24,10 +25,15 @@ std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fu
   const auto& context = context_of(raw);
   const auto* const who = fuse_req_ctx(raw);
   const bool announcer = context.notifier && context.notifier->announcer_thread() == who->pid && who->pid != 0;
-  return Request::start(context.environment,
-                        {operation, vfs::NodeId{node}, std::move(name),
-                         {.thread = who->pid, .uid = who->uid, .gid = who->gid, .announcer = announcer, .request = 0}},
-                        raw);
+  auto request = Request::start(context.environment,
+                                {operation, vfs::NodeId{node}, std::move(name),
+                                 {.thread = who->pid, .uid = who->uid, .gid = who->gid, .announcer = announcer,
+                                  .request = 0}},
+                                raw);
+  // execvp(3) and shells go on with the next directory of PATH after this error.
+  if (own_commands().include(who->pid))
+    request->fail({ENODEV, Scope::request, Retry::never, "not for the command that the mount waits for"});
+  return request;
 }
 
 void make_interruptible(fuse_req_t raw, vfs::RequestId id) {
