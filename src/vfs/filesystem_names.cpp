@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <utility>
 
 #include "entries.hpp"
@@ -65,6 +66,9 @@ void Filesystem::unlink(const Caller& caller, NodeId parent, const std::string& 
   if (auto writable = check_writable("remove a message"); !writable) return reply(std::move(writable));
   auto directory = target(parent);
   if (!directory) return reply(fail(std::move(directory).error()));
+  if (views_->linked.take(parent, name) && !views_->entries.find(directory->node.meaning.mailbox, name)) {
+    return reply({});
+  }
   views_->removal.unlink(directory->node, name, std::move(reply));
 }
 
@@ -86,9 +90,22 @@ void Filesystem::rename(const Caller&, const RenameRequest& request, Reply<void>
   views_->renaming.rename(from->node, to->node, request, std::move(reply));
 }
 
-void Filesystem::link(const Caller&, NodeId, NodeId, const std::string&, Reply<Entry> reply) {
+// Mail programs deliver so: link(2) from a temporary name to the final one, which must be free, and unlink(2) of the
+// first. A message has one name, so the file moves with the link, and the unlink finds its work done.
+void Filesystem::link(const Caller& caller, NodeId node, NodeId new_parent, const std::string& new_name,
+                      Reply<Entry> reply) {
   if (auto writable = check_writable("link"); !writable) return reply(fail(std::move(writable).error()));
-  refuse_link("no links", reply);
+  const auto file = views_->entries.find(node);
+  if (!file || file->kind != LocalEntry::Kind::staged || !is_temporary_name(file->name)) {
+    return refuse_link("no links", reply);
+  }
+  const auto parent = mailbox_node(file->mailbox);
+  rename(caller, {parent, file->name, new_parent, new_name, RENAME_NOREPLACE},
+         [this, caller, parent, name = file->name, new_parent, new_name, reply = std::move(reply)](Result<void> named) {
+           if (!named) return reply(fail(std::move(named).error()));
+           views_->linked.add(parent, name);
+           lookup(caller, new_parent, new_name, reply);
+         });
 }
 
 void Filesystem::symlink(const Caller&, NodeId, const std::string&, const std::string&, Reply<Entry> reply) {

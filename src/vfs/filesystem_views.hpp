@@ -4,6 +4,7 @@
 #include "arrivals.hpp"
 #include "directory_listing.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "linked_names.hpp"
 #include "named_file.hpp"
 #include "removal.hpp"
 #include "renaming.hpp"
@@ -74,6 +75,7 @@ struct Filesystem::Views {
   Arrivals arrivals;
   Removal removal;
   Renaming renaming;
+  LinkedNames linked;
 };
 
 struct Filesystem::Target {

@@ -119,6 +119,12 @@ void Staging::Implementation::await_upload(const FilePtr& file, sync::ChangeId c
   show(*file);
   around_.account.await_change(
       change, on_thread<sync::Arrival>([this, file](Result<sync::Arrival> arrived) {
+        // The server was asked and does not have it. Nobody is there to be told, and it was promised.
+        const bool promised = file->row.state == store::StagedFile::State::queued;
+        if (!arrived && promised && arrived.error().errnum == EINTR) {
+          go_on(file);
+          return try_queued(file);
+        }
         const Destination destination{file->mailbox, file->name, {}, file->row.flags, file->row.internal_date};
         if (arrived) {
           sync::Upload upload;

@@ -443,5 +443,22 @@ TEST(Recovery, WaitsForAnUploadThatTheAccountCarriesOnWith) {
   EXPECT_TRUE(at.account.uploads().empty()) << "not a second time";
 }
 
+/// The server was asked what became of it, and does not have it.
+TEST(Recovery, SendsAnUploadAgainThatWasPromisedAndHasNotCome) {
+  AccountOfBefore at;
+  const auto staged = at.stage("new.eml", FilledJournal::State::queued, mail);
+  sync::PendingArrival pending;
+  pending.change = sync::ChangeId{5};
+  pending.target = {at.account.id("INBOX"), "new.eml", {}};
+  pending.staged = staged;
+  at.account.add_pending(pending);
+  at.mount();
+  ASSERT_EQ(at.lookup("new.eml").error(), 0);
+  at.account.end_pending(pending.change, fail(Error{EINTR, Scope::message, Retry::never, "interrupted"}));
+  at.drained();
+  ASSERT_EQ(at.account.uploads().size(), 1u);
+  EXPECT_EQ(at.account.uploads().back().target.file_name, "new.eml");
+}
+
 }  // namespace
 }  // namespace imapfs::vfs
