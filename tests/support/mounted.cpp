@@ -34,11 +34,17 @@ Mounted::~Mounted() {
 }
 
 void Mounted::mount() {
-  const auto result = shell(command_);
+  const auto result = mount_by(command_);
   if (result.status != 0)
     throw std::runtime_error("mount failed with status " + std::to_string(result.status) + ": " + command_ + "\n" +
                              result.output + result.errors + log());
-  mounted_ = true;
+}
+
+CommandResult Mounted::mount_by(const std::string& command) {
+  auto result = shell(command);
+  said_ = result.errors;
+  mounted_ = result.status == 0;
+  return result;
 }
 
 void Mounted::unmount() {
