@@ -6,8 +6,9 @@
 // `journal.sqlite` holds rows, `staging/` the octets of files; the directory is locked for this process as the cache's is.
 //
 // Guarantees: when a call that changes something has returned success, the change survives kill -9 of the process at any later
-// moment, and a power cut once sync() has returned. Every call is one transaction. A damaged or newer file is set aside with a log
-// line, as the index is; staged octets are never removed by that, and staged() finds those that have no row.
+// moment, and a power cut once sync() has returned. Every call is one transaction. A damaged file is set aside with a log
+// line, as the index is, but never replaces one that was set aside before; staged octets are never removed by that, and staged() finds
+// those that have no row. A newer file is refused (EPROTONOSUPPORT) and left as it is.
 // Errors: ENOSPC, EIO, … with the path; nothing was changed then. Threads: any that may wait for the disk (the journal has one mutex);
 // never a FUSE thread, never with a lock held.
 
