@@ -83,6 +83,11 @@ PoolStatus SessionPool::Implementation::status() const {
   return status;
 }
 
+bool SessionPool::Implementation::online() const {
+  const Lock lock(mutex_);
+  return online_.value_or(false);
+}
+
 bool SessionPool::Implementation::somebody_waits() const {
   const Lock lock(mutex_);
   return !interactive_.empty() || !background_.empty();
@@ -94,6 +99,7 @@ void SessionPool::Implementation::retry_now() {
     const Lock lock(mutex_);
     gate_.forget();
     dispatch(refused);
+    queue_changed_.notify_one();
   }
   complete(std::move(refused));
 }
@@ -130,6 +136,7 @@ SessionPool::~SessionPool() = default;
 void SessionPool::adopt(std::unique_ptr<Session> session) { implementation_->adopt(std::move(session)); }
 void SessionPool::submit(PoolJob job) { implementation_->submit(std::move(job)); }
 PoolStatus SessionPool::status() const { return implementation_->status(); }
+bool SessionPool::online() const { return implementation_->online(); }
 bool SessionPool::somebody_waits() const { return implementation_->somebody_waits(); }
 void SessionPool::retry_now() { implementation_->retry_now(); }
 void SessionPool::close() { implementation_->close(); }

@@ -30,6 +30,7 @@ class SessionPool::Implementation {
   void adopt(std::unique_ptr<Session> session);
   void submit(PoolJob job);
   [[nodiscard]] PoolStatus status() const;
+  [[nodiscard]] bool online() const;
   [[nodiscard]] bool somebody_waits() const;
   void retry_now();
   void close();
@@ -42,13 +43,16 @@ class SessionPool::Implementation {
     explicit Entry(PoolJob accepted) : job(std::move(accepted)) {}
     [[nodiscard]] CallContext context() const { return {stop.get_token(), job.context.deadline}; }
     [[nodiscard]] bool interactive() const { return job.priority == Priority::interactive; }
+    [[nodiscard]] bool eager() const { return interactive() || job.promised; }
 
     PoolJob job;
     std::stop_source stop;  ///< the job's own stop token or close()
     std::optional<std::stop_callback<std::function<void()>>> on_stop;
     // Touched only by who holds the entry.
-    int reruns = 0;
-    bool may_connect = false;  ///< the gate let it through when it was given a slot without a session
+    int losses = 0;  ///< connections that were lost under it
+    SteadyClock::time_point first_loss{};
+    SteadyClock::time_point not_before{};
+    bool may_connect = false;  ///< the gate let it through when it was given a slot without a session; written with the mutex held
   };
   using EntryPointer = std::shared_ptr<Entry>;
   struct Refused {
@@ -65,7 +69,7 @@ class SessionPool::Implementation {
     EntryPointer running;
     bool busy = false;
     bool finishing = false;  ///< busy only with a completion: as good as free
-    bool connecting = false;
+    std::optional<SteadyClock::time_point> connecting_since;
     bool connected = false;  ///< there is a session (readable while busy)
     bool suspect = false;    ///< another connection was lost since: check before reuse
     std::string description;
@@ -78,13 +82,15 @@ class SessionPool::Implementation {
   /// Gives waiting jobs to free slots. What cannot be served for want of a connection is taken out into `refused`.
   void dispatch(std::vector<Refused>& refused);
   void dispatch_queue(std::deque<EntryPointer>& queue, std::vector<Refused>& refused);
-  Slot* find_slot(const Entry& entry);
+  Slot* find_slot(const Entry& entry, SteadyClock::time_point now);
   Slot* choose_slot(const PoolJob& job, bool may_connect);
   /// A connection that has `mailbox` selected does something that ends by itself.
   [[nodiscard]] bool soon_free(const WireName& mailbox) const;
   [[nodiscard]] bool background_allowed() const;
   [[nodiscard]] std::size_t live_slots() const;
-  [[nodiscard]] bool somebody_connects() const;
+  /// Nothing is connected, and attempts fail for so long that nobody is to be kept waiting.
+  [[nodiscard]] bool hopeless(SteadyClock::time_point now) const;
+  [[nodiscard]] bool connects_lately(SteadyClock::time_point now) const;
   void assign(Slot& slot, EntryPointer entry);
 
   // session_pool_dispatch.cpp: without
@@ -92,6 +98,8 @@ class SessionPool::Implementation {
   void complete(std::vector<Refused> refused);
   void run_queue_watch();
   std::vector<Refused> take_ended(SteadyClock::time_point now);
+  /// When a job in the queues ends or may be served by the mere passing of time, after `now`. With the mutex held.
+  [[nodiscard]] Deadline next_turn(SteadyClock::time_point now) const;
   /// Tells the listener if connectivity changed.
   void report_connectivity();
 
@@ -103,12 +111,11 @@ class SessionPool::Implementation {
   Result<void> prepare_session(Slot& slot, Entry& entry);
   bool still_alive(Slot& slot, const Entry& entry);
   Result<void> connect(Slot& slot, Entry& entry);
-  void connect_failed(const Entry& entry, const Error& error, SteadyClock::time_point started);
+  void connect_failed(Slot& slot, const Entry& entry, const Error& error, SteadyClock::time_point started);
   void install(Slot& slot, std::unique_ptr<Session> session);
   void discard_session(Slot& slot, const Error& reason);
-  [[nodiscard]] bool may_run_again(const Entry& entry) const;
-  /// No connection could be had, but others live: lets one of those serve the job. With the mutex held.
-  bool hand_over(const EntryPointer& entry);
+  /// Puts the job at the head of its queue if `error` is about the connection alone and there is time left. With the mutex held.
+  bool run_again(const EntryPointer& entry, bool had_session, const Error& error);
   void note_state(Slot& slot);
 
   const Settings settings_;

@@ -8,7 +8,17 @@
 namespace imapfs::imap {
 namespace {
 
+/// Of a job without a deadline.
 constexpr int reruns_at_most = 3;
+/// A job waits a part of the time for which its connections have been lost already: a short disturbance costs nearly nothing, and a
+/// server that dies of the job is not called again and again.
+constexpr int share_of_trouble = 8;
+constexpr SteadyClock::duration shortest_pause = std::chrono::milliseconds(20);
+constexpr SteadyClock::duration longest_pause = std::chrono::seconds(15);
+
+SteadyClock::duration pause_after(SteadyClock::duration trouble) {
+  return std::clamp(trouble / share_of_trouble, shortest_pause, longest_pause);
+}
 
 }  // namespace
 
@@ -40,39 +50,37 @@ SessionPool::Implementation::EntryPointer SessionPool::Implementation::next_entr
 }
 
 void SessionPool::Implementation::serve(Slot& slot, const EntryPointer& entry) {
-  Result<void> result;
-  bool had_session = false;
-  for (;;) {
-    auto ready = prepare_session(slot, *entry);
-    had_session = ready.has_value();
-    result = had_session ? run_job(slot, *entry) : std::move(ready);
-    if (result || !had_session || !may_run_again(*entry)) break;
-    if (result.error().scope != Scope::session || result.error().retry != Retry::now) break;
-    ++entry->reruns;
-    telemetry::info("{}: {}: connection lost ({}), trying again", slot.name, telemetry::printable(entry->job.what),
-                    telemetry::printable(result.error().what));
-  }
-  bool handed_over = false;
+  auto result = prepare_session(slot, *entry);
+  const bool had_session = result.has_value();
+  if (had_session) result = run_job(slot, *entry);
+  bool again = false;
   std::vector<Refused> refused;
   {
     const Lock lock(mutex_);
     slot.running.reset();
     slot.last_used = SteadyClock::now();
-    handed_over = !had_session && may_run_again(*entry) && hand_over(entry);
+    again = !result && run_again(entry, had_session, result.error());
     slot.finishing = true;
     dispatch(refused);
   }
+  if (again)
+    telemetry::info("{}: {}: no connection ({}), trying again", slot.name, telemetry::printable(entry->job.what),
+                    telemetry::printable(result.error().what));
   complete(std::move(refused));
-  if (!handed_over) complete(entry, std::move(result));
+  if (!again) complete(entry, std::move(result));
 }
 
-bool SessionPool::Implementation::may_run_again(const Entry& entry) const {
-  return entry.reruns < reruns_at_most && entry.context().check().has_value();
-}
-
-bool SessionPool::Implementation::hand_over(const EntryPointer& entry) {
-  if (closed_ || live_slots() == 0) return false;
-  ++entry->reruns;
+bool SessionPool::Implementation::run_again(const EntryPointer& entry, bool had_session, const Error& error) {
+  if (closed_ || !entry->context().check()) return false;
+  if (had_session) {
+    const bool lost = error.scope == Scope::session && error.retry == Retry::now;
+    const bool bounded = entry->job.context.deadline != Deadline::max();
+    if (!lost || (!bounded && entry->losses >= reruns_at_most)) return false;
+    const auto now = SteadyClock::now();
+    if (++entry->losses == 1) entry->first_loss = now;
+    if (entry->losses > 1) entry->not_before = now + pause_after(now - entry->first_loss);
+  }
+  // Without a connection, dispatch() knows whether it is worth waiting for one.
   (entry->interactive() ? interactive_ : background_).push_front(entry);
   queue_changed_.notify_one();
   return true;
@@ -114,8 +122,8 @@ Result<void> SessionPool::Implementation::connect(Slot& slot, Entry& entry) {
   {
     const Lock lock(mutex_);
     const bool granted = std::exchange(entry.may_connect, false);
-    if (!granted && !gate_.try_enter(entry.interactive(), started)) return fail(Error(gate_.last_error()));
-    slot.connecting = true;
+    if (!granted && !gate_.try_enter(entry.eager(), started)) return fail(Error(gate_.last_error()));
+    slot.connecting_since = started;
   }
   auto context = entry.context();
   context.deadline = std::min(context.deadline, started + settings_.connect_timeout);
@@ -124,24 +132,24 @@ Result<void> SessionPool::Implementation::connect(Slot& slot, Entry& entry) {
     install(slot, std::move(session).value());
     return {};
   }
-  {
-    const Lock lock(mutex_);
-    slot.connecting = false;
-  }
-  connect_failed(entry, session.error(), started);
+  connect_failed(slot, entry, session.error(), started);
   return fail(std::move(session).error());
 }
 
-void SessionPool::Implementation::connect_failed(const Entry& entry, const Error& error,
+void SessionPool::Implementation::connect_failed(Slot& slot, const Entry& entry, const Error& error,
                                                  SteadyClock::time_point started) {
   const auto now = SteadyClock::now();
   // A job that gave up, or came with little time left, says nothing about the server.
   const bool hurried = error.errnum == ETIMEDOUT && now - started < settings_.connect_timeout / 10;
-  if (!entry.stop.stop_requested() && !hurried) {
-    telemetry::warning("cannot connect: {}", telemetry::printable(error.what));
+  const bool counts = !entry.stop.stop_requested() && !hurried;
+  if (counts) telemetry::warning("cannot connect: {}", telemetry::printable(error.what));
+  {
     const Lock lock(mutex_);
-    gate_.failed(error, started, now);
-    last_error_ = error.what;
+    slot.connecting_since.reset();
+    if (counts) {
+      gate_.failed(error, started, now);
+      last_error_ = error.what;
+    }
   }
   report_connectivity();
 }
@@ -151,12 +159,13 @@ void SessionPool::Implementation::install(Slot& slot, std::unique_ptr<Session> s
   {
     const Lock lock(mutex_);
     slot.session = std::move(session);
-    slot.connecting = false;
+    slot.connecting_since.reset();
     slot.connected = true;
     slot.suspect = false;
     slot.description = slot.session->description();
     slot.selected = slot.session->selected();
     gate_.succeeded();
+    queue_changed_.notify_one();  // the others that wait may connect too
   }
   report_connectivity();
 }

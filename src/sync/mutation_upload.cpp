@@ -17,7 +17,6 @@ namespace {
 using Kind = store::JournalChange::Kind;
 
 constexpr std::uint64_t slowest_octets_per_second = 32 * 1024;
-constexpr unsigned most_tries = 3;
 constexpr auto reconnect_pause = std::chrono::milliseconds(500);
 
 }  // namespace
@@ -198,11 +197,12 @@ void Mutations::upload_ended(const std::shared_ptr<UploadAttempt>& attempt, cons
   if (!attempt->look_up) return end({{id, false, {}, error}}, hold);
   attempt->hold = hold;
   const bool may_try = !stopping_ && SteadyClock::now() + reconnect_pause < attempt->deadline;
-  if (lost && may_try && (!attempt->sent || attempt->tries < most_tries)) {
+  if (lost && may_try) {
     telemetry::info("upload to {}: {}; looking up what became of it",
                     telemetry::printable(attempt->destination->replica.identity().path),
                     telemetry::printable(error.what));
-    if (attempt->sent) return submit_upload(attempt);
+    // At once the first time only: a server that dies of the message is not sent it again and again.
+    if (attempt->sent && attempt->tries == 1) return submit_upload(attempt);
     state_.lock()->reconnecting.push_back(attempt);
     return surroundings_.later(reconnect_pause, [this] { post([this] { resume_uploads(); }); });
   }

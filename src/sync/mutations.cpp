@@ -214,6 +214,7 @@ void Mutations::submit_batch(const std::shared_ptr<MutationBatch>& batch) {
   imap::PoolJob job;
   job.mailbox = place.wire_name;
   job.priority = surroundings_.settings.write_behind ? imap::Priority::background : imap::Priority::interactive;
+  job.promised = true;
   job.context = CallContext::within(batch_patience);
   job.what = fmt::format("{}{} of {} messages in {}", batch->look_up() ? "look up " : "", operation_of(first),
                          batch->items().size(), telemetry::printable(place.path));
@@ -257,6 +258,8 @@ void Mutations::on_online(bool online) {
         (void)state.ledger.wake(SteadyClock::time_point::max());
         return;
       }
+      // Connected again meanwhile: nobody need be told.
+      if (surroundings_.online()) return;
       for (const auto& settler : state.settlers)
         if (settler->done) unsettled.push_back(std::exchange(settler->done, nullptr));
       state.settlers.clear();

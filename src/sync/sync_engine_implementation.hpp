@@ -206,10 +206,6 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
     std::mutex mutex;
     EngineImplementation* engine = nullptr;
   };
-  struct Connectivity {
-    bool online = true;
-    std::string reason;
-  };
   struct Listing {
     std::vector<imap::Namespace> namespaces;
     std::vector<imap::ListedMailbox> mailboxes;
@@ -239,6 +235,9 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void open_pool(bool has_notify);
   void submit(imap::PoolJob job);
   [[nodiscard]] CallContext patience() const;
+  /// Calls `then` at once while there is a connection or nobody doubts that there will be one; else when an attempt has been made on behalf of
+  /// who waits, whatever its outcome.
+  void with_connection(Job then);
   void later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function);
 
   // sync_engine_tree.cpp
@@ -354,7 +353,6 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> tick_queued_{false};
 
-  mutable Guarded<Connectivity> connectivity_;
   mutable Guarded<TreeState> tree_;
   SyncGate tree_gate_;
   mutable Guarded<Mailboxes> mailboxes_;

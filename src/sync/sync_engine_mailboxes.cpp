@@ -213,9 +213,10 @@ void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Complet
   if (table->complete()) {
     if (is_fresh(mailbox)) return done({});
     if (!online()) {
-      // What is cached is good enough; whether the server is back is tried in passing.
+      // What is cached is good enough; whether the server is back is tried in passing, as for somebody who waits: what is read next is
+      // worth a connection.
       done({});
-      if (gate.join({})) start_sync(mailbox, imap::Priority::background);
+      if (gate.join({})) start_sync(mailbox, imap::Priority::interactive);
       return;
     }
     must_start = gate.join(impatient(mailbox, std::move(done)));

@@ -6,10 +6,11 @@
 // free of background jobs (when there are two or more). Sessions are opened outside the lock, checked before reuse
 // after a pause, and thrown away after an Error of scope session.
 //
-// A job gets a live session and returns a Result. After an Error of scope session with Retry::now, the job runs again on a
-// new session until its deadline, at most three times; so jobs must be repeatable. When the server cannot be reached, the
-// pool backs off (1 s doubling to 60 s, with jitter, or what the server asked for); jobs that come meanwhile fail with the
-// last connect Error (EHOSTUNREACH …) without waiting, except that an interactive job may try again once a second.
+// A job gets a live session and returns a Result. After an Error of scope session with Retry::now, the job runs again on another
+// session as often as its deadline allows, with pauses that grow (without a deadline, three times); so jobs must be repeatable. When the
+// server cannot be reached, the pool backs off (1 s doubling to 60 s, with jitter, or what the server asked for), and tries once a second
+// while an interactive job waits. Jobs wait for the outcome until attempts have failed for longer than a grace; then those that wait, and
+// those that come and cannot try again themselves, fail with the last connect Error (EHOSTUNREACH …). The first success serves all.
 // The job's `done` is called exactly once, on the pool's thread or on the submitter's when refused at once. It must be quick: the session's
 // next job waits for it. A job that waits ends with EINTR or ETIMEDOUT as soon as it is cancelled or expires.
 
@@ -38,6 +39,8 @@ struct PoolJob {
   /// Goes on for as long as it finds something to do. It rather waits for a connection that has the mailbox selected and is about to be free than
   /// have another opened, which takes several round trips; nobody waits like that for its own.
   bool goes_on = false;
+  /// Worth as many connection attempts as an interactive job, though it gives way to those: it carries out what a user was promised.
+  bool promised = false;
 };
 
 /// A snapshot for /.imapfs/status.
@@ -61,7 +64,7 @@ class PoolListener {
   virtual ~PoolListener() = default;
   /// A new session is about to serve jobs: the place to install an UntaggedListener. The listener returned must outlive the session.
   virtual UntaggedListener* on_session_opened(Session& session) = 0;
-  /// Connectivity changed.
+  /// Connectivity changed. A connection that is lost and can be replaced within the pool's grace is no change.
   virtual void on_online(bool online, const std::string& reason) = 0;
 };
 
@@ -85,6 +88,8 @@ class SessionPool {
   void adopt(std::unique_ptr<Session> session);
   void submit(PoolJob job);
   [[nodiscard]] PoolStatus status() const;
+  /// As PoolStatus::online.
+  [[nodiscard]] bool online() const;
   /// Whether a job waits for a connection: the place to give way for jobs that need not go on.
   [[nodiscard]] bool somebody_waits() const;
   /// The network came back (or the user asked): forget the back-off.

@@ -87,6 +87,12 @@ class SessionPoolTest : public ::testing::Test {
     // Delays no test lives to see, unless it asks for others.
     settings_.reconnect.backoff.first = settings_.reconnect.backoff.cap = 1h;
     settings_.reconnect.eager_after = 1h;
+    settings_.reconnect.grace = 0s;
+  }
+  /// Attempts for those who wait as quickly as the test likes; nobody is told for an hour that there is no connection.
+  void have_patience() {
+    settings_.reconnect.eager_after = 5ms;
+    settings_.reconnect.grace = 1h;
   }
   SessionPool& pool() {
     if (!pool_) pool_ = std::make_unique<SessionPool>(settings_, server_.factory(), &listener_);
@@ -294,10 +300,115 @@ TEST_F(SessionPoolTest, RunsAJobAgainOnANewConnectionWhenItsOwnWasLost) {
   EXPECT_EQ(server_.count("LOGIN"), 3u);
 }
 
-TEST_F(SessionPoolTest, RunsAJobAgainThreeTimesAtMost) {
+TEST_F(SessionPoolTest, RunsAJobAgainAsOftenAsItsDeadlineAllows) {
+  for (int i = 0; i < 12; ++i) server_.fail_next("NOOP");
+  EXPECT_EQ(noop(), 0);
+  EXPECT_EQ(server_.count("NOOP"), 13u);
+}
+
+TEST_F(SessionPoolTest, EndsAJobThatLosesEveryConnectionAtItsDeadline) {
+  for (int i = 0; i < 10'000; ++i) server_.fail_next("NOOP");
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.context = CallContext::within(300ms);
+  EXPECT_NE(run(std::move(job), outcome), 0);
+  // The pauses grow: a server that dies of a job is not called as often as it can die.
+  EXPECT_LT(server_.count("NOOP"), 30u);
+}
+
+TEST_F(SessionPoolTest, RunsAJobWithoutADeadlineAgainThreeTimesAtMost) {
   for (int i = 0; i < 10; ++i) server_.fail_next("NOOP");
-  EXPECT_EQ(noop(), ECONNRESET);
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.context = {};
+  EXPECT_EQ(run(std::move(job), outcome), ECONNRESET);
   EXPECT_EQ(server_.count("NOOP"), 4u);
+}
+
+TEST_F(SessionPoolTest, HoldsJobsUntilTheServerIsBackAndServesAllOfThemThen) {
+  have_patience();
+  ASSERT_EQ(select("A"), 0);
+  server_.refuse_connections();
+  server_.drop_all_sessions();
+  std::vector<Outcome> outcomes(20);
+  for (auto& outcome : outcomes) pool().submit(select_job("A", outcome));
+  Outcome background;
+  pool().submit(noop_job(background, Priority::background));
+  ASSERT_TRUE(server_.wait_for_count("LOGIN", 5));
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.calls(), 0);
+  server_.accept_connections();
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.wait(), 0);
+  EXPECT_EQ(background.wait(), 0);
+  EXPECT_THAT(listener_.reports(), ElementsAre(true)) << "an outage shorter than the grace is no change";
+}
+
+TEST_F(SessionPoolTest, AConnectionAttemptThatIsCutCostsNobodyAnError) {
+  have_patience();
+  for (int i = 0; i < 3; ++i) server_.fail_next("LOGIN");
+  std::vector<Outcome> outcomes(5);
+  for (auto& outcome : outcomes) pool().submit(noop_job(outcome));
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.wait(), 0);
+}
+
+TEST_F(SessionPoolTest, TellsThoseWhoWaitWhenAttemptsHaveFailedForTheGrace) {
+  have_patience();
+  settings_.reconnect.grace = 100ms;
+  server_.refuse_connections();
+  const auto began = SteadyClock::now();
+  std::vector<Outcome> outcomes(3);
+  for (auto& outcome : outcomes) pool().submit(noop_job(outcome));
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.wait(), EHOSTUNREACH);
+  EXPECT_GE(SteadyClock::now() - began, 100ms);
+  EXPECT_FALSE(pool().online());
+}
+
+TEST_F(SessionPoolTest, AfterTheGraceWhoComesIsStillWorthAnAttempt) {
+  have_patience();
+  settings_.reconnect.grace = 0s;
+  server_.refuse_connections();
+  EXPECT_EQ(noop(), EHOSTUNREACH);
+  server_.accept_connections();
+  std::this_thread::sleep_for(settings_.reconnect.eager_after);  // not an event but the pace itself
+  EXPECT_EQ(noop(), 0);
+  EXPECT_TRUE(pool().online());
+}
+
+TEST_F(SessionPoolTest, WhoComesDuringAnAttemptWaitsForItsOutcome) {
+  settings_.reconnect.eager_after = 0s;
+  server_.refuse_connections();
+  EXPECT_EQ(noop(), EHOSTUNREACH);
+  server_.accept_connections();
+  server_.hold("LOGIN");
+  Outcome first;
+  pool().submit(noop_job(first));
+  ASSERT_TRUE(server_.wait_until_held("LOGIN"));
+  Outcome second;
+  pool().submit(noop_job(second, Priority::background));
+  EXPECT_EQ(second.calls(), 0);
+  server_.release("LOGIN");
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_EQ(second.wait(), 0);
+}
+
+TEST_F(SessionPoolTest, AJobThatWasPromisedIsWorthAnAttemptAsIfSomebodyWaited) {
+  have_patience();
+  server_.refuse_connections();
+  Outcome outcome;
+  auto job = noop_job(outcome, Priority::background);
+  job.promised = true;
+  pool().submit(std::move(job));
+  ASSERT_TRUE(server_.wait_for_count("LOGIN", 3));
+  server_.accept_connections();
+  EXPECT_EQ(outcome.wait(), 0);
+}
+
+TEST_F(SessionPoolTest, AJobHeldForAConnectionEndsAtItsDeadline) {
+  have_patience();
+  server_.refuse_connections();
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.context = CallContext::within(50ms);
+  EXPECT_EQ(run(std::move(job), outcome), EHOSTUNREACH);
 }
 
 TEST_F(SessionPoolTest, DoesNotRunAJobAgainAfterItsDeadline) {
