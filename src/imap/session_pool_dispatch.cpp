@@ -30,7 +30,8 @@ void SessionPool::Implementation::dispatch_queue(std::deque<EntryPointer>& queue
       continue;
     }
     if (!entry->interactive() && !background_allowed()) return;
-    Slot* slot = entry->not_before > now ? nullptr : find_slot(*entry, now);
+    const bool may_be_served = entry->not_before <= now && !(entry->tried && hopeless(now));
+    Slot* slot = may_be_served ? find_slot(*entry, now) : nullptr;
     if (slot != nullptr) {
       place = queue.erase(place);
       assign(*slot, entry);
@@ -56,7 +57,7 @@ SessionPool::Implementation::Slot* SessionPool::Implementation::choose_slot(cons
   const bool waits = job.goes_on && soon_free(job.mailbox);
   const auto rank = [&](const Slot& slot) {
     // A slot whose thread is only calling a completion is as good as free: what that one submits finds its session.
-    if (slot.assigned || (slot.busy && !slot.finishing)) return 4;
+    if (slot.assigned || slot.to_be_asked || (slot.busy && !slot.finishing)) return 4;
     if (slot.connected && !job.mailbox.empty() && slot.selected == job.mailbox) return 0;
     if (slot.connected && slot.selected.empty()) return 1;
     if (waits) return 4;
@@ -110,6 +111,10 @@ bool SessionPool::Implementation::connects_lately(SteadyClock::time_point now) c
 void SessionPool::Implementation::assign(Slot& slot, EntryPointer entry) {
   entry->may_connect = !slot.connected;
   slot.assigned = std::move(entry);
+  wake(slot);
+}
+
+void SessionPool::Implementation::wake(Slot& slot) {
   if (!slot.thread.joinable()) slot.thread = std::jthread([this, &slot] { run_slot(slot); });
   slot.work.notify_one();
 }

@@ -33,6 +33,8 @@ class SessionPool::Implementation {
   [[nodiscard]] bool online() const;
   [[nodiscard]] bool somebody_waits() const;
   void retry_now();
+  void neighbour_lost(bool silently);
+  void neighbour_answers();
   void close();
 
  private:
@@ -43,7 +45,7 @@ class SessionPool::Implementation {
     explicit Entry(PoolJob accepted) : job(std::move(accepted)) {}
     [[nodiscard]] CallContext context() const { return {stop.get_token(), job.context.deadline}; }
     [[nodiscard]] bool interactive() const { return job.priority == Priority::interactive; }
-    [[nodiscard]] bool eager() const { return interactive() || job.promised; }
+    [[nodiscard]] bool eager() const { return interactive() || job.changes; }
 
     PoolJob job;
     std::stop_source stop;  ///< the job's own stop token or close()
@@ -52,6 +54,8 @@ class SessionPool::Implementation {
     int losses = 0;  ///< connections that were lost under it
     SteadyClock::time_point first_loss{};
     SteadyClock::time_point not_before{};
+    bool tried = false;       ///< a connection attempt of its own has failed; guarded by the mutex
+    bool was_silent = false;  ///< one of its connections was given up for silence; guarded by the mutex
     bool may_connect = false;  ///< the gate let it through when it was given a slot without a session; written with the mutex held
   };
   using EntryPointer = std::shared_ptr<Entry>;
@@ -72,6 +76,9 @@ class SessionPool::Implementation {
     std::optional<SteadyClock::time_point> connecting_since;
     bool connected = false;  ///< there is a session (readable while busy)
     bool suspect = false;    ///< another connection was lost since: check before reuse
+    bool to_be_asked = false;  ///< its thread is to find out whether it still answers
+    bool fresh = false;        ///< has not served a job yet
+    SteadyClock::duration longest_silence{};  ///< beyond doubt_after, in the job that runs
     std::string description;
     WireName selected;
     SteadyClock::time_point last_used{};
@@ -92,6 +99,7 @@ class SessionPool::Implementation {
   [[nodiscard]] bool hopeless(SteadyClock::time_point now) const;
   [[nodiscard]] bool connects_lately(SteadyClock::time_point now) const;
   void assign(Slot& slot, EntryPointer entry);
+  void wake(Slot& slot);
 
   // session_pool_dispatch.cpp: without
   void complete(const EntryPointer& entry, Result<void> result);
@@ -111,12 +119,25 @@ class SessionPool::Implementation {
   Result<void> prepare_session(Slot& slot, Entry& entry);
   bool still_alive(Slot& slot, const Entry& entry);
   Result<void> connect(Slot& slot, Entry& entry);
-  void connect_failed(Slot& slot, const Entry& entry, const Error& error, SteadyClock::time_point started);
-  void install(Slot& slot, std::unique_ptr<Session> session);
+  void connect_failed(Slot& slot, Entry& entry, const Error& error, SteadyClock::time_point started);
+  void install(Slot& slot, std::unique_ptr<Session> session, SteadyClock::time_point started);
+  [[nodiscard]] SteadyClock::duration shortest_connect_patience() const;
   void discard_session(Slot& slot, const Error& reason);
   /// Puts the job at the head of its queue if `error` is about the connection alone and there is time left. With the mutex held.
   bool run_again(const EntryPointer& entry, bool had_session, const Error& error);
   void note_state(Slot& slot);
+
+  // session_pool_silence.cpp
+  /// On a slot's thread: whether the session answers NOOP in time. Else it is thrown away.
+  bool answers(Slot& slot, CallContext context);
+  void watch_silence(Slot& slot, Session& session);
+  /// On a slot's thread, which waits for an answer.
+  bool gives_up(Slot& slot, SteadyClock::duration silent, bool changing);
+  /// With the mutex held.
+  [[nodiscard]] bool is_dead(const Slot& slot, SteadyClock::time_point now, SteadyClock::duration silent,
+                             bool changing) const;
+  /// With the mutex held.
+  void ask_idle_slots();
 
   const Settings settings_;
   const SessionFactory factory_;
@@ -131,6 +152,13 @@ class SessionPool::Implementation {
   ConnectGate gate_;
   std::optional<bool> online_;  ///< empty until something is known
   std::string last_error_;
+  SteadyClock::duration connect_patience_;  ///< with one attempt
+  SteadyClock::duration patience_;  ///< with silence while nobody knows better; grows with a server that takes its time
+  // What is known of the network: a rested connection did not answer, one did, and when all were asked last.
+  SteadyClock::time_point last_silent_loss_{};
+  SteadyClock::time_point last_answer_{};
+  SteadyClock::time_point last_doubt_{};
+  std::stop_source closing_;
   std::deque<std::pair<bool, std::string>> reports_;  ///< to the listener, in order
   bool reporting_ = false;
   std::condition_variable queue_changed_;

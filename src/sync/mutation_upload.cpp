@@ -114,6 +114,7 @@ void Mutations::submit_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   attempt->sent = false;
   imap::PoolJob job;
   job.priority = imap::Priority::interactive;
+  job.changes = true;
   // APPEND needs no mailbox; looking up does.
   if (attempt->look_up) job.mailbox = attempt->destination->replica.identity().wire_name;
   job.context.deadline = attempt->deadline;

@@ -214,7 +214,7 @@ void Mutations::submit_batch(const std::shared_ptr<MutationBatch>& batch) {
   imap::PoolJob job;
   job.mailbox = place.wire_name;
   job.priority = surroundings_.settings.write_behind ? imap::Priority::background : imap::Priority::interactive;
-  job.promised = true;
+  job.changes = true;
   job.context = CallContext::within(batch_patience);
   job.what = fmt::format("{}{} of {} messages in {}", batch->look_up() ? "look up " : "", operation_of(first),
                          batch->items().size(), telemetry::printable(place.path));

@@ -143,6 +143,20 @@ void EngineImplementation::watcher_connected() {
   tick_soon();
 }
 
+void EngineImplementation::on_connection_doubted() {
+  const auto watches = watches_.with_lock([](const auto& all) { return all; });
+  for (const auto& watch : watches) watch->ask();
+}
+
+void EngineImplementation::watcher_lost(bool silently) {
+  if (pool_) pool_->neighbour_lost(silently);
+  on_connection_doubted();
+}
+
+void EngineImplementation::watcher_answers() {
+  if (pool_) pool_->neighbour_answers();
+}
+
 bool EngineImplementation::online() const {
   return pool_ && pool_->online();
 }

@@ -162,6 +162,7 @@ void EngineImplementation::store_flags(const MailboxPointer& mailbox, const Mess
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;
   job.context = patience();
+  job.changes = true;
   job.what = fmt::format("set flags of UID {} in {}", message.uid.value,
                          telemetry::printable(mailbox->replica.identity().path));
   job.run = [mailbox, message, change](imap::Session& session, const CallContext& context) -> Result<void> {

@@ -82,6 +82,8 @@ class MailboxWatch final : public imap::WatchListener {
   Result<void> on_watch_started(imap::Session& session, const CallContext& context) override;
   Result<void> on_news(imap::Session& session, const CallContext& context) override;
   void on_watching(bool watching, const std::string& reason) override;
+  void on_connection_lost(bool silently) override;
+  void on_connection_answers() override;
   void on_exists(std::uint32_t messages) override;
   void on_expunge() override;
   void on_vanished(const UidSet& uids) override;
@@ -94,6 +96,7 @@ class MailboxWatch final : public imap::WatchListener {
   /// Joins the watcher's thread. To be called before the last reference goes: that may be status(), which must not block.
   void stop();
   void retry_now() { watcher_.retry_now(); }
+  void ask() { watcher_.ask(); }
   [[nodiscard]] const MailboxPointer& mailbox() const { return mailbox_; }
   /// The mailbox could not be watched, though the connection was good.
   [[nodiscard]] bool ended() const { return ended_; }
@@ -120,6 +123,7 @@ class MailboxWatch final : public imap::WatchListener {
   bool changes_came_ = false;    ///< watcher's thread only
   bool messages_came_ = false;   ///< watcher's thread only
   bool compare_all_ = false;     ///< watcher's thread only
+  bool may_have_missed_ = false; ///< the connection was silent before it was lost; watcher's thread only
   std::atomic<bool> ended_{false};
   Guarded<Snapshot> snapshot_;
   imap::Watcher watcher_;        ///< last: its thread uses the rest
@@ -176,6 +180,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   // -- PoolListener --
   imap::UntaggedListener* on_session_opened(imap::Session& session) override;
   void on_online(bool online, const std::string& reason) override;
+  void on_connection_doubted() override;
 
   // -- for the listeners above, on any thread --
   [[nodiscard]] MailboxPointer find_mailbox(const imap::WireName& wire_name) const;
@@ -199,6 +204,10 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void with_rights(MailboxId mailbox, Job then);
   /// A watcher has a connection: the pool need not wait any longer before it tries.
   void watcher_connected();
+  /// A watcher's connection was lost: the others are asked.
+  void watcher_lost(bool silently);
+  /// It was asked and has answered.
+  void watcher_answers();
 
  private:
   /// Reaches the engine from the scheduler, which may outlive it.
@@ -292,7 +301,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void start_sync_unless_fresh(const MailboxPointer& mailbox);
   void submit_step(const MailboxPointer& mailbox, std::shared_ptr<MailboxSync> sync, std::uint64_t began_after,
                    imap::Priority priority);
-  [[nodiscard]] Completion<void> impatient(const MailboxPointer& mailbox, Completion<void> done);
+  /// Calls `done` when it is called, or with success when that takes longer than a listing that is somewhat old is worth.
+  [[nodiscard]] Completion<void> impatient(Completion<void> done);
   void try_load(const MailboxPointer& mailbox);
 
   // sync_engine_messages.cpp

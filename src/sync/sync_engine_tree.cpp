@@ -205,7 +205,7 @@ void EngineImplementation::freshen_tree(Completion<void> done) {
   const auto age = SteadyClock::now() - tree_.lock()->checked;
   if (age < settings_.refresh || !online()) return done({});
   auto tolerant = [done = std::move(done)](const Result<void>&) { done({}); };
-  if (tree_gate_.join(std::move(tolerant))) start_listing(imap::Priority::interactive);
+  if (tree_gate_.join(impatient(std::move(tolerant)))) start_listing(imap::Priority::interactive);
 }
 
 void EngineImplementation::relist() {

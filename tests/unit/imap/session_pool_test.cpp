@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -63,6 +64,7 @@ class RecordingListener : public PoolListener {
     ++opened;
     return nullptr;
   }
+  void on_connection_doubted() override { ++doubts; }
   void on_online(bool online, const std::string&) override {
     const std::lock_guard guard(mutex_);
     reports_.push_back(online);
@@ -72,6 +74,7 @@ class RecordingListener : public PoolListener {
     return reports_;
   }
   std::atomic<int> opened{0};
+  std::atomic<int> doubts{0};
 
  private:
   std::mutex mutex_;
@@ -331,7 +334,7 @@ TEST_F(SessionPoolTest, HoldsJobsUntilTheServerIsBackAndServesAllOfThemThen) {
   server_.refuse_connections();
   server_.drop_all_sessions();
   std::vector<Outcome> outcomes(20);
-  for (auto& outcome : outcomes) pool().submit(select_job("A", outcome));
+  for (auto& outcome : outcomes) pool().submit(noop_job(outcome));
   Outcome background;
   pool().submit(noop_job(background, Priority::background));
   ASSERT_TRUE(server_.wait_for_count("LOGIN", 5));
@@ -368,8 +371,10 @@ TEST_F(SessionPoolTest, AfterTheGraceWhoComesIsStillWorthAnAttempt) {
   server_.refuse_connections();
   EXPECT_EQ(noop(), EHOSTUNREACH);
   server_.accept_connections();
-  std::this_thread::sleep_for(settings_.reconnect.eager_after);  // not an event but the pace itself
-  EXPECT_EQ(noop(), 0);
+  const auto end = SteadyClock::now() + FakeServer::patience;
+  int result = EHOSTUNREACH;
+  while (result != 0 && SteadyClock::now() < end) result = noop();
+  EXPECT_EQ(result, 0);
   EXPECT_TRUE(pool().online());
 }
 
@@ -390,12 +395,12 @@ TEST_F(SessionPoolTest, WhoComesDuringAnAttemptWaitsForItsOutcome) {
   EXPECT_EQ(second.wait(), 0);
 }
 
-TEST_F(SessionPoolTest, AJobThatWasPromisedIsWorthAnAttemptAsIfSomebodyWaited) {
+TEST_F(SessionPoolTest, AChangeIsWorthAnAttemptAsIfSomebodyWaited) {
   have_patience();
   server_.refuse_connections();
   Outcome outcome;
   auto job = noop_job(outcome, Priority::background);
-  job.promised = true;
+  job.changes = true;
   pool().submit(std::move(job));
   ASSERT_TRUE(server_.wait_for_count("LOGIN", 3));
   server_.accept_connections();
@@ -651,9 +656,145 @@ TEST_F(SessionPoolTest, ChecksTheOtherSessionsAfterOneWasLost) {
     return {};
   };
   ASSERT_EQ(run(std::move(job), outcome), 0);
-  EXPECT_EQ(server_.count("NOOP"), 0u);
+  // By itself: nobody needs it at the moment.
+  EXPECT_TRUE(server_.wait_for_count("NOOP", 1));
+  EXPECT_GE(listener_.doubts, 1);
+}
+
+class SilentConnections : public SessionPoolTest {
+ protected:
+  SilentConnections() {
+    settings_.answer_patience = 200ms;
+    settings_.doubt_after = 20ms;
+    settings_.doubt_pause = 0s;
+    settings_.give_up_after = 60ms;
+  }
+  PoolJob search_job(Outcome& outcome) {
+    auto job = noop_job(outcome);
+    job.mailbox = "A";
+    job.run = [](Session& session, const CallContext& context) -> Result<void> {
+      if (session.selected() != "A") IMAPFS_TRY(session.select({"A", false, {}, {}, {}}, context));
+      IMAPFS_TRY(session.search("ALL", context));
+      return {};
+    };
+    return job;
+  }
+  PoolJob create_job(Outcome& outcome) {
+    auto job = noop_job(outcome);
+    job.mailbox = "A";
+    job.run = [](Session& session, const CallContext& context) { return session.create_mailbox("D", context); };
+    return job;
+  }
+  bool wait_for_connected(std::ptrdiff_t connections) {
+    const auto end = SteadyClock::now() + FakeServer::patience;
+    while (SteadyClock::now() < end) {
+      const auto status = pool().status();
+      const auto connected = std::count_if(status.connections.begin(), status.connections.end(),
+                                           [](const auto& connection) { return !connection.description.empty(); });
+      if (connected == connections) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+};
+
+TEST_F(SilentConnections, AJobOnOneIsRunAgainOnAnother) {
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  EXPECT_EQ(run(search_job(outcome), outcome), 0);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
+TEST_F(SilentConnections, ThoseThatRestAreFoundOutWithoutBeingUsed) {
+  settings_.connections = 3;
+  ASSERT_EQ(select("A"), 0);
   ASSERT_EQ(select("B"), 0);
-  EXPECT_EQ(server_.count("NOOP"), 1u);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  EXPECT_EQ(run(search_job(outcome), outcome), 0);
+  EXPECT_TRUE(wait_for_connected(1));
+  EXPECT_GE(listener_.doubts, 1);
+}
+
+TEST_F(SilentConnections, AServerThatTakesItsTimeIsAskedOnceMoreAndThenWaitedFor) {
+  ASSERT_EQ(select("A"), 0);
+  server_.hold("SEARCH");
+  Outcome outcome;
+  pool().submit(search_job(outcome));
+  ASSERT_TRUE(server_.wait_for_count("SEARCH", 2));
+  // Longer than it took to give up the first.
+  const auto doubts = listener_.doubts.load();
+  const auto end = SteadyClock::now() + FakeServer::patience;
+  while (listener_.doubts < doubts + 5 && SteadyClock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(outcome.calls(), 0);
+  server_.release("SEARCH");
+  EXPECT_EQ(outcome.wait(), 0);
+  EXPECT_EQ(server_.count("SEARCH"), 2u);
+}
+
+TEST_F(SilentConnections, AChangeGoesOnWhileOthersAnswer) {
+  ASSERT_EQ(select("A"), 0);
+  ASSERT_EQ(select("B"), 0);
+  server_.hold("CREATE");
+  Outcome outcome;
+  pool().submit(create_job(outcome));
+  ASSERT_TRUE(server_.wait_for_count("NOOP", 5)) << "the other is asked again and again";
+  EXPECT_EQ(outcome.calls(), 0);
+  server_.release("CREATE");
+  EXPECT_EQ(outcome.wait(), 0);
+  EXPECT_EQ(server_.count("CREATE"), 1u);
+}
+
+TEST_F(SilentConnections, AChangeIsGivenUpAndNotRepeatedWhenTheOthersAreDead) {
+  ASSERT_EQ(select("A"), 0);
+  ASSERT_EQ(select("B"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  EXPECT_EQ(run(create_job(outcome), outcome), ETIMEDOUT);
+  EXPECT_EQ(server_.count("CREATE"), 1u);
+}
+
+TEST_F(SilentConnections, AChangeAloneIsNotGivenUp) {
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  auto job = create_job(outcome);
+  job.context = CallContext::within(500ms);
+  const auto began = SteadyClock::now();
+  EXPECT_EQ(run(std::move(job), outcome), ETIMEDOUT);
+  EXPECT_GE(SteadyClock::now() - began, 500ms);
+}
+
+TEST_F(SilentConnections, ANeighbourOfTheOwnersIsAsGoodAWitness) {
+  ASSERT_EQ(select("A"), 0);
+  server_.hold("CREATE");
+  Outcome outcome;
+  pool().submit(create_job(outcome));
+  ASSERT_TRUE(server_.wait_until_held("CREATE"));
+  pool().neighbour_lost(true);
+  EXPECT_EQ(outcome.wait(), ETIMEDOUT);
+}
+
+TEST_F(SilentConnections, AChangeAsksAConnectionThatRestedFirst) {
+  settings_.change_check_after = 0s;
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  auto job = create_job(outcome);
+  job.changes = true;
+  EXPECT_EQ(run(std::move(job), outcome), 0);
+  EXPECT_EQ(server_.count("CREATE"), 1u);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
+TEST_F(SilentConnections, ClosingWaitsForNoneOfThem) {
+  settings_.answer_patience = 1h;
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  pool().neighbour_lost(true);
+  ASSERT_TRUE(server_.wait_for_count("NOOP", 1));
+  pool().close();
 }
 
 TEST_F(SessionPoolTest, ReportsConnectivityOncePerChange) {

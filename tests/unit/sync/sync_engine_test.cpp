@@ -22,6 +22,7 @@ class EngineFixture {
     settings.names = default_names();
     settings.watch = false;
     settings.timeout = test_patience;
+    settings.reconnect_grace = SteadyClock::duration::zero();  // unless it is about that
     settings.poll_interval = std::chrono::seconds(1);
   }
   ~EngineFixture() { unmount(); }
