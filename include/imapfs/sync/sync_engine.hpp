@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "imapfs/imap/backoff.hpp"
 #include "imapfs/imap/session.hpp"
 #include "imapfs/imap/session_pool.hpp"
 #include "imapfs/store/message_cache.hpp"
