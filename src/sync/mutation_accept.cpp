@@ -77,7 +77,8 @@ void Mutations::give_name_now(const MessageLocation& message, const std::string&
   // The name first: at no moment is there neither the old message nor the new one.
   const auto named = surroundings_.journal.set_local_name(to_journal(message), name);
   if (!named) return answer(fail(named.error()));
-  mailbox->replica.set_local_name(message.uid, name);
+  const auto& replaces = removal.source.message;
+  mailbox->replica.set_local_name(message.uid, name, replaces.mailbox == message.mailbox ? replaces.uid : Uid{});
   mailbox->replica.publish();
   if (removal.source.message.uid.value == 0) return answer(ChangeId{});
   accept({removal});

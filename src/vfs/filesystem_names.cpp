@@ -7,6 +7,7 @@
 #include "entries.hpp"
 #include "filesystem_views.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "local_directories.hpp"
 
 namespace imapfs::vfs {
 
@@ -43,12 +44,16 @@ void Filesystem::mkdir(const Caller& caller, NodeId parent, const std::string& n
   auto directory = target(parent);
   if (!directory) return reply(fail(std::move(directory).error()));
   const auto above = directory->node.meaning;
-  if (above.kind != NodeKind::mailbox && parent != root_node) {
-    return reply(fail(EPERM, "mailboxes cannot be created here"));
-  }
+  const bool in_tree = above.kind == NodeKind::mailbox || parent == root_node;
+  if (!in_tree && above.kind != NodeKind::local_directory) return reply(fail(EPERM, "mailboxes cannot be created here"));
+  if (auto valid = check_name(name); !valid) return reply(fail(std::move(valid).error()));
   views_->named.find(directory->node, name, [this, above, name, reply = std::move(reply)](Result<NamedFile> present) {
     if (!present) return reply(fail(std::move(present).error()));
     if (present->kind != NamedFile::Kind::nothing) return reply(fail(EEXIST, "the name is taken"));
+    if (is_trash_of_file_managers(above.mailbox, name) && !trash_mailbox(*account_.tree())) {
+      return reply(fail(EPERM, "the account has no mailbox for what is deleted"));
+    }
+    if (stays_local(above.mailbox, name)) return views_->staging->make_directory(above.mailbox, name, reply);
     account_.create_mailbox(above.mailbox, name, [this, reply](Result<MailboxId> created) {
       if (!created) return reply(fail(std::move(created).error()));
       const auto tree = account_.tree();

@@ -9,8 +9,10 @@
 #include "renaming.hpp"
 #include "staging.hpp"
 #include "views/account_root.hpp"
+#include "views/by_uid.hpp"
 #include "views/control.hpp"
 #include "views/deleted.hpp"
+#include "views/local_directory.hpp"
 #include "views/mailbox.hpp"
 #include "views/message.hpp"
 #include "views/outbox.hpp"
@@ -32,10 +34,12 @@ struct Filesystem::Views {
         mailbox(context),
         message(context, publisher),
         deleted(context),
+        by_uid(context),
+        local_directory(context),
         named(context),
         arrivals(context, publisher),
-        removal(context, publisher, named, message),
-        renaming(context, publisher, named, arrivals, message) {}
+        removal(context, named, message),
+        renaming(context, named, arrivals, message) {}
 
   [[nodiscard]] View* find(const DecodedNode& meaning) {
     switch (meaning.kind) {
@@ -55,6 +59,10 @@ struct Filesystem::Views {
         return &deleted;
       case NodeKind::staged:
         return &staged;
+      case NodeKind::by_uid:
+        return &by_uid;
+      case NodeKind::local_directory:
+        return &local_directory;
     }
     return nullptr;
   }
@@ -69,6 +77,8 @@ struct Filesystem::Views {
   MailboxView mailbox;
   MessageView message;
   DeletedView deleted;
+  ByUidView by_uid;
+  LocalDirectoryView local_directory;
   // What operations on names share.
   NamedFiles named;
   Arrivals arrivals;

@@ -2,7 +2,7 @@
 // What the tables of sync do not account for: names of files that have no UID yet, and nodes of the kernel that have
 // become something else.
 //
-// A *local entry* is a name in a mailbox: a staged file, a message on its way there by a move or copy that was accepted
+// A *local entry* is a name in a mailbox or in a local directory: a local directory, a staged file, a message on its way there by a move or copy that was accepted
 // (pending), or one that has arrived and whose row has not come yet (arrived; dropped as soon as the table lists it).
 // An *alias* says which message a node of the kernel stands for by now: after a move the kernel goes on with the inode
 // it knows, so entries of the message are given out under that node, and requests for the node go to the message.
@@ -26,7 +26,7 @@
 namespace imapfs::vfs {
 
 struct LocalEntry {
-  enum class Kind : std::uint8_t { staged, pending, arrived };
+  enum class Kind : std::uint8_t { staged, pending, arrived, directory };
   Kind kind = Kind::staged;
   NodeId node;  ///< the kernel's: a staged node, or that of the message that moves
   std::uint64_t generation = 1;

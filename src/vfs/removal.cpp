@@ -29,9 +29,10 @@ void Removal::remove(const NamedFile& file, Reply<void> reply) {
   switch (file.kind) {
     case NamedFile::Kind::nothing:
     case NamedFile::Kind::mailbox:
+    case NamedFile::Kind::directory:
       return reply(fail(ENOENT, "no such name"));
     case NamedFile::Kind::fixed:
-      return reply(fail(EPERM, "control files cannot be removed"));
+      return reply(fail(EPERM, "this file cannot be removed"));
     case NamedFile::Kind::staged:
       return context_.staging->remove(file.node, std::move(reply));
     case NamedFile::Kind::pending:
@@ -65,7 +66,7 @@ void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
       arrived.message = *message;
       return remove_message(arrived, reply);
     }
-    removed(file);
+    context_.entries.remove(file.node);
     reply({});
   };
   const auto source = source_of(file);
@@ -76,23 +77,16 @@ void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
   }
 }
 
-void Removal::removed(const NamedFile& file) const {
-  context_.entries.remove(file.node);
-  // The kernel drops the name it was asked to remove; it may know the message by its other name as well (4711.eml).
-  if (file.kind == NamedFile::Kind::message && file.name != file.meta.file_name) {
-    publisher_.name_gone(file.mailbox, file.meta.file_name, file.node);
-  }
-}
-
 void Removal::rmdir(const Node& parent, const std::string& name, Reply<void> reply) {
   named_.find(parent, name, [this, reply = std::move(reply)](Result<NamedFile> file) {
     if (!file) return reply(fail(std::move(file).error()));
     if (file->kind == NamedFile::Kind::nothing) return reply(fail(ENOENT, "no such name"));
     if (!file->is_directory) return reply(fail(ENOTDIR, "not a directory"));
+    if (file->kind == NamedFile::Kind::directory) return context_.staging->remove_directory(file->node, reply);
     if (file->kind != NamedFile::Kind::mailbox) return reply(fail(EPERM, "this directory cannot be removed"));
     for (const auto& local : context_.entries.list(file->mailbox, 0, max_page_entries)) {
       if (local.kind == LocalEntry::Kind::arrived) continue;  // the server knows of it
-      return reply(fail(ENOTEMPTY, Scope::mailbox, Retry::later, "files are on their way to the mailbox"));
+      return reply(fail(ENOTEMPTY, Scope::mailbox, Retry::later, "{} is here only, or on its way", local.name));
     }
     context_.account.remove_mailbox(file->mailbox, reply);
   });

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "local_directories.hpp"
 #include "staging.hpp"
 
 namespace imapfs::vfs {
@@ -12,6 +13,8 @@ namespace {
 constexpr unsigned no_replace = RENAME_NOREPLACE;
 
 bool is_mailbox_directory(const Node& node) { return node.meaning.kind == NodeKind::mailbox || node.id == root_node; }
+
+bool is_local(const Node& node) { return node.meaning.kind == NodeKind::local_directory; }
 
 bool is_message(const NamedFile& file) {
   return file.kind == NamedFile::Kind::message || file.kind == NamedFile::Kind::pending;
@@ -57,7 +60,9 @@ Result<void> Renaming::check(const Operation& operation) const {
   if (operation.new_parent.meaning.kind == NodeKind::deleted) {
     return fail(EPERM, "messages come to .deleted by rm, not by mv");
   }
-  if (!is_mailbox_directory(operation.new_parent)) return fail(EPERM, "nothing can be moved there");
+  if (!is_mailbox_directory(operation.new_parent) && !is_local(operation.new_parent)) {
+    return fail(EPERM, "nothing can be moved there");
+  }
   if (target.kind == NamedFile::Kind::nothing) return {};
   if ((operation.request.flags & no_replace) != 0) return fail(EEXIST, "the name is taken");
   if (target.kind == NamedFile::Kind::fixed) return fail(EPERM, "this name cannot be replaced");
@@ -70,7 +75,9 @@ void Renaming::resolved(const OperationPtr& operation) {
   if (auto possible = check(*operation); !possible) return operation->refuse(std::move(possible).error());
   // Two names of one file: rename(2) does nothing.
   if (operation->source.node == operation->target.node && is_message(operation->target)) return operation->reply({});
+  if (operation->source.kind == NamedFile::Kind::directory) return rename_directory(operation);
   if (operation->source.kind == NamedFile::Kind::mailbox) return rename_mailbox(operation);
+  if (is_local(operation->new_parent)) return move_to_local_directory(operation);
   if (auto possible = check_target_mailbox(*operation); !possible) {
     return operation->refuse(std::move(possible).error());
   }
@@ -86,6 +93,34 @@ Result<void> Renaming::check_target_mailbox(const Operation& operation) const {
   return {};
 }
 
+// -- local directories --
+
+void Renaming::rename_directory(const OperationPtr& operation) {
+  const auto& name = operation->request.new_name;
+  // mv makes a mailbox then, and copies what is in the directory into it.
+  const auto parent = operation->new_mailbox();
+  if (!stays_local(parent, name)) return operation->reply(fail(EXDEV, "a local directory does not become a mailbox"));
+  if (operation->target.kind == NamedFile::Kind::mailbox) {
+    return operation->reply(fail(ENOTEMPTY, "a mailbox does not make way for a local directory"));
+  }
+  context_.staging->rename_directory(operation->source.node, parent, name, operation->reply);
+}
+
+/// Of what is on the server nothing moves there; what is moved to the trash of file managers goes to the mailbox \Trash.
+void Renaming::move_to_local_directory(const OperationPtr& operation) {
+  const auto directory = operation->new_mailbox();
+  const auto shown = shown_mailbox(context_.account, context_.entries, directory);
+  if (shown && operation->target.kind != NamedFile::Kind::nothing) {
+    return operation->reply(fail(EEXIST, "there is another message of that name in the trash"));
+  }
+  if (operation->source.kind == NamedFile::Kind::staged) return rename_staged(operation);
+  if (!shown) return operation->reply(fail(EXDEV, "a local directory: the message can be copied there"));
+  auto to_mailbox = std::make_shared<Operation>(*operation);
+  to_mailbox->new_parent = Node{mailbox_node(*shown), DecodedNode{NodeKind::mailbox, *shown, 0}};
+  if (operation->source.kind == NamedFile::Kind::deleted) return restore(to_mailbox);
+  rename_message(to_mailbox);
+}
+
 // -- mailboxes --
 
 bool Renaming::holds_something(MailboxId id) const {
@@ -99,6 +134,9 @@ bool Renaming::holds_something(MailboxId id) const {
 
 void Renaming::rename_mailbox(const OperationPtr& operation) {
   const auto& source = operation->source;
+  if (is_local(operation->new_parent) || operation->target.kind == NamedFile::Kind::directory) {
+    return operation->reply(fail(EPERM, "a mailbox does not become a local directory"));
+  }
   // The account asks the server too before an empty mailbox makes way.
   if (operation->target.kind == NamedFile::Kind::mailbox && holds_something(operation->target.mailbox)) {
     return operation->reply(fail(ENOTEMPTY, Scope::mailbox, Retry::never, "the mailbox in the way is not empty"));
@@ -147,7 +185,7 @@ void Renaming::with_free_target(const OperationPtr& operation, std::function<voi
 }
 
 void Renaming::rename_message(const OperationPtr& operation) {
-  if (operation->parent.id != operation->new_parent.id) return move(operation, operation->source);
+  if (operation->source.mailbox != operation->new_mailbox()) return move(operation, operation->source);
   // The name of one on its way is given to it there.
   arrivals_.await(operation->source, [this, operation](Result<NamedFile> message) {
     if (!message) return operation->refuse(std::move(message).error());
@@ -162,10 +200,6 @@ void Renaming::give_name(const OperationPtr& operation, const NamedFile& message
       if (!given) return operation->refuse(std::move(given).error());
       if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
       context_.entries.rename(message.node, message.mailbox, name);
-      // The kernel moves the name it was asked to move; it may know the message by its other name as well (4711.eml).
-      if (message.name != message.meta.file_name) {
-        publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
-      }
       operation->reply({});
     });
   });
@@ -178,9 +212,6 @@ void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
     messages_.keep_readable(message.node, [this, operation, message, target] {
       arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
         if (!moved) return operation->refuse(std::move(moved).error());
-        if (message.kind == NamedFile::Kind::message && message.name != message.meta.file_name) {
-          publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
-        }
         operation->reply({});
       });
     });

@@ -193,6 +193,23 @@ void Staging::remove(NodeId node, Reply<void> reply) {
   implementation_->post([self = implementation_.get(), node, reply = std::move(reply)] { self->remove(node, reply); });
 }
 
+void Staging::make_directory(MailboxId parent, const std::string& name, Reply<Entry> reply) {
+  implementation_->post([self = implementation_.get(), parent, name, reply = std::move(reply)] {
+    self->make_directory(parent, name, reply);
+  });
+}
+
+void Staging::remove_directory(NodeId node, Reply<void> reply) {
+  implementation_->post(
+      [self = implementation_.get(), node, reply = std::move(reply)] { self->remove_directory(node, reply); });
+}
+
+void Staging::rename_directory(NodeId node, MailboxId parent, const std::string& name, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), node, parent, name, reply = std::move(reply)] {
+    self->rename_directory(node, parent, name, reply);
+  });
+}
+
 std::vector<Staging::OutboxEntry> Staging::outbox() const { return implementation_->outbox(); }
 
 void Staging::settle(Reply<void> reply) {

@@ -7,7 +7,7 @@
 // * at a dirty flush by the process that opened it (the caller gets the server's word),
 // * for a temporary name (is_temporary_name) at the rename that gives it its final one,
 // * after the last release, if it is still dirty because only other processes flushed it: nobody waits, it is queued and tried again.
-// Never when empty. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
+// Never when empty, and never in a local directory. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
 // where mv sends it again and rm drops it.
 //
 // Octets are written and read by the thread "staging"; nothing here blocks the caller. All methods from any thread. The journal is written by
@@ -96,6 +96,14 @@ class Staging {
               Reply<void> reply);
   /// unlink. An open one goes on without a name and is never uploaded.
   void remove(NodeId node, Reply<void> reply);
+
+  // -- local directories (local_directories.hpp) --
+  /// The name is local. EEXIST if a local entry has it.
+  void make_directory(MailboxId parent, const std::string& name, Reply<Entry> reply);
+  /// ENOTEMPTY while it holds something.
+  void remove_directory(NodeId node, Reply<void> reply);
+  /// In place of an empty local directory, if there is one.
+  void rename_directory(NodeId node, MailboxId parent, const std::string& name, Reply<void> reply);
 
   // -- .imapfs/outbox --
   struct OutboxEntry {

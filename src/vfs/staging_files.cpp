@@ -9,6 +9,7 @@
 #include "entries.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
+#include "local_directories.hpp"
 #include "staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -156,7 +157,7 @@ void Staging::Implementation::last_release(const FilePtr& file) {
   const auto known = files_.find(file->node);
   if (known == files_.end() || known->second != file) return;
   if (file->nameless) return drop(file);
-  if (file->dirty && file->size() > 0 && !is_temporary_name(file->name)) {
+  if (file->dirty && file->size() > 0 && !stays_local(file->mailbox, file->name)) {
     if (file->failed) {
       // Its writer may have ended without a flush.
       report_partial(file);

@@ -67,6 +67,11 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
               const Reply<void>& reply);
   void remove(NodeId node, const Reply<void>& reply);
 
+  // -- staging_directories.cpp --
+  void make_directory(MailboxId parent, const std::string& name, const Reply<Entry>& reply);
+  void remove_directory(NodeId node, const Reply<void>& reply);
+  void rename_directory(NodeId node, MailboxId parent, const std::string& name, const Reply<void>& reply);
+
   // -- staging_recovery.cpp --
   void recover();
 
@@ -233,6 +238,16 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   // -- staging_copy.cpp --
   void copy_accepted(const FilePtr& file, const CopySource& source, sync::ChangeId change);
   void copy_finished(const FilePtr& file, const CopySource& source, const Result<sync::Arrival>& arrived);
+
+  // -- staging_directories.cpp --
+  /// Whether the row is of a file in a local directory.
+  [[nodiscard]] static bool is_in_directory(const store::StagedFile& row);
+  /// Says in the row where the file is. Every change of place goes through it.
+  void set_place(store::StagedFile& row, MailboxId mailbox, const std::string& name) const;
+  Result<void> write_place(const LocalEntry& entry);
+  [[nodiscard]] std::optional<std::pair<MailboxId, std::string>> find_place(const store::StagedFile& row) const;
+  void recover_directories(std::vector<store::StagedFile>& rows);
+  bool recover_in_directory(const FilePtr& file);
 
   // -- staging_recovery.cpp --
   void recover(const store::StagedFile& row, const std::map<store::StagedId, sync::ChangeId>& pending);

@@ -149,8 +149,7 @@ void Staging::Implementation::allocate(NodeId node, std::uint64_t offset, std::u
 Result<void> Staging::Implementation::stage(const FilePtr& file) {
   auto row = file->row;
   row.state = store::StagedFile::State::open;
-  row.mailbox = server_name(file->mailbox);
-  row.name = file->name;
+  set_place(row, file->mailbox, file->name);
   row.reason.clear();
   row.changed_at = now().seconds;
   IMAPFS_TRY(around_.journal->stage(row));

@@ -64,6 +64,7 @@ void Staging::Implementation::recover() {
       await_arrival(arrival);
     }
   }
+  recover_directories(*rows);
   for (const auto& row : *rows) recover(row, pending);
 }
 
@@ -91,6 +92,7 @@ void Staging::Implementation::recover(const store::StagedFile& row,
   files_[file->node] = file;
   show(*file);
 
+  if (is_in_directory(row) && recover_in_directory(file)) return;
   const auto change = pending.find(row.id);
   if (mailbox && change != pending.end()) return await_upload(file, change->second);
   const bool temporary = is_temporary_name(row.name);

@@ -4,6 +4,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
+#include "local_directories.hpp"
 #include "staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -32,7 +33,7 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
   if (file->size() == 0 && replaces_message) {
     return reply(fail(EINVAL, Scope::message, Retry::never, "an empty file cannot take the place of a message"));
   }
-  if (file->size() == 0 || (is_temporary_name(name) && !replaces_message)) {
+  if (file->size() == 0 || (stays_local(mailbox, name) && !replaces_message)) {
     return reply(rename_only(file, mailbox, name));
   }
   if (file->failed) return reply(fail(*file->failed));
@@ -52,8 +53,7 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
     if (arrived) return reply({});
     // The old name stays, in the journal too.
     if (file->has_row()) {
-      file->row.mailbox = server_name(file->mailbox);
-      file->row.name = file->name;
+      set_place(file->row, file->mailbox, file->name);
       file->row.replaces = {};
       (void)around_.journal->update(file->row);
     }
@@ -64,8 +64,7 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
 
 Result<void> Staging::Implementation::rename_only(const FilePtr& file, MailboxId mailbox, const std::string& name) {
   auto row = file->row;
-  row.mailbox = server_name(mailbox);
-  row.name = name;
+  set_place(row, mailbox, name);
   row.state = store::StagedFile::State::open;
   row.reason.clear();
   IMAPFS_TRY(around_.journal->update(row));

@@ -8,6 +8,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
+#include "local_directories.hpp"
 #include "staging_implementation.hpp"
 #include "staging_inspection.hpp"
 
@@ -41,7 +42,7 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
 void Staging::Implementation::fsync(NodeId node, const Reply<void>& reply) {
   const auto file = find(node);
   if (!file || (!file->dirty && !file->failed)) return reply({});
-  if (file->failed || (!is_temporary_name(file->name) && !file->nameless)) return upload_for(file, reply);
+  if (file->failed || (!stays_local(file->mailbox, file->name) && !file->nameless)) return upload_for(file, reply);
   when_idle(file, [this, file, reply] {
     auto durable = open_content(*file);
     if (durable) durable = file->content->sync();
@@ -58,7 +59,7 @@ void Staging::Implementation::upload_for(const FilePtr& file, const Reply<void>&
       report_partial(file);
       return reply(fail(error));
     }
-    if (!file->dirty || file->nameless || file->size() == 0 || is_temporary_name(file->name)) return reply({});
+    if (!file->dirty || file->nameless || file->size() == 0 || stays_local(file->mailbox, file->name)) return reply({});
     const auto destination = destination_of(*file);
     upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
       if (arrived) return reply({});
@@ -249,7 +250,7 @@ void Staging::Implementation::report_failure(const FilePtr& file, const Destinat
                           {"name", destination.name},
                           {"reason", telemetry::printable(error.what)}};
   // What a tool will try again under its temporary name, or give up and remove, is no matter for the outbox.
-  if (file->has_row() && !is_temporary_name(file->name)) {
+  if (file->has_row() && !stays_local(file->mailbox, file->name)) {
     if (auto kept = set_state(*file, store::StagedFile::State::refused, error.what); !kept) {
       telemetry::warning("the journal does not know that {} was refused: {}", telemetry::printable(path),
                          kept.error().what);
