@@ -84,10 +84,10 @@ TEST_F(ByUid, ItsNamesAreTheServersToGive) {
 }
 
 TEST_F(ByUid, AMessageIsWrittenToThroughItAndKeepsItsName) {
-  const auto node = lookup(directory(), "7.eml").value().node;
-  const auto opened = open(node, O_WRONLY);
+  const auto file = lookup(directory(), "7.eml").value().node;
+  const auto opened = open(file, O_WRONLY);
   EXPECT_EQ(opened.wait().error(), 0);
-  filesystem.release(node, opened.value().handle);
+  filesystem.release(file, opened.value().handle);
   EXPECT_EQ(ls("INBOX"), (Lines{name}));
 }
 

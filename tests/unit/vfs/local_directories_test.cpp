@@ -9,14 +9,14 @@ namespace {
 
 class LocalDirectories : public ::testing::Test, public Writing {
  protected:
-  /// The directory `name` in `parent`, made.
-  NodeId made(NodeId parent, const std::string& directory) {
-    const auto answer = make(parent, directory);
+  /// The directory `file` in `parent`, made.
+  NodeId made(NodeId parent, const std::string& file) {
+    const auto answer = make(parent, file);
     return answer.error() == 0 ? answer.value().node : NodeId{0};
   }
-  Answer<Entry> make(NodeId parent, const std::string& directory) {
+  Answer<Entry> make(NodeId parent, const std::string& local) {
     Answer<Entry> answer;
-    filesystem.mkdir({}, parent, directory, 0700, answer.reply());
+    filesystem.mkdir({}, parent, local, 0700, answer.reply());
     return answer.wait();
   }
   int move(NodeId parent, const std::string& from, NodeId new_parent, const std::string& to, unsigned flags = 0) {
@@ -29,9 +29,9 @@ class LocalDirectories : public ::testing::Test, public Writing {
     filesystem.unlink({}, parent, file, answer.reply());
     return answer.wait().error();
   }
-  int remove_directory(NodeId parent, const std::string& directory) {
+  int remove_directory(NodeId parent, const std::string& local) {
     Answer<void> answer;
-    filesystem.rmdir({}, parent, directory, answer.reply());
+    filesystem.rmdir({}, parent, local, answer.reply());
     return answer.wait().error();
   }
   /// A file that is written and closed.
@@ -52,8 +52,8 @@ class LocalDirectories : public ::testing::Test, public Writing {
     filesystem.release(made_node, handle);
     return 0;
   }
-  Lines listed(NodeId directory) {
-    auto all = names(list(directory));
+  Lines listed(NodeId local) {
+    auto all = names(list(local));
     std::erase_if(all, [](const auto& entry) { return entry == "." || entry == ".."; });
     return all;
   }
@@ -67,14 +67,14 @@ class LocalDirectories : public ::testing::Test, public Writing {
 };
 
 TEST_F(LocalDirectories, AreMadeInMailboxesTheRootAndEachOtherAndNeverOnTheServer) {
-  const auto directory = made(inbox, ".~tmp~");
-  ASSERT_NE(directory.value, 0u);
+  const auto local = made(inbox, ".~tmp~");
+  ASSERT_NE(local.value, 0u);
   EXPECT_TRUE(S_ISDIR(lookup(inbox, ".~tmp~").value().attributes.mode));
-  EXPECT_NE(made(directory, "deeper").value, 0u);
+  EXPECT_NE(made(local, "deeper").value, 0u);
   EXPECT_NE(made(root_node, ".stfolder").value, 0u);
   EXPECT_NE(made(mailbox("Archive"), ".old").value, 0u) << "a directory without a mailbox";
   EXPECT_EQ(listed(inbox), (Lines{name, ".~tmp~"}));
-  EXPECT_EQ(listed(directory), Lines{"deeper"});
+  EXPECT_EQ(listed(local), Lines{"deeper"});
   EXPECT_EQ(listed(mailbox("Archive")), (Lines{"2026", ".old"}));
   EXPECT_EQ(listed(root_node).back(), ".stfolder");
   EXPECT_TRUE(sent().empty());
@@ -91,58 +91,58 @@ TEST_F(LocalDirectories, ANameIsTakenOnce) {
 }
 
 TEST_F(LocalDirectories, KeepTheirFilesToThemselves) {
-  const auto directory = made(inbox, ".old");
-  EXPECT_EQ(write(directory, "final name.eml", mail), 0);
-  EXPECT_EQ(listed(directory), Lines{"final name.eml"});
-  EXPECT_EQ(text_of(directory, "final name.eml"), mail);
+  const auto local = made(inbox, ".old");
+  EXPECT_EQ(write(local, "final name.eml", mail), 0);
+  EXPECT_EQ(listed(local), Lines{"final name.eml"});
+  EXPECT_EQ(text_of(local, "final name.eml"), mail);
   EXPECT_TRUE(sent().empty());
   EXPECT_EQ(lookup(inbox, "final name.eml").error(), ENOENT);
-  EXPECT_EQ(remove(directory, "final name.eml"), 0);
-  EXPECT_TRUE(listed(directory).empty());
+  EXPECT_EQ(remove(local, "final name.eml"), 0);
+  EXPECT_TRUE(listed(local).empty());
 }
 
 TEST_F(LocalDirectories, AFileMovedOutIsUploaded) {
-  const auto directory = made(inbox, ".~tmp~");
+  const auto local = made(inbox, ".~tmp~");
   write(inbox, ".x.eml.AbCdEf", mail);
-  EXPECT_EQ(move(inbox, ".x.eml.AbCdEf", directory, "x.eml"), 0);
+  EXPECT_EQ(move(inbox, ".x.eml.AbCdEf", local, "x.eml"), 0);
   EXPECT_TRUE(sent().empty());
-  EXPECT_EQ(move(directory, "x.eml", inbox, "x.eml"), 0);
+  EXPECT_EQ(move(local, "x.eml", inbox, "x.eml"), 0);
   EXPECT_EQ(sent(), Lines{"append INBOX/x.eml"});
   EXPECT_EQ(remove_directory(inbox, ".~tmp~"), 0);
   EXPECT_EQ(lookup(inbox, ".~tmp~").error(), ENOENT);
 }
 
 TEST_F(LocalDirectories, AFileMovedOutOntoAMessageReplacesIt) {
-  const auto directory = made(inbox, ".~tmp~");
-  write(directory, "x.eml", mail);
-  EXPECT_EQ(move(directory, "x.eml", inbox, name), 0);
+  const auto local = made(inbox, ".~tmp~");
+  write(local, "x.eml", mail);
+  EXPECT_EQ(move(local, "x.eml", inbox, name), 0);
   EXPECT_EQ(sent(), Lines{"append INBOX/" + name + " replacing INBOX/7"});
 }
 
 TEST_F(LocalDirectories, AMessageIsNotMovedThereSoThatItIsCopied) {
-  const auto directory = made(inbox, ".old");
-  EXPECT_EQ(move(inbox, name, directory, name), EXDEV);
+  const auto local = made(inbox, ".old");
+  EXPECT_EQ(move(inbox, name, local, name), EXDEV);
   EXPECT_TRUE(there("INBOX/" + name));
   EXPECT_TRUE(sent().empty());
 }
 
 TEST_F(LocalDirectories, AreRemovedWhenTheyAreEmpty) {
-  const auto directory = made(inbox, ".old");
-  write(directory, "x", mail);
+  const auto local = made(inbox, ".old");
+  write(local, "x", mail);
   EXPECT_EQ(remove_directory(inbox, ".old"), ENOTEMPTY);
   EXPECT_EQ(remove(inbox, ".old"), EISDIR);
-  remove(directory, "x");
+  remove(local, "x");
   EXPECT_EQ(remove_directory(inbox, ".old"), 0);
-  EXPECT_EQ(getattr(directory).error(), ENOENT);
+  EXPECT_EQ(getattr(local).error(), ENOENT);
 }
 
 TEST_F(LocalDirectories, AreRenamedWithAllThatIsInThem) {
-  const auto directory = made(inbox, ".old");
-  const auto deeper = made(directory, "deeper");
+  const auto local = made(inbox, ".old");
+  const auto deeper = made(local, "deeper");
   write(deeper, "x", mail);
   EXPECT_EQ(move(inbox, ".old", deeper, "itself"), EINVAL);
   EXPECT_EQ(move(inbox, ".old", root_node, ".older"), 0);
-  EXPECT_EQ(lookup(root_node, ".older").value().node, directory);
+  EXPECT_EQ(lookup(root_node, ".older").value().node, local);
   EXPECT_EQ(text_of(deeper, "x"), mail);
   made(inbox, ".empty");
   EXPECT_EQ(move(root_node, ".older", inbox, ".empty"), 0) << "an empty one makes way";
@@ -151,8 +151,8 @@ TEST_F(LocalDirectories, AreRenamedWithAllThatIsInThem) {
 }
 
 TEST_F(LocalDirectories, AMailboxDoesNotBecomeOne) {
-  const auto directory = made(root_node, ".old");
-  EXPECT_EQ(move(root_node, "Sent", directory, "Sent"), EPERM);
+  const auto local = made(root_node, ".old");
+  EXPECT_EQ(move(root_node, "Sent", local, "Sent"), EPERM);
   EXPECT_TRUE(sent().empty());
 }
 
@@ -162,8 +162,8 @@ TEST_F(LocalDirectories, AMailboxThatHoldsOneIsNotEmpty) {
 }
 
 TEST_F(LocalDirectories, AreThereAgainAfterARestartWithTheirFiles) {
-  const auto directory = made(inbox, ".old");
-  const auto deeper = made(directory, "2026");
+  const auto local = made(inbox, ".old");
+  const auto deeper = made(local, "2026");
   made(root_node, ".stfolder");
   write(deeper, "x.eml", mail);
   move(inbox, ".old", inbox, ".older");
@@ -179,8 +179,8 @@ TEST_F(LocalDirectories, AreThereAgainAfterARestartWithTheirFiles) {
   settled.wait();
   EXPECT_EQ(ask(root_node, ".stfolder").error(), 0);
   ASSERT_EQ(ask(inbox, ".older").error(), 0);
-  EXPECT_EQ(ask(inbox, ".older").value().node, directory);
-  ASSERT_EQ(ask(directory, "2026").error(), 0);
+  EXPECT_EQ(ask(inbox, ".older").value().node, local);
+  ASSERT_EQ(ask(local, "2026").error(), 0);
   const auto file = ask(deeper, "x.eml");
   ASSERT_EQ(file.error(), 0);
   EXPECT_EQ(file.value().attributes.size, mail.size());
