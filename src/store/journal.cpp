@@ -137,6 +137,7 @@ Result<void> SqliteJournal::describe(const std::vector<JournalChange>& changes) 
         describe->bind(2);
       describe->bind(3, as_signed(change.size));
       describe->bindNoCopy(4, change.message_id);
+      describe->bindNoCopy(5, change.digest);
       describe.run();
     }
   });
@@ -174,7 +175,7 @@ void SqliteJournal::end(const Ended::One& one, std::vector<StagedId>& octets) {
   release->bind(1, as_signed(one.id.value));
   release.run();
   if (!one.file_name.empty() && one.arrived.uid.value != 0) write_local_name(one.arrived, one.file_name);
-  if (one.succeeded && staged.value != 0) {
+  if (one.succeeded && !one.keeps_staged && staged.value != 0) {
     run(sql::doom_staged, staged);
     octets.push_back(staged);
   }

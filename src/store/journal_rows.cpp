@@ -93,7 +93,8 @@ void insert_change(Database& database, const JournalChange& change) {
       .text(change.removal)
       .number(change.sent ? 1 : 0)
       .number(change.destination_validity.value)
-      .number(change.destination_uid_next.value);
+      .number(change.destination_uid_next.value)
+      .text(change.digest);
   insert.run();
 }
 
@@ -120,6 +121,7 @@ std::vector<JournalChange> read_changes(Database& database) {
     change.sent = reader.number() != 0;
     change.destination_validity = UidValidity{reader.small()};
     change.destination_uid_next = Uid{reader.small()};
+    change.digest = reader.text();
     if (reader.number() == 0) throw CorruptContent("a change's row is damaged");
     changes.push_back(std::move(change));
   }

@@ -47,13 +47,21 @@ inline Schema journal_schema() {
        " staged_offset INTEGER NOT NULL) WITHOUT ROWID;",
        // Names are told apart by which was given last. Before this version the order was lost: by UID is as good as any.
        "ALTER TABLE local_name ADD COLUMN given INTEGER NOT NULL DEFAULT 0;"
-       "CREATE INDEX given_order ON local_name (mailbox, uid_validity, given);"}};
+       "CREATE INDEX given_order ON local_name (mailbox, uid_validity, given);",
+       // The digest is part of what the checksum covers. A row that was damaged before stays damaged.
+       "ALTER TABLE change ADD COLUMN digest TEXT NOT NULL DEFAULT '';"
+       "UPDATE change SET checksum = CASE WHEN checksum = row_checksum(id, kind, source_mailbox, source_validity,"
+       " source_uid, follows, destination, file_name, flag_action, flags, internal_date, size, message_id, staged,"
+       " replaces_mailbox, replaces_validity, replaces_uid, removal, sent, destination_validity, destination_uid_next)"
+       " THEN row_checksum(id, kind, source_mailbox, source_validity, source_uid, follows, destination, file_name,"
+       " flag_action, flags, internal_date, size, message_id, staged, replaces_mailbox, replaces_validity,"
+       " replaces_uid, removal, sent, destination_validity, destination_uid_next, digest) ELSE -1 END;"}};
 }
 
 namespace sql {
 
 /// All but `id`, which comes first, and `checksum`, which comes last. The order is that of the parameters ?2 …
-inline constexpr std::array<std::string_view, 20> change_columns = {"kind",
+inline constexpr std::array<std::string_view, 21> change_columns = {"kind",
                                                                     "source_mailbox",
                                                                     "source_validity",
                                                                     "source_uid",
@@ -72,7 +80,8 @@ inline constexpr std::array<std::string_view, 20> change_columns = {"kind",
                                                                     "removal",
                                                                     "sent",
                                                                     "destination_validity",
-                                                                    "destination_uid_next"};
+                                                                    "destination_uid_next",
+                                                                    "digest"};
 inline constexpr std::array<std::string_view, 10> staged_columns = {
     "state",        "mailbox", "name",      "flags", "internal_date", "replaces_mailbox", "replaces_validity",
     "replaces_uid", "reason",  "changed_at"};
@@ -126,7 +135,8 @@ inline const std::string mark_sent =
     update("change", change_columns, {{"sent", "1"}, {"destination_validity", "?2"}, {"destination_uid_next", "?3"}},
            "id = ?1");
 inline const std::string describe = update(
-    "change", change_columns, {{"internal_date", "?2"}, {"size", "?3"}, {"message_id", "?4"}}, "id = ?1");
+    "change", change_columns, {{"internal_date", "?2"}, {"size", "?3"}, {"message_id", "?4"}, {"digest", "?5"}},
+    "id = ?1");
 inline const std::string clear_sent = update(
     "change", change_columns, {{"sent", "0"}, {"destination_validity", "0"}, {"destination_uid_next", "0"}}, "id = ?1");
 /// The message that these wait for has arrived. "<> 0" lets SQLite take the partial index.

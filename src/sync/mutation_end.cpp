@@ -82,7 +82,7 @@ store::Journal::Ended Mutations::record_of(const std::vector<Ending>& endings, s
   state_.with_lock([&](State& state) {
     for (const auto& ending : endings) {
       const auto& change = state.ledger.find(ending.id)->change;
-      record.changes.push_back({ending.id, ending.arrived, change.file_name, ending.succeeded});
+      record.changes.push_back({ending.id, ending.arrived, change.file_name, ending.succeeded, ending.keeps_staged});
       if (!leads_to_removal(change, ending.succeeded)) continue;
       PendingChange removal;
       removal.change.source = change.replaces;
@@ -132,7 +132,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
         refused.emplace_back(std::move(pending), ending.error);
       } else if (brings) {
         remember(ending.id, ending.arrived, state);
-        come.push_back({std::make_shared<PendingChange>(std::move(pending)), ending.arrived});
+        come.push_back({std::make_shared<PendingChange>(std::move(pending)), ending.arrived, ending.keeps_staged});
         state.concluding[ending.id] = come.back().pending;
       } else {
         done.push_back(std::move(pending));
@@ -159,6 +159,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
   }
   show_come(std::move(come), hold);
   if (!next.empty()) dispatch_soon(std::chrono::milliseconds(0));
+  resume_twins();
 }
 
 /// Flags that were set: the table has them already, and where messages are listed follows from them.
@@ -271,7 +272,8 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
   }
   for (const auto& item : come) {
     state_.lock()->concluding.erase(item.pending->change.id);
-    finish(*item.pending, arrival_of(*item.pending, item.arrived));
+    const Result<Arrival> superseded = fail(changed_since_sent());
+    finish(*item.pending, item.keeps_staged ? superseded : arrival_of(*item.pending, item.arrived));
   }
 }
 

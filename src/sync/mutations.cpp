@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "imapfs/base/telemetry.hpp"
+#include "mutation_upload_attempt.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -26,6 +27,9 @@ Mutations::Mutations(Surroundings surroundings)
       tools_{surroundings_.journal, surroundings_.settings.timeout,
              [this](const store::JournalLocation& place) {
                return state_.lock()->ours.contains({place.mailbox, place.uid_validity.value, place.uid.value});
+             },
+             [this](const store::JournalLocation& place) {
+               return state_.lock()->ours.insert({place.mailbox, place.uid_validity.value, place.uid.value}).second;
              },
              [this](const std::string& mailbox, UidValidity validity) -> Uid {
                auto state = state_.lock();
@@ -79,11 +83,13 @@ void Mutations::close() {
   std::map<ChangeId, std::shared_ptr<PendingChange>> concluding;
   // Holds end with these, while the mailboxes are still there.
   std::vector<Unrecorded> unrecorded;
-  std::vector<std::shared_ptr<UploadAttempt>> reconnecting;
+  std::vector<std::shared_ptr<UploadAttempt>> waiting;
   {
     auto state = state_.lock();
     unrecorded.swap(state->unrecorded);
-    reconnecting.swap(state->reconnecting);
+    waiting.swap(state->reconnecting);
+    waiting.insert(waiting.end(), state->twins.begin(), state->twins.end());
+    state->twins.clear();
     concluding.swap(state->concluding);
     submissions.swap(state->submissions);
     jobs.swap(state->jobs);
@@ -92,6 +98,8 @@ void Mutations::close() {
       if (settler->done) settlers.push_back(std::exchange(settler->done, nullptr));
     state->settlers.clear();
   }
+  for (const auto& attempt : waiting)
+    if (const auto done = std::exchange(attempt->done, nullptr)) done(fail(cancelled()));
   for (auto& submission : submissions)
     if (submission.reply.accepted) submission.reply.accepted(fail(cancelled()));
   for (const auto& [id, pending] : concluding) {

@@ -103,6 +103,7 @@ class Mutations {
     bool succeeded = true;
     store::JournalLocation arrived;
     Error error;
+    bool keeps_staged = false;  ///< of an append that has succeeded: its file holds something else by now
   };
   struct UploadAttempt;
   using LocationKey = std::tuple<std::string, std::uint32_t, std::uint32_t>;
@@ -120,6 +121,7 @@ class Mutations {
     // What waits for a timer is kept here: the scheduler may outlive the mailboxes.
     std::vector<Unrecorded> unrecorded;                        ///< the journal's disk did not take it
     std::vector<std::shared_ptr<UploadAttempt>> reconnecting;  ///< to be looked up as soon as there is a connection
+    std::vector<std::shared_ptr<UploadAttempt>> twins;         ///< wait for an upload that looks the same
     std::vector<Submission> submissions;
     std::vector<Job> jobs;
     std::optional<SteadyClock::time_point> dispatch_at;  ///< a timer is set
@@ -182,6 +184,7 @@ class Mutations {
   struct Come {
     std::shared_ptr<PendingChange> pending;
     store::JournalLocation arrived;
+    bool keeps_staged = false;
   };
   void show_come(std::vector<Come> come, const std::shared_ptr<ArrivalHold>& hold);
   void reveal(const MailboxPointer& destination, const std::vector<Come>& come);
@@ -194,14 +197,30 @@ class Mutations {
   // mutation_upload.cpp
   [[nodiscard]] Result<void> check_upload(const UploadAttempt& attempt) const;
   void begin_upload(const std::shared_ptr<UploadAttempt>& attempt);
+  void accept_upload(const std::shared_ptr<UploadAttempt>& attempt);
   void submit_upload(const std::shared_ptr<UploadAttempt>& attempt);
   Result<void> append(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
-  Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
+  Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context,
+                             bool accepted = false);
+  [[nodiscard]] bool may_try_again(const UploadAttempt& attempt) const;
+  void reconnect(const std::shared_ptr<UploadAttempt>& attempt);
   void resume_uploads();
   void upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
   void park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error);
   void show_uploaded(const UploadAttempt& attempt);
-  void give_up_staged(const store::JournalChange& change);
+  void give_up_staged(const store::JournalChange& change, const Error& reason);
+
+  // mutation_upload_again.cpp
+  bool wait_for_twin(const std::shared_ptr<UploadAttempt>& attempt);
+  void resume_twins();
+  bool take_earlier(UploadAttempt& attempt);
+  void look_for_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  Result<void> find_earlier(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
+  void earlier_looked_up(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
+  void end_as_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  void replace_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  void forget_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  void remove_superseded(const UploadAttempt& attempt);
 
   const Surroundings surroundings_;
   const MutationTools tools_;

@@ -53,8 +53,9 @@ struct JournalChange {
   std::string file_name;         ///< move, copy, append: the name the message is to have there; empty: the template's
   FlagChange flags;              ///< flag: the change; append: the flags to give
   std::optional<UnixTime> internal_date;  ///< of the message; append: to give
-  std::uint64_t size = 0;        ///< octets of the message, to recognise it by
+  std::uint64_t size = 0;        ///< octets of the message, to recognise it by; append: of what is sent, with CRLF line ends
   std::string message_id;        ///< Message-ID as it stands in the mail, to recognise it by; may be empty
+  std::string digest;            ///< append: of the octets that were sent (mime::ContentDigest); empty before, and in other changes
   StagedId staged;               ///< append
   /// A message in the destination that this one takes the place of (overwriting by mv, saving in an editor): removed by `removal` after the
   /// change itself is done, in the same transaction in which the change ends.
@@ -112,7 +113,7 @@ class Journal {
   /// Commands that may carry these out are about to be sent. One transaction.
   virtual Result<void> mark_sent(const std::vector<ChangeId>& ids, UidValidity destination_validity,
                                  Uid destination_uid_next) = 0;
-  /// What their messages are recognised by has become known: date, size and Message-ID of those with these ids. One transaction.
+  /// What their messages are recognised by has become known: date, size, Message-ID and digest of those with these ids. One transaction.
   virtual Result<void> describe(const std::vector<JournalChange>& changes) = 0;
   /// A command was answered or never sent: what marked them is void.
   virtual Result<void> clear_sent(const std::vector<ChangeId>& ids) = 0;
@@ -127,6 +128,7 @@ class Journal {
       JournalLocation arrived;  ///< where the message is now; uid 0: nowhere or not known
       std::string file_name;    ///< kept as its local name if not empty and arrived.uid is not 0
       bool succeeded = true;    ///< false: refused or given up; staged files stay
+      bool keeps_staged = false;  ///< succeeded, but the staged file holds something else by now: it stays
     };
     std::vector<One> changes;
     std::vector<JournalChange> next;

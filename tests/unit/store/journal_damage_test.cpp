@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "../../../src/store/journal_schema.hpp"
 #include "journal_support.hpp"
 
 namespace imapfs::store::testing {
@@ -222,6 +223,48 @@ TEST_F(JournalTest, IsUsedByManyThreads) {
   EXPECT_EQ(changes().size(), 100u);
   EXPECT_EQ(names("Archive").size(), 100u);
   EXPECT_TRUE(staged().empty());
+}
+
+/// A journal as the version before digests has left it.
+class EarlierJournal : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path;
+    {
+      const auto journal = Journal::open(directory_.path(), journal_account).value();
+      path = journal->directory() + "/journal.sqlite";
+    }
+    for (const auto* suffix : {"", "-wal", "-shm"}) fs::remove(path + suffix);
+    auto schema = journal_schema();
+    schema.migrations.resize(2);
+    database_ = Database::open(path, schema).value();
+    const std::string columns =
+        "id, kind, source_mailbox, source_validity, source_uid, follows, destination, file_name, flag_action, flags,"
+        " internal_date, size, message_id, staged, replaces_mailbox, replaces_validity, replaces_uid, removal, sent,"
+        " destination_validity, destination_uid_next";
+    const std::string values = "3, 5, '', 0, 0, 0, 'INBOX', 'a.eml', 0, '', 17, 12, '<a@b>', 1, '', 0, 0, '', 1, 7, 9";
+    database_->execute("INSERT INTO change (" + columns + ", checksum) VALUES (" + values + ", row_checksum(" + values +
+                       "))");
+  }
+  [[nodiscard]] std::vector<JournalChange> changes() {
+    database_.reset();
+    return Journal::open(directory_.path(), journal_account).value()->changes().value();
+  }
+  TemporaryDirectory directory_;
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(EarlierJournal, KeepsItsChanges) {
+  const auto kept = changes();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].id, ChangeId{3});
+  EXPECT_EQ(kept[0].destination_uid_next, Uid{9});
+  EXPECT_TRUE(kept[0].digest.empty());
+}
+
+TEST_F(EarlierJournal, ThatIsDamagedIsNotMendedByItsNewColumn) {
+  database_->execute("UPDATE change SET replaces_uid = 4");
+  EXPECT_TRUE(changes().empty());
 }
 
 }  // namespace
