@@ -250,8 +250,8 @@ void Filesystem::fallocate(const Caller&, NodeId node, HandleId handle, int mode
                            std::uint64_t length, Reply<void> reply) {
   if (auto writable = check_writable("allocate"); !writable) return reply(fail(std::move(writable).error()));
   if (!is_mail(node) || !Staging::owns(handle)) return reply(fail(not_writable()));
-  // Room that does not show in the size is the staging directory's business.
-  if (mode == FALLOC_FL_KEEP_SIZE) return reply({});
+  // Room that does not show in the size: restic says so how long the file will be.
+  if (mode == FALLOC_FL_KEEP_SIZE) return views_->staging->reserve(node, offset + length, std::move(reply));
   if (mode != 0) return reply(fail(EOPNOTSUPP, "only room for octets can be allocated"));
   views_->staging->allocate(node, offset, length, std::move(reply));
 }

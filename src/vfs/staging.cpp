@@ -151,6 +151,17 @@ void Staging::allocate(NodeId node, std::uint64_t offset, std::uint64_t length, 
   });
 }
 
+void Staging::reserve(NodeId node, std::uint64_t size, Reply<void> reply) {
+  implementation_->post(
+      [self = implementation_.get(), node, size, reply = std::move(reply)] { self->reserve(node, size, reply); });
+}
+
+void Staging::set_flags(NodeId node, std::vector<FlagChange> changes, Reply<std::optional<MessageLocation>> reply) {
+  implementation_->post([self = implementation_.get(), node, changes = std::move(changes), reply = std::move(reply)] {
+    self->set_flags(node, changes, reply);
+  });
+}
+
 void Staging::set_time(NodeId node, Timestamp time, Reply<void> reply) {
   implementation_->post(
       [self = implementation_.get(), node, time, reply = std::move(reply)] { self->set_time(node, time, reply); });

@@ -7,7 +7,7 @@
 // * at a dirty flush by the process that opened it (the caller gets the server's word),
 // * for a temporary name (is_temporary_name) at the rename that gives it its final one,
 // * after the last release, if it is still dirty because only other processes flushed it: nobody waits, it is queued and tried again.
-// Never when empty. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
+// Never when empty, and not by a close that comes before all of it was written: then it waits for the rest (Settings::rest_patience). A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
 // where mv sends it again and rm drops it.
 //
 // Octets are written and read by the thread "staging"; nothing here blocks the caller. All methods from any thread. The journal is written by
@@ -69,6 +69,10 @@ class Staging {
   void write(const WriteRequest& request, Reply<std::size_t> reply);
   void truncate(NodeId node, std::uint64_t size, Reply<void> reply);
   void allocate(NodeId node, std::uint64_t offset, std::uint64_t length, Reply<void> reply);
+  /// Somebody means to write so many octets: a shorter file that is closed is not whole yet.
+  void reserve(NodeId node, std::uint64_t size, Reply<void> reply);
+  /// Flags for a file that is not a message yet: it is appended with them. Where it is one by now: that one, and nothing was done.
+  void set_flags(NodeId node, std::vector<FlagChange> changes, Reply<std::optional<MessageLocation>> reply);
   /// mtime: becomes INTERNALDATE if it is set before the upload. After the upload of this process's own new file: it is appended again with
   /// that date and the first one removed for good (python's copy2, restic). EPERM for other messages.
   void set_time(NodeId node, Timestamp time, Reply<void> reply);

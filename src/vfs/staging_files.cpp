@@ -163,6 +163,7 @@ void Staging::Implementation::last_release(const FilePtr& file) {
       return to_outbox(file);
     }
     if (file->row.state == store::StagedFile::State::refused && file->reported) return to_outbox(file);
+    if (missing_octets(*file) || file->size() < file->reserved) return await_rest(file);
     if (file->row.state != store::StagedFile::State::queued) return queue(file);
     return;
   }

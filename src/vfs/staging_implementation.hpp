@@ -7,7 +7,8 @@
 // A file is *busy* while its content is on its way somewhere (an upload, a fetch of the message it starts from, a copy on the server that has
 // not been accepted). Operations on a busy file wait in the order they came. Files: staging.cpp the thread and the surroundings, staging_files.cpp
 // opening and releasing, staging_octets.cpp reading and writing, staging_upload.cpp, staging_queue.cpp what nobody waits for,
-// staging_rename.cpp, staging_times.cpp, staging_copy.cpp, staging_recovery.cpp.
+// staging_rename.cpp, staging_times.cpp, staging_copy.cpp, staging_recovery.cpp, staging_unfinished.cpp what is closed before it is whole,
+// staging_flags.cpp.
 
 #include <deque>
 #include <functional>
@@ -59,6 +60,13 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   // -- staging_times.cpp --
   void set_time(NodeId node, Timestamp time, const Reply<void>& reply);
 
+  // -- staging_unfinished.cpp --
+  void reserve(NodeId node, std::uint64_t size, const Reply<void>& reply);
+
+  // -- staging_flags.cpp --
+  void set_flags(NodeId node, const std::vector<FlagChange>& changes,
+                 const Reply<std::optional<MessageLocation>>& reply);
+
   // -- staging_copy.cpp --
   void copy_message(const CopyRangeRequest& request, const CopySource& source, const Reply<std::size_t>& reply);
 
@@ -102,6 +110,9 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::optional<Error> failed;
     bool reported = false;  ///< the last upload has failed, and somebody was told
     bool nameless = false;  ///< removed while it was open
+    bool flags_given = false;  ///< by a user, to this file: they are not those of what it replaces
+    std::optional<WrittenRanges> written;  ///< while there is no content and the file is not whole
+    std::uint64_t reserved = 0;            ///< so much room was made for it: it is not whole before
     bool own = false;       ///< a new file of this process
     bool recoded = false;   ///< the server has other octets than were written
     std::optional<Timestamp> time;  ///< as set by a user
@@ -210,6 +221,12 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void list_in_outbox(const File& file, const std::string& reason);
   [[nodiscard]] static std::string outbox_name(const store::StagedFile& row);
   Result<void> set_state(File& file, store::StagedFile::State state, const std::string& reason = {});
+
+  // -- staging_unfinished.cpp --
+  [[nodiscard]] static std::optional<Error> missing_octets(const File& file);
+  [[nodiscard]] bool expects_more(File& file, HandleId handle);
+  void await_rest(const FilePtr& file);
+  void give_up_rest(const FilePtr& file);
 
   // -- staging_queue.cpp --
   void queue(const FilePtr& file);

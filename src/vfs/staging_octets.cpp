@@ -106,6 +106,7 @@ void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Re
   const auto file = find(node);
   if (!file) return reply(fail(closed()));
   when_idle(file, [this, file, size, reply] {
+    file->reserved = 0;
     // Also what rsync --inplace and borg end with.
     if (size == file->size() && (file->content || file->original)) {
       if (size == 0) file->failed.reset();
@@ -168,6 +169,7 @@ Result<void> Staging::Implementation::stage(const FilePtr& file) {
 Result<void> Staging::Implementation::open_content(File& file) {
   if (file.content) return {};
   file.content = IMAPFS_TRY(StagedContent::open(around_.journal->staging_path(file.row.id)));
+  if (file.written) file.content->set_written(*std::exchange(file.written, std::nullopt));
   return {};
 }
 

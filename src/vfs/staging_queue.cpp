@@ -78,11 +78,16 @@ void Staging::Implementation::try_again_later(const FilePtr& file, const Error& 
 void Staging::Implementation::settle(const Reply<void>& reply) {
   std::unordered_set<NodeId> nodes;
   std::vector<FilePtr> queued;
+  std::optional<Error> unfinished;
   for (const auto& [node, file] : files_) {
     const bool waits = file->dirty && file->row.state == store::StagedFile::State::queued;
     if (waits || (file->busy && !file->copying)) nodes.insert(node);
     if (waits && !file->busy) queued.push_back(file);
+    if (file->dirty && file->handles.empty() && !file->busy && !file->reported && file->size() > 0)
+      if (auto missing = missing_octets(*file)) unfinished = std::move(*missing).while_doing(path_of(*file));
   }
+  // Nobody is about to write the rest: waiting would be without end.
+  if (unfinished) return reply(fail(std::move(*unfinished)));
   if (nodes.empty()) return reply({});
   settling_.emplace_back(reply, std::move(nodes));
   for (const auto& file : queued) try_queued(file);

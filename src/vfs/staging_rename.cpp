@@ -43,9 +43,11 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
     auto replaced = *replaces;
     refresh(replaced);
     destination.replaces = replaced.message;
-    destination.flags = replaced.meta.flags;
-    destination.flags.remove("\\Recent");
-    destination.flags.remove("\\Deleted");
+    if (!file->flags_given) {
+      destination.flags = replaced.meta.flags;
+      destination.flags.remove("\\Recent");
+      destination.flags.remove("\\Deleted");
+    }
     if (!file->time) destination.internal_date = replaced.meta.internal_date;
   }
   upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {

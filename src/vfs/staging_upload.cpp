@@ -35,7 +35,10 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
     // A child that inherited the descriptor ends; who opened it may still be writing.
     if (opener != 0 && caller.process != 0 && caller.process != opener) return reply({});
   }
-  upload_for(file, reply);
+  when_idle(file, [this, file, handle, reply] {
+    if (expects_more(*file, handle)) return reply({});
+    upload_for(file, reply);
+  });
 }
 
 void Staging::Implementation::fsync(NodeId node, const Reply<void>& reply) {
@@ -99,6 +102,7 @@ Staging::Implementation::Destination Staging::Implementation::destination_of(Fil
 /// Looks at the file and brings its row up to date.
 Result<sync::Upload> Staging::Implementation::prepare(File& file, const Destination& destination) {
   IMAPFS_TRY(open_content(file));
+  if (auto missing = missing_octets(file)) return fail(std::move(*missing));
   const auto inspected = IMAPFS_TRY(inspect(*file.content));
   const auto limit = around_.account.append_limit();
   if (limit && inspected.canonical_size > *limit) {
@@ -174,6 +178,7 @@ void Staging::Implementation::uploaded(const FilePtr& file, const Destination& d
   file->row.replaces = {};
   file->dirty = false;
   file->reported = false;
+  file->reserved = 0;
   file->own = true;
   file->attempts = 0;
   if (upload.canonical_size != file->size()) file->recoded = true;

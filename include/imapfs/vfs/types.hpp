@@ -196,6 +196,8 @@ struct Settings {
   std::uint64_t push_limit = 1 << 20;
   /// Octets of staged files in all; more is ENOSPC.
   std::uint64_t staging_limit = 2ULL << 30;
+  /// So long the rest of a file may come that was closed before it was whole.
+  std::chrono::seconds rest_patience = std::chrono::minutes(10);
   /// Flags that new messages get (append-flags=).
   FlagSet append_flags;
   bool read_only = false;
