@@ -1,6 +1,9 @@
 #include "sent_content.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/content_digest.hpp"

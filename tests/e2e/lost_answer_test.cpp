@@ -16,7 +16,7 @@ class LostAnswer : public WritingTest {
   std::vector<std::string> server_options() override { return {"--no-tls", "--no-list-index"}; }
   Mounted::Settings mount_settings() override {
     proxy_ = std::make_unique<FaultProxy>(dovecot().imap_port());
-    return {{"-o", "insecure", "--timeout=3"}, "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()), "", ""};
+    return {{"-o", "insecure", "--timeout=3", "--refresh=1"}, "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()), "", ""};
   }
   void SetUp() override {
     WritingTest::SetUp();
@@ -48,7 +48,8 @@ class LostAnswer : public WritingTest {
   void reconnect() {
     proxy_->set_refusing(false);
     ::kill(mount().daemon_pid(), SIGUSR1);
-    ASSERT_TRUE(eventually([&] { return mount().status()["online"] == true; }));
+    // A reader is who makes the daemon connect.
+    ASSERT_TRUE(eventually([&] { return script("ls; ls INBOX").status == 0 && mount().status()["online"] == true; }));
   }
   void expect_the_second_alone() {
     sync();

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <future>
+
 #include "mutation_test_support.hpp"
 
 namespace imapfs::sync {

@@ -1,5 +1,7 @@
 // Files that are written in parts, in any order, and closed in between.
 
+#include <thread>
+
 #include "files_situation.hpp"
 
 namespace imapfs::vfs {
