@@ -78,6 +78,15 @@ void MailboxReplica::hide(const UidSet& uids) {
   std::erase_if(held_back_, [&](Uid uid) { return uids.contains(uid); });
 }
 
+void MailboxReplica::hide_into_deleted(const UidSet& uids) {
+  const Lock lock(mutex_);
+  if (!table_->set_flagged_soon(uids).empty()) {
+    witness_change();
+    change().deleted_changed = true;
+  }
+  std::erase_if(held_back_, [&](Uid uid) { return uids.contains(uid); });
+}
+
 void MailboxReplica::show_again(const UidSet& uids) {
   const Lock lock(mutex_);
   for (const Uid uid : table_->set_hidden(uids, false)) {

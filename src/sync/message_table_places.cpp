@@ -15,6 +15,7 @@ std::vector<Uid> Places::show(const UidSet& uids) {
     auto hidden = hidden_.lower_bound(Uid{range.first});
     while (hidden != hidden_.end() && hidden->value <= range.last) {
       shown.push_back(*hidden);
+      flagged_soon_.erase(*hidden);
       hidden = hidden_.erase(hidden);
     }
   }
@@ -76,7 +77,7 @@ void Places::forget(const UidSet& uids) {
 
 std::size_t Places::memory_bytes() const {
   constexpr std::size_t node_overhead = 48;
-  std::size_t bytes = hidden_.size() * (sizeof(Uid) + node_overhead);
+  std::size_t bytes = (hidden_.size() + flagged_soon_.size()) * (sizeof(Uid) + node_overhead);
   for (const auto& [uid, local] : local_names_)
     bytes += 2 * (local.name.capacity() + sizeof(local) + 2 * node_overhead);
   return bytes;
@@ -97,7 +98,7 @@ MessageMeta MessageTable::State::meta(const MessageRow& row, std::string_view na
 }
 
 MessageTable::Place MessageTable::State::place_of(const MessageRow& row) const {
-  if (places.hidden(row.uid)) return Place::hidden;
+  if (places.hidden(row.uid)) return places.flagged_soon(row.uid) ? Place::deleted : Place::hidden;
   return flags.get(row.flags).has(SystemFlag::deleted) ? Place::deleted : Place::listed;
 }
 
@@ -214,7 +215,7 @@ std::vector<Uid> MessageTable::deleted() const {
   const auto& state = *state_;
   std::vector<Uid> uids;
   state.rows.visit_after(Uid{0}, [&](const MessageRow& row) {
-    if (state.flags.get(row.flags).has(SystemFlag::deleted) && !state.places.hidden(row.uid)) uids.push_back(row.uid);
+    if (state.place_of(row) == Place::deleted) uids.push_back(row.uid);
     return true;
   });
   return uids;
@@ -247,22 +248,30 @@ MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
   return page;
 }
 
-std::vector<Uid> MessageTable::set_hidden(const UidSet& uids, bool hidden) {
+std::vector<Uid> MessageTable::State::change_places(const UidSet& uids, const std::function<bool(Uid)>& change) const {
   std::vector<Uid> changed;
-  std::unique_lock lock(mutex_);
-  auto& state = *state_;
-  if (!hidden) {
-    changed = state.places.show(uids);
-  } else {
-    for (const auto& range : uids.ranges()) {
-      for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
-        const Uid one{static_cast<std::uint32_t>(uid)};
-        if (state.places.hide(one)) changed.push_back(one);
-      }
+  for (const auto& range : uids.ranges()) {
+    for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
+      const Uid one{static_cast<std::uint32_t>(uid)};
+      if (change(one) && rows.find(one) != nullptr) changed.push_back(one);
     }
   }
+  return changed;
+}
+
+std::vector<Uid> MessageTable::set_hidden(const UidSet& uids, bool hidden) {
+  std::unique_lock lock(mutex_);
+  auto& state = *state_;
+  if (hidden) return state.change_places(uids, [&](Uid uid) { return state.places.hide(uid); });
+  auto changed = state.places.show(uids);
   std::erase_if(changed, [&](Uid uid) { return state.rows.find(uid) == nullptr; });
   return changed;
+}
+
+std::vector<Uid> MessageTable::set_flagged_soon(const UidSet& uids) {
+  std::unique_lock lock(mutex_);
+  auto& state = *state_;
+  return state.change_places(uids, [&](Uid uid) { return state.places.flag_soon(uid); });
 }
 
 void MessageTable::set_local_name(Uid uid, const std::string& name) {

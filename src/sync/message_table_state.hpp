@@ -4,6 +4,7 @@
 // Nothing here locks; MessageTable does.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,7 +17,8 @@
 
 namespace imapfs::sync {
 
-/// Which UIDs are hidden, and which have local names. None of them needs a row.
+/// Which UIDs are hidden, which of those are listed in .deleted nevertheless, and which have local names. None of them
+/// needs a row.
 class Places {
  public:
   struct LocalName {
@@ -26,9 +28,18 @@ class Places {
   using LocalNames = std::map<Uid, LocalName>;
 
   [[nodiscard]] bool hidden(Uid uid) const { return !hidden_.empty() && hidden_.contains(uid); }
+  [[nodiscard]] bool flagged_soon(Uid uid) const { return !flagged_soon_.empty() && flagged_soon_.contains(uid); }
   [[nodiscard]] const std::set<Uid>& all_hidden() const { return hidden_; }
   /// Returns false if that is no change.
-  bool hide(Uid uid) { return hidden_.insert(uid).second; }
+  bool hide(Uid uid) {
+    const bool left_deleted = flagged_soon_.erase(uid) > 0;
+    return hidden_.insert(uid).second || left_deleted;
+  }
+  /// As hide(), but it is in .deleted already.
+  bool flag_soon(Uid uid) {
+    hidden_.insert(uid);
+    return flagged_soon_.insert(uid).second;
+  }
   /// Takes the hidden ones out of `uids` and returns them.
   std::vector<Uid> show(const UidSet& uids);
 
@@ -50,6 +61,7 @@ class Places {
   void drop_from_index(const LocalName& local);
 
   std::set<Uid> hidden_;
+  std::set<Uid> flagged_soon_;  ///< among those
   LocalNames local_names_;
   NameIndex by_name_;
   std::uint64_t last_order_ = 0;
@@ -79,6 +91,8 @@ struct MessageTable::State {
   /// The row in `place` whose template's name this is.
   [[nodiscard]] const MessageRow* find_by_template(Place place, std::string_view name) const;
   [[nodiscard]] std::optional<MessageMeta> find_in(Place place, std::string_view name) const;
+  /// Calls `change` for each; those with rows for which it returned true.
+  [[nodiscard]] std::vector<Uid> change_places(const UidSet& uids, const std::function<bool(Uid)>& change) const;
   void set_name(MessageRow& row, std::string_view name);
   void replace_flags(MessageRow& row, const FlagSet& wanted);
   void compact_names();

@@ -273,6 +273,7 @@ void Mutations::on_online(bool online) {
 void Mutations::rename_mailbox(const std::string& from, const std::string& to, char delimiter) {
   if (const auto renamed = surroundings_.journal.rename_mailbox(from, to, delimiter); !renamed)
     telemetry::error("journal: {}", telemetry::printable(renamed.error().what));
+  own_removals_.rename_mailbox(from, to, delimiter);
   state_.with_lock([&](State& state) {
     state.ledger.rename_mailbox(from, to, delimiter);
     state.ours.clear();
@@ -314,6 +315,7 @@ void Mutations::settle(MailboxId mailbox, Completion<void> done) {
   const auto settler = std::make_shared<Settler>();
   settler->mailbox = mailbox;
   const auto place = surroundings_.mailbox(mailbox);
+  if (mailbox.value != 0 && !place) return done({});
   const auto name = place ? place->replica.identity().name : std::string();
   const bool online = surroundings_.online();
   std::optional<Error> untold;

@@ -24,6 +24,7 @@
 #include "mutation_batch.hpp"
 #include "mutation_ledger.hpp"
 #include "mutation_support.hpp"
+#include "own_removals.hpp"
 
 namespace imapfs::sync {
 
@@ -80,6 +81,12 @@ class Mutations {
   void rename_mailbox(const std::string& from, const std::string& to, char delimiter);
   /// The tree shows the new name: what is under way in `renamed` and below shows its effect there as well.
   void show_effects_in(const std::string& renamed, char delimiter);
+  /// What rmdir may take along.
+  [[nodiscard]] OwnRemovals& own_removals() { return own_removals_; }
+  /// Takes these messages of `mailbox`, which are flagged \Deleted, out of it, each by a change of its own: moves them
+  /// to the trash, without the flag, or expunges them if `trash` is null. `done`: all have ended, or could not be
+  /// accepted.
+  void clear_out(MailboxId mailbox, const UidSet& uids, MailboxPointer trash, Completion<void> done);
   /// For /.imapfs/status.
   struct Status {
     std::size_t pending = 0;
@@ -170,6 +177,14 @@ class Mutations {
   [[nodiscard]] MessageLocation from_journal(const store::JournalLocation& location) const;
   void describe(PendingChange& pending) const;
 
+  void note_own_removals(const std::vector<store::JournalChange>& changes);
+  void restore_now(const ChangeSource& source, const std::string& file_name, ChangeReply reply);
+
+  // mutation_clearing.cpp
+  struct Clearing;
+  void clear_out_next(const std::shared_ptr<Clearing>& clearing);
+  void clear_out_one(const std::shared_ptr<Clearing>& clearing, Uid uid);
+
   // mutation_end.cpp
   void end(std::vector<Ending> endings, const std::shared_ptr<ArrivalHold>& hold);
   void record_again();
@@ -209,6 +224,7 @@ class Mutations {
   std::atomic<bool> closed_{false};
   std::atomic<bool> turn_queued_{false};
   mutable Guarded<State> state_;
+  OwnRemovals own_removals_;
   Worker worker_;
 };
 

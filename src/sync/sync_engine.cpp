@@ -125,7 +125,9 @@ void EngineImplementation::on_online(bool online, const std::string& reason) {
   telemetry::info("{}: {}", online ? "online" : "offline", telemetry::printable(reason));
   listener_.on_online(online, reason);
   if (mutations_) mutations_->on_online(online);
-  if (online) tick_soon();
+  if (!online) return;
+  list_if_outdated();
+  tick_soon();
 }
 
 void EngineImplementation::watcher_connected() {

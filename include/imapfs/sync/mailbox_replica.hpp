@@ -106,6 +106,8 @@ class MailboxReplica {
   // -- changes of our own; the caller publishes --
   /// On their way out: listed no more. Quiet.
   void hide(const UidSet& uids);
+  /// The same for those that are about to be flagged \Deleted: they are in .deleted at once.
+  void hide_into_deleted(const UidSet& uids);
   /// The server refused, or the change ended without taking them away: shown again, as news. Those that are \Deleted by now are listed in
   /// .deleted from here on, which is how a removal of ours ends under on-delete=flag.
   void show_again(const UidSet& uids);

@@ -32,10 +32,11 @@ class MessageTable {
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
-  // A message has a place: listed; deleted (flagged \Deleted: it is listed in .deleted); or hidden (on its way out by a change of
-  // our own: listed nowhere). A local name takes the place of the template's, unless another message in the same place goes by it: the one
-  // whose template made that name keeps it, else the one that was given it last has it. The others go by the template's name meanwhile. So
-  // no two in one place have the same name.
+  // A message has a place: listed; deleted (flagged \Deleted, or about to be by a change of our own: it is listed in
+  // .deleted); or hidden (on its way out by a change of our own: listed nowhere). A local name takes the place of the
+  // template's, unless another message in the same place goes by it: the one whose template made that name keeps it,
+  // else the one that was given it last has it. The others go by the template's name meanwhile. So no two in one place
+  // have the same name.
   enum class Place : std::uint8_t { listed, deleted, hidden };
 
   /// Wherever it is, hidden ones too.
@@ -47,6 +48,7 @@ class MessageTable {
   [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name) const;
   /// The same among those in .deleted.
   [[nodiscard]] std::optional<MessageMeta> find_deleted_by_name(std::string_view name) const;
+  /// On its way out, be it to .deleted.
   [[nodiscard]] bool hidden(Uid uid) const;
   [[nodiscard]] std::optional<std::string> local_name(Uid uid) const;
   /// UIDs that were given `name` as their local name and are not hidden, the latest first; they need no rows.
@@ -108,6 +110,8 @@ class MessageTable {
   void set_complete(bool complete);
   /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has changed.
   std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
+  /// As hidden, but they are in .deleted already, whatever their flags say; until set_hidden().
+  std::vector<Uid> set_flagged_soon(const UidSet& uids);
   /// Empty: the template's name counts again. The row may come later.
   void set_local_name(Uid uid, const std::string& name);
   /// Names of earlier times, in the order in which they were given: those that were given since then are the later ones, and stay.
