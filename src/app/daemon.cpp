@@ -177,6 +177,8 @@ class Daemon::Implementation {
     journal_ = std::move(*opened);
     if (const auto waiting = describe_waiting(*journal_); !waiting.empty())
       telemetry::info("{} of an earlier mount in {}", waiting, journal_->directory());
+    warning_ = describe_outbox(*journal_);
+    if (!warning_.empty()) telemetry::warning("{}", warning_);
   }
 
   void open_account_directory() {

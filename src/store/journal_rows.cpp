@@ -157,7 +157,7 @@ std::vector<StagedFile> read_staged(Database& database) {
     file.changed_at = reader.number();
     if (reader.number() == 0) throw CorruptContent("a staged file's row is damaged");
     if (state == staged_state_doomed) continue;
-    if (state < static_cast<int>(StagedFile::State::open) || state > static_cast<int>(StagedFile::State::refused))
+    if (state < static_cast<int>(StagedFile::State::open) || state > static_cast<int>(StagedFile::State::local))
       throw CorruptContent("impossible state");
     file.state = static_cast<StagedFile::State>(state);
     files.push_back(std::move(file));

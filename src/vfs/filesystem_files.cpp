@@ -211,7 +211,9 @@ void Filesystem::fsyncdir(const Caller&, NodeId node, Reply<void> reply) {
   if (!views_->staging || (!in_tree && node != root_node)) return reply({});
   views_->staging->settle([this, mailbox = meaning->mailbox, reply = std::move(reply)](Result<void> uploaded) {
     if (!uploaded) return reply(std::move(uploaded));
-    account_.settle(mailbox, reply);
+    account_.settle(mailbox, [this, mailbox, reply](Result<void> settled) {
+      reply(settled ? views_->staging->check_outbox(mailbox) : std::move(settled));
+    });
   });
 }
 

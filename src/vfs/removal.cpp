@@ -78,6 +78,10 @@ void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
 
 void Removal::removed(const NamedFile& file) const {
   context_.entries.remove(file.node);
+  if (context_.staging && file.kind != NamedFile::Kind::deleted) {
+    auto& displaced = context_.staging->displaced();
+    displaced.left(file.mailbox, file.name, {file.message, file.meta, file.node, file.generation, {}});
+  }
   // The kernel drops the name it was asked to remove; it may know the message by its other name as well (4711.eml).
   if (file.kind == NamedFile::Kind::message && file.name != file.meta.file_name) {
     publisher_.name_gone(file.mailbox, file.meta.file_name, file.node);

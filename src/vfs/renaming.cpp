@@ -1,8 +1,10 @@
 #include "renaming.hpp"
 
 #include <cstdio>
+#include <optional>
 #include <utility>
 
+#include "backup_names.hpp"
 #include "staging.hpp"
 
 namespace imapfs::vfs {
@@ -157,18 +159,41 @@ void Renaming::rename_message(const OperationPtr& operation) {
 
 void Renaming::give_name(const OperationPtr& operation, const NamedFile& message) {
   with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
-    const auto& name = operation->request.new_name;
-    context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
-      if (!given) return operation->refuse(std::move(given).error());
-      if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
-      context_.entries.rename(message.node, message.mailbox, name);
-      // The kernel moves the name it was asked to move; it may know the message by its other name as well (4711.eml).
-      if (message.name != message.meta.file_name) {
-        publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
-      }
-      operation->reply({});
-    });
+    if (!context_.staging->is_own_new_file(message.node)) return give_name(operation, message, replaces);
+    std::optional<Staging::Original> target;
+    if (const auto& at = operation->target; replaces.uid.value != 0) target = {at.node, at.generation, replaces, at.meta};
+    context_.staging->take_place({message.node, message.generation, message.message, message.meta},
+                                 operation->request.new_name, target,
+                                 [this, operation, message, replaces](Result<bool> taken) {
+                                   if (!taken) return operation->refuse(std::move(taken).error());
+                                   if (!*taken) return give_name(operation, message, replaces);
+                                   if (replaces.uid.value != 0) context_.entries.remove(operation->target.node);
+                                   operation->reply({});
+                                 });
   });
+}
+
+void Renaming::give_name(const OperationPtr& operation, const NamedFile& message, const MessageLocation& replaces) {
+  const auto& name = operation->request.new_name;
+  context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
+    if (!given) return operation->refuse(std::move(given).error());
+    if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
+    context_.entries.rename(message.node, message.mailbox, name);
+    name_left(*operation, message, is_backup_of(name, operation->request.name) ? name : std::string());
+    // The kernel moves the name it was asked to move; it may know the message by its other name as well (4711.eml).
+    if (message.name != message.meta.file_name) {
+      publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
+    }
+    operation->reply({});
+  });
+}
+
+/// What takes the old name is the next version of this message; what had been at the new one is forgotten.
+void Renaming::name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const {
+  auto& displaced = context_.staging->displaced();
+  displaced.taken(operation.new_mailbox(), operation.request.new_name);
+  displaced.left(message.mailbox, operation.request.name,
+                 {message.message, message.meta, message.node, message.generation, backup});
 }
 
 void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
@@ -178,6 +203,7 @@ void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
     messages_.keep_readable(message.node, [this, operation, message, target] {
       arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
         if (!moved) return operation->refuse(std::move(moved).error());
+        name_left(*operation, message, {});
         if (message.kind == NamedFile::Kind::message && message.name != message.meta.file_name) {
           publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
         }

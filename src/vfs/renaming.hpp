@@ -32,6 +32,8 @@ class Renaming {
   void rename_staged(const OperationPtr& operation);
   void rename_message(const OperationPtr& operation);
   void give_name(const OperationPtr& operation, const NamedFile& message);
+  void give_name(const OperationPtr& operation, const NamedFile& message, const MessageLocation& replaces);
+  void name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const;
   void move(const OperationPtr& operation, const NamedFile& message);
   void restore(const OperationPtr& operation);
   void with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation& replaces)> then);

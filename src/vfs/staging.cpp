@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "staging_implementation.hpp"
@@ -95,6 +97,15 @@ std::vector<Staging::OutboxEntry> Staging::Implementation::outbox() const {
     for (const auto& [id, entry] : shown.outbox) entries.push_back(entry);
     return entries;
   });
+}
+
+Result<void> Staging::Implementation::check_outbox(MailboxId mailbox) const {
+  std::string names;
+  for (const auto& entry : outbox()) {
+    if (mailbox.value == 0 || entry.mailbox == mailbox) names += (names.empty() ? "" : ", ") + entry.name;
+  }
+  if (names.empty()) return {};
+  return fail(EIO, Scope::message, Retry::never, "not uploaded, and in .imapfs/outbox: {}", names);
 }
 
 bool Staging::Implementation::take_stale_pages(NodeId node) {
@@ -194,6 +205,21 @@ void Staging::remove(NodeId node, Reply<void> reply) {
 }
 
 std::vector<Staging::OutboxEntry> Staging::outbox() const { return implementation_->outbox(); }
+
+Result<void> Staging::check_outbox(MailboxId mailbox) const { return implementation_->check_outbox(mailbox); }
+
+void Staging::take_place(const Original& own, const std::string& name, const std::optional<Original>& target,
+                         Reply<bool> reply) {
+  implementation_->post([self = implementation_.get(), own, name, target, reply = std::move(reply)] {
+    self->take_place(own, name, target, reply);
+  });
+}
+
+DisplacedMessages& Staging::displaced() { return implementation_->displaced(); }
+
+void Staging::describe(Completion<nlohmann::json> done) {
+  implementation_->post([self = implementation_.get(), done = std::move(done)] { self->describe(done); });
+}
 
 void Staging::settle(Reply<void> reply) {
   implementation_->post([self = implementation_.get(), reply = std::move(reply)] { self->settle(reply); });

@@ -5,7 +5,8 @@
 // A staged file is a new file (its node is of kind staged) or a new version of a message (its node is the message's own, as the
 // kernel knows it, and the message stays as it is until the new version has been appended). It is uploaded
 // * at a dirty flush by the process that opened it (the caller gets the server's word),
-// * for a temporary name (is_temporary_name) at the rename that gives it its final one,
+// * for a temporary name (is_temporary_name) at the rename that gives it its final one; if nobody renames it for Surroundings::name_patience after
+//   its last close, under the name that it has, unless it is no Internet message or an editor's backup of a file beside it,
 // * after the last release, if it is still dirty because only other processes flushed it: nobody waits, it is queued and tried again.
 // Never when empty. A failed upload is told to whoever waits, logged, reported in .imapfs/events, and the file stays in .imapfs/outbox, from
 // where mv sends it again and rm drops it.
@@ -13,7 +14,9 @@
 // Octets are written and read by the thread "staging"; nothing here blocks the caller. All methods from any thread. The journal is written by
 // the same thread. ENOSPC beyond Settings::staging_limit, EFBIG beyond the account's append_limit() as early as write.
 
+#include <chrono>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +26,7 @@
 #include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/types.hpp"
+#include "displaced_messages.hpp"
 #include "local_entries.hpp"
 
 namespace imapfs::vfs {
@@ -38,6 +42,9 @@ class Staging {
     const Settings& settings;
     LocalEntries& entries;
     std::shared_ptr<store::Journal> journal;  ///< not null
+    /// How long a closed file may keep a temporary name before it is uploaded under it, and how long if somebody waits for everything.
+    std::chrono::milliseconds name_patience = std::chrono::minutes(1);
+    std::chrono::milliseconds name_grace = std::chrono::seconds(2);
   };
   /// What stat shows of a staged file.
   struct Status {
@@ -94,6 +101,12 @@ class Staging {
   /// over; uid 0: of nothing), and the reply waits for that; under a temporary one only the name changes.
   void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
               Reply<void> reply);
+  /// A message that this process has uploaded a moment ago under another name is renamed onto `target`, or to a name that a message had a moment
+  /// ago: as with a file that is renamed so before it is uploaded, it gets flags and date of what it takes the place of, by another upload. False,
+  /// and nothing happens, if `own` is no such message or there is nothing to take over.
+  void take_place(const Original& own, const std::string& name, const std::optional<Original>& target, Reply<bool> reply);
+  /// What had a name a moment ago: told by whoever renames and removes messages, asked when a file gets a name.
+  [[nodiscard]] DisplacedMessages& displaced();
   /// unlink. An open one goes on without a name and is never uploaded.
   void remove(NodeId node, Reply<void> reply);
 
@@ -101,13 +114,20 @@ class Staging {
   struct OutboxEntry {
     NodeId node;
     std::string name;  ///< unique: the id, a dash, the file's name
+    MailboxId mailbox;  ///< where it was to go; 0 if there is no such mailbox
     Status status;
     std::string reason;
   };
   [[nodiscard]] std::vector<OutboxEntry> outbox() const;
+  /// EIO with their names if the outbox holds files that were to go to this mailbox (0: to any).
+  [[nodiscard]] Result<void> check_outbox(MailboxId mailbox) const;
 
-  /// Waits for uploads that are under way or queued.
+  /// Waits for uploads that are under way or queued, and uploads closed files with temporary names that nobody renames for
+  /// Surroundings::name_grace. The first failure, told once for a file that is no Internet message.
   void settle(Reply<void> reply);
+
+  /// For .imapfs/status: how many files are what, and which ones wait.
+  void describe(Completion<nlohmann::json> done);
 
  private:
   class Implementation;

@@ -7,7 +7,8 @@
 // A file is *busy* while its content is on its way somewhere (an upload, a fetch of the message it starts from, a copy on the server that has
 // not been accepted). Operations on a busy file wait in the order they came. Files: staging.cpp the thread and the surroundings, staging_files.cpp
 // opening and releasing, staging_octets.cpp reading and writing, staging_upload.cpp, staging_queue.cpp what nobody waits for,
-// staging_rename.cpp, staging_times.cpp, staging_copy.cpp, staging_recovery.cpp.
+// staging_waiting.cpp what has no final name and what is told of files that wait, staging_rename.cpp, staging_displaced.cpp what had a name
+// before, staging_times.cpp, staging_copy.cpp, staging_recovery.cpp.
 
 #include <deque>
 #include <functional>
@@ -21,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "displaced_messages.hpp"
 #include "imapfs/base/concurrency.hpp"
 #include "staging.hpp"
 #include "staging_content.hpp"
@@ -53,8 +55,9 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void flush(const Caller& caller, NodeId node, HandleId handle, const Reply<void>& reply);
   void fsync(NodeId node, const Reply<void>& reply);
 
-  // -- staging_queue.cpp --
+  // -- staging_waiting.cpp --
   void settle(const Reply<void>& reply);
+  void describe(const Completion<nlohmann::json>& done) const;
 
   // -- staging_times.cpp --
   void set_time(NodeId node, Timestamp time, const Reply<void>& reply);
@@ -67,6 +70,10 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
               const Reply<void>& reply);
   void remove(NodeId node, const Reply<void>& reply);
 
+  // -- staging_displaced.cpp --
+  void take_place(const Original& own, const std::string& name, const std::optional<Original>& target,
+                  const Reply<bool>& reply);
+
   // -- staging_recovery.cpp --
   void recover();
 
@@ -74,6 +81,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   [[nodiscard]] std::optional<Status> status(NodeId node) const;
   [[nodiscard]] bool is_own_new_file(NodeId node) const;
   [[nodiscard]] std::vector<OutboxEntry> outbox() const;
+  [[nodiscard]] Result<void> check_outbox(MailboxId mailbox) const;
+  [[nodiscard]] DisplacedMessages& displaced() { return displaced_; }
   [[nodiscard]] bool take_stale_pages(NodeId node);
 
  private:
@@ -93,6 +102,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::shared_ptr<sync::Body> body;    ///< of `source`, once somebody has read it
     std::uint64_t source_size = 0;
     std::optional<Original> original;    ///< the message that the node stands for: the next upload takes its place
+    std::optional<DisplacedMessage> displaced;  ///< of a new file: what had its name a moment before
     std::map<HandleId, Open> handles;
     bool dirty = false;     ///< holds what the server does not have
     bool busy = false;
@@ -102,6 +112,11 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::optional<Error> failed;
     bool reported = false;  ///< the last upload has failed, and somebody was told
     bool nameless = false;  ///< removed while it was open
+    bool named = false;     ///< its temporary name is as good as a final one: nobody has changed it
+    SteadyClock::time_point closed_at;  ///< of a temporary name: when it was closed or got that name
+    /// Why a closed file with a temporary name is not uploaded under it: it is no Internet message.
+    std::optional<Error> no_mail;
+    bool told = false;      ///< of that, who waited for everything
     bool own = false;       ///< a new file of this process
     bool recoded = false;   ///< the server has other octets than were written
     std::optional<Timestamp> time;  ///< as set by a user
@@ -127,6 +142,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   struct Uploaded {
     NodeId node;
     std::shared_ptr<StagedContent> content;  ///< null if it is too large to be kept
+    SteadyClock::time_point since = SteadyClock::now();
   };
   struct Shown {
     struct Of {
@@ -198,8 +214,11 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
 
   // -- staging_upload.cpp --
   [[nodiscard]] Destination destination_of(File& file) const;
+  [[nodiscard]] static FlagSet flags_to_give(FlagSet flags);
   void refresh(Original& original) const;
   void upload(const FilePtr& file, const Destination& destination, const Completion<sync::Arrival>& done);
+  void upload_to(const FilePtr& file, const Destination& destination, const FilePtr& backup,
+                 const Completion<sync::Arrival>& finish);
   void with_present_flags(const Destination& destination, const Completion<Destination>& then);
   Result<sync::Upload> prepare(File& file, const Destination& destination);
   void uploaded(const FilePtr& file, const Destination& destination, const sync::Upload& upload,
@@ -212,12 +231,31 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   Result<void> set_state(File& file, store::StagedFile::State state, const std::string& reason = {});
 
   // -- staging_queue.cpp --
+  /// Runs `job` on the thread "staging" after `delay`, unless Staging is gone.
+  void later(SteadyClock::duration delay, Job job);
   void queue(const FilePtr& file);
   void try_queued(const FilePtr& file);
   void try_again_later(const FilePtr& file, const Error& error);
   void to_outbox(const FilePtr& file);
   void fail_settling(NodeId node, const Error& error);
   void check_settled();
+
+  // -- staging_waiting.cpp --
+  enum class Stage : std::uint8_t { nothing, open, uploading, queued, temporary, local, outbox };
+  /// What a file waits for; nothing if there is nothing of it that the server does not have.
+  [[nodiscard]] Stage stage_of(const File& file) const;
+  /// Whether settle() waits for it.
+  [[nodiscard]] bool is_waited_for(const File& file) const;
+  /// Whether it is not to be uploaded before somebody renames it.
+  [[nodiscard]] bool has_temporary_name(const File& file) const;
+  /// Whether it is called as an editor's backup of a file that is, or was a moment ago, beside it.
+  [[nodiscard]] bool is_backup(const File& file) const;
+  [[nodiscard]] bool is_there(MailboxId mailbox, const std::string& name) const;
+  void await_name(const FilePtr& file);
+  void look_at_name(NodeId node, SteadyClock::duration age);
+  void take_name_as_final(const FilePtr& file);
+  void not_uploaded(const FilePtr& file, const Error& error);
+  void tell_of_no_mail(const FilePtr& file);
 
   // -- staging_rename.cpp --
   void rename_idle(const FilePtr& file, MailboxId mailbox, const std::string& name,
@@ -228,7 +266,15 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   // -- staging_times.cpp --
   void remember(const FilePtr& file);
   void append_again(NodeId node, Timestamp time, const Reply<void>& reply);
+  FilePtr reopen(const Uploaded& known, const MessageLocation& message);
   void date_again(const FilePtr& file, Timestamp time, const Reply<void>& reply);
+
+  // -- staging_displaced.cpp --
+  void inherit(const DisplacedMessage& displaced, Destination& destination) const;
+  [[nodiscard]] bool is_still_backup(const DisplacedMessage& displaced) const;
+  void with_backup(const FilePtr& file, const Destination& destination, const Completion<FilePtr>& then);
+  void keep_backup(const FilePtr& backup, const DisplacedMessage& displaced);
+  void replace_by_own(const FilePtr& file, const Destination& destination, const Reply<bool>& reply);
 
   // -- staging_copy.cpp --
   void copy_accepted(const FilePtr& file, const CopySource& source, sync::ChangeId change);
@@ -249,6 +295,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   std::optional<SteadyClock::time_point> quota_asked_;
   std::vector<std::pair<Reply<void>, std::unordered_set<NodeId>>> settling_;
   mutable Guarded<Shown> shown_;
+  DisplacedMessages displaced_;
   std::mutex timer_mutex_;
   bool stopped_ = false;              ///< guarded by timer_mutex_
   std::unique_ptr<Scheduler> timer_;  ///< guarded by timer_mutex_; started when something is to be tried again

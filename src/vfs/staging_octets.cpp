@@ -72,6 +72,9 @@ void Staging::Implementation::count(File& file) {
 void Staging::Implementation::changed(const FilePtr& file) {
   file->dirty = true;
   file->reported = false;
+  file->named = false;
+  file->no_mail.reset();
+  file->told = false;
   file->changed = now();
   // Times are set when all is written; a write after that is a newer state with a time of its own.
   if (file->time) {

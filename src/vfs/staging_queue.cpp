@@ -63,29 +63,16 @@ void Staging::Implementation::try_again_later(const FilePtr& file, const Error& 
     file->content.reset();
   }
   fail_settling(file->node, error);
-  {
-    const std::lock_guard guard(timer_mutex_);
-    if (stopped_) return;
-    if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
-    timer_->after(delay_after(file->attempts), [this, node = file->node] {
-      post([this, node] {
-        if (const auto waiting = find(node)) try_queued(waiting);
-      });
-    });
-  }
+  later(delay_after(file->attempts), [this, node = file->node] {
+    if (const auto waiting = find(node)) try_queued(waiting);
+  });
 }
 
-void Staging::Implementation::settle(const Reply<void>& reply) {
-  std::unordered_set<NodeId> nodes;
-  std::vector<FilePtr> queued;
-  for (const auto& [node, file] : files_) {
-    const bool waits = file->dirty && file->row.state == store::StagedFile::State::queued;
-    if (waits || (file->busy && !file->copying)) nodes.insert(node);
-    if (waits && !file->busy) queued.push_back(file);
-  }
-  if (nodes.empty()) return reply({});
-  settling_.emplace_back(reply, std::move(nodes));
-  for (const auto& file : queued) try_queued(file);
+void Staging::Implementation::later(SteadyClock::duration delay, Job job) {
+  const std::lock_guard guard(timer_mutex_);
+  if (stopped_) return;
+  if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
+  timer_->after(delay, [this, job = std::move(job)] { post(job); });
 }
 
 /// Answers those who wait for uploads that have all ended.
@@ -94,7 +81,7 @@ void Staging::Implementation::check_settled() {
   for (auto& [reply, nodes] : settling_) {
     std::erase_if(nodes, [this](NodeId node) {
       const auto file = find(node);
-      return !file || (!file->busy && !(file->dirty && file->row.state == store::StagedFile::State::queued));
+      return !file || !is_waited_for(*file);
     });
     if (nodes.empty()) settled.push_back(reply);
   }

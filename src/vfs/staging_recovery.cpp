@@ -93,8 +93,9 @@ void Staging::Implementation::recover(const store::StagedFile& row,
 
   const auto change = pending.find(row.id);
   if (mailbox && change != pending.end()) return await_upload(file, change->second);
-  const bool temporary = is_temporary_name(row.name);
-  if (row.state == State::queued && mailbox && !temporary) {
+  if (row.state == State::local && mailbox) return place(file, *mailbox, row.name);
+  if (row.state == State::queued && mailbox) {
+    file->named = true;
     place(file, *mailbox, row.name);
     return try_queued(file);
   }

@@ -36,6 +36,8 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
     return reply(rename_only(file, mailbox, name));
   }
   if (file->failed) return reply(fail(*file->failed));
+  const auto before = std::exchange(file->displaced, std::nullopt);
+  if (!replaces_message) file->displaced = displaced_.find(mailbox, name);
   auto destination = destination_of(*file);
   destination.mailbox = mailbox;
   destination.name = name;
@@ -48,8 +50,9 @@ void Staging::Implementation::rename_idle(const FilePtr& file, MailboxId mailbox
     destination.flags.remove("\\Deleted");
     if (!file->time) destination.internal_date = replaced.meta.internal_date;
   }
-  upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
+  upload(file, destination, [this, file, destination, before, reply](Result<sync::Arrival> arrived) {
     if (arrived) return reply({});
+    file->displaced = before;
     // The old name stays, in the journal too.
     if (file->has_row()) {
       file->row.mailbox = server_name(file->mailbox);
@@ -73,6 +76,11 @@ Result<void> Staging::Implementation::rename_only(const FilePtr& file, MailboxId
   shown_.with_lock([&](Shown& shown) { shown.outbox.erase(file->row.id); });
   place(file, mailbox, name);
   show(*file);
+  file->displaced = displaced_.find(mailbox, name);
+  file->named = false;
+  file->told = false;
+  if (file->handles.empty()) last_release(file);
+  check_settled();
   return {};
 }
 
@@ -108,6 +116,7 @@ void Staging::Implementation::remove(NodeId node, const Reply<void>& reply) {
     around_.entries.remove(file->node);
     file->nameless = true;
     if (file->handles.empty()) drop(file);
+    check_settled();
     reply({});
   });
 }

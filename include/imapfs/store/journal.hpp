@@ -83,6 +83,7 @@ struct StagedFile {
     queued = 2,     ///< was reported as written: uploaded as soon as possible, and after a restart
     uploading = 3,  ///< a change of kind append is about it
     refused = 4,    ///< the server or we refused it, and the user has been told; kept until the user removes it
+    local = 5,      ///< an editor's backup: whole, and for this machine only
   };
   StagedId id;
   State state = State::open;

@@ -122,7 +122,9 @@ std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, 
   switch (local.kind) {
     case LocalEntry::Kind::staged:
       if (const auto status = context_.staging ? context_.staging->status(local.node) : std::nullopt) {
-        return staged_entry(context_.settings, local.node, status->size, status->time);
+        auto entry = staged_entry(context_.settings, local.node, status->size, status->time);
+        entry.generation = local.generation;
+        return entry;
       }
       return std::nullopt;
     case LocalEntry::Kind::pending:
