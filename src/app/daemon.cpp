@@ -15,12 +15,15 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "imapfs/app/directories.hpp"
 #include "imapfs/app/last_changes.hpp"
+#include "imapfs/base/mount_table.hpp"
+#include "imapfs/base/notices.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/fuse/kernel_notifier.hpp"
 #include "imapfs/fuse/mount.hpp"
 #include "imapfs/mime/header_decode.hpp"
-#include "imapfs/store/journal.hpp"
+#include "imapfs/store/account_opening.hpp"
 #include "imapfs/store/message_cache.hpp"
 #include "imapfs/store/metadata_store.hpp"
 #include "imapfs/sync/sync_engine.hpp"
@@ -28,11 +31,13 @@
 #include "imapfs/vfs/filesystem.hpp"
 #include "imapfs/vfs/node_tree.hpp"
 #include "option_values.hpp"
+#include "start_signals.hpp"
 
 namespace imapfs::app {
 namespace {
 
 constexpr int connect_attempts = 3;
+constexpr std::string_view mount_type = "fuse.imapfs";
 
 void notify_service_manager([[maybe_unused]] const std::string& state) {
 #ifdef IMAPFS_HAVE_SYSTEMD
@@ -49,7 +54,6 @@ int open_signal_descriptor() {
   signal(SIGPIPE, SIG_IGN);
   return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
-
 
 telemetry::LogSettings log_settings(const Options& options, const std::string& cache_directory) {
   telemetry::LogSettings settings;
@@ -91,7 +95,12 @@ class Daemon::Implementation {
  public:
   Implementation(Options options, std::shared_ptr<PasswordSource> password)
       : options_(std::move(options)), password_(std::move(password)), signals_(open_signal_descriptor()),
-        mount_ended_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        mount_ended_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    password_->on_slow([](std::chrono::seconds waited) {
+      notices().set("password", fmt::format("waiting for the password command, which has given no answer for {} s",
+                                           waited.count()));
+    });
+  }
 
   ~Implementation() {
     stop();
@@ -100,28 +109,24 @@ class Daemon::Implementation {
   }
 
   Result<void> start() {
-    // Whatever this process creates (cache, log) is for its owner only; modes in the mount come from the option umask=.
-    ::umask(077);
-    mime::initialise_mime();
-    if (options_.cache) open_account_directory();
-    IMAPFS_TRY(telemetry::configure(log_settings(options_, directory_ ? directory_->path : "")));
-    open_stores();
-    if (!options_.read_only) open_journal();
-    scheduler_ = std::make_unique<Scheduler>();
-    IMAPFS_TRY(start_engine());
-    IMAPFS_TRY(start_mount());
+    StartSignals signals(signals_);
+    auto started = start_layers(signals.token());
+    signals.end();
+    if (signals.number() != 0)
+      return fail(EINTR, "ended on signal {} before the mount was live", signals.number());
+    IMAPFS_TRY(std::move(started));
+    notices().mount_is_live();
     telemetry::info("{} is mounted at {}", options_.url(), options_.mountpoint);
     notify_service_manager("READY=1\nSTATUS=" + options_.url() + " is mounted at " + options_.mountpoint);
     return {};
   }
 
-  const std::string& warning() const { return warning_; }
-
   int run() {
     while (true) {
-      std::array<pollfd, 2> polled{pollfd{signals_, POLLIN, 0}, pollfd{mount_ended_, POLLIN, 0}};
+      std::array<pollfd, 3> polled{pollfd{signals_, POLLIN, 0}, pollfd{mount_ended_, POLLIN, 0},
+                                   pollfd{mount_watched_ ? mounts_.descriptor() : -1, POLLPRI, 0}};
       if (::poll(polled.data(), polled.size(), -1) < 0) continue;
-      if (polled[1].revents != 0) {
+      if (polled[1].revents != 0 || (polled[2].revents != 0 && !mounts_.holds(mount_->device(), mount_type))) {
         telemetry::info("{} was unmounted", options_.mountpoint);
         break;
       }
@@ -134,6 +139,25 @@ class Daemon::Implementation {
   }
 
  private:
+  Result<void> start_layers(const std::stop_token& stop) {
+    // Whatever this process creates (cache, log) is for its owner only; modes in the mount come from the option umask=.
+    own_umask_ = ::umask(077);
+    mime::initialise_mime();
+    if (options_.cache) IMAPFS_TRY(open_account_directory(stop));
+    const auto log = log_settings(options_, directory_ ? directory_->path : "");
+    IMAPFS_TRY(telemetry::configure(log));
+    notices().log_is_open(log.destination == telemetry::Destination::standard_error);
+    open_stores();
+    if (!options_.read_only) IMAPFS_TRY(open_journal(stop));
+    tell_of_first_mount();
+    note_mount(Stage::running);
+    scheduler_ = std::make_unique<Scheduler>();
+    IMAPFS_TRY(start_engine(stop));
+    IMAPFS_TRY(start_mount());
+    note_mount(Stage::running);
+    return {};
+  }
+
   /// True if the signal ends the daemon.
   bool handle_signal() {
     signalfd_siginfo received{};
@@ -155,8 +179,6 @@ class Daemon::Implementation {
 
   void open_stores() {
     if (!cache_problem_.empty()) telemetry::warning("{}", cache_problem_);
-    if (directory_ && directory_->private_copy)
-      telemetry::warning("the account is mounted already; this mount has a cache of its own, {}", directory_->path);
     metadata_ = directory_ ? store::MetadataStore::open(directory_->path) : store::MetadataStore::none();
     store::MessageCache::Settings settings;
     settings.directory = directory_ ? directory_->path : "";
@@ -164,38 +186,97 @@ class Daemon::Implementation {
     bodies_ = std::make_shared<store::MessageCache>(settings);
   }
 
-  /// Without a journal nothing can be promised, so nothing is accepted; reading goes on.
-  void open_journal() {
-    const std::string root = options_.state_dir.empty() ? store::default_state_root() : options_.state_dir;
+  /// Without a journal nothing can be promised, so nothing is accepted; reading goes on. A journal that only a newer
+  /// version understands holds promises, and they are not passed over.
+  Result<void> open_journal(const std::stop_token& stop) {
+    const std::string root = state_root(options_);
     auto opened = root.empty() ? fail(ENOENT, "neither XDG_STATE_HOME nor HOME is set")
-                               : store::Journal::open(root, options_.account());
+                               : store::open_journal(root, options_.account(), lock_wait(stop));
+    if (!opened && (opened.error().errnum == EPROTONOSUPPORT || opened.error().errnum == EINTR))
+      return fail(std::move(opened).error());
     if (!opened) {
-      warning_ = "the mount is read-only, because there is no place for a journal: " + opened.error().what;
-      telemetry::warning("{}", warning_);
-      return;
+      notices().set("journal",
+                    "the mount is read-only, because there is no place for a journal: " + opened.error().what);
+      return {};
     }
     journal_ = std::move(*opened);
     if (const auto waiting = describe_waiting(*journal_); !waiting.empty())
       telemetry::info("{} of an earlier mount in {}", waiting, journal_->directory());
+    if (const auto outbox = describe_outbox(*journal_); !outbox.empty()) notices().mention(outbox);
+    return {};
   }
 
-  void open_account_directory() {
-    const std::string root = options_.cache_dir.empty() ? store::default_cache_root() : options_.cache_dir;
+  Result<void> open_account_directory(const std::stop_token& stop) {
+    const std::string root = cache_root(options_);
     if (root.empty()) {
       cache_problem_ = "no cache: neither XDG_CACHE_HOME nor HOME is set";
-      return;
+      return {};
     }
-    auto opened = store::open_account_directory(root, options_.account());
+    auto opened = store::open_cache_directory(root, options_.account(), lock_wait(stop));
+    if (!opened && opened.error().errnum == EINTR) return fail(std::move(opened).error());
     if (opened)
       directory_ = std::move(*opened);
     else
       cache_problem_ = "no cache: " + opened.error().what;
+    return {};
   }
 
-  Result<void> start_engine() {
-    const auto context = CallContext::within(options_.timeout);
-    const imap::SessionFactory factory = [settings = account_settings(options_, password_)](const CallContext& call) {
-      return imap::open_session(settings, call);
+  /// An unmount is followed by the end of its daemon when changes have reached the server: the same mount comes after
+  /// it, not a second one beside it.
+  store::LockWait lock_wait(const std::stop_token& stop) const {
+    return {[](const store::LockNote& note) {
+              notices().mention(fmt::format(
+                  "waiting for the earlier mount at {} (process {}), whose changes are on their way to the server",
+                  note.mountpoint, note.process));
+            },
+            stop};
+  }
+
+  void tell_of_first_mount() {
+    std::string own = directory_ ? directory_->path : "";
+    if (journal_ && store::original_of(own).empty()) own = journal_->directory();
+    const auto original = store::original_of(own);
+    if (original.empty()) return;
+    const auto first = store::read_lock_note(original);
+    const std::string where =
+        first.mountpoint.empty() ? "" : fmt::format(" at {} (process {})", first.mountpoint, first.process);
+    notices().set("second mount", fmt::format("the account is mounted already{}: this mount has a cache and a journal of "
+                                              "its own, {}", where, own));
+  }
+
+  enum class Stage : std::uint8_t { running, ending };
+
+  /// In the lock files of the account's directories, for the next mount.
+  void note_mount(Stage stage) const {
+    store::LockNote note;
+    note.ending = stage == Stage::ending;
+    note.process = ::getpid();
+    note.patience = options_.timeout;
+    note.mountpoint = options_.mountpoint;
+    note.mount_namespace = mount_namespace();
+    if (mount_) note.device = mount_->device();
+    if (directory_) store::write_lock_note(directory_->path, note);
+    if (journal_) store::write_lock_note(journal_->directory(), note);
+  }
+
+  /// Says what becomes of it. A failure during the start is told by the start.
+  std::function<Result<std::string>(const CallContext&)> told_password() const {
+    return [password = password_](const CallContext& context) {
+      auto secret = password->get(context);
+      if (secret) notices().clear("password");
+      else if (!context.cancelled() && notices().is_live()) notices().set("password", secret.error().what);
+      return secret;
+    };
+  }
+
+  Result<void> start_engine(const std::stop_token& stop) {
+    const auto context = CallContext::within(options_.timeout, stop);
+    auto account = account_settings(options_, password_);
+    account.password = told_password();
+    const imap::SessionFactory factory = [account](const CallContext& call) {
+      auto session = imap::open_session(account, call);
+      if (session) notices().clear("offline");
+      return session;
     };
     sync::EngineSettings settings;
     settings.account = options_.account();
@@ -225,9 +306,9 @@ class Daemon::Implementation {
       // Only a connection that was lost half-way is worth another try at once.
       if (problem.scope != Scope::session || problem.retry != Retry::now) break;
     }
-    if (problem.scope == Scope::account) return fail(std::move(problem));
+    if (problem.scope == Scope::account || context.cancelled()) return fail(std::move(problem));
     if (!engine_->start(nullptr, context)) return fail(std::move(problem));
-    telemetry::warning("mounted from the cache: {}", problem.what);
+    notices().set("offline", "mounted from the cache, without a connection: " + problem.what);
     return {};
   }
 
@@ -235,7 +316,8 @@ class Daemon::Implementation {
     vfs::Settings settings;
     settings.uid = options_.uid;
     settings.gid = options_.gid;
-    settings.umask = options_.umask;
+    settings.shared = options_.allow_other;
+    settings.umask = options_.umask.value_or(options_.allow_other ? own_umask_ : 0);
     settings.staging_limit = options_.staging_size;
     settings.append_flags = options_.append_flags;
     settings.read_only = options_.read_only;
@@ -243,6 +325,7 @@ class Daemon::Implementation {
     settings.configuration = [this] { return configuration(); };
     filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings, journal_);
     mount_ = IMAPFS_TRY(fuse::Mount::create(mount_settings(), *filesystem_, *scheduler_, requests_));
+    mount_watched_ = mounts_.holds(mount_->device(), mount_type);
     mount_->on_ended([descriptor = mount_ended_] { ::eventfd_write(descriptor, 1); });
     publisher_.connect_notifier(&mount_->notifier());
     return {};
@@ -290,6 +373,7 @@ class Daemon::Implementation {
   void stop() {
     if (stopped_) return;
     stopped_ = true;
+    note_mount(Stage::ending);
     if (filesystem_) filesystem_->shut_down();
     const bool was_live = mount_ != nullptr;
     if (mount_) mount_->unmount();
@@ -323,10 +407,14 @@ class Daemon::Implementation {
   const Options options_;
   const std::shared_ptr<PasswordSource> password_;
   const int signals_;
+  mode_t own_umask_ = 0;  ///< of who mounts
   const int mount_ended_;
   bool stopped_ = false;
   std::string cache_problem_;
-  std::string warning_;
+  /// Opened before there is a mount, so that nothing that happens to it is missed.
+  const MountTable mounts_;
+  /// Whether the mount has been seen in the table. Where it is made in another namespace it never is.
+  bool mount_watched_ = false;
 
   std::optional<store::AccountDirectory> directory_;
   std::unique_ptr<store::MetadataStore> metadata_;
@@ -344,7 +432,6 @@ Daemon::Daemon(Options options, std::shared_ptr<PasswordSource> password)
     : implementation_(std::make_unique<Implementation>(std::move(options), std::move(password))) {}
 Daemon::~Daemon() = default;
 Result<void> Daemon::start() { return implementation_->start(); }
-const std::string& Daemon::warning() const { return implementation_->warning(); }
 int Daemon::run() { return implementation_->run(); }
 
 }  // namespace imapfs::app

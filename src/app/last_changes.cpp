@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -47,6 +48,16 @@ std::string counted(std::size_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
+/// When the last mount ended: it goes to the outbox, unless its upload had begun.
+bool was_being_written(store::Journal& journal, const store::StagedFile& file) {
+  std::error_code gone;
+  if (file.state != store::StagedFile::State::open) return false;
+  if (std::filesystem::file_size(journal.staging_path(file.id), gone) == 0 || gone) return false;
+  const auto changes = journal.changes();
+  return !changes || std::none_of(changes->begin(), changes->end(),
+                                  [&](const store::JournalChange& change) { return change.staged == file.id; });
+}
+
 }  // namespace
 
 Result<void> await_last_changes(const std::function<void(Completion<void>)>& settle, std::chrono::milliseconds patience,
@@ -68,15 +79,35 @@ Result<void> await_last_changes(const std::function<void(Completion<void>)>& set
 std::string describe_waiting(store::Journal& journal) {
   const auto changes = journal.changes();
   const auto staged = journal.staged();
-  const std::size_t files = staged ? staged->size() : 0;
+  const auto files = staged ? std::count_if(staged->begin(), staged->end(), [](const store::StagedFile& file) {
+    return file.state != store::StagedFile::State::local;
+  }) : 0;
   // The upload of a file is a change of its own, and not worth a second word.
   const auto others = changes ? std::count_if(changes->begin(), changes->end(), [](const store::JournalChange& change) {
     return change.kind != store::JournalChange::Kind::append;
   }) : 0;
   std::string text;
   if (others > 0) text = counted(static_cast<std::size_t>(others), "change");
-  if (files > 0) text += (text.empty() ? "" : " and ") + counted(files, "file");
+  if (files > 0) text += (text.empty() ? "" : " and ") + counted(static_cast<std::size_t>(files), "file");
   return text;
+}
+
+std::string describe_outbox(store::Journal& journal) {
+  constexpr std::size_t most_names = 5;
+  using State = store::StagedFile::State;
+  const auto staged = journal.staged();
+  if (!staged) return {};
+  std::string names;
+  std::size_t files = 0;
+  for (const auto& file : *staged) {
+    // What is in a local directory stays there.
+    if (file.name.find('/') != std::string::npos) continue;
+    if (file.state != State::refused && !was_being_written(journal, file)) continue;
+    if (++files <= most_names) names += (names.empty() ? "" : ", ") + telemetry::printable(file.name);
+  }
+  if (files == 0) return {};
+  return fmt::format("{} not uploaded, and in .imapfs/outbox: {}{}", counted(files, "file"), names,
+                     files > most_names ? ", ..." : "");
 }
 
 }  // namespace imapfs::app

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "imapfs/app/daemon.hpp"
+#include "imapfs/app/directories.hpp"
 #include "imapfs/app/options.hpp"
+#include "imapfs/app/process.hpp"
 #include "imapfs/app/secrets.hpp"
 #include "imapfs/app/startup.hpp"
 #include "imapfs/fuse/mount.hpp"
@@ -28,6 +30,7 @@ Result<std::shared_ptr<PasswordSource>> prepare(const Options& options) {
     mount.mountpoint = options.mountpoint;
     mount.nonempty = options.nonempty;
     IMAPFS_TRY(fuse::prepare_mountpoint(mount));
+    IMAPFS_TRY(check_roots(options));
   }
   return choose_password_source(options, CallContext::within(std::chrono::minutes(5)));
 }
@@ -37,23 +40,23 @@ int mount_account(const Options& options, std::shared_ptr<PasswordSource> passwo
   const auto detached = startup.detach();
   if (!detached) return complain(detached.error().what, exit_failure);
   if (*detached) return **detached;
+  prepare_limits();
   Daemon daemon(options, std::move(password));
   if (const auto started = daemon.start(); !started) {
     startup.report_failure(started.error().what);
     return exit_failure;
   }
-  // In the foreground the log has said so.
-  if (!options.foreground && !daemon.warning().empty())
-    std::fprintf(stderr, "imapfs: warning: %s\n", daemon.warning().c_str());
   startup.report_success();
   return daemon.run();
 }
 
 int run(const std::vector<std::string>& arguments) {
+  open_standard_descriptors();
   const auto options = parse_options(arguments);
   if (!options) return complain(options.error().what, exit_usage);
   if (options->action == Action::help) return std::fputs(help_text().c_str(), stdout) < 0 ? exit_failure : 0;
   if (options->action == Action::version) return std::puts("imapfs " IMAPFS_VERSION) < 0 ? exit_failure : 0;
+  protect_memory();
   for (const auto& warning : options->warnings) std::fprintf(stderr, "imapfs: warning: %s\n", warning.c_str());
   auto password = prepare(*options);
   if (!password) return complain(password.error().what, exit_failure);

@@ -237,7 +237,7 @@ std::vector<OptionRow> mount_rows() {
       row(Group::mount, "name", "TEMPLATE", set_name, "name messages so (default: {date}_{from}_{subject}.{uid}.eml)"),
       row(Group::mount, "uid", "NUMBER", set_id<&Options::uid>, "show files as owned by this user (default: you)"),
       row(Group::mount, "gid", "NUMBER", set_id<&Options::gid>, "show files as owned by this group (default: yours)"),
-      row(Group::mount, "umask", "OCTAL", set_umask, "take these bits away from the modes 0600 and 0700"),
+      row(Group::mount, "umask", "OCTAL", set_umask, "take these bits away from the modes"),
       row(Group::mount, "allow_other", "", set_flag<&Options::allow_other>,
           "let other users in, as far as the modes allow"),
       row(Group::mount, "nonempty", "", set_flag<&Options::nonempty>, "mount over a directory that is not empty"),

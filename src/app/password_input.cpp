@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "imapfs/base/own_commands.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 extern char** environ;
@@ -25,6 +26,8 @@ namespace {
 
 /// How often a wait looks at its stop token; a password command's end is not urgent.
 constexpr int stop_check_milliseconds = 100;
+/// A command that takes longer may be waiting for its user.
+constexpr std::chrono::seconds slow_after{3};
 
 class Descriptor {
  public:
@@ -41,10 +44,14 @@ class Descriptor {
   int number_;
 };
 
+/// Called again and again while somebody waits.
+using Tick = std::function<void()>;
+
 /// Waits until there is something to read, in slices short enough to notice a stop.
-Result<void> wait_for_input(int descriptor, const CallContext& context) {
+Result<void> wait_for_input(int descriptor, const CallContext& context, const Tick& tick) {
   while (true) {
     IMAPFS_TRY(context.check());
+    if (tick) tick();
     const int left = context.poll_timeout();
     pollfd waiting{descriptor, POLLIN, 0};
     const int ready = ::poll(&waiting, 1, left < 0 ? stop_check_milliseconds : std::min(left, stop_check_milliseconds));
@@ -55,11 +62,13 @@ Result<void> wait_for_input(int descriptor, const CallContext& context) {
 
 /// Reads to the end, or to `until`, at most `most` bytes: what exceeds them is an error, not a shorter password.
 Result<std::string> read_text(int descriptor, std::optional<char> until, const CallContext& context,
-                              const std::string& source) {
+                              const std::string& source, const Tick& tick = {}) {
   std::string text;
+  // Growing would leave copies behind.
+  text.reserve(4096);
   std::array<char, 4096> buffer{};
   while (true) {
-    auto ready = wait_for_input(descriptor, context);
+    auto ready = wait_for_input(descriptor, context, tick);
     const ssize_t got = ready ? ::read(descriptor, buffer.data(), until ? 1 : buffer.size()) : 0;
     if (!ready || (got < 0 && errno != EINTR)) {
       const int errnum = errno;
@@ -82,8 +91,9 @@ Result<std::string> read_text(int descriptor, std::optional<char> until, const C
 /// A child process group that does not outlive this object.
 class Child {
  public:
-  explicit Child(pid_t process) : process_(process) {}
+  explicit Child(pid_t process) : process_(process) { own_commands().add(process_); }
   ~Child() {
+    own_commands().remove(process_);
     ::kill(-process_, SIGKILL);
     if (!reaped_) ::waitpid(process_, nullptr, 0);
   }
@@ -91,7 +101,7 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   /// The status once it has ended. It may have closed its output long before.
-  Result<int> wait(const CallContext& context) {
+  Result<int> wait(const CallContext& context, const Tick& tick) {
     while (true) {
       int status = 0;
       const pid_t ended = ::waitpid(process_, &status, WNOHANG);
@@ -101,6 +111,7 @@ class Child {
       }
       if (ended < 0 && errno != EINTR) return fail(system_error(errno, "wait for the password command"));
       IMAPFS_TRY(context.check());
+      tick();
       ::poll(nullptr, 0, 5);  // there is no descriptor to wait on: output is at its end
     }
   }
@@ -136,6 +147,12 @@ Result<pid_t> spawn_shell(const std::string& command, int output) {
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) return fail(system_error(error, "start the password command"));
   return process;
+}
+
+/// "timed out" alone would be taken for the server's fault.
+Error named(Error error) {
+  if (error.errnum == ETIMEDOUT) error.what = "the password command gave no password in time";
+  return error;
 }
 
 volatile std::sig_atomic_t signal_met = 0;
@@ -244,19 +261,25 @@ Result<std::string> first_line(std::string text, const std::string& source) {
   return line;
 }
 
-Result<std::string> run_command(const std::string& command, const CallContext& context) {
+Result<std::string> run_command(const std::string& command, const CallContext& context,
+                                const std::function<void(std::chrono::seconds)>& slow) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(system_error(errno, "start the password command"));
   Descriptor output(ends[0]);
   Descriptor input(ends[1]);
   Child child(IMAPFS_TRY(spawn_shell(command, input.get())));
   input.close();
-  auto text = read_text(output.get(), std::nullopt, context, "the password command");
-  if (!text) return text;
-  auto status = child.wait(context);
+  const Tick tick = [&slow, begun = SteadyClock::now(), told = false]() mutable {
+    if (told || !slow || SteadyClock::now() - begun < slow_after) return;
+    told = true;
+    slow(slow_after);
+  };
+  auto text = read_text(output.get(), std::nullopt, context, "the password command", tick);
+  if (!text) return fail(named(std::move(text).error()));
+  auto status = child.wait(context, tick);
   if (!status || *status != 0) {
     wipe(*text);
-    if (!status) return fail(std::move(status).error().while_doing("the password command"));
+    if (!status) return fail(named(std::move(status).error()));
     if (WIFSIGNALED(*status)) {
       return fail(EACCES, Scope::account, Retry::never, "the password command was ended by signal {}",
                   WTERMSIG(*status));

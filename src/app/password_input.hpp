@@ -1,7 +1,9 @@
 #pragma once
 // The system calls behind password sources: a bounded first line from a descriptor, from a command, from the terminal.
 
+#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "imapfs/base/executor.hpp"
@@ -37,8 +39,10 @@ Result<std::string> read_standard_input(const CallContext& context);
 /// Up to the first end of line; EACCES where nothing stands there.
 Result<std::string> first_line(std::string text, const std::string& source);
 /// Standard output of `sh -c command`, at most most_secret_bytes, in a process group of its own that is killed at the
-/// deadline or stop.
-Result<std::string> run_command(const std::string& command, const CallContext& context);
+/// deadline or stop. `slow` is called once if that takes longer than some seconds.
+Result<std::string> run_command(const std::string& command, const CallContext& context,
+                                const std::function<void(std::chrono::seconds)>& slow = {});
+
 /// Asks on /dev/tty with echo off; the terminal is put right again also when a signal comes. ENXIO: there is no
 /// terminal.
 Result<std::string> ask_terminal(const std::string& question, const CallContext& context);

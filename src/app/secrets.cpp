@@ -80,13 +80,25 @@ Source from_file(const std::string& path, const CallContext& context) {
       context);
 }
 
-Source from_command(const std::string& command) {
-  // Not run now: it may ask the user for something, and is run at the first login anyway.
-  return std::make_shared<ReadAgain>("password command", [command](const CallContext& context) -> Result<std::string> {
-    auto output = run_command(command, context);
+class FromCommand : public PasswordSource {
+ public:
+  explicit FromCommand(std::string command) : command_(std::move(command)) {}
+  Result<std::string> get(const CallContext& context) override {
+    auto output = run_command(command_, context, slow_);
     if (!output) return output;
     return first_line(std::move(*output), "the password command");
-  });
+  }
+  void on_slow(std::function<void(std::chrono::seconds)> listener) override { slow_ = std::move(listener); }
+  [[nodiscard]] std::string description() const override { return "password command"; }
+
+ private:
+  const std::string command_;
+  std::function<void(std::chrono::seconds)> slow_;
+};
+
+Source from_command(const std::string& command) {
+  // Not run now: it may ask the user for something, and is run at the first login anyway.
+  return std::make_shared<FromCommand>(command);
 }
 
 /// systemd.exec(5), LoadCredential=. Null where there is none.

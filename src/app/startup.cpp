@@ -1,11 +1,14 @@
 #include "imapfs/app/startup.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
+
+#include "imapfs/app/process.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -38,6 +41,25 @@ std::string read_all(int descriptor) {
   }
 }
 
+volatile pid_t child_to_tell = 0;
+
+/// Who ends the command before the mount is live wants no mount.
+void pass_on(int number) {
+  const int errnum = errno;
+  ::kill(child_to_tell, number);
+  errno = errnum;
+}
+
+void pass_signals_on(pid_t child) {
+  child_to_tell = child;
+  struct sigaction action {};
+  action.sa_handler = pass_on;
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    struct sigaction before {};
+    if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(number, &action, nullptr);
+  }
+}
+
 constexpr char success = '+';
 constexpr char failure = '-';
 
@@ -58,7 +80,7 @@ Result<std::optional<int>> Startup::detach() {
     report_descriptor_ = ends[0];
     return std::optional<int>(wait_for_child(child));
   }
-  ::close(ends[0]);
+  close_inherited_descriptors(ends[1]);
   report_descriptor_ = ends[1];
   ::setsid();
   if (::chdir("/") != 0) return fail(system_error(errno, "chdir /"));
@@ -68,6 +90,7 @@ Result<std::optional<int>> Startup::detach() {
 }
 
 int Startup::wait_for_child(int child) {
+  pass_signals_on(child);
   const std::string report = read_all(report_descriptor_);
   if (!report.empty() && report[0] == success) return 0;
   if (!report.empty() && report[0] == failure) {

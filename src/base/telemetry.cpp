@@ -6,6 +6,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -75,10 +76,15 @@ spdlog::level::level_enum spdlog_level(Level level) {
 
 [[maybe_unused]] bool journal_is_running() { return ::access("/run/systemd/journal/socket", W_OK) == 0; }
 
-/// Creates the file 0600 before the log library opens it: a log may name mailboxes and senders.
+/// Creates the file 0600 before the log library opens it, or makes it so: a log may name mailboxes and senders. What is
+/// no regular file, and what belongs to somebody else, is left as it is.
 Result<void> prepare_log_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (descriptor < 0) return fail(system_error(errno, fmt::format("cannot open log file {}", path)));
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid() &&
+      (status.st_mode & 077) != 0)
+    ::fchmod(descriptor, 0600);
   ::close(descriptor);
   return {};
 }

@@ -88,6 +88,14 @@ void SessionNotifier::directory_changed(vfs::NodeId directory) {
   push(std::move(notification));
 }
 
+void SessionNotifier::entry_forgotten(const DirectoryPlace& place) {
+  Notification notification;
+  notification.kind = Kind::entry_forgotten;
+  notification.change.parent = place.parent;
+  notification.change.name = place.name;
+  push(std::move(notification));
+}
+
 void SessionNotifier::poll_ready(std::shared_ptr<fuse_pollhandle> handle) {
   Notification notification;
   notification.kind = Kind::poll;
@@ -126,6 +134,10 @@ void SessionNotifier::deliver(Notification& notification) {
     case Kind::content: kernel.invalidate_directory(change.node); break;
     case Kind::directory_changed: kernel.invalidate_directory(change.node); break;
     case Kind::directory_forgotten: forget_directory(notification); break;
+    case Kind::entry_forgotten:
+      kernel.invalidate_directory(change.parent);
+      kernel.invalidate_entry(change.parent, change.name);
+      break;
     case Kind::collision:
       kernel.invalidate_entry(change.parent, change.name);
       queue_announcement({change, true, notification.attempt});

@@ -1,14 +1,17 @@
 #include "imapfs/fuse/mount.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdarg>
 #include <cstdio>
 #include <thread>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/fuse/caller_state.hpp"
 #include "operations.hpp"
 #include "session_support.hpp"
 
@@ -92,6 +95,7 @@ struct Mount::Implementation {
   void start_threads();
   void stop_threads();
   void unmount();
+  void end_session();
   [[nodiscard]] std::optional<DirectoryPlace> place_of(vfs::NodeId directory);
 
   const MountSettings settings;
@@ -118,6 +122,7 @@ Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
   environment->path_of = [all = &filesystem](vfs::NodeId node) { return all->path_of(node); };
   environment->reply_error = [](fuse_req_t raw, int errnum) { return fuse_reply_err(raw, errnum); };
   environment->make_interruptible = make_interruptible;
+  environment->being_killed = [](pid_t thread) { return caller_state(thread).being_killed(); };
   context.environment = std::move(environment);
   context.timeout = settings.timeout;
   context.max_readahead = settings.max_readahead;
@@ -146,7 +151,11 @@ Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
 /// One request through the whole of it, so that "mounted" means that it answers.
 Result<void> Mount::Implementation::become_live() {
   struct stat status {};
-  if (::stat(settings.mountpoint.c_str(), &status) != 0)
+  int outcome = 0;
+  // The end of a password command is a signal for this process, and any signal may end a request of its own.
+  do outcome = ::stat(settings.mountpoint.c_str(), &status);
+  while (outcome != 0 && errno == EINTR);
+  if (outcome != 0)
     return fail(errno, Scope::account, Retry::never, "{}",
                 system_error(errno, fmt::format("the new mount on {} does not answer", settings.mountpoint)).what);
   announcer.set_device(status.st_dev);
@@ -215,10 +224,22 @@ void Mount::Implementation::unmount() {
   if (context.notifier) context.notifier->stop();
   stop_threads();
   requests->wait_until_idle();
-  // Closes /dev/fuse, which ends the connection even where the mount is busy, and detaches the mount.
-  fuse_session_unmount(session.get());
+  end_session();
   session.reset();
   changed.notify_all();
+}
+
+// fuse_session_unmount() closes /dev/fuse, which ends the connection even where the mount is busy or lives on elsewhere,
+// and detaches whatever lies at the mountpoint by then, be it the next mount. It spares that if poll(2) reports an error
+// of the descriptor; so where the mount is not at its place, a pipe without a reader takes the descriptor's number.
+void Mount::Implementation::end_session() {
+  int ends[2];
+  if (announcer.device() != 0 && !announcer.is_in_place() && ::pipe2(ends, O_CLOEXEC) == 0) {
+    ::close(ends[0]);
+    ::dup3(ends[1], fuse_session_fd(session.get()), O_CLOEXEC);
+    ::close(ends[1]);
+  }
+  fuse_session_unmount(session.get());
 }
 
 std::optional<DirectoryPlace> Mount::Implementation::place_of(vfs::NodeId directory) {
@@ -248,6 +269,8 @@ Mount::Mount(std::unique_ptr<Implementation> implementation) : implementation_(s
 Mount::~Mount() { unmount(); }
 
 vfs::KernelNotifier& Mount::notifier() { return *implementation_->context.notifier; }
+
+dev_t Mount::device() const { return implementation_->announcer.device(); }
 
 const std::string& Mount::mountpoint() const { return implementation_->settings.mountpoint; }
 

@@ -14,6 +14,7 @@ std::optional<vfs::NodeId> directory_of(const Notification& notification) {
   switch (notification.kind) {
     case Kind::added:
     case Kind::removed:
+    case Kind::entry_forgotten:
     case Kind::collision: return notification.change.parent;
     case Kind::directory_changed:
     case Kind::directory_forgotten: return notification.change.node;

@@ -44,7 +44,7 @@ void operation_setattr(fuse_req_t raw, fuse_ino_t node, struct stat* values, int
       raw, "setattr", node, {},
       [&](OperationContext& context, const std::shared_ptr<Request>& request) {
         context.filesystem->setattr(request->caller(), request->node(), to_changes(*values, which),
-                                    answer_attributes(request));
+                                    tell_late(context, request, answer_attributes(request)));
       },
       may_upload ? DeadlineRule::unlimited : DeadlineRule::limited);
 }

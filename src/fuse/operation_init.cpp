@@ -21,7 +21,7 @@ void operation_init(void* context, fuse_conn_info* connection) {
   want(*connection, FUSE_CAP_READDIRPLUS_AUTO, false);  // `find -size` would send a LOOKUP per file
   want(*connection, FUSE_CAP_SPLICE_WRITE, true);       // from the body cache's file: 15-25 % faster than pread
   want(*connection, FUSE_CAP_SPLICE_MOVE, false);       // slower than copying
-  want(*connection, FUSE_CAP_ASYNC_READ, false);        // else a reader's own SIGINT handler waits for the answer
+  want(*connection, FUSE_CAP_ASYNC_READ, false);        // a READ names its reader: its death is seen
   want(*connection, FUSE_CAP_AUTO_INVAL_DATA, false);   // a body never changes
   want(*connection, FUSE_CAP_WRITEBACK_CACHE, false);   // a flush must find every octet here; times are ours
   want(*connection, FUSE_CAP_ATOMIC_O_TRUNC, false);    // open(O_TRUNC) is OPEN, then SETATTR: one way to truncate

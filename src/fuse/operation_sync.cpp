@@ -19,7 +19,7 @@ void operation_fsyncdir(fuse_req_t raw, fuse_ino_t node, int, fuse_file_info*) {
       [&](OperationContext& context, const std::shared_ptr<Request>& request) {
         context.filesystem->fsyncdir(request->caller(), request->node(), answer_nothing(request));
       },
-      DeadlineRule::unlimited);
+      DeadlineRule::while_server_talks);
 }
 
 }  // namespace imapfs::fuse

@@ -8,12 +8,16 @@ namespace {
 
 std::uint64_t octets(off_t offset) { return static_cast<std::uint64_t>(offset); }
 
+vfs::Reply<std::size_t> answer_count(const std::shared_ptr<Request>& request) {
+  return answer<std::size_t>(request,
+                             [](fuse_req_t raw, std::size_t count) { return fuse_reply_write(raw, count); });
+}
+
 }  // namespace
 
 void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* file) {
   serve(raw, "create", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->create(
-        caller_and_process(*request), request->node(), name, mode,
+    vfs::Reply<vfs::CreateResult> created =
         [filesystem = context.filesystem, request, reply = *file](const Result<vfs::CreateResult>& result) mutable {
           if (!result) {
             request->fail(result.error());
@@ -23,9 +27,10 @@ void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_
           const auto entry = to_entry(result->entry);
           const bool taken =
               request->succeed([&](fuse_req_t kernel) { return fuse_reply_create(kernel, &entry, &reply); });
-          if (!taken)
-            filesystem->release(result->entry.node, result->open.handle);
-        });
+          if (!taken) filesystem->release(result->entry.node, result->open.handle);
+        };
+    context.filesystem->create(caller_and_process(*request), request->node(), name, mode,
+                               tell_late(context, request, {{request->node(), name}}, std::move(created)));
   });
 }
 
@@ -38,9 +43,7 @@ void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::siz
                                .offset = octets(offset),
                                .data = std::string(data, size),
                                .append = (file->flags & O_APPEND) != 0},
-                              answer<std::size_t>(request, [](fuse_req_t kernel, std::size_t count) {
-                                return fuse_reply_write(kernel, count);
-                              }));
+                              tell_late(context, request, answer_count(request)));
   });
 }
 
@@ -59,9 +62,7 @@ void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_o
                                              .target_handle = target_file->fh,
                                              .target_offset = octets(target_offset),
                                              .length = length},
-                                            answer<std::size_t>(request, [](fuse_req_t kernel, std::size_t count) {
-                                              return fuse_reply_write(kernel, count);
-                                            }));
+                                            tell_late(context, request, answer_count(request)));
       },
       DeadlineRule::unlimited);
 }
@@ -69,7 +70,7 @@ void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_o
 void operation_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t length, fuse_file_info* file) {
   serve(raw, "fallocate", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     context.filesystem->fallocate(request->caller(), request->node(), file->fh, mode, octets(offset), octets(length),
-                                  answer_nothing(request));
+                                  tell_late(context, request, answer_nothing(request)));
   });
 }
 

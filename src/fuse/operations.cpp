@@ -2,12 +2,19 @@
 
 #include <unistd.h>
 
+#include "imapfs/base/own_commands.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/fuse/caller_state.hpp"
 #include "imapfs/fuse/thread_group.hpp"
 
 namespace imapfs::fuse {
 namespace {
+
+/// Grows with what the server says and with what it takes of mail: in steps that a connection attempt does not reach.
+std::uint64_t octets_exchanged() {
+  constexpr std::uint64_t step = 256 * 1024;
+  return telemetry::counters().imap_bytes_in + telemetry::counters().imap_bytes_out / step;
+}
 
 double seconds(std::chrono::duration<double> duration) { return duration.count(); }
 
@@ -27,10 +34,15 @@ std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fu
   const auto& context = context_of(raw);
   const auto* const who = fuse_req_ctx(raw);
   const bool announcer = context.notifier && context.notifier->announcer_thread() == who->pid && who->pid != 0;
-  return Request::start(context.environment,
-                        {operation, vfs::NodeId{node}, std::move(name),
-                         {.thread = who->pid, .uid = who->uid, .gid = who->gid, .announcer = announcer, .request = 0}},
-                        raw);
+  auto request = Request::start(context.environment,
+                                {operation, vfs::NodeId{node}, std::move(name),
+                                 {.thread = who->pid, .uid = who->uid, .gid = who->gid, .announcer = announcer,
+                                  .request = 0}},
+                                raw);
+  // execvp(3) and shells go on with the next directory of PATH after this error.
+  if (own_commands().include(who->pid))
+    request->fail({ENODEV, Scope::request, Retry::never, "not for the command that the mount waits for"});
+  return request;
 }
 
 void make_interruptible(fuse_req_t raw, vfs::RequestId id) {
@@ -38,11 +50,23 @@ void make_interruptible(fuse_req_t raw, vfs::RequestId id) {
 }
 
 void leave_request(const std::shared_ptr<Request>& request, OperationContext& context, DeadlineRule rule) {
-  if (rule == DeadlineRule::limited && !request->answered()) request->arm_deadline(context.timeout);
+  if (rule == DeadlineRule::unlimited || request->answered()) return;
+  request->arm_deadline(context.timeout, rule == DeadlineRule::limited ? nullptr : octets_exchanged);
 }
 
 void fail_with_exception(Request& request, const std::exception& exception) {
   request.fail({EIO, Scope::request, Retry::never, fmt::format("unexpected exception: {}", exception.what())});
+}
+
+vfs::Caller caller_who_waits(const OperationContext& context, const std::shared_ptr<Request>& request) {
+  auto caller = request->caller();
+  caller.still_waits = [waiting = std::weak_ptr(request)] {
+    const auto still = waiting.lock();
+    return still && !still->answered();
+  };
+  // What is safe in the journal by then is answered with success, not with the ETIMEDOUT of the deadline.
+  caller.answer_by = request->arrived() + context.timeout / 10 * 9;
+  return caller;
 }
 
 vfs::Caller caller_and_process(const Request& request) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "imapfs/fuse/kernel_notifier.hpp"
 #include "imapfs/fuse/request.hpp"
@@ -39,9 +40,13 @@ inline OperationContext& context_of(fuse_req_t raw) { return *static_cast<Operat
 /// Every operation of the file system.
 const fuse_lowlevel_ops& operations();
 
-/// unlimited: for what may carry a file of any size, or waits for news. It is interruptible all the same, and the layers
-/// below bound it by progress: an upload that stalls, or a server that does not answer, ends it.
-enum class DeadlineRule : std::uint8_t { limited, unlimited };
+/// limited: for all that holds a directory in the kernel, since whoever needs that directory waits with it, and no signal
+/// ends such a wait.
+/// while_server_talks: fsync of a directory, which holds it too but may be about thousands of changes: the deadline starts
+/// again as long as octets come and go.
+/// unlimited: for what may carry a file of any size, or waits for news. The layers below bound it by progress: an upload
+/// that stalls, or a server that does not answer, ends it.
+enum class DeadlineRule : std::uint8_t { limited, while_server_talks, unlimited };
 
 /// Takes note of the request and makes it interruptible.
 std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name);
@@ -77,6 +82,37 @@ vfs::Reply<T> answer(std::shared_ptr<Request> request, Write write) {
     [[maybe_unused]] const bool taken = request->succeed([&](fuse_req_t raw) { return write(raw, *result); });
   };
 }
+
+/// For a change of names: `reply`, and where the request has failed before the change happened (its deadline has passed,
+/// its caller was killed), the kernel is told that it knows these names no longer.
+template <class T>
+vfs::Reply<T> tell_late(const OperationContext& context, std::shared_ptr<Request> request,
+                        std::vector<DirectoryPlace> names, vfs::Reply<T> reply) {
+  return [notifier = std::weak_ptr(context.notifier), request = std::move(request), names = std::move(names),
+          reply = std::move(reply)](Result<T> result) {
+    const bool happened = result.has_value();
+    reply(std::move(result));
+    if (!happened || !request->failed()) return;
+    const auto alive = notifier.lock();
+    for (const auto& name : names)
+      if (alive) alive->entry_forgotten(name);
+  };
+}
+
+/// The same for a change of what is in a file.
+template <class T>
+vfs::Reply<T> tell_late(const OperationContext& context, std::shared_ptr<Request> request, vfs::Reply<T> reply) {
+  return [notifier = std::weak_ptr(context.notifier), request = std::move(request),
+          reply = std::move(reply)](Result<T> result) {
+    const bool happened = result.has_value();
+    reply(std::move(result));
+    if (!happened || !request->failed()) return;
+    if (const auto alive = notifier.lock()) alive->content_changed(request->node());
+  };
+}
+
+/// The caller of a change of names: see vfs::Caller::still_waits and answer_by.
+[[nodiscard]] vfs::Caller caller_who_waits(const OperationContext& context, const std::shared_ptr<Request>& request);
 
 /// The caller with its process, which costs reading a file of procfs.
 [[nodiscard]] vfs::Caller caller_and_process(const Request& request);

@@ -117,17 +117,29 @@ Request::Request(std::shared_ptr<const Environment> environment, Description des
 void Request::open() {
   state_ = State::open;
   // Whoever came during the start could not answer; whoever comes from here on can.
-  if (interrupted_) interrupt();
+  if (interrupted_) watch_caller();
   if (environment_->registry->refusing()) fail({ENOTCONN, Scope::request, Retry::never, "the mount ends"});
 }
 
 void Request::interrupt() {
   interrupted_ = true;
-  fail({EINTR, Scope::request, Retry::never, "interrupted by the caller"});
+  if (state_ != State::starting) watch_caller();
+}
+
+void Request::watch_caller() {
+  if (answered() || !environment_->being_killed) return;
+  if (environment_->being_killed(caller().thread)) {
+    fail({EINTR, Scope::request, Retry::never, "the caller is being killed"});
+    return;
+  }
+  if (environment_->scheduler == nullptr) return;
+  environment_->scheduler->after(look_again, [weak = weak_from_this()] {
+    if (const auto request = weak.lock()) request->watch_caller();
+  });
 }
 
 Request::~Request() {
-  if (!claim()) return;
+  if (!claim(State::failed)) return;
   const Error error{EIO, Scope::request, Retry::never, "nobody answered the request (a defect of imapfs)"};
   ++telemetry::counters().fuse_errors;
   telemetry::error("{} {}: {}", description_.operation, telemetry::printable(path()), error.what);
@@ -146,9 +158,9 @@ std::string Request::path() const {
   return path + description_.name;
 }
 
-bool Request::claim() {
+bool Request::claim(State outcome) {
   auto expected = State::open;
-  if (!state_.compare_exchange_strong(expected, State::answered)) return false;
+  if (!state_.compare_exchange_strong(expected, outcome)) return false;
   if (const auto id = deadline_.exchange(0); id != 0) environment_->scheduler->cancel(id);
   return true;
 }
@@ -163,14 +175,14 @@ void Request::finished(int outcome) {
 }
 
 bool Request::succeed(const std::function<int(fuse_req*)>& write) {
-  if (!claim()) return false;
+  if (!claim(State::answered)) return false;
   const int outcome = write(raw_);
   finished(outcome);
   return outcome == 0;
 }
 
 bool Request::fail(const Error& error) {
-  if (!claim()) return false;
+  if (!claim(State::failed)) return false;
   ++telemetry::counters().fuse_errors;
   if (error.errnum == EINTR) ++telemetry::counters().fuse_interrupts;
   log_error(error);
@@ -189,11 +201,18 @@ void Request::log_error(const Error& error) const {
   else telemetry::write_trace(telemetry::Category::fuse, line);
 }
 
-void Request::arm_deadline(SteadyClock::duration patience) {
+void Request::arm_deadline(SteadyClock::duration patience, std::function<std::uint64_t()> progress) {
+  end_at(arrived_ + patience, patience, std::move(progress));
+}
+
+void Request::end_at(SteadyClock::time_point when, SteadyClock::duration patience,
+                     std::function<std::uint64_t()> progress) {
   if (answered() || environment_->scheduler == nullptr) return;
-  const auto id = environment_->scheduler->at(arrived_ + patience, [weak = weak_from_this(), patience] {
+  const auto before = progress ? progress() : 0;
+  const auto id = environment_->scheduler->at(when, [weak = weak_from_this(), patience, progress, before] {
     const auto request = weak.lock();
     if (!request) return;
+    if (progress && progress() > before) return request->end_at(SteadyClock::now() + patience, patience, progress);
     const auto seconds = std::chrono::duration_cast<std::chrono::duration<double>>(patience).count();
     request->fail({ETIMEDOUT, Scope::request, Retry::later, fmt::format("no answer within {} s", seconds)});
   });

@@ -27,18 +27,24 @@ class SessionChannel final : public NotifyChannel {
 };
 
 /// System calls on the mount, only while it is what lies at the path: after an unmount the same path names the
-/// directory below, where nothing may be created.
+/// directory below, where nothing may be created. Nor is anything done in a file system that somebody has mounted on a
+/// directory of this one: EXDEV.
 class MountAnnouncer final : public AnnounceChannel {
  public:
   explicit MountAnnouncer(std::string mountpoint) : mountpoint_(std::move(mountpoint)) {}
   /// The mount's device number, once it is live. Before that nothing is announced.
   void set_device(dev_t device) { device_ = device; }
+  [[nodiscard]] dev_t device() const { return device_; }
+  /// Whether the mount is what lies at the path.
+  [[nodiscard]] bool is_in_place() const;
   int create(const std::string& path, bool is_directory) override;
   int remove(const std::string& path, bool is_directory) override;
 
  private:
+  /// The directory of `path` as a descriptor, or a negative errno.
+  [[nodiscard]] int open_parent(const std::string& path) const;
   template <class Call>
-  int on_mount(Call&& call) const;
+  int in_parent(const std::string& path, Call&& call) const;
 
   const std::string mountpoint_;
   std::atomic<dev_t> device_{0};

@@ -17,10 +17,10 @@ namespace {
 constexpr std::size_t max_id_fields = 30;
 constexpr std::size_t max_id_value = 1024;
 
-/// A string that leaves no copy behind.
+/// A string that leaves no copy behind, not even where it came from.
 struct Secret {
   std::string value;
-  explicit Secret(std::string text) : value(std::move(text)) {}
+  explicit Secret(std::string& text) : value(text) { explicit_bzero(text.data(), text.size()); }
   ~Secret() { explicit_bzero(value.data(), value.size()); }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
@@ -80,7 +80,9 @@ char* duplicate(const std::string& text) { return strdup(text.c_str()); }
 
 Result<void> authenticate(Connection& connection, const Capabilities& capabilities, const AccountSettings& settings,
                           const CallContext& context) {
-  const Secret password(IMAPFS_TRY(settings.password(context)));
+  auto given = settings.password(context);
+  if (!given) return fail(std::move(given).error());
+  const Secret password(*given);
   if (cannot_be_sent(settings.user) || cannot_be_sent(password.value)) {
     return fail(EACCES, Scope::account, Retry::never, "user name or password holds a line break or NUL");
   }

@@ -42,9 +42,7 @@ SteadyClock::duration Backoff::next(const Error& error) {
 bool ConnectGate::try_enter(bool eager, Deadline now) {
   if (failing()) {
     const bool due = now >= next_attempt_;
-    const bool rested = !last_attempt_ || now - std::max(*last_attempt_, last_failure_) >= settings_.eager_after;
-    const bool eager_due = eager && !waits_for_everyone_ && rested;
-    if (!due && !eager_due) return false;
+    if (!due && now < next_try(eager)) return false;
     // One probe per delay: those that come while it is under way are not to pile up behind it.
     if (due) next_attempt_ = now + delay_;
   }
@@ -52,20 +50,34 @@ bool ConnectGate::try_enter(bool eager, Deadline now) {
   return true;
 }
 
+Deadline ConnectGate::given_up_at() const {
+  if (unwanted_) return Deadline::min();
+  return failing_since_ ? *failing_since_ + settings_.grace : Deadline::max();
+}
+
+Deadline ConnectGate::next_try(bool eager) const {
+  if (!eager || unwanted_ || busy_) return next_attempt_;
+  const auto rested = last_attempt_ ? std::max(*last_attempt_, last_failure_) + settings_.eager_after : Deadline::min();
+  return std::min(next_attempt_, rested);
+}
+
 void ConnectGate::failed(const Error& error, Deadline started, Deadline now) {
   const bool counted = failing() && started < last_failure_;
   last_error_ = error;
   last_failure_ = now;
-  waits_for_everyone_ = error.scope == Scope::account || suggested_backoff_ms(error.what).has_value();
-  if (counted && !waits_for_everyone_) return;
+  if (!failing_since_) failing_since_ = started;
+  unwanted_ = error.scope == Scope::account || suggested_backoff_ms(error.what).has_value();
+  busy_ = error.errnum == EAGAIN;
+  if (counted && !unwanted_) return;
   delay_ = backoff_.next(error);
   next_attempt_ = now + delay_;
 }
 
 void ConnectGate::succeeded() {
   last_error_.reset();
+  failing_since_.reset();
   backoff_.reset();
-  waits_for_everyone_ = false;
+  unwanted_ = busy_ = false;
 }
 
 void ConnectGate::forget() {
@@ -73,7 +85,8 @@ void ConnectGate::forget() {
   delay_ = settings_.backoff.first;
   next_attempt_ = Deadline{};
   last_attempt_.reset();
-  waits_for_everyone_ = false;
+  failing_since_.reset();
+  unwanted_ = busy_ = false;
 }
 
 }  // namespace imapfs::imap

@@ -12,6 +12,7 @@
 
 #include "imapfs/base/result.hpp"
 #include "imapfs/imap/session.hpp"
+#include "imapfs/imap/transport.hpp"
 
 namespace imapfs::imap {
 
@@ -46,6 +47,18 @@ class CopyUidCollector {
   const UidSet& requested_;
   CopiedMessages copied_;
   bool nonsense_ = false;
+};
+
+/// As long as it lives, the transport's silence watch is told that the command changes something.
+class ChangeUnderWay {
+ public:
+  explicit ChangeUnderWay(Transport& transport) : transport_(transport) { transport_.set_changing(true); }
+  ~ChangeUnderWay() { transport_.set_changing(false); }
+  ChangeUnderWay(const ChangeUnderWay&) = delete;
+  ChangeUnderWay& operator=(const ChangeUnderWay&) = delete;
+
+ private:
+  Transport& transport_;
 };
 
 /// "38505 3955" of APPENDUID; nothing if it is nonsense.

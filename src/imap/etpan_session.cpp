@@ -118,6 +118,10 @@ Result<std::optional<Quota>> EtpanSession::quota(const WireName& mailbox, const 
   return result;
 }
 
+void EtpanSession::set_silence_watch(SilenceWatch watch) {
+  connection_->channel.transport().set_silence_watch(std::move(watch));
+}
+
 void EtpanSession::logout() {
   const EtpanLink::Command logout_command{"LOGOUT", {}, false};
   const auto context = CallContext::within(logout_patience);

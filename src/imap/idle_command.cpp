@@ -7,6 +7,7 @@ namespace {
 
 constexpr auto answer_patience = std::chrono::seconds(30);  // for DONE's answer while nobody is waiting to stop
 constexpr auto stop_patience = std::chrono::seconds(2);     // and when somebody is
+constexpr auto asked_patience = std::chrono::seconds(4);    // and when the connection is in doubt
 /// For the rest of a response of which something has come. No stop ends it earlier: half a response cannot be taken up
 /// again.
 constexpr auto response_patience = std::chrono::seconds(10);
@@ -24,15 +25,44 @@ Result<Wake> wait_for_data(ResponseReader& reader, Deadline renewal, const CallC
   return fail(std::move(error));
 }
 
+/// What ends IDLE from outside: the caller's stop, or the question whether the connection stands. One token for both.
+class Interruption {
+ public:
+  Interruption(const std::stop_token& stop, const std::stop_token& asked)
+      : stop_(stop),
+        on_stop_(stop, [this] { either_.request_stop(); }),
+        on_asked_(asked, [this] { either_.request_stop(); }) {}
+  [[nodiscard]] std::stop_token either() const { return either_.get_token(); }
+  [[nodiscard]] const std::stop_token& stop() const { return stop_; }
+  [[nodiscard]] bool asked() const { return either_.stop_requested() && !stop_.stop_requested(); }
+  [[nodiscard]] SteadyClock::duration patience() const {
+    if (stop_.stop_requested()) return stop_patience;
+    return either_.stop_requested() ? SteadyClock::duration(asked_patience) : SteadyClock::duration(answer_patience);
+  }
+
+ private:
+  const std::stop_token stop_;
+  std::stop_source either_;
+  std::stop_callback<std::function<void()>> on_stop_;
+  std::stop_callback<std::function<void()>> on_asked_;
+};
+
 /// How far a dialogue has come: `answered` when the server ended it by its tagged answer.
 enum class Phase : std::uint8_t { idling, stopped, answered };
 
-/// Waits for an answer that the session needs to go on: a stop shortens the patience, and does not end it.
+/// Waits for an answer that the session needs to go on: an interruption shortens the patience, and does not end it.
 class AnswerWait {
  public:
-  AnswerWait(const CallContext& context, SteadyClock::duration patience)
-      : waiting_{context.stop, std::min(context.deadline, SteadyClock::now() + patience)} {}
+  AnswerWait(const Interruption& interruption, Deadline deadline)
+      : interruption_(interruption),
+        interrupted_(interruption.either().stop_requested()),
+        waiting_{interrupted_ ? interruption.stop() : interruption.either(),
+                 std::min(deadline, SteadyClock::now() + interruption.patience())},
+        stopped_(interruption.stop().stop_requested()) {
+    if (stopped_) waiting_.stop = {};
+  }
   [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] bool interrupted() const { return interrupted_; }
 
   /// The next response. The channel is broken if none comes.
   Result<Response> next(CommandChannel& channel) {
@@ -44,16 +74,20 @@ class AnswerWait {
         return fail(channel.broken_by(Error{stopped_ ? EINTR : ETIMEDOUT, Scope::session,
                                             stopped_ ? Retry::never : Retry::later, "IDLE was not answered"}));
       }
-      stopped_ = true;
-      waiting_ = CallContext{{}, std::min(waiting_.deadline, SteadyClock::now() + stop_patience)};
+      interrupted_ = true;
+      stopped_ = interruption_.stop().stop_requested();
+      waiting_ = CallContext{stopped_ ? std::stop_token() : interruption_.stop(),
+                             std::min(waiting_.deadline, SteadyClock::now() + interruption_.patience())};
     }
     channel.set_context(CallContext::within(stopped_ ? stop_patience : response_patience));
     return channel.next_response();
   }
 
  private:
+  const Interruption& interruption_;
+  bool interrupted_;
   CallContext waiting_;
-  bool stopped_ = false;
+  bool stopped_;
 };
 
 /// Takes what is no tagged answer.
@@ -71,8 +105,8 @@ Result<void> take_answer(CommandChannel& channel, const Response& response) {
 
 /// Everything up to the continuation, or to a refusal. News may precede it. A stop waits for it, because DONE may not
 /// be sent before.
-Result<Phase> await_continuation(CommandChannel& channel, const CallContext& context) {
-  AnswerWait wait(context, answer_patience);
+Result<Phase> await_continuation(CommandChannel& channel, const Interruption& interruption, Deadline deadline) {
+  AnswerWait wait(interruption, deadline);
   while (true) {
     const auto response = IMAPFS_TRY(wait.next(channel));
     if (response.kind == Response::Kind::tagged) {
@@ -80,16 +114,16 @@ Result<Phase> await_continuation(CommandChannel& channel, const CallContext& con
       return Phase::answered;
     }
     IMAPFS_TRY(take_other(channel, response));
-    if (response.kind == Response::Kind::continuation) return wait.stopped() ? Phase::stopped : Phase::idling;
+    if (response.kind == Response::Kind::continuation) return wait.interrupted() ? Phase::stopped : Phase::idling;
   }
 }
 
 /// DONE, and everything up to its answer.
-Result<void> finish_idle(CommandChannel& channel, const std::stop_token& stop) {
-  const auto sending = CallContext::within(stop.stop_requested() ? stop_patience : answer_patience);
+Result<void> finish_idle(CommandChannel& channel, const Interruption& interruption) {
+  const auto sending = CallContext::within(interruption.patience());
   channel.set_context(sending);
   IMAPFS_TRY(channel.write("DONE\r\n", sending));
-  AnswerWait wait(CallContext{stop, Deadline::max()}, answer_patience);
+  AnswerWait wait(interruption, Deadline::max());
   while (true) {
     const auto response = IMAPFS_TRY(wait.next(channel));
     if (response.kind == Response::Kind::tagged) return take_answer(channel, response);
@@ -119,7 +153,8 @@ Result<Phase> deliver_news(CommandChannel& channel, std::uint64_t before, Deadli
 
 }  // namespace
 
-Result<IdleEnd> EtpanSession::idle(std::chrono::seconds renew_after, const CallContext& context) {
+Result<IdleEnd> EtpanSession::idle(std::chrono::seconds renew_after, const CallContext& context,
+                                   const std::stop_token& asked) {
   if (!has("IDLE")) return fail(EOPNOTSUPP, "the server has no IDLE");
   if (selected_.empty()) return fail(EINVAL, "IDLE needs a selected mailbox");
   auto& channel = connection_->channel;
@@ -133,13 +168,16 @@ Result<IdleEnd> EtpanSession::idle(std::chrono::seconds renew_after, const CallC
   IMAPFS_TRY(channel.write(tag + " IDLE\r\n", sending));
 
   const auto ended = [&] { return channel.delivered() != before ? IdleEnd::event : IdleEnd::renewal_due; };
-  const auto started = IMAPFS_TRY(await_continuation(channel, context));
+  const Interruption interruption(context.stop, asked);
+  const CallContext resting{interruption.either(), context.deadline};
+  const auto started = IMAPFS_TRY(await_continuation(channel, interruption, context.deadline));
   if (started == Phase::answered) return ended();
   auto wake = started == Phase::stopped ? Wake::stopped : Wake::data;
-  if (wake == Wake::data && IMAPFS_TRY(deliver_news(channel, before, renewal, context, wake)) == Phase::answered) {
+  if (wake == Wake::data && IMAPFS_TRY(deliver_news(channel, before, renewal, resting, wake)) == Phase::answered) {
     return ended();
   }
-  IMAPFS_TRY(finish_idle(channel, context.stop));
+  IMAPFS_TRY(finish_idle(channel, interruption));
+  if (wake == Wake::stopped && interruption.asked()) return ended();
   if (wake == Wake::stopped) return fail(EINTR, "IDLE was stopped");
   if (wake == Wake::deadline) return fail(ETIMEDOUT, "IDLE reached its deadline");
   return ended();

@@ -8,7 +8,8 @@
 namespace imapfs::imap {
 
 SessionPool::Implementation::Implementation(Settings settings, SessionFactory factory, PoolListener* listener)
-    : settings_(settings), factory_(std::move(factory)), listener_(listener), gate_(settings.reconnect) {
+    : settings_(settings), factory_(std::move(factory)), listener_(listener), gate_(settings.reconnect),
+      connect_patience_(shortest_connect_patience()), patience_(settings.give_up_after) {
   for (std::size_t i = 0; i < std::max<std::size_t>(settings_.connections, 1); ++i) {
     slots_.push_back(std::make_unique<Slot>());
     slots_.back()->name = fmt::format("imap-{}", i + 1);
@@ -26,6 +27,7 @@ void SessionPool::Implementation::adopt(std::unique_ptr<Session> session) {
     const auto slot = std::find_if(slots_.begin(), slots_.end(),
                                    [](const auto& candidate) { return !candidate->busy && !candidate->connected; });
     if (!closed_ && slot != slots_.end()) {
+      watch_silence(**slot, *session);
       (*slot)->session = std::move(session);
       (*slot)->connected = true;
       (*slot)->description = (*slot)->session->description();
@@ -83,6 +85,11 @@ PoolStatus SessionPool::Implementation::status() const {
   return status;
 }
 
+bool SessionPool::Implementation::online() const {
+  const Lock lock(mutex_);
+  return online_.value_or(false);
+}
+
 bool SessionPool::Implementation::somebody_waits() const {
   const Lock lock(mutex_);
   return !interactive_.empty() || !background_.empty();
@@ -94,6 +101,7 @@ void SessionPool::Implementation::retry_now() {
     const Lock lock(mutex_);
     gate_.forget();
     dispatch(refused);
+    queue_changed_.notify_one();
   }
   complete(std::move(refused));
 }
@@ -115,6 +123,7 @@ void SessionPool::Implementation::close() {
       }
       queue_changed_.notify_one();
     }
+    closing_.request_stop();
     for (const auto& entry : running) entry->stop.request_stop();
     for (const auto& entry : waiting)
       complete(entry, fail(ECANCELED, "the connections are being closed"));
@@ -130,8 +139,11 @@ SessionPool::~SessionPool() = default;
 void SessionPool::adopt(std::unique_ptr<Session> session) { implementation_->adopt(std::move(session)); }
 void SessionPool::submit(PoolJob job) { implementation_->submit(std::move(job)); }
 PoolStatus SessionPool::status() const { return implementation_->status(); }
+bool SessionPool::online() const { return implementation_->online(); }
 bool SessionPool::somebody_waits() const { return implementation_->somebody_waits(); }
 void SessionPool::retry_now() { implementation_->retry_now(); }
+void SessionPool::neighbour_lost(bool silently) { implementation_->neighbour_lost(silently); }
+void SessionPool::neighbour_answers() { implementation_->neighbour_answers(); }
 void SessionPool::close() { implementation_->close(); }
 
 }  // namespace imapfs::imap

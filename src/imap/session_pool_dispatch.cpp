@@ -7,6 +7,12 @@
 #include "session_pool_implementation.hpp"
 
 namespace imapfs::imap {
+namespace {
+
+/// So long an attempt may go on and those who come still wait for its outcome, though others have failed for longer than anybody waits.
+constexpr auto promising = std::chrono::seconds(5);
+
+}  // namespace
 
 void SessionPool::Implementation::dispatch(std::vector<Refused>& refused) {
   if (closed_) return;
@@ -15,6 +21,7 @@ void SessionPool::Implementation::dispatch(std::vector<Refused>& refused) {
 }
 
 void SessionPool::Implementation::dispatch_queue(std::deque<EntryPointer>& queue, std::vector<Refused>& refused) {
+  const auto now = SteadyClock::now();
   for (auto place = queue.begin(); place != queue.end();) {
     const auto entry = *place;
     // imap-queue completes it; no session is to be spent on it.
@@ -23,11 +30,12 @@ void SessionPool::Implementation::dispatch_queue(std::deque<EntryPointer>& queue
       continue;
     }
     if (!entry->interactive() && !background_allowed()) return;
-    Slot* slot = find_slot(*entry);
+    const bool may_be_served = entry->not_before <= now && !(entry->tried && hopeless(now));
+    Slot* slot = may_be_served ? find_slot(*entry, now) : nullptr;
     if (slot != nullptr) {
       place = queue.erase(place);
       assign(*slot, entry);
-    } else if (gate_.failing() && live_slots() == 0) {
+    } else if (hopeless(now)) {
       place = queue.erase(place);
       refused.push_back({entry, gate_.last_error()});
     } else {
@@ -36,20 +44,20 @@ void SessionPool::Implementation::dispatch_queue(std::deque<EntryPointer>& queue
   }
 }
 
-SessionPool::Implementation::Slot* SessionPool::Implementation::find_slot(const Entry& entry) {
+SessionPool::Implementation::Slot* SessionPool::Implementation::find_slot(const Entry& entry, SteadyClock::time_point now) {
   // After a failure live sessions come before a new connection, and the gate decides about that.
   if (gate_.failing())
     if (Slot* live = choose_slot(entry.job, false)) return live;
   Slot* slot = choose_slot(entry.job, true);
   if (slot == nullptr || slot->connected) return slot;
-  return gate_.try_enter(entry.interactive(), SteadyClock::now()) ? slot : nullptr;
+  return gate_.try_enter(entry.eager(), now) ? slot : nullptr;
 }
 
 SessionPool::Implementation::Slot* SessionPool::Implementation::choose_slot(const PoolJob& job, bool may_connect) {
   const bool waits = job.goes_on && soon_free(job.mailbox);
   const auto rank = [&](const Slot& slot) {
     // A slot whose thread is only calling a completion is as good as free: what that one submits finds its session.
-    if (slot.assigned || (slot.busy && !slot.finishing)) return 4;
+    if (slot.assigned || slot.to_be_asked || (slot.busy && !slot.finishing)) return 4;
     if (slot.connected && !job.mailbox.empty() && slot.selected == job.mailbox) return 0;
     if (slot.connected && slot.selected.empty()) return 1;
     if (waits) return 4;
@@ -88,13 +96,25 @@ std::size_t SessionPool::Implementation::live_slots() const {
       std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->connected; }));
 }
 
-bool SessionPool::Implementation::somebody_connects() const {
-  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->connecting; });
+bool SessionPool::Implementation::hopeless(SteadyClock::time_point now) const {
+  return gate_.gives_up(now) && live_slots() == 0 && !connects_lately(now);
+}
+
+bool SessionPool::Implementation::connects_lately(SteadyClock::time_point now) const {
+  return std::any_of(slots_.begin(), slots_.end(), [now](const auto& slot) {
+    const auto& entry = slot->assigned ? slot->assigned : slot->running;
+    const bool about_to = entry && entry->may_connect;
+    return about_to || (slot->connecting_since && now < *slot->connecting_since + promising);
+  });
 }
 
 void SessionPool::Implementation::assign(Slot& slot, EntryPointer entry) {
   entry->may_connect = !slot.connected;
   slot.assigned = std::move(entry);
+  wake(slot);
+}
+
+void SessionPool::Implementation::wake(Slot& slot) {
   if (!slot.thread.joinable()) slot.thread = std::jthread([this, &slot] { run_slot(slot); });
   slot.work.notify_one();
 }
@@ -122,23 +142,44 @@ void SessionPool::Implementation::run_queue_watch() {
   Lock lock(mutex_);
   while (!closed_) {
     something_stopped_ = false;
-    auto ended = take_ended(SteadyClock::now());
+    const auto now = SteadyClock::now();
+    auto ended = take_ended(now);
+    dispatch(ended);
     if (!ended.empty()) {
       lock.unlock();
+      report_connectivity();
       complete(std::move(ended));
       ended.clear();
       lock.lock();
       continue;
     }
-    auto next = Deadline::max();
-    for (const auto* queue : {&interactive_, &background_})
-      for (const auto& entry : *queue) next = std::min(next, entry->job.context.deadline);
+    const auto next = next_turn(now);
     // wait_until() converts to another clock, in which the maximum would overflow.
     if (next == Deadline::max())
       queue_changed_.wait(lock);
     else
       queue_changed_.wait_until(lock, next);
   }
+}
+
+Deadline SessionPool::Implementation::next_turn(SteadyClock::time_point now) const {
+  auto next = Deadline::max();
+  const auto consider = [&](Deadline when) {
+    if (when > now) next = std::min(next, when);
+  };
+  for (const auto* queue : {&interactive_, &background_}) {
+    for (const auto& entry : *queue) {
+      // What has ended since `now` is to be found at once.
+      next = std::min(next, entry->job.context.deadline);
+      consider(entry->not_before);
+      if (gate_.failing()) consider(gate_.next_try(entry->eager()));
+    }
+  }
+  if (!gate_.failing() || (interactive_.empty() && background_.empty())) return next;
+  consider(gate_.given_up_at());
+  for (const auto& slot : slots_)
+    if (slot->connecting_since) consider(*slot->connecting_since + promising);
+  return next;
 }
 
 std::vector<SessionPool::Implementation::Refused> SessionPool::Implementation::take_ended(
@@ -148,6 +189,8 @@ std::vector<SessionPool::Implementation::Refused> SessionPool::Implementation::t
     std::erase_if(*queue, [&](const EntryPointer& entry) {
       if (entry->stop.stop_requested()) {
         ended.push_back({entry, Error{EINTR, Scope::request, Retry::never, "cancelled"}});
+      } else if (now >= entry->job.context.deadline && gate_.failing() && live_slots() == 0) {
+        ended.push_back({entry, gate_.last_error()});
       } else if (now >= entry->job.context.deadline) {
         ended.push_back({entry, Error{ETIMEDOUT, Scope::request, Retry::later, "no connection became free in time"}});
       } else {
@@ -162,7 +205,7 @@ std::vector<SessionPool::Implementation::Refused> SessionPool::Implementation::t
 void SessionPool::Implementation::report_connectivity() {
   Lock lock(mutex_);
   const bool connected = live_slots() > 0;
-  if (!connected && (!gate_.failing() || somebody_connects())) return;  // nothing is known yet
+  if (!connected && !gate_.gives_up(SteadyClock::now())) return;  // nothing is known yet
   if (online_ == connected) return;
   online_ = connected;
   if (listener_ == nullptr) return;

@@ -30,8 +30,11 @@ class SessionPool::Implementation {
   void adopt(std::unique_ptr<Session> session);
   void submit(PoolJob job);
   [[nodiscard]] PoolStatus status() const;
+  [[nodiscard]] bool online() const;
   [[nodiscard]] bool somebody_waits() const;
   void retry_now();
+  void neighbour_lost(bool silently);
+  void neighbour_answers();
   void close();
 
  private:
@@ -42,13 +45,18 @@ class SessionPool::Implementation {
     explicit Entry(PoolJob accepted) : job(std::move(accepted)) {}
     [[nodiscard]] CallContext context() const { return {stop.get_token(), job.context.deadline}; }
     [[nodiscard]] bool interactive() const { return job.priority == Priority::interactive; }
+    [[nodiscard]] bool eager() const { return interactive() || job.changes; }
 
     PoolJob job;
     std::stop_source stop;  ///< the job's own stop token or close()
     std::optional<std::stop_callback<std::function<void()>>> on_stop;
     // Touched only by who holds the entry.
-    int reruns = 0;
-    bool may_connect = false;  ///< the gate let it through when it was given a slot without a session
+    int losses = 0;  ///< connections that were lost under it
+    SteadyClock::time_point first_loss{};
+    SteadyClock::time_point not_before{};
+    bool tried = false;       ///< a connection attempt of its own has failed; guarded by the mutex
+    bool was_silent = false;  ///< one of its connections was given up for silence; guarded by the mutex
+    bool may_connect = false;  ///< the gate let it through when it was given a slot without a session; written with the mutex held
   };
   using EntryPointer = std::shared_ptr<Entry>;
   struct Refused {
@@ -65,9 +73,12 @@ class SessionPool::Implementation {
     EntryPointer running;
     bool busy = false;
     bool finishing = false;  ///< busy only with a completion: as good as free
-    bool connecting = false;
+    std::optional<SteadyClock::time_point> connecting_since;
     bool connected = false;  ///< there is a session (readable while busy)
     bool suspect = false;    ///< another connection was lost since: check before reuse
+    bool to_be_asked = false;  ///< its thread is to find out whether it still answers
+    bool fresh = false;        ///< has not served a job yet
+    SteadyClock::duration longest_silence{};  ///< beyond doubt_after, in the job that runs
     std::string description;
     WireName selected;
     SteadyClock::time_point last_used{};
@@ -78,20 +89,25 @@ class SessionPool::Implementation {
   /// Gives waiting jobs to free slots. What cannot be served for want of a connection is taken out into `refused`.
   void dispatch(std::vector<Refused>& refused);
   void dispatch_queue(std::deque<EntryPointer>& queue, std::vector<Refused>& refused);
-  Slot* find_slot(const Entry& entry);
+  Slot* find_slot(const Entry& entry, SteadyClock::time_point now);
   Slot* choose_slot(const PoolJob& job, bool may_connect);
   /// A connection that has `mailbox` selected does something that ends by itself.
   [[nodiscard]] bool soon_free(const WireName& mailbox) const;
   [[nodiscard]] bool background_allowed() const;
   [[nodiscard]] std::size_t live_slots() const;
-  [[nodiscard]] bool somebody_connects() const;
+  /// Nothing is connected, and attempts fail for so long that nobody is to be kept waiting.
+  [[nodiscard]] bool hopeless(SteadyClock::time_point now) const;
+  [[nodiscard]] bool connects_lately(SteadyClock::time_point now) const;
   void assign(Slot& slot, EntryPointer entry);
+  void wake(Slot& slot);
 
   // session_pool_dispatch.cpp: without
   void complete(const EntryPointer& entry, Result<void> result);
   void complete(std::vector<Refused> refused);
   void run_queue_watch();
   std::vector<Refused> take_ended(SteadyClock::time_point now);
+  /// When a job in the queues ends or may be served by the mere passing of time, after `now`. With the mutex held.
+  [[nodiscard]] Deadline next_turn(SteadyClock::time_point now) const;
   /// Tells the listener if connectivity changed.
   void report_connectivity();
 
@@ -103,13 +119,25 @@ class SessionPool::Implementation {
   Result<void> prepare_session(Slot& slot, Entry& entry);
   bool still_alive(Slot& slot, const Entry& entry);
   Result<void> connect(Slot& slot, Entry& entry);
-  void connect_failed(const Entry& entry, const Error& error, SteadyClock::time_point started);
-  void install(Slot& slot, std::unique_ptr<Session> session);
+  void connect_failed(Slot& slot, Entry& entry, const Error& error, SteadyClock::time_point started);
+  void install(Slot& slot, std::unique_ptr<Session> session, SteadyClock::time_point started);
+  [[nodiscard]] SteadyClock::duration shortest_connect_patience() const;
   void discard_session(Slot& slot, const Error& reason);
-  [[nodiscard]] bool may_run_again(const Entry& entry) const;
-  /// No connection could be had, but others live: lets one of those serve the job. With the mutex held.
-  bool hand_over(const EntryPointer& entry);
+  /// Puts the job at the head of its queue if `error` is about the connection alone and there is time left. With the mutex held.
+  bool run_again(const EntryPointer& entry, bool had_session, const Error& error);
   void note_state(Slot& slot);
+
+  // session_pool_silence.cpp
+  /// On a slot's thread: whether the session answers NOOP in time. Else it is thrown away.
+  bool answers(Slot& slot, CallContext context);
+  void watch_silence(Slot& slot, Session& session);
+  /// On a slot's thread, which waits for an answer.
+  bool gives_up(Slot& slot, SteadyClock::duration silent, bool changing);
+  /// With the mutex held.
+  [[nodiscard]] bool is_dead(const Slot& slot, SteadyClock::time_point now, SteadyClock::duration silent,
+                             bool changing) const;
+  /// With the mutex held.
+  void ask_idle_slots();
 
   const Settings settings_;
   const SessionFactory factory_;
@@ -124,6 +152,13 @@ class SessionPool::Implementation {
   ConnectGate gate_;
   std::optional<bool> online_;  ///< empty until something is known
   std::string last_error_;
+  SteadyClock::duration connect_patience_;  ///< with one attempt
+  SteadyClock::duration patience_;  ///< with silence while nobody knows better; grows with a server that takes its time
+  // What is known of the network: a rested connection did not answer, one did, and when all were asked last.
+  SteadyClock::time_point last_silent_loss_{};
+  SteadyClock::time_point last_answer_{};
+  SteadyClock::time_point last_doubt_{};
+  std::stop_source closing_;
   std::deque<std::pair<bool, std::string>> reports_;  ///< to the listener, in order
   bool reporting_ = false;
   std::condition_variable queue_changed_;

@@ -17,6 +17,19 @@ constexpr std::size_t compressed_chunk = 16384;
 Transport::Transport(std::unique_ptr<net::ByteStream> stream) : stream_(std::move(stream)) {}
 Transport::~Transport() = default;
 
+Result<void> Transport::outlast_silence(const CallContext& context) {
+  const auto began = SteadyClock::now();
+  for (auto turn = began + silence_watch_.every; turn < context.deadline; turn += silence_watch_.every) {
+    const auto ready = stream_->wait_readable({context.stop, turn});
+    if (ready || ready.error().errnum != ETIMEDOUT) break;  // read() says what there is
+    const auto silent = SteadyClock::now() - began;
+    if (!silence_watch_.gives_up(silent, changing_)) continue;
+    return fail(ETIMEDOUT, Scope::session, Retry::now, "no answer for {} s",
+                std::chrono::duration_cast<std::chrono::seconds>(silent).count());
+  }
+  return {};
+}
+
 Result<std::size_t> Transport::read_stream(std::span<char> buffer, const CallContext& context) {
   // A server that never stops sending must not outlive the deadline.
   if (auto alive = context.check(); !alive) {
@@ -24,6 +37,7 @@ Result<std::size_t> Transport::read_stream(std::span<char> buffer, const CallCon
     error.scope = Scope::session;
     return fail(std::move(error));
   }
+  if (silence_watch_.gives_up) IMAPFS_TRY(outlast_silence(context));
   auto got = stream_->read(buffer, context);
   if (!got) {
     auto error = std::move(got).error();

@@ -94,6 +94,18 @@ class Watcher::Implementation {
     changed_.notify_all();
   }
 
+  void ask() {
+    std::stop_source idling;
+    {
+      const std::lock_guard guard(mutex_);
+      asked_ = true;
+      doubted_ = SteadyClock::now();
+      idling = idling_;
+    }
+    idling.request_stop();
+    changed_.notify_all();
+  }
+
  private:
   /// Connects, watches, and again, until stopped or the watch has no future.
   void run(const std::stop_token& stop) {
@@ -105,6 +117,7 @@ class Watcher::Implementation {
       if (stop.stop_requested()) return;
       const Error error = result ? Error{} : result.error();
       telemetry::info("{}: {}{}", settings_.name, telemetry::printable(error.what), final ? "; the watch ends" : "");
+      if (stood_ && error.scope >= Scope::session) listener_.on_connection_lost(error.errnum == ETIMEDOUT);
       report(false, error.what, final);
       if (final) return;
       // A server that ends every watch at once is not to be called again every second.
@@ -117,6 +130,9 @@ class Watcher::Implementation {
   Result<void> watch(const std::stop_token& stop, bool& final) {
     auto session = IMAPFS_TRY(factory_(CallContext::within(settings_.connect_timeout, stop)));
     session->set_listener(&untagged_);
+    session->set_silence_watch({settings_.give_up_after / 5, [this](SteadyClock::duration silent, bool) {
+                                  return silent >= settings_.give_up_after && doubted_since(SteadyClock::now() - silent);
+                                }});
     auto result = begin(*session, stop, final);
     if (result) {
       stand();
@@ -132,6 +148,25 @@ class Watcher::Implementation {
     const std::lock_guard guard(mutex_);
     stood_ = true;
     retry_now_ = false;
+    asked_ = false;  // a new connection is its own answer
+  }
+
+  [[nodiscard]] bool doubted_since(SteadyClock::time_point when) {
+    const std::lock_guard guard(mutex_);
+    return doubted_ > when;
+  }
+
+  /// What ends the IDLE that is about to begin; at once if the connection is in doubt already.
+  std::stop_token next_question() {
+    const std::lock_guard guard(mutex_);
+    idling_ = std::stop_source();
+    if (asked_) idling_.request_stop();
+    return idling_.get_token();
+  }
+
+  [[nodiscard]] bool take_question() {
+    const std::lock_guard guard(mutex_);
+    return std::exchange(asked_, false);
   }
 
   Result<void> begin(Session& session, const std::stop_token& stop, bool& final) {
@@ -162,13 +197,18 @@ class Watcher::Implementation {
   Result<void> idle(Session& session, const std::stop_token& stop) {
     // The deadline is for a connection on which not even the renewal is answered.
     const auto patience = settings_.renew_after + settings_.connect_timeout;
-    IMAPFS_TRY(session.idle(settings_.renew_after, CallContext::within(patience, stop)));
+    const auto question = next_question();
+    IMAPFS_TRY(session.idle(settings_.renew_after, CallContext::within(patience, stop), question));
+    if (question.stop_requested() && take_question()) listener_.on_connection_answers();
     return {};
   }
 
   Result<void> poll(Session& session, const std::stop_token& stop) {
     rest(stop, settings_.poll_interval, false);
-    return session.noop(command_context(stop));
+    const bool asked = take_question();
+    IMAPFS_TRY(session.noop(CallContext::within(asked ? settings_.answer_patience : settings_.connect_timeout, stop)));
+    if (asked) listener_.on_connection_answers();
+    return {};
   }
 
   Result<void> tell_news(Session& session, const std::stop_token& stop) {
@@ -195,10 +235,10 @@ class Watcher::Implementation {
     listener_.on_watching(watching, reason);
   }
 
-  /// Waits, but not beyond a stop, nor, where it is `curtailed` by it, beyond retry_now().
+  /// Waits, but not beyond a stop, nor, where it is `curtailed` by it, beyond retry_now(), else beyond ask().
   void rest(const std::stop_token& stop, SteadyClock::duration duration, bool curtailed) {
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, stop, SteadyClock::now() + duration, [&] { return curtailed && retry_now_; });
+    changed_.wait_until(lock, stop, SteadyClock::now() + duration, [&] { return curtailed ? retry_now_ : asked_; });
     if (curtailed && std::exchange(retry_now_, false)) backoff_.reset();
   }
 
@@ -215,6 +255,9 @@ class Watcher::Implementation {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool retry_now_ = false;  ///< guarded by mutex_
+  bool asked_ = false;      ///< guarded by mutex_
+  std::stop_source idling_;                  ///< guarded by mutex_
+  SteadyClock::time_point doubted_{};        ///< guarded by mutex_
 
   std::mutex control_;  ///< start and stop; never taken by the watch's thread
   std::jthread thread_;
@@ -226,5 +269,6 @@ Watcher::~Watcher() = default;
 void Watcher::start() { implementation_->start(); }
 void Watcher::stop() { implementation_->stop(); }
 void Watcher::retry_now() { implementation_->retry_now(); }
+void Watcher::ask() { implementation_->ask(); }
 
 }  // namespace imapfs::imap

@@ -22,7 +22,11 @@ constexpr std::size_t max_raw_bytes = 8192;
 /// A name has at most this many digit runs that are worth asking the server about.
 constexpr std::size_t max_candidates = 16;
 
+/// What a file system takes as a file's name.
+constexpr std::size_t longest_component = 255;
+
 constexpr std::string_view digits = "0123456789";
+constexpr std::string_view short_form_extension = ".eml";
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
@@ -218,42 +222,54 @@ std::string NameTemplate::render(const NameFields& fields) const {
   return name;
 }
 
-std::vector<Uid> NameTemplate::possible_uids(std::string_view name) const {
-  std::vector<Uid> uids;
-  const auto add = [&](std::optional<Uid> uid) {
-    if (uid && uids.size() < max_candidates && std::find(uids.begin(), uids.end(), *uid) == uids.end())
-      uids.push_back(*uid);
-  };
-  if (name.size() > max_file_name_bytes) return uids;
+std::vector<NameTemplate::Digits> NameTemplate::possible_digits(std::string_view name) const {
+  std::vector<Digits> found;
+  if (name.size() > longest_component) return found;
   const std::size_t at = uid_position();
   const std::string_view before = at > 0 ? std::string_view(pieces_[at - 1].literal) : std::string_view();
   const std::string_view after =
       at + 1 < pieces_.size() ? std::string_view(pieces_[at + 1].literal) : std::string_view();
   const bool whole_head = at < 2;
   const bool whole_tail = at + 2 >= pieces_.size();
-  for (auto last = name.find_last_of(digits); last != std::string_view::npos;) {
+  const auto fits = [&](std::string_view tail) { return whole_tail ? tail == after : tail.starts_with(after); };
+  for (auto last = name.find_last_of(digits); last != std::string_view::npos && found.size() < max_candidates;) {
     const auto gap = name.find_last_not_of(digits, last);
     const std::size_t first = gap == std::string_view::npos ? 0 : gap + 1;
     const auto head = name.substr(0, first);
-    const auto tail = name.substr(last + 1);
-    if ((whole_head ? head == before : head.ends_with(before)) &&
-        (whole_tail ? tail == after : tail.starts_with(after))) {
-      add(parse_uid(name.substr(first, last + 1 - first)));
+    auto tail = name.substr(last + 1);
+    while (!fits(tail) && tail.starts_with('+')) tail.remove_prefix(1);
+    if ((whole_head ? head == before : head.ends_with(before)) && fits(tail)) {
+      if (const auto uid = parse_uid(name.substr(first, last + 1 - first))) found.push_back({*uid, last + 1});
     }
     last = first == 0 ? std::string_view::npos : name.find_last_of(digits, first - 1);
   }
-  if (uids.size() == max_candidates) uids.pop_back();
-  add(short_form(name));
+  return found;
+}
+
+std::vector<Uid> NameTemplate::possible_uids(std::string_view name) const {
+  std::vector<Uid> uids;
+  for (const auto& possible : possible_digits(name))
+    if (std::find(uids.begin(), uids.end(), possible.uid) == uids.end()) uids.push_back(possible.uid);
   return uids;
 }
 
-std::optional<Uid> NameTemplate::short_form(std::string_view name) {
-  constexpr std::string_view extension = ".eml";
-  if (!name.ends_with(extension)) return std::nullopt;
-  name.remove_suffix(extension.size());
-  if (name.find_first_not_of(digits) != std::string_view::npos) return std::nullopt;
-  return parse_uid(name);
+std::optional<std::string> NameTemplate::distinct(std::string_view rendered, Uid uid, std::size_t pluses) const {
+  if (rendered.size() + pluses > longest_component) return std::nullopt;
+  for (const auto& possible : possible_digits(rendered)) {
+    if (possible.uid != uid) continue;
+    std::string name(rendered.substr(0, possible.end));
+    name.append(pluses, '+').append(rendered.substr(possible.end));
+    return name;
+  }
+  return std::nullopt;
 }
+
+std::optional<Uid> NameTemplate::short_form(std::string_view name) {
+  if (!name.ends_with(short_form_extension)) return std::nullopt;
+  return parse_uid(name.substr(0, name.size() - short_form_extension.size()));
+}
+
+std::string NameTemplate::short_form(Uid uid) { return fmt::format("{}{}", uid.value, short_form_extension); }
 
 bool NameTemplate::needs_headers() const {
   return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {

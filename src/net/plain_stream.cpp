@@ -10,6 +10,10 @@ namespace imapfs::net {
 Error session_error(int errnum, std::string_view activity) {
   // A peer that hangs up reports itself as any of these, depending on what was in flight.
   const bool gone = errnum == ECONNRESET || errnum == EPIPE || errnum == ENOTCONN || errnum == ECONNABORTED;
+  // By TCP_USER_TIMEOUT or keep-alive; a deadline of ours never comes this way.
+  if (errnum == ETIMEDOUT) {
+    return as_session_error({ECONNRESET, Scope::session, Retry::now, "the server's host does not answer"}, activity);
+  }
   Error error = gone ? Error{ECONNRESET, Scope::session, Retry::now, "connection closed by the server"}
                      : system_error(errnum, "connection lost");
   return as_session_error(std::move(error), activity);

@@ -128,6 +128,8 @@ Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, 
   if (::flock(directory.lock_descriptor, LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, fmt::format("lock {}/lock", shown)));
   }
+  // What a process said that has ended since.
+  [[maybe_unused]] const int emptied = ::ftruncate(directory.lock_descriptor, 0);
   return directory;
 }
 
@@ -177,7 +179,7 @@ AccountDirectory::~AccountDirectory() {
 }
 
 Result<AccountDirectory> open_account_directory(const std::string& root_directory, const std::string& account,
-                                                std::string_view kind) {
+                                                std::string_view kind, const LockWait& wait) {
   std::string root_path = root_directory;
   while (root_path.size() > 1 && root_path.back() == '/') root_path.pop_back();
   if (root_path.empty() || root_path.find('\0') != std::string::npos)
@@ -192,6 +194,13 @@ Result<AccountDirectory> open_account_directory(const std::string& root_director
 
   const std::string component = component_for(account);
   auto directory = lock_candidate(root.number, root_path, component, kind);
+  if (!directory && directory.error().errnum == EWOULDBLOCK) {
+    await_lock(fmt::format("{}/{}", root_path == "/" ? "" : root_path, component), wait, [&] {
+      directory = lock_candidate(root.number, root_path, component, kind);
+      return directory.has_value() || directory.error().errnum != EWOULDBLOCK;
+    });
+    if (wait.stop.stop_requested()) return fail(EINTR, "ended while waiting for another mount to end");
+  }
   for (int sibling = 2; !directory && directory.error().errnum == EWOULDBLOCK && sibling <= last_sibling; ++sibling) {
     directory = lock_candidate(root.number, root_path, fmt::format("{}@{}", component, sibling), kind);
     if (directory) directory->private_copy = true;
@@ -220,7 +229,18 @@ std::vector<AccountDirectory> lock_idle_siblings(const AccountDirectory& directo
 }
 
 Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account) {
-  return open_account_directory(cache_root, account, "cache");
+  return open_account_directory(cache_root, account, "cache", {});
+}
+
+Result<AccountDirectory> open_cache_directory(const std::string& cache_root, const std::string& account,
+                                              const LockWait& wait) {
+  return open_account_directory(cache_root, account, "cache", wait);
+}
+
+// component_for() escapes the '@' of an account that ends so itself.
+std::string original_of(const std::string& directory) {
+  if (directory.size() < 3 || directory[directory.size() - 2] != '@') return {};
+  return directory.back() >= '2' && directory.back() <= '9' ? directory.substr(0, directory.size() - 2) : std::string();
 }
 
 std::string default_cache_root() { return default_root("XDG_CACHE_HOME", ".cache"); }

@@ -6,7 +6,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <charconv>
 #include <cstring>
+#include <filesystem>
+#include <set>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
@@ -17,7 +20,7 @@ namespace {
 constexpr int corrupt_errnum = EUCLEAN;
 constexpr int newer_errnum = EPROTONOSUPPORT;
 constexpr int busy_timeout_milliseconds = 1000;
-/// Damaged files are kept for whoever wants to know, but not without end.
+/// Damaged files are kept for whoever wants to know, but not without end if they can be had again.
 constexpr int most_files_set_aside = 3;
 
 std::string suspect_note(const std::string& path) { return path + ".suspect"; }
@@ -27,10 +30,29 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-Result<void> set_aside(const std::string& path, std::string_view kind, std::string_view reason) {
-  int number = 1;
-  std::string target = fmt::format("{}.{}-{}", path, kind, number);
-  while (number < most_files_set_aside && exists(target)) target = fmt::format("{}.{}-{}", path, kind, ++number);
+/// Numbers of the files that were set aside for this reason, ascending.
+std::set<int> numbers_set_aside(const std::string& path, std::string_view kind) {
+  const std::filesystem::path whole(path);
+  const auto prefix = fmt::format("{}.{}-", whole.filename().string(), kind);
+  std::set<int> numbers;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(whole.parent_path(), ignored)) {
+    const auto name = entry.path().filename().string();
+    int number = 0;
+    const char* const end = name.data() + name.size();
+    if (!name.starts_with(prefix)) continue;
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, number);
+    if (parsed.ec == std::errc{} && parsed.ptr == end) numbers.insert(number);
+  }
+  return numbers;
+}
+
+Result<void> set_aside(const std::string& path, std::string_view kind, std::string_view reason, bool keep_all) {
+  auto numbers = numbers_set_aside(path, kind);
+  const std::string target = fmt::format("{}.{}-{}", path, kind, numbers.empty() ? 1 : *numbers.rbegin() + 1);
+  for (; !keep_all && numbers.size() >= most_files_set_aside; numbers.erase(numbers.begin()))
+    for (const char* suffix : {"", "-wal"})
+      ::unlink(fmt::format("{}.{}-{}{}", path, kind, *numbers.begin(), suffix).c_str());
   if (::rename(path.c_str(), target.c_str()) != 0 && errno != ENOENT) {
     return fail(system_error(errno, fmt::format("set {} aside", telemetry::printable(path))));
   }
@@ -146,16 +168,16 @@ Database::~Database() { statements_.clear(); }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path, const Schema& schema) {
   if (exists(suspect_note(path))) {
-    auto moved = set_aside(path, "corrupt", "it was found damaged last time");
+    auto moved = set_aside(path, "corrupt", "it was found damaged last time", schema.precious);
     if (!moved) return fail(std::move(moved).error());
   }
   auto first = open_once(path, schema);
   if (first) return first;
   if (first.error().errnum == corrupt_errnum) {
-    auto moved = set_aside(path, "corrupt", first.error().what);
+    auto moved = set_aside(path, "corrupt", first.error().what, schema.precious);
     if (!moved) return fail(std::move(moved).error());
-  } else if (first.error().errnum == newer_errnum) {
-    auto moved = set_aside(path, "newer", first.error().what);
+  } else if (first.error().errnum == newer_errnum && !schema.precious) {
+    auto moved = set_aside(path, "newer", first.error().what, false);
     if (!moved) return fail(std::move(moved).error());
   } else {
     return first;
@@ -181,7 +203,7 @@ Result<std::unique_ptr<Database>> Database::open_once(const std::string& path, c
     if (!newer) database->migrate(schema);
   });
   if (!opened) return fail(std::move(opened).error());
-  if (newer) return fail(newer_errnum, "written by a newer version");
+  if (newer) return fail(newer_errnum, "it was written by a newer version of imapfs");
   return database;
 }
 

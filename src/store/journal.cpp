@@ -137,6 +137,7 @@ Result<void> SqliteJournal::describe(const std::vector<JournalChange>& changes) 
         describe->bind(2);
       describe->bind(3, as_signed(change.size));
       describe->bindNoCopy(4, change.message_id);
+      describe->bindNoCopy(5, change.digest);
       describe.run();
     }
   });
@@ -174,7 +175,7 @@ void SqliteJournal::end(const Ended::One& one, std::vector<StagedId>& octets) {
   release->bind(1, as_signed(one.id.value));
   release.run();
   if (!one.file_name.empty() && one.arrived.uid.value != 0) write_local_name(one.arrived, one.file_name);
-  if (one.succeeded && staged.value != 0) {
+  if (one.succeeded && !one.keeps_staged && staged.value != 0) {
     run(sql::doom_staged, staged);
     octets.push_back(staged);
   }
@@ -238,6 +239,7 @@ Result<std::unique_ptr<Database>> open_database(const std::string& path, bool ag
     // Copying the log into the file costs two fsyncs, and somebody's operation waits for them: seldom, then. 16 MiB of
     // log.
     database->execute("PRAGMA wal_autocheckpoint=4000");
+    database->execute(std::string(sql::make_borrowed_name));
     read_changes(*database);
     read_staged(*database);
   });
@@ -271,10 +273,21 @@ Result<std::shared_ptr<SqliteJournal>> open_in(AccountDirectory directory) {
 }  // namespace
 
 Result<std::shared_ptr<Journal>> Journal::open(const std::string& state_root, const std::string& account) {
-  auto directory = IMAPFS_TRY(open_account_directory(state_root, account, "state"));
+  return open_journal(state_root, account, {});
+}
+
+Result<std::shared_ptr<Journal>> open_journal(const std::string& state_root, const std::string& account,
+                                              const LockWait& wait) {
+  auto directory = IMAPFS_TRY(open_account_directory(state_root, account, "state", wait));
   std::vector<AccountDirectory> idle;
   if (!directory.private_copy) idle = lock_idle_siblings(directory, "state");
   auto journal = IMAPFS_TRY(open_in(std::move(directory)));
+  if (const auto original = original_of(journal->directory()); !original.empty()) {
+    auto borrowed = journal->borrow_names(original);
+    if (!borrowed)
+      telemetry::warning("store: names given in {} are not shown: {}", telemetry::printable(original),
+                         borrowed.error().what);
+  }
   for (auto& sibling : idle) {
     const std::string path = sibling.path;
     auto abandoned = open_in(std::move(sibling));

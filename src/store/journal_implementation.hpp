@@ -31,6 +31,10 @@ class SqliteJournal : public Journal {
   /// promised and left.
   Result<void> take_over(SqliteJournal& abandoned);
 
+  /// Shows the names that stand in the journal of a mount that runs: a snapshot, never written anywhere, so that nothing
+  /// of it comes back by a take-over when it is not true any more.
+  Result<void> borrow_names(const std::string& original);
+
   [[nodiscard]] const std::string& directory() const override { return directory_.path; }
 
   Result<void> add(std::vector<JournalChange>& changes) override;

@@ -23,13 +23,15 @@ Result<void> SqliteJournal::set_local_name(const JournalLocation& message, const
 Result<void> SqliteJournal::forget_local_names(const std::string& mailbox, UidValidity validity, const UidSet& uids) {
   const std::lock_guard guard(mutex_);
   return transaction("forget names", [&] {
-    auto forget = database_->statement(sql::forget_local_names);
-    for (const auto& range : uids.ranges()) {
-      forget->bindNoCopy(1, mailbox);
-      forget->bind(2, validity.value);
-      forget->bind(3, range.first);
-      forget->bind(4, range.last);
-      forget.run();
+    for (const auto& sql : sql::forget_local_names) {
+      auto forget = database_->statement(sql);
+      for (const auto& range : uids.ranges()) {
+        forget->bindNoCopy(1, mailbox);
+        forget->bind(2, validity.value);
+        forget->bind(3, range.first);
+        forget->bind(4, range.last);
+        forget.run();
+      }
     }
   });
 }
@@ -79,9 +81,11 @@ Result<void> SqliteJournal::rename_mailbox(const std::string& from, const std::s
 Result<void> SqliteJournal::forget_mailbox(const std::string& mailbox) {
   const std::lock_guard guard(mutex_);
   return transaction("forget a mailbox", [&] {
-    auto forget = database_->statement(sql::forget_names_of_mailbox);
-    forget->bindNoCopy(1, mailbox);
-    forget.run();
+    for (const auto& sql : sql::forget_names_of_mailbox) {
+      auto forget = database_->statement(sql);
+      forget->bindNoCopy(1, mailbox);
+      forget.run();
+    }
   });
 }
 

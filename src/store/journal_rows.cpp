@@ -93,7 +93,8 @@ void insert_change(Database& database, const JournalChange& change) {
       .text(change.removal)
       .number(change.sent ? 1 : 0)
       .number(change.destination_validity.value)
-      .number(change.destination_uid_next.value);
+      .number(change.destination_uid_next.value)
+      .text(change.digest);
   insert.run();
 }
 
@@ -120,6 +121,7 @@ std::vector<JournalChange> read_changes(Database& database) {
     change.sent = reader.number() != 0;
     change.destination_validity = UidValidity{reader.small()};
     change.destination_uid_next = Uid{reader.small()};
+    change.digest = reader.text();
     if (reader.number() == 0) throw CorruptContent("a change's row is damaged");
     changes.push_back(std::move(change));
   }
@@ -157,7 +159,7 @@ std::vector<StagedFile> read_staged(Database& database) {
     file.changed_at = reader.number();
     if (reader.number() == 0) throw CorruptContent("a staged file's row is damaged");
     if (state == staged_state_doomed) continue;
-    if (state < static_cast<int>(StagedFile::State::open) || state > static_cast<int>(StagedFile::State::refused))
+    if (state < static_cast<int>(StagedFile::State::open) || state > static_cast<int>(StagedFile::State::local))
       throw CorruptContent("impossible state");
     file.state = static_cast<StagedFile::State>(state);
     files.push_back(std::move(file));

@@ -47,13 +47,22 @@ inline Schema journal_schema() {
        " staged_offset INTEGER NOT NULL) WITHOUT ROWID;",
        // Names are told apart by which was given last. Before this version the order was lost: by UID is as good as any.
        "ALTER TABLE local_name ADD COLUMN given INTEGER NOT NULL DEFAULT 0;"
-       "CREATE INDEX given_order ON local_name (mailbox, uid_validity, given);"}};
+       "CREATE INDEX given_order ON local_name (mailbox, uid_validity, given);",
+       // The digest is part of what the checksum covers. A row that was damaged before stays damaged.
+       "ALTER TABLE change ADD COLUMN digest TEXT NOT NULL DEFAULT '';"
+       "UPDATE change SET checksum = CASE WHEN checksum = row_checksum(id, kind, source_mailbox, source_validity,"
+       " source_uid, follows, destination, file_name, flag_action, flags, internal_date, size, message_id, staged,"
+       " replaces_mailbox, replaces_validity, replaces_uid, removal, sent, destination_validity, destination_uid_next)"
+       " THEN row_checksum(id, kind, source_mailbox, source_validity, source_uid, follows, destination, file_name,"
+       " flag_action, flags, internal_date, size, message_id, staged, replaces_mailbox, replaces_validity,"
+       " replaces_uid, removal, sent, destination_validity, destination_uid_next, digest) ELSE -1 END;"},
+      true};
 }
 
 namespace sql {
 
 /// All but `id`, which comes first, and `checksum`, which comes last. The order is that of the parameters ?2 …
-inline constexpr std::array<std::string_view, 20> change_columns = {"kind",
+inline constexpr std::array<std::string_view, 21> change_columns = {"kind",
                                                                     "source_mailbox",
                                                                     "source_validity",
                                                                     "source_uid",
@@ -72,7 +81,8 @@ inline constexpr std::array<std::string_view, 20> change_columns = {"kind",
                                                                     "removal",
                                                                     "sent",
                                                                     "destination_validity",
-                                                                    "destination_uid_next"};
+                                                                    "destination_uid_next",
+                                                                    "digest"};
 inline constexpr std::array<std::string_view, 10> staged_columns = {
     "state",        "mailbox", "name",      "flags", "internal_date", "replaces_mailbox", "replaces_validity",
     "replaces_uid", "reason",  "changed_at"};
@@ -126,7 +136,8 @@ inline const std::string mark_sent =
     update("change", change_columns, {{"sent", "1"}, {"destination_validity", "?2"}, {"destination_uid_next", "?3"}},
            "id = ?1");
 inline const std::string describe = update(
-    "change", change_columns, {{"internal_date", "?2"}, {"size", "?3"}, {"message_id", "?4"}}, "id = ?1");
+    "change", change_columns, {{"internal_date", "?2"}, {"size", "?3"}, {"message_id", "?4"}, {"digest", "?5"}},
+    "id = ?1");
 inline const std::string clear_sent = update(
     "change", change_columns, {{"sent", "0"}, {"destination_validity", "0"}, {"destination_uid_next", "0"}}, "id = ?1");
 /// The message that these wait for has arrived. "<> 0" lets SQLite take the partial index.
@@ -158,11 +169,25 @@ inline constexpr std::string_view doomed_staged = "SELECT id FROM staged WHERE s
 inline constexpr std::string_view set_local_name =
     "INSERT OR REPLACE INTO local_name (mailbox, uid_validity, uid, name, given) VALUES (?1, ?2, ?3, ?4,"
     " 1 + (SELECT coalesce(max(given), 0) FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2))";
-inline constexpr std::string_view forget_local_names =
-    "DELETE FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 AND uid BETWEEN ?3 AND ?4";
-inline constexpr std::string_view forget_names_of_mailbox = "DELETE FROM local_name WHERE mailbox = ?1";
+inline const std::array<std::string, 2> forget_local_names = {
+    "DELETE FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 AND uid BETWEEN ?3 AND ?4",
+    "DELETE FROM borrowed_name WHERE mailbox = ?1 AND uid_validity = ?2 AND uid BETWEEN ?3 AND ?4"};
+inline const std::array<std::string, 2> forget_names_of_mailbox = {"DELETE FROM local_name WHERE mailbox = ?1",
+                                                                   "DELETE FROM borrowed_name WHERE mailbox = ?1"};
+/// Borrowed names are older than all that were given here.
 inline constexpr std::string_view read_local_names =
-    "SELECT uid, name FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2 ORDER BY given, uid";
+    "SELECT uid, name, 0 AS own, given FROM borrowed_name WHERE mailbox = ?1 AND uid_validity = ?2 AND NOT EXISTS"
+    " (SELECT 1 FROM local_name AS given_here WHERE given_here.mailbox = ?1 AND given_here.uid_validity = ?2"
+    " AND given_here.uid = borrowed_name.uid)"
+    " UNION ALL SELECT uid, name, 1, given FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2"
+    " ORDER BY own, given, uid";
+
+/// Names of the journal of another mount, for as long as this one is open. In memory (temp_store).
+inline constexpr std::string_view make_borrowed_name =
+    "CREATE TEMP TABLE borrowed_name (mailbox TEXT NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL,"
+    " name TEXT NOT NULL, given INTEGER NOT NULL, PRIMARY KEY (mailbox, uid_validity, uid)) WITHOUT ROWID";
+inline constexpr std::string_view borrow_name =
+    "INSERT OR IGNORE INTO borrowed_name (mailbox, uid_validity, uid, name, given) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 inline constexpr std::string_view all_local_names = "SELECT mailbox, uid_validity, uid, name, given FROM local_name";
 inline constexpr std::string_view add_local_name =
@@ -179,15 +204,17 @@ inline constexpr std::string_view delete_staged_up_to = "DELETE FROM staged WHER
 /// Every name of a mailbox that the journal knows.
 inline constexpr std::string_view mailboxes =
     "SELECT source_mailbox FROM change UNION SELECT destination FROM change UNION SELECT replaces_mailbox FROM change"
-    " UNION SELECT mailbox FROM staged UNION SELECT replaces_mailbox FROM staged UNION SELECT mailbox FROM local_name";
+    " UNION SELECT mailbox FROM staged UNION SELECT replaces_mailbox FROM staged UNION SELECT mailbox FROM local_name"
+    " UNION SELECT mailbox FROM borrowed_name";
 /// ?1 becomes ?2. OR REPLACE: names of a mailbox that was called so before are of no use any more.
-inline const std::array<std::string, 6> rename_mailbox = {
+inline const std::array<std::string, 7> rename_mailbox = {
     update("change", change_columns, {{"source_mailbox", "?2"}}, "source_mailbox = ?1"),
     update("change", change_columns, {{"destination", "?2"}}, "destination = ?1"),
     update("change", change_columns, {{"replaces_mailbox", "?2"}}, "replaces_mailbox = ?1"),
     update("staged", staged_columns, {{"mailbox", "?2"}}, "mailbox = ?1"),
     update("staged", staged_columns, {{"replaces_mailbox", "?2"}}, "replaces_mailbox = ?1"),
-    "UPDATE OR REPLACE local_name SET mailbox = ?2 WHERE mailbox = ?1"};
+    "UPDATE OR REPLACE local_name SET mailbox = ?2 WHERE mailbox = ?1",
+    "UPDATE OR REPLACE borrowed_name SET mailbox = ?2 WHERE mailbox = ?1"};
 
 /// The highest id that a row of the table ever had.
 inline constexpr std::string_view highest_id = "SELECT seq FROM sqlite_sequence WHERE name = ?1";

@@ -41,12 +41,13 @@ void set_subscribed(imap::Session& session, const imap::WireName& name, bool sub
 }  // namespace
 
 Result<void> MailboxCreation::run(imap::Session& session, const CallContext& context) {
-  if (sent_ && !created_) {
+  command_.begin();
+  if (command_.sent() && !created_) {
     const auto listed = IMAPFS_TRY(find_listed(session, name_.wire, context));
     created_ = listed && listed->selectable;
   }
   if (!created_) {
-    sent_ = true;
+    command_.send();
     IMAPFS_TRY_WHILE("create", outcome(session.create_mailbox(name_.wire, context)));
     created_ = true;
   }
@@ -64,7 +65,7 @@ Result<void> MailboxRemoval::look(imap::Session& session, const CallContext& con
   const auto listed = IMAPFS_TRY(find_listed(session, name_.wire, context));
   if (!listed) {
     gone_ = true;
-    if (sent_) return {};
+    if (command_.sent() || !selectable_) return {};
     return fail(ENOENT, Scope::mailbox, Retry::never, "the server has no such mailbox any more");
   }
   if (!selectable_ && !listed->selectable) return {};
@@ -77,11 +78,12 @@ Result<void> MailboxRemoval::look(imap::Session& session, const CallContext& con
 }
 
 Result<void> MailboxRemoval::run(imap::Session& session, const CallContext& context) {
+  command_.begin();
   if (gone_) return {};
   IMAPFS_TRY(leave(session, name_, context));
   IMAPFS_TRY(look(session, context));
   if (!gone_) {
-    sent_ = true;
+    command_.send();
     IMAPFS_TRY_WHILE("delete", outcome(session.delete_mailbox(name_.wire, context)));
     gone_ = true;
   }
@@ -113,10 +115,11 @@ Result<bool> MailboxRenaming::was_carried_out(imap::Session& session, const Call
 }
 
 Result<void> MailboxRenaming::run(imap::Session& session, const CallContext& context) {
-  if (sent_ && IMAPFS_TRY(was_carried_out(session, context))) return {};
+  command_.begin();
+  if (command_.sent() && IMAPFS_TRY(was_carried_out(session, context))) return {};
   if (target_) IMAPFS_TRY_WHILE("make way", target_->run(session, context));
   IMAPFS_TRY(leave(session, from_, context));
-  sent_ = true;
+  command_.send();
   IMAPFS_TRY_WHILE("rename", outcome(session.rename_mailbox(from_.wire, to_.wire, context)));
   return {};
 }

@@ -132,12 +132,14 @@ void MailboxReplica::take_known_flags(Uid uid, const FlagSet& flags, ModSeq mods
   const bool moves = place != MessageTable::Place::hidden &&
                      flags.has(SystemFlag::deleted) != (place == MessageTable::Place::deleted);
   auto name_before = moves ? table_->find(uid)->file_name : std::string();
+  const auto rivals = moves ? rivals_of(uid) : Rivals();
   if (!table_->set_flags(uid, flags, modseq)) return;
   noted_.batch.flag_changes.push_back({uid, flags, modseq});
   if (moves)
     note_move(uid, place, std::move(name_before));
   else
     change().flags_changed.push_back(uid);
+  note_rivals(rivals);
 }
 
 void MailboxReplica::take_vanished(const UidSet& uids) {
@@ -151,14 +153,16 @@ void MailboxReplica::take_vanished(const UidSet& uids) {
   std::erase_if(expected_, [&](Uid uid) { return uids.contains(uid); });
   if (syncing_)
     for (const auto& range : uids.ranges()) vanished_meanwhile_.add(Uid{range.first}, Uid{range.last});
+  const auto rivals = rivals_of(uids);
   note_unused_names(uids);
   auto removed = table_->remove(uids);
-  if (removed.empty()) return;
+  if (removed.empty()) return note_rivals(rivals);
   noted_.batch.upserts.remove(uids);
   for (auto& row : removed) {
     noted_.batch.removals.add(row.uid, row.uid);
     note_removed(std::move(row));
   }
+  note_rivals(rivals);
 }
 
 void MailboxReplica::restart(UidValidity validity) {

@@ -69,17 +69,66 @@ void MailboxReplica::note_removed(MessageTable::Removed removed) {
   }
 }
 
+MailboxReplica::Rivals MailboxReplica::rivals_of(const UidSet& uids) const {
+  Rivals rivals;
+  const auto named = table_->locally_named();
+  if (named.empty()) return rivals;
+  const auto those = subtract(named, subtract(named, uids));
+  for (const auto& range : those.ranges())
+    for (std::uint64_t uid = range.first; uid <= range.last; ++uid)
+      add_rivals(rivals, table_->local_name(Uid{static_cast<std::uint32_t>(uid)}).value_or(std::string()));
+  std::erase_if(rivals, [&](const auto& rival) { return uids.contains(rival.first); });
+  return rivals;
+}
+
+MailboxReplica::Rivals MailboxReplica::rivals_of(Uid uid, const std::string& new_name) const {
+  Rivals rivals;
+  add_rivals(rivals, table_->local_name(uid).value_or(std::string()));
+  add_rivals(rivals, new_name);
+  rivals.erase(uid);
+  return rivals;
+}
+
+void MailboxReplica::add_rivals(Rivals& rivals, const std::string& name) const {
+  if (name.empty()) return;
+  for (auto& rival : table_->rivals(name)) rivals.emplace(rival.uid, std::move(rival.file_name));
+}
+
+void MailboxReplica::note_rivals(const Rivals& before) {
+  for (const auto& [uid, name] : before) {
+    const auto now = table_->place(uid) == Place::listed ? table_->find(uid) : std::nullopt;
+    if (!now || now->file_name == name) continue;
+    change_for_removal().removed.push_back({uid, name});
+    change().added.push_back({uid, now->file_name});
+    witness_change();
+  }
+}
+
 // -- on their way out --
 
 void MailboxReplica::hide(const UidSet& uids) {
   const Lock lock(mutex_);
+  const auto rivals = rivals_of(uids);
   if (!table_->set_hidden(uids, true).empty()) witness_change();
   // What others brought and nobody was told of stays untold.
   std::erase_if(held_back_, [&](Uid uid) { return uids.contains(uid); });
+  note_rivals(rivals);
+}
+
+void MailboxReplica::hide_into_deleted(const UidSet& uids) {
+  const Lock lock(mutex_);
+  const auto rivals = rivals_of(uids);
+  if (!table_->set_flagged_soon(uids).empty()) {
+    witness_change();
+    change().deleted_changed = true;
+  }
+  std::erase_if(held_back_, [&](Uid uid) { return uids.contains(uid); });
+  note_rivals(rivals);
 }
 
 void MailboxReplica::show_again(const UidSet& uids) {
   const Lock lock(mutex_);
+  const auto rivals = rivals_of(uids);
   for (const Uid uid : table_->set_hidden(uids, false)) {
     if (held_back_.contains(uid)) {
       table_->set_hidden(UidSet::single(uid), true);
@@ -95,6 +144,7 @@ void MailboxReplica::show_again(const UidSet& uids) {
       witness_change();
     }
   }
+  note_rivals(rivals);
 }
 
 // -- arrivals --
@@ -113,6 +163,12 @@ void MailboxReplica::end_arrivals(UidValidity validity, const std::vector<OwnArr
 }
 
 void MailboxReplica::show_arrival(Uid uid, const std::string& file_name) {
+  const auto rivals = rivals_of(uid, file_name);
+  place_arrival(uid, file_name);
+  note_rivals(rivals);
+}
+
+void MailboxReplica::place_arrival(Uid uid, const std::string& file_name) {
   const auto before = table_->find(uid);
   const bool was_listed = table_->place(uid) == Place::listed;
   if (!file_name.empty()) table_->set_local_name(uid, file_name);
@@ -138,18 +194,23 @@ void MailboxReplica::show_arrival(Uid uid, const std::string& file_name) {
 
 void MailboxReplica::show_held_back() {
   for (const Uid uid : std::exchange(held_back_, {})) {
+    const auto rivals = rivals_of(uid);
     table_->set_hidden(UidSet::single(uid), false);
     note_new_row(uid, false);
     witness_change();
+    note_rivals(rivals);
   }
 }
 
 // -- names --
 
-void MailboxReplica::set_local_name(Uid uid, const std::string& name) {
+void MailboxReplica::set_local_name(Uid uid, const std::string& name, Uid replaces) {
   const Lock lock(mutex_);
+  auto rivals = rivals_of(uid, name);
+  rivals.erase(replaces);
   table_->set_local_name(uid, name);
   witness_change();
+  note_rivals(rivals);
 }
 
 void MailboxReplica::load_local_names(const std::vector<store::LocalName>& names) {
@@ -200,12 +261,18 @@ void MailboxReplica::forget_what_is_gone(Uid uid_next) {
   // What came after the SELECT may have no row yet.
   auto gone = subtract(subtract(named, UidSet::range(uid_next, Uid{UINT32_MAX})), table_->uids());
   if (gone.empty()) return;
+  const auto rivals = rivals_of(gone);
   note_unused_names(gone);
   table_->remove(gone);
+  note_rivals(rivals);
 }
 
 MessageMeta MailboxReplica::with_local_name(MessageMeta meta) const {
-  if (auto local = table_->local_name(meta.uid)) meta.file_name = std::move(*local);
+  if (!meta.flags.has(SystemFlag::deleted) && !table_->hidden(meta.uid)) {
+    meta.file_name = table_->name_if_listed(meta.uid, meta.file_name);
+  } else if (auto local = table_->local_name(meta.uid)) {
+    meta.file_name = std::move(*local);
+  }
   return meta;
 }
 

@@ -120,12 +120,13 @@ std::optional<MessageMeta> MailboxReplica::find_by_name(const std::string& name)
   };
   for (const Uid uid : table_->uids_named(name))
     if (const auto* single = listed(uid)) return with_local_name(*single);
-  const auto short_form = mime::NameTemplate::short_form(name);
+  // Any number may be that of a message that a command of ours is bringing under another name.
+  if (arrivals_ > 0 && !surroundings_.names.needs_headers()) return std::nullopt;
   for (const Uid uid : surroundings_.names.possible_uids(name)) {
     const auto* single = listed(uid);
     if (single == nullptr) continue;
     auto meta = with_local_name(*single);
-    if (meta.file_name == name || short_form == uid) return meta;
+    if (meta.file_name == name) return meta;
   }
   return std::nullopt;
 }

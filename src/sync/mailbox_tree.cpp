@@ -58,7 +58,7 @@ std::map<std::string_view, MailboxId> kept_ids_of(const std::vector<MailboxDraft
 
 bool same_directory(const MailboxNode& left, const MailboxNode& right) {
   return left.path == right.path && left.parent == right.parent && left.selectable == right.selectable &&
-         left.wire_name == right.wire_name;
+         (!left.selectable || left.wire_name == right.wire_name);
 }
 
 std::vector<MailboxNode> missing_from(const MailboxTree& other, const MailboxTree& tree) {
@@ -77,8 +77,16 @@ std::vector<MailboxNode> missing_from(const MailboxTree& other, const MailboxTre
 std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account,
                                                       const std::vector<imap::Namespace>& namespaces,
                                                       const std::vector<imap::ListedMailbox>& mailboxes,
-                                                      const KeptIds& kept) {
-  const MailboxTreeBuilder builder(namespaces, mailboxes);
+                                                      const KeptIds& kept,
+                                                      const std::vector<imap::ListedMailbox>& levels) {
+  std::vector<imap::ListedMailbox> with_levels;
+  if (!levels.empty()) {
+    with_levels.reserve(mailboxes.size() + levels.size());
+    with_levels = mailboxes;
+    with_levels.insert(with_levels.end(), levels.begin(), levels.end());
+  }
+  const MailboxTreeBuilder builder(namespaces, levels.empty() ? mailboxes : with_levels);
+  const auto* const first_level = with_levels.data() + (levels.empty() ? 0 : mailboxes.size());
   const auto& drafts = builder.drafts();
   const std::shared_ptr<MailboxTree> tree(new MailboxTree);
   tree->nodes_.emplace(MailboxId{0}, node_of(drafts.front(), account));
@@ -96,6 +104,7 @@ std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account
     auto node = node_of(draft, account);
     node.id = id;
     node.parent = ids[draft.parent];
+    node.kept = !levels.empty() && draft.mailbox >= first_level && draft.mailbox < first_level + levels.size();
     tree->nodes_.at(node.parent).children.emplace(node.component, id);
     if (draft.mailbox != nullptr) tree->by_wire_name_.emplace(is_inbox(node.name) ? "INBOX" : node.wire_name, id);
     tree->nodes_.emplace(id, std::move(node));

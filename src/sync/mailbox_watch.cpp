@@ -55,6 +55,7 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
   engine_.note_traits(session);
   snapshot_.lock()->description = session.description();
   forget_news();
+  may_have_missed_ = false;
   auto result = catch_up(session, context);
   // The watcher gives up after an Error that no new connection can cure.
   ended_ = !result && result.error().scope < Scope::session && result.error().retry == Retry::never;
@@ -136,11 +137,18 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
   if (watching) {
     activity->watched_by = name;
   } else if (activity->watched_by == name) {
-    // Until now nothing was missed.
     activity->watched_by.clear();
-    if (activity->checked != SteadyClock::time_point{}) activity->checked = SteadyClock::now();
+    // Until now nothing was missed, unless nothing could be heard.
+    if (!may_have_missed_ && activity->checked != SteadyClock::time_point{}) activity->checked = SteadyClock::now();
   }
 }
+
+void MailboxWatch::on_connection_lost(bool silently) {
+  may_have_missed_ = silently;
+  engine_.watcher_lost(silently);
+}
+
+void MailboxWatch::on_connection_answers() { engine_.watcher_answers(); }
 
 void MailboxWatch::note_news(bool& what) {
   if (!has_news()) news_since_ = SteadyClock::now();

@@ -157,8 +157,9 @@ std::vector<MessageTable::Removed> MessageTable::remove(const UidSet& uids) {
   std::unique_lock lock(mutex_);
   auto& state = *state_;
   // Names first: whether a message had its local name depends on the others that go.
+  std::string scratch;
   for_each_in(state.rows, uids, [&](const MessageRow& row) {
-    removed.push_back({row.uid, std::string(state.name_of(row)), state.place_of(row)});
+    removed.push_back({row.uid, std::string(state.name_of(row, scratch)), state.place_of(row)});
   });
   state.rows.remove(uids, [&](const MessageRow& row) {
     state.names.discard(row.name_length);

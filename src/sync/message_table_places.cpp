@@ -15,6 +15,7 @@ std::vector<Uid> Places::show(const UidSet& uids) {
     auto hidden = hidden_.lower_bound(Uid{range.first});
     while (hidden != hidden_.end() && hidden->value <= range.last) {
       shown.push_back(*hidden);
+      flagged_soon_.erase(*hidden);
       hidden = hidden_.erase(hidden);
     }
   }
@@ -27,11 +28,16 @@ const Places::LocalName* Places::local_name(Uid uid) const {
   return found == local_names_.end() ? nullptr : &found->second;
 }
 
+const std::map<std::uint64_t, Uid>* Places::named(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &found->second;
+}
+
 std::vector<Uid> Places::uids_named(std::string_view name) const {
   std::vector<Uid> uids;
-  const auto found = by_name_.find(name);
-  if (found == by_name_.end()) return uids;
-  for (auto entry = found->second.rbegin(); entry != found->second.rend(); ++entry) uids.push_back(entry->second);
+  const auto* in_order = named(name);
+  if (in_order == nullptr) return uids;
+  for (auto entry = in_order->rbegin(); entry != in_order->rend(); ++entry) uids.push_back(entry->second);
   return uids;
 }
 
@@ -76,7 +82,7 @@ void Places::forget(const UidSet& uids) {
 
 std::size_t Places::memory_bytes() const {
   constexpr std::size_t node_overhead = 48;
-  std::size_t bytes = hidden_.size() * (sizeof(Uid) + node_overhead);
+  std::size_t bytes = (hidden_.size() + flagged_soon_.size()) * (sizeof(Uid) + node_overhead);
   for (const auto& [uid, local] : local_names_)
     bytes += 2 * (local.name.capacity() + sizeof(local) + 2 * node_overhead);
   return bytes;
@@ -97,57 +103,64 @@ MessageMeta MessageTable::State::meta(const MessageRow& row, std::string_view na
 }
 
 MessageTable::Place MessageTable::State::place_of(const MessageRow& row) const {
-  if (places.hidden(row.uid)) return Place::hidden;
+  if (places.hidden(row.uid)) return places.flagged_soon(row.uid) ? Place::deleted : Place::hidden;
   return flags.get(row.flags).has(SystemFlag::deleted) ? Place::deleted : Place::listed;
 }
 
-std::string_view MessageTable::State::name_of(const MessageRow& row) const {
-  const auto* local = places.local_name(row.uid);
-  return local == nullptr ? row.file_name() : name_of(row, *local, place_of(row));
+std::string_view MessageTable::State::name_of(const MessageRow& row, std::string& scratch) const {
+  if (places.local_names().empty()) return row.file_name();
+  return name_of(row, places.local_name(row.uid), place_of(row), scratch);
 }
 
-std::string_view MessageTable::State::name_of(const MessageRow& row, const Places::LocalName& local,
-                                              Place place) const {
-  constexpr int patience = 8;
-  if (place == Place::hidden || has_its_local_name(row, local, place, patience)) return local.name;
-  return row.file_name();
+std::string_view MessageTable::State::name_of(const MessageRow& row, const Places::LocalName* local, Place place,
+                                              std::string& scratch) const {
+  if (place == Place::hidden) return local != nullptr ? std::string_view(local->name) : row.file_name();
+  if (local != nullptr && holder(place, local->name) == row.uid) return local->name;
+  return own_name(row.file_name(), row.uid, place, scratch);
 }
 
-bool MessageTable::State::has_its_local_name(const MessageRow& row, const Places::LocalName& local, Place place,
-                                             int patience) const {
-  for (const auto uid : places.uids_named(local.name)) {
-    if (uid == row.uid) break;
-    const auto* later = rows.find(uid);
-    if (later != nullptr && place_of(*later) == place) return false;
+bool MessageTable::State::may_be_in(Place place, Uid uid) const {
+  if (const auto* row = rows.find(uid); row != nullptr) return place_of(*row) == place;
+  if (place != Place::listed || places.hidden(uid)) return false;
+  return uid > (complete ? rows.last() : frontier);
+}
+
+std::optional<Uid> MessageTable::State::holder(Place place, std::string_view name) const {
+  const auto* in_order = places.named(name);
+  if (in_order == nullptr) return std::nullopt;
+  for (auto entry = in_order->rbegin(); entry != in_order->rend(); ++entry)
+    if (may_be_in(place, entry->second)) return entry->second;
+  return std::nullopt;
+}
+
+bool MessageTable::State::is_given_away(Place place, std::string_view name) const {
+  const auto* in_order = places.named(name);
+  return in_order != nullptr && std::any_of(in_order->begin(), in_order->end(), [&](const auto& given) {
+    return places.hidden(given.second) || may_be_in(place, given.second);
+  });
+}
+
+std::string_view MessageTable::State::own_name(std::string_view rendered, Uid uid, Place place,
+                                               std::string& scratch) const {
+  auto name = rendered;
+  for (std::size_t pluses = 1; is_given_away(place, name); ++pluses) {
+    auto other = templates.distinct(rendered, uid, pluses);
+    // Everything that it could be called is given to others: who was given a name is found by it.
+    if (!other) return rendered;
+    scratch = std::move(*other);
+    name = scratch;
   }
-  const auto* made_it = find_by_template(place, local.name);
-  if (made_it == nullptr || made_it == &row) return true;
-  // `mv a x; mv b a`: a's own message goes by another name now.
-  const auto* its_local = places.local_name(made_it->uid);
-  return its_local != nullptr && (patience == 0 || has_its_local_name(*made_it, *its_local, place, patience - 1));
+  return name;
 }
 
-const MessageRow* MessageTable::State::find_by_template(Place place, std::string_view name) const {
+const MessageRow* MessageTable::State::find_in(Place place, std::string_view name) const {
+  if (const auto given = holder(place, name)) return rows.find(*given);
+  std::string scratch;
   for (const auto uid : templates.possible_uids(name)) {
     const auto* row = rows.find(uid);
-    if (row != nullptr && row->file_name() == name && place_of(*row) == place) return row;
+    if (row != nullptr && place_of(*row) == place && name_of(*row, scratch) == name) return row;
   }
   return nullptr;
-}
-
-std::optional<MessageMeta> MessageTable::State::find_in(Place place, std::string_view name) const {
-  const auto here = [&](Uid uid) {
-    const auto* row = rows.find(uid);
-    return row != nullptr && place_of(*row) == place ? row : nullptr;
-  };
-  for (const auto uid : places.uids_named(name))
-    if (const auto* row = here(uid); row != nullptr && name_of(*row) == name) return meta(*row, name);
-  if (const auto* row = find_by_template(place, name); row != nullptr && name_of(*row) == name) return meta(*row, name);
-  const auto short_form = mime::NameTemplate::short_form(name);
-  if (!short_form) return std::nullopt;
-  const auto* row = here(*short_form);
-  if (row == nullptr) return std::nullopt;
-  return meta(*row, name_of(*row));
 }
 
 // -- MessageTable --
@@ -156,7 +169,8 @@ std::optional<MessageMeta> MessageTable::find(Uid uid) const {
   std::shared_lock lock(mutex_);
   const auto* row = state_->rows.find(uid);
   if (row == nullptr) return std::nullopt;
-  return state_->meta(*row, state_->name_of(*row));
+  std::string scratch;
+  return state_->meta(*row, state_->name_of(*row, scratch));
 }
 
 std::optional<MessageMeta> MessageTable::find_original(Uid uid) const {
@@ -173,14 +187,42 @@ std::optional<MessageTable::Place> MessageTable::place(Uid uid) const {
   return state_->place_of(*row);
 }
 
-std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name) const {
+std::optional<MessageMeta> MessageTable::find_in(Place place, std::string_view name) const {
   std::shared_lock lock(mutex_);
-  return state_->find_in(Place::listed, name);
+  const auto* row = state_->find_in(place, name);
+  if (row == nullptr) return std::nullopt;
+  return state_->meta(*row, name);
+}
+
+std::string MessageTable::name_if_listed(Uid uid, const std::string& rendered) const {
+  std::shared_lock lock(mutex_);
+  const auto* local = state_->places.local_name(uid);
+  if (local != nullptr && state_->holder(Place::listed, local->name) == uid) return local->name;
+  std::string scratch;
+  return std::string(state_->own_name(rendered, uid, Place::listed, scratch));
+}
+
+std::vector<MessageTable::Named> MessageTable::rivals(std::string_view name) const {
+  std::vector<Named> found;
+  std::string scratch;
+  std::shared_lock lock(mutex_);
+  auto uids = state_->places.uids_named(name);
+  const auto possible = templates_.possible_uids(name);
+  uids.insert(uids.end(), possible.begin(), possible.end());
+  for (const auto uid : uids) {
+    const auto* row = state_->rows.find(uid);
+    if (row != nullptr && state_->place_of(*row) == Place::listed)
+      found.push_back({uid, std::string(state_->name_of(*row, scratch))});
+  }
+  return found;
+}
+
+std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name) const {
+  return find_in(Place::listed, name);
 }
 
 std::optional<MessageMeta> MessageTable::find_deleted_by_name(std::string_view name) const {
-  std::shared_lock lock(mutex_);
-  return state_->find_in(Place::deleted, name);
+  return find_in(Place::deleted, name);
 }
 
 bool MessageTable::hidden(Uid uid) const {
@@ -214,7 +256,7 @@ std::vector<Uid> MessageTable::deleted() const {
   const auto& state = *state_;
   std::vector<Uid> uids;
   state.rows.visit_after(Uid{0}, [&](const MessageRow& row) {
-    if (state.flags.get(row.flags).has(SystemFlag::deleted) && !state.places.hidden(row.uid)) uids.push_back(row.uid);
+    if (state.place_of(row) == Place::deleted) uids.push_back(row.uid);
     return true;
   });
   return uids;
@@ -230,6 +272,7 @@ MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
   const auto& local_names = state.places.local_names();
   auto hidden = all_hidden.upper_bound(after);
   auto local = local_names.upper_bound(after);
+  std::string scratch;
   const bool to_the_end = state.rows.visit_after(after, [&](const MessageRow& found) {
     if (!state.complete && found.uid > state.frontier) return false;
     while (hidden != all_hidden.end() && *hidden < found.uid) ++hidden;
@@ -238,7 +281,9 @@ MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
     if (state.flags.get(found.flags).has(SystemFlag::deleted)) return true;
     if (page.rows >= limit) return false;
     const bool renamed = local != local_names.end() && local->first == found.uid;
-    const auto name = renamed ? state.name_of(found, local->second, Place::listed) : found.file_name();
+    const auto name = local_names.empty()
+                          ? found.file_name()
+                          : state.name_of(found, renamed ? &local->second : nullptr, Place::listed, scratch);
     if (!row({found.uid, found.internal_date, found.size, name, false})) return false;
     ++page.rows;
     return true;
@@ -247,22 +292,30 @@ MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
   return page;
 }
 
-std::vector<Uid> MessageTable::set_hidden(const UidSet& uids, bool hidden) {
+std::vector<Uid> MessageTable::State::change_places(const UidSet& uids, const std::function<bool(Uid)>& change) const {
   std::vector<Uid> changed;
-  std::unique_lock lock(mutex_);
-  auto& state = *state_;
-  if (!hidden) {
-    changed = state.places.show(uids);
-  } else {
-    for (const auto& range : uids.ranges()) {
-      for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
-        const Uid one{static_cast<std::uint32_t>(uid)};
-        if (state.places.hide(one)) changed.push_back(one);
-      }
+  for (const auto& range : uids.ranges()) {
+    for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
+      const Uid one{static_cast<std::uint32_t>(uid)};
+      if (change(one) && rows.find(one) != nullptr) changed.push_back(one);
     }
   }
+  return changed;
+}
+
+std::vector<Uid> MessageTable::set_hidden(const UidSet& uids, bool hidden) {
+  std::unique_lock lock(mutex_);
+  auto& state = *state_;
+  if (hidden) return state.change_places(uids, [&](Uid uid) { return state.places.hide(uid); });
+  auto changed = state.places.show(uids);
   std::erase_if(changed, [&](Uid uid) { return state.rows.find(uid) == nullptr; });
   return changed;
+}
+
+std::vector<Uid> MessageTable::set_flagged_soon(const UidSet& uids) {
+  std::unique_lock lock(mutex_);
+  auto& state = *state_;
+  return state.change_places(uids, [&](Uid uid) { return state.places.flag_soon(uid); });
 }
 
 void MessageTable::set_local_name(Uid uid, const std::string& name) {

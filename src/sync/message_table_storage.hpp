@@ -95,6 +95,8 @@ class RowBlocks {
   [[nodiscard]] MessageRow* find(Uid uid);
   /// A new row for a UID that is not there.
   MessageRow& insert(Uid uid);
+  /// The highest UID; 0 without rows.
+  [[nodiscard]] Uid last() const { return blocks_.empty() ? Uid{} : blocks_.back().back().uid; }
   void reserve(std::size_t rows) { blocks_.reserve(rows / block_rows + 1); }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const;

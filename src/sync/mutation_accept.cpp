@@ -42,6 +42,15 @@ void Mutations::expunge_message(const ChangeSource& source, ChangeReply reply) {
 }
 
 void Mutations::restore_message(const ChangeSource& source, const std::string& file_name, ChangeReply reply) {
+  if (source.message.uid.value == 0) return restore_now(source, file_name, std::move(reply));
+  // In .deleted it may be seen before it is flagged.
+  after_changes_of(source.message, [this, source, file_name, reply = std::move(reply)](const Result<void>& ended) {
+    if (!ended) return reply.accepted(fail(ended.error()));
+    restore_now(source, file_name, reply);
+  });
+}
+
+void Mutations::restore_now(const ChangeSource& source, const std::string& file_name, ChangeReply reply) {
   ArrivalTarget target;
   target.file_name = file_name;
   submit({Wish::restore, source, target, std::move(reply)});
@@ -77,7 +86,8 @@ void Mutations::give_name_now(const MessageLocation& message, const std::string&
   // The name first: at no moment is there neither the old message nor the new one.
   const auto named = surroundings_.journal.set_local_name(to_journal(message), name);
   if (!named) return answer(fail(named.error()));
-  mailbox->replica.set_local_name(message.uid, name);
+  const auto& replaces = removal.source.message;
+  mailbox->replica.set_local_name(message.uid, name, replaces.mailbox == message.mailbox ? replaces.uid : Uid{});
   mailbox->replica.publish();
   if (removal.source.message.uid.value == 0) return answer(ChangeId{});
   accept({removal});
@@ -280,6 +290,7 @@ void Mutations::commit(std::vector<PendingChange> prepared) {
     return;
   }
   show_effect(changes);
+  note_own_removals(changes);
   const bool write_behind = surroundings_.settings.write_behind;
   std::vector<std::pair<Completion<ChangeId>, ChangeId>> replies;
   state_.with_lock([&](State& state) {
@@ -297,22 +308,43 @@ void Mutations::commit(std::vector<PendingChange> prepared) {
     dispatch();
 }
 
+void Mutations::note_own_removals(const std::vector<store::JournalChange>& changes) {
+  std::set<std::string> mailboxes;
+  for (const auto& change : changes) {
+    if (is_restore(change)) own_removals_.forget(change.source);
+    if (!change.removal.empty() && change.replaces.uid.value == 0) mailboxes.insert(change.source.mailbox);
+  }
+  const auto tree = surroundings_.tree();
+  for (const auto& name : mailboxes) {
+    const auto mailbox = surroundings_.mailbox_by_name(name);
+    const auto* const node = mailbox ? tree->find(mailbox->replica.identity().id) : nullptr;
+    if (node != nullptr) own_removals_.removed(name, node->delimiter);
+  }
+}
+
 /// The user sees at once what has been accepted.
 void Mutations::show_effect(const std::vector<store::JournalChange>& changes) {
   std::map<std::string, UidSet> hidden;
+  std::map<std::string, UidSet> flagged;
   std::map<std::string, std::vector<const store::JournalChange*>> restored;
-  const auto hide = [&](const store::JournalLocation& location) {
-    if (location.uid.value != 0) hidden[location.mailbox].add(location.uid, location.uid);
+  const auto hide = [](std::map<std::string, UidSet>& where, const store::JournalLocation& location) {
+    if (location.uid.value != 0) where[location.mailbox].add(location.uid, location.uid);
   };
   for (const auto& change : changes) {
-    hide(change.replaces);
-    if (takes_away(change)) hide(change.source);
+    hide(hidden, change.replaces);
+    if (takes_away(change)) hide(change.kind == Kind::flag ? flagged : hidden, change.source);
     if (is_restore(change) && change.source.uid.value != 0) restored[change.source.mailbox].push_back(&change);
   }
   for (const auto& [name, uids] : hidden) {
     const auto mailbox = surroundings_.mailbox_by_name(name);
     if (!mailbox) continue;
     mailbox->replica.hide(uids);
+    mailbox->replica.publish();
+  }
+  for (const auto& [name, uids] : flagged) {
+    const auto mailbox = surroundings_.mailbox_by_name(name);
+    if (!mailbox) continue;
+    mailbox->replica.hide_into_deleted(uids);
     mailbox->replica.publish();
   }
   for (const auto& [name, messages] : restored) {

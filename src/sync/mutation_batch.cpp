@@ -55,7 +55,7 @@ Result<void> MutationBatch::carry_out(imap::Session& session, const CallContext&
     case Kind::copy:
       return look_up_ ? look_up_brought(session, bounded) : bring(session, bounded);
     case Kind::append:
-      return look_up_brought(session, bounded);
+      return look_up_appended(session, bounded);
   }
   return fail(EINVAL, "unknown kind of change");
 }

@@ -27,6 +27,7 @@ struct BatchItem {
   Outcome outcome = Outcome::none;
   store::JournalLocation arrived;
   Error error;
+  bool keeps_staged = false;  ///< of an append that is done: its file holds something else by now
 };
 
 /// Where a destination stands before a command brings something there.
@@ -41,6 +42,8 @@ struct MutationTools {
   SteadyClock::duration timeout;
   /// Messages that changes of ours have brought, as far as is remembered: no other change has brought those.
   std::function<bool(const store::JournalLocation&)> is_ours;
+  /// Makes it one of them. False if it was one: somebody else has found it.
+  std::function<bool(const store::JournalLocation&)> claim;
   /// The highest of them, or 0.
   std::function<Uid(const std::string& mailbox, UidValidity validity)> highest_of_ours;
 };
@@ -76,6 +79,7 @@ class MutationBatch {
   void take_copied(const imap::CopiedMessages& copied, bool uidplus);
   Result<void> find_brought(imap::Session& session, const CallContext& context);
   Result<void> look_up_brought(imap::Session& session, const CallContext& context);
+  Result<void> look_up_appended(imap::Session& session, const CallContext& context);
 
   Result<void> describe_sources(imap::Session& session, const CallContext& context, std::vector<bool>& present);
   [[nodiscard]] bool recognisable() const;

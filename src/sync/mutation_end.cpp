@@ -82,7 +82,7 @@ store::Journal::Ended Mutations::record_of(const std::vector<Ending>& endings, s
   state_.with_lock([&](State& state) {
     for (const auto& ending : endings) {
       const auto& change = state.ledger.find(ending.id)->change;
-      record.changes.push_back({ending.id, ending.arrived, change.file_name, ending.succeeded});
+      record.changes.push_back({ending.id, ending.arrived, change.file_name, ending.succeeded, ending.keeps_staged});
       if (!leads_to_removal(change, ending.succeeded)) continue;
       PendingChange removal;
       removal.change.source = change.replaces;
@@ -115,6 +115,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
   std::vector<Come> come;
   std::vector<PendingChange> done;
   std::map<std::string, UidSet> to_hide;
+  std::map<std::string, UidSet> to_flag;
   state_.with_lock([&](State& state) {
     // In the order of their causes, see record_of().
     auto removal = next.begin();
@@ -122,9 +123,12 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
       const auto& change = state.ledger.find(ending.id)->change;
       const bool brings = !change.destination.empty();
       for (const auto follower : ending.arrived.uid.value == 0 || !brings ? std::vector<ChangeId>{}
-                                                                          : state.ledger.direct_followers(ending.id))
-        if (takes_away(state.ledger.find(follower)->change))
-          to_hide[ending.arrived.mailbox].add(ending.arrived.uid, ending.arrived.uid);
+                                                                          : state.ledger.direct_followers(ending.id)) {
+        const auto& next_change = state.ledger.find(follower)->change;
+        if (takes_away(next_change))
+          (next_change.kind == Kind::flag ? to_flag : to_hide)[ending.arrived.mailbox].add(ending.arrived.uid,
+                                                                                           ending.arrived.uid);
+      }
       auto pending = state.ledger.end(ending.id, ending.succeeded ? ending.arrived : store::JournalLocation{});
       if (leads_to_removal(pending.change, ending.succeeded)) hand_on_settlers(pending, *removal++);
       if (!ending.succeeded) {
@@ -132,7 +136,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
         refused.emplace_back(std::move(pending), ending.error);
       } else if (brings) {
         remember(ending.id, ending.arrived, state);
-        come.push_back({std::make_shared<PendingChange>(std::move(pending)), ending.arrived});
+        come.push_back({std::make_shared<PendingChange>(std::move(pending)), ending.arrived, ending.keeps_staged});
         state.concluding[ending.id] = come.back().pending;
       } else {
         done.push_back(std::move(pending));
@@ -142,6 +146,8 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
   });
   for (const auto& [name, uids] : to_hide)
     if (const auto mailbox = surroundings_.mailbox_by_name(name)) mailbox->replica.hide(uids);
+  for (const auto& [name, uids] : to_flag)
+    if (const auto mailbox = surroundings_.mailbox_by_name(name)) mailbox->replica.hide_into_deleted(uids);
   show_carried_out(done);
   take_back(refused);
   for (const auto& item : come)
@@ -159,6 +165,7 @@ void Mutations::conclude(const std::vector<Ending>& endings, std::vector<Pending
   }
   show_come(std::move(come), hold);
   if (!next.empty()) dispatch_soon(std::chrono::milliseconds(0));
+  resume_twins();
 }
 
 /// Flags that were set: the table has them already, and where messages are listed follows from them.
@@ -168,7 +175,14 @@ void Mutations::show_carried_out(const std::vector<PendingChange>& done) {
     const auto& source = pending.change.source;
     if (pending.change.kind != Kind::flag) continue;
     auto& uids = flagged[source.mailbox];
-    if (takes_away(pending.change)) uids.add(source.uid, source.uid);
+    if (!takes_away(pending.change)) continue;
+    own_removals_.flagged(source);
+    // What was removed from .deleted meanwhile is not to be seen there again.
+    const bool leaves = state_.with_lock([&](State& state) {
+      const auto changes = state.ledger.changes_of(source);
+      return std::any_of(changes.begin(), changes.end(), [](const auto* change) { return takes_away(*change); });
+    });
+    if (!leaves) uids.add(source.uid, source.uid);
   }
   for (const auto& [name, uids] : flagged) {
     const auto mailbox = surroundings_.mailbox_by_name(name);
@@ -271,7 +285,8 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
   }
   for (const auto& item : come) {
     state_.lock()->concluding.erase(item.pending->change.id);
-    finish(*item.pending, arrival_of(*item.pending, item.arrived));
+    const Result<Arrival> superseded = fail(changed_since_sent());
+    finish(*item.pending, item.keeps_staged ? superseded : arrival_of(*item.pending, item.arrived));
   }
 }
 

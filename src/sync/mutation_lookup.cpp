@@ -7,6 +7,7 @@
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "mutation_batch.hpp"
+#include "sent_content.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -175,11 +176,9 @@ Result<void> MutationBatch::find_brought(imap::Session& session, const CallConte
 /// An unknown outcome (design §1.5): first the source, then the destination, then only what is missing.
 Result<void> MutationBatch::look_up_brought(imap::Session& session, const CallContext& context) {
   const auto kind = items_.front().change.kind;
-  std::vector<bool> present(items_.size(), kind == Kind::append);
-  if (kind != Kind::append) {
-    IMAPFS_TRY(select_source(session, context));
-    IMAPFS_TRY(describe_sources(session, context, present));
-  }
+  std::vector<bool> present;
+  IMAPFS_TRY(select_source(session, context));
+  IMAPFS_TRY(describe_sources(session, context, present));
   IMAPFS_TRY(find_brought(session, context));
   UidSet to_remove;
   for (std::size_t i = 0; i < items_.size(); ++i) {
@@ -211,6 +210,30 @@ Result<void> MutationBatch::look_up_brought(imap::Session& session, const CallCo
     source_->replica.publish();
   }
   finish_all({});
+  return {};
+}
+
+/// Uploads of an earlier run. What was sent may have come; the file may have been changed since.
+Result<void> MutationBatch::look_up_appended(imap::Session& session, const CallContext& context) {
+  for (auto& item : items_) {
+    const auto& change = item.change;
+    if (item.outcome != Outcome::none) continue;
+    Uid found;
+    if (change.sent) {
+      const DestinationPoint point{change.destination_validity, change.destination_uid_next};
+      auto candidates = IMAPFS_TRY(fetch_candidates(session, destination_, point, tools_, context));
+      found = IMAPFS_TRY(find_sent(session, destination_, change, std::move(candidates), tools_, context));
+    }
+    if (found.value == 0) {
+      item.outcome = Outcome::again;
+      continue;
+    }
+    item.outcome = Outcome::done;
+    item.arrived = {change.destination, change.destination_validity, found};
+    const auto content = content_to_send(tools_.journal.staging_path(change.staged));
+    // What the user has removed meanwhile is not to be kept.
+    item.keeps_staged = content ? !was_sent_by(change, *content) : content.error().errnum != ENOENT;
+  }
   return {};
 }
 

@@ -31,6 +31,8 @@ bool is_about_all(const Error& error) {
   return error.scope == Scope::mailbox || error.errnum == EROFS || error.errnum == EACCES || error.errnum == EOPNOTSUPP;
 }
 
+Error interrupted() { return {EINTR, Scope::message, Retry::never, "interrupted"}; }
+
 }  // namespace
 
 void Mutations::judge(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result,
@@ -42,7 +44,8 @@ void Mutations::judge(const std::shared_ptr<MutationBatch>& batch, const Result<
     const auto id = item.change.id;
     switch (item.outcome) {
       case Outcome::done:
-        endings.push_back({id, true, item.arrived, {}});
+        endings.push_back({id, true, item.arrived, {}, item.keeps_staged});
+        if (item.keeps_staged) give_up_staged(item.change, changed_since_sent());
         break;
       case Outcome::refused:
         endings.push_back({id, false, {}, item.error});
@@ -85,8 +88,8 @@ void Mutations::send_again(const std::shared_ptr<MutationBatch>& batch, const st
                            std::vector<Ending>& endings) {
   if (batch->items().front().change.kind == store::JournalChange::Kind::append) {
     for (const auto& item : batch->items())
-      if (item.outcome == Outcome::again) give_up_staged(item.change);
-    for (const auto id : ids) endings.push_back({id, false, {}, {EINTR, Scope::message, Retry::never, "interrupted"}});
+      if (item.outcome == Outcome::again) give_up_staged(item.change, interrupted());
+    for (const auto id : ids) endings.push_back({id, false, {}, interrupted()});
     return;
   }
   if (const auto cleared = surroundings_.journal.clear_sent(ids); !cleared)

@@ -91,6 +91,11 @@ std::string operation_of(const store::JournalChange& change) {
   return "change";
 }
 
+Error changed_since_sent() {
+  return {EINTR, Scope::message, Retry::never,
+          "interrupted: an earlier version has reached the server, and this one has not been sent"};
+}
+
 std::string trash_mailbox(const MailboxTree& tree) {
   for (const auto& [id, node] : tree.nodes())
     if (node.special_use == SpecialUse::trash && node.selectable) return node.name;

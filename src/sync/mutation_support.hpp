@@ -41,6 +41,9 @@ void take_flag_change(MailboxReplica& replica, const UidSet& uids, const FlagCha
 /// "remove", "move", "copy", "upload", "expunge", "restore".
 [[nodiscard]] std::string operation_of(const store::JournalChange& change);
 
+/// Why an upload that has arrived leaves its file where it was: that holds a later version.
+[[nodiscard]] Error changed_since_sent();
+
 /// Where a server puts what is removed (RFC 6154); empty if it has no such place.
 [[nodiscard]] std::string trash_mailbox(const MailboxTree& tree);
 

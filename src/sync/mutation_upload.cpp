@@ -2,14 +2,16 @@
 //
 // A connection that is lost in the middle leaves an unknown outcome: a new one looks whether the message has come
 // before it is sent again. If there is no new connection in time, the user is told of a failure and the change stays in
-// the journal as it is: whoever uploads the same file again, in this process or after a restart, looks first.
+// the journal as it is: whoever uploads the same file again looks first (mutation_upload_again.cpp), and so does the
+// next process. A look is for the octets that were sent, whatever the file holds by then.
 
 #include <algorithm>
 #include <ctime>
 
 #include "imapfs/base/telemetry.hpp"
+#include "mutation_upload_attempt.hpp"
 #include "mutation_upload_source.hpp"
-#include "mutations.hpp"
+#include "sent_content.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -17,23 +19,9 @@ namespace {
 using Kind = store::JournalChange::Kind;
 
 constexpr std::uint64_t slowest_octets_per_second = 32 * 1024;
-constexpr unsigned most_tries = 3;
 constexpr auto reconnect_pause = std::chrono::milliseconds(500);
 
 }  // namespace
-
-struct Mutations::UploadAttempt {
-  Upload upload;
-  Completion<Arrival> done;
-  store::JournalChange change;
-  MailboxPointer destination;
-  Deadline deadline;
-  unsigned tries = 0;
-  bool look_up = false;  ///< an earlier APPEND may have been carried out
-  bool sent = false;     ///< in this run
-  std::shared_ptr<ArrivalHold> hold;
-  store::JournalLocation arrived;
-};
 
 void Mutations::upload(const Upload& upload, Completion<Arrival> done) {
   auto attempt = std::make_shared<UploadAttempt>();
@@ -41,8 +29,6 @@ void Mutations::upload(const Upload& upload, Completion<Arrival> done) {
   attempt->destination = surroundings_.mailbox(upload.target.mailbox);
   if (const auto allowed = check_upload(*attempt); !allowed) return done(fail(allowed.error()));
   attempt->done = std::move(done);
-  attempt->deadline = SteadyClock::now() + surroundings_.settings.timeout +
-                      std::chrono::seconds(upload.canonical_size / slowest_octets_per_second);
   post([this, attempt] { begin_upload(attempt); });
 }
 
@@ -64,6 +50,14 @@ Result<void> Mutations::check_upload(const UploadAttempt& attempt) const {
 }
 
 void Mutations::begin_upload(const std::shared_ptr<UploadAttempt>& attempt) {
+  if (wait_for_twin(attempt)) return;
+  attempt->deadline = SteadyClock::now() + surroundings_.settings.timeout +
+                      std::chrono::seconds(attempt->upload.canonical_size / slowest_octets_per_second);
+  if (take_earlier(*attempt)) return look_for_earlier(attempt);
+  accept_upload(attempt);
+}
+
+void Mutations::accept_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   auto& change = attempt->change;
   const auto& upload = attempt->upload;
   change.kind = Kind::append;
@@ -77,28 +71,13 @@ void Mutations::begin_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   change.staged = upload.staged;
   change.replaces = to_journal(upload.target.replaces);
   if (change.replaces.uid.value != 0) {
-    const auto removal = removal_in(change.destination);
+    const auto removal = removal_in(change.replaces.mailbox);
     change.removal = to_string(removal ? *removal : Removal::flag);
   }
-  std::vector<PendingChange> adopted;
-  state_.with_lock([&](State& state) {
-    for (const auto& [id, pending] : state.ledger.changes()) {
-      if (!pending.parked || pending.change.staged != upload.staged || pending.change.destination != change.destination)
-        continue;
-      attempt->look_up = true;
-      change.id = id;
-      change.internal_date = upload.internal_date ? upload.internal_date : pending.change.internal_date;
-      change.destination_validity = pending.change.destination_validity;
-      change.destination_uid_next = pending.change.destination_uid_next;
-      break;
-    }
-    if (attempt->look_up) adopted.push_back(state.ledger.end(change.id, {}));
-  });
-  if (!attempt->look_up) {
-    std::vector<store::JournalChange> changes{change};
-    if (const auto added = surroundings_.journal.add(changes); !added) return attempt->done(fail(added.error()));
-    change.id = changes.front().id;
-  }
+  std::vector<store::JournalChange> changes{change};
+  if (const auto added = surroundings_.journal.add(changes); !added)
+    return std::exchange(attempt->done, nullptr)(fail(added.error()));
+  change.id = changes.front().id;
   PendingChange pending;
   pending.change = change;
   pending.in_flight = true;
@@ -115,6 +94,7 @@ void Mutations::submit_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   attempt->sent = false;
   imap::PoolJob job;
   job.priority = imap::Priority::interactive;
+  job.changes = true;
   // APPEND needs no mailbox; looking up does.
   if (attempt->look_up) job.mailbox = attempt->destination->replica.identity().wire_name;
   job.context.deadline = attempt->deadline;
@@ -136,6 +116,12 @@ void Mutations::submit_upload(const std::shared_ptr<UploadAttempt>& attempt) {
 Result<void> Mutations::append(UploadAttempt& attempt, imap::Session& session, const CallContext& context) {
   auto& change = attempt.change;
   if (attempt.look_up && IMAPFS_TRY_WHILE("look up", find_appended(attempt, session, context))) return {};
+  if (change.digest.empty()) {
+    auto content = IMAPFS_TRY(content_to_send(surroundings_.journal.staging_path(change.staged)));
+    change.size = content.size;
+    change.digest = std::move(content.digest);
+    IMAPFS_TRY(surroundings_.journal.describe({change}));
+  }
   auto source = IMAPFS_TRY(StagedSource::open(surroundings_.journal.staging_path(change.staged), change.size));
   const auto point = IMAPFS_TRY_WHILE("status", destination_point(session, attempt.destination, tools_, context));
   IMAPFS_TRY(surroundings_.journal.mark_sent({change.id}, point.uid_validity, point.uid_next));
@@ -159,16 +145,20 @@ Result<void> Mutations::append(UploadAttempt& attempt, imap::Session& session, c
     return {};
   }
   // It is there; where, is worth a look but no failure.
-  const auto found = find_appended(attempt, session, context);
+  const auto found = find_appended(attempt, session, context, true);
   if (!found && found.error().scope >= Scope::session) return fail(found.error());
   return {};
 }
 
-Result<bool> Mutations::find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context) {
+/// What is known to have come (`accepted`) need not be compared octet by octet.
+Result<bool> Mutations::find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context,
+                                      bool accepted) {
   const auto& change = attempt.change;
   const DestinationPoint point{change.destination_validity, change.destination_uid_next};
   auto candidates = IMAPFS_TRY(fetch_candidates(session, attempt.destination, point, tools_, context));
-  const auto found = match_arrivals({&change}, std::move(candidates)).front();
+  const auto found =
+      accepted ? match_arrivals({&change}, std::move(candidates)).front()
+               : IMAPFS_TRY(find_sent(session, attempt.destination, change, std::move(candidates), tools_, context));
   if (found.value == 0) return false;
   attempt.arrived = {change.destination, point.uid_validity, found};
   return true;
@@ -192,27 +182,38 @@ void Mutations::show_uploaded(const UploadAttempt& attempt) {
 void Mutations::upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result) {
   const auto id = attempt->change.id;
   const auto hold = std::exchange(attempt->hold, nullptr);
-  if (result) return end({{id, true, attempt->arrived, {}}}, hold);
+  if (result) {
+    end({{id, true, attempt->arrived, {}}}, hold);
+    return remove_superseded(*attempt);
+  }
   const auto& error = result.error();
   const bool lost = error.scope >= Scope::session && error.scope != Scope::account;
   if (!attempt->look_up) return end({{id, false, {}, error}}, hold);
   attempt->hold = hold;
-  const bool may_try = !stopping_ && SteadyClock::now() + reconnect_pause < attempt->deadline;
-  if (lost && may_try && (!attempt->sent || attempt->tries < most_tries)) {
+  if (lost && may_try_again(*attempt)) {
     telemetry::info("upload to {}: {}; looking up what became of it",
                     telemetry::printable(attempt->destination->replica.identity().path),
                     telemetry::printable(error.what));
-    if (attempt->sent) return submit_upload(attempt);
-    state_.lock()->reconnecting.push_back(attempt);
-    return surroundings_.later(reconnect_pause, [this] { post([this] { resume_uploads(); }); });
+    // At once the first time only: a server that dies of the message is not sent it again and again.
+    if (attempt->sent && attempt->tries == 1) return submit_upload(attempt);
+    return reconnect(attempt);
   }
   park_upload(attempt, error);
+}
+
+bool Mutations::may_try_again(const UploadAttempt& attempt) const {
+  return !stopping_ && SteadyClock::now() + reconnect_pause < attempt.deadline;
+}
+
+void Mutations::reconnect(const std::shared_ptr<UploadAttempt>& attempt) {
+  state_.lock()->reconnecting.push_back(attempt);
+  surroundings_.later(reconnect_pause, [this] { post([this] { resume_uploads(); }); });
 }
 
 void Mutations::resume_uploads() {
   std::vector<std::shared_ptr<UploadAttempt>> reconnecting;
   state_.lock()->reconnecting.swap(reconnecting);
-  for (const auto& attempt : reconnecting) submit_upload(attempt);
+  for (const auto& attempt : reconnecting) attempt->earlier ? look_for_earlier(attempt) : submit_upload(attempt);
 }
 
 void Mutations::park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error) {
@@ -225,6 +226,8 @@ void Mutations::park_upload(const std::shared_ptr<UploadAttempt>& attempt, const
     pending->in_flight = false;
     pending->change.destination_validity = attempt->change.destination_validity;
     pending->change.destination_uid_next = attempt->change.destination_uid_next;
+    pending->change.size = attempt->change.size;
+    pending->change.digest = attempt->change.digest;
     told.change = pending->change;
     told.finished.swap(pending->finished);
     told.settlers.swap(pending->settlers);
@@ -237,16 +240,17 @@ void Mutations::park_upload(const std::shared_ptr<UploadAttempt>& attempt, const
       mailbox->replica.publish();
     }
   finish(told, fail(error));
+  resume_twins();
 }
 
 /// An upload of an earlier run that has not come: its user is gone, or will be told by the file itself.
-void Mutations::give_up_staged(const store::JournalChange& change) {
+void Mutations::give_up_staged(const store::JournalChange& change, const Error& reason) {
   const auto staged = surroundings_.journal.staged();
   if (!staged) return;
   for (auto file : *staged) {
     if (file.id != change.staged || file.state == store::StagedFile::State::queued) continue;
     file.state = store::StagedFile::State::refused;
-    file.reason = "interrupted";
+    file.reason = reason.what;
     if (const auto updated = surroundings_.journal.update(file); !updated)
       telemetry::warning("journal: {}", telemetry::printable(updated.error().what));
   }

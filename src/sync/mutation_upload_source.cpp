@@ -50,14 +50,14 @@ Result<std::size_t> StagedSource::read(std::span<char> buffer) {
   }
   given_ += filled;
   // The server has been promised so many octets, and would take what comes after them for a command.
-  if (given_ > size_ || (filled == 0 && given_ != size_))
+  if (given_ > size_ || (filled == 0 && given_ != size_ && size_ != any_size))
     return fail(EIO, "{} is not as long as it was", telemetry::printable(path_));
   return filled;
 }
 
 std::string staged_header(const std::string& path) {
   std::string header;
-  auto source = StagedSource::open(path, UINT64_MAX);
+  auto source = StagedSource::open(path, StagedSource::any_size);
   if (!source) return header;
   header.resize(block);
   std::size_t length = 0;

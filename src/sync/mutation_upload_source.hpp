@@ -11,6 +11,7 @@ namespace imapfs::sync {
 
 class StagedSource final : public imap::AppendSource {
  public:
+  static constexpr std::uint64_t any_size = UINT64_MAX;
   /// `size` is the length with CRLF line ends; a file that turns out to have another is refused while it is read.
   static Result<std::unique_ptr<StagedSource>> open(const std::string& path, std::uint64_t size);
   ~StagedSource() override;

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "imapfs/base/telemetry.hpp"
+#include "mutation_upload_attempt.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -26,6 +27,9 @@ Mutations::Mutations(Surroundings surroundings)
       tools_{surroundings_.journal, surroundings_.settings.timeout,
              [this](const store::JournalLocation& place) {
                return state_.lock()->ours.contains({place.mailbox, place.uid_validity.value, place.uid.value});
+             },
+             [this](const store::JournalLocation& place) {
+               return state_.lock()->ours.insert({place.mailbox, place.uid_validity.value, place.uid.value}).second;
              },
              [this](const std::string& mailbox, UidValidity validity) -> Uid {
                auto state = state_.lock();
@@ -79,11 +83,13 @@ void Mutations::close() {
   std::map<ChangeId, std::shared_ptr<PendingChange>> concluding;
   // Holds end with these, while the mailboxes are still there.
   std::vector<Unrecorded> unrecorded;
-  std::vector<std::shared_ptr<UploadAttempt>> reconnecting;
+  std::vector<std::shared_ptr<UploadAttempt>> waiting;
   {
     auto state = state_.lock();
     unrecorded.swap(state->unrecorded);
-    reconnecting.swap(state->reconnecting);
+    waiting.swap(state->reconnecting);
+    waiting.insert(waiting.end(), state->twins.begin(), state->twins.end());
+    state->twins.clear();
     concluding.swap(state->concluding);
     submissions.swap(state->submissions);
     jobs.swap(state->jobs);
@@ -92,6 +98,8 @@ void Mutations::close() {
       if (settler->done) settlers.push_back(std::exchange(settler->done, nullptr));
     state->settlers.clear();
   }
+  for (const auto& attempt : waiting)
+    if (const auto done = std::exchange(attempt->done, nullptr)) done(fail(cancelled()));
   for (auto& submission : submissions)
     if (submission.reply.accepted) submission.reply.accepted(fail(cancelled()));
   for (const auto& [id, pending] : concluding) {
@@ -214,6 +222,7 @@ void Mutations::submit_batch(const std::shared_ptr<MutationBatch>& batch) {
   imap::PoolJob job;
   job.mailbox = place.wire_name;
   job.priority = surroundings_.settings.write_behind ? imap::Priority::background : imap::Priority::interactive;
+  job.changes = true;
   job.context = CallContext::within(batch_patience);
   job.what = fmt::format("{}{} of {} messages in {}", batch->look_up() ? "look up " : "", operation_of(first),
                          batch->items().size(), telemetry::printable(place.path));
@@ -257,6 +266,8 @@ void Mutations::on_online(bool online) {
         (void)state.ledger.wake(SteadyClock::time_point::max());
         return;
       }
+      // Connected again meanwhile: nobody need be told.
+      if (surroundings_.online()) return;
       for (const auto& settler : state.settlers)
         if (settler->done) unsettled.push_back(std::exchange(settler->done, nullptr));
       state.settlers.clear();
@@ -273,6 +284,7 @@ void Mutations::on_online(bool online) {
 void Mutations::rename_mailbox(const std::string& from, const std::string& to, char delimiter) {
   if (const auto renamed = surroundings_.journal.rename_mailbox(from, to, delimiter); !renamed)
     telemetry::error("journal: {}", telemetry::printable(renamed.error().what));
+  own_removals_.rename_mailbox(from, to, delimiter);
   state_.with_lock([&](State& state) {
     state.ledger.rename_mailbox(from, to, delimiter);
     state.ours.clear();
@@ -314,6 +326,7 @@ void Mutations::settle(MailboxId mailbox, Completion<void> done) {
   const auto settler = std::make_shared<Settler>();
   settler->mailbox = mailbox;
   const auto place = surroundings_.mailbox(mailbox);
+  if (mailbox.value != 0 && !place) return done({});
   const auto name = place ? place->replica.identity().name : std::string();
   const bool online = surroundings_.online();
   std::optional<Error> untold;

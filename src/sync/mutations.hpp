@@ -24,6 +24,7 @@
 #include "mutation_batch.hpp"
 #include "mutation_ledger.hpp"
 #include "mutation_support.hpp"
+#include "own_removals.hpp"
 
 namespace imapfs::sync {
 
@@ -80,6 +81,12 @@ class Mutations {
   void rename_mailbox(const std::string& from, const std::string& to, char delimiter);
   /// The tree shows the new name: what is under way in `renamed` and below shows its effect there as well.
   void show_effects_in(const std::string& renamed, char delimiter);
+  /// What rmdir may take along.
+  [[nodiscard]] OwnRemovals& own_removals() { return own_removals_; }
+  /// Takes these messages of `mailbox`, which are flagged \Deleted, out of it, each by a change of its own: moves them
+  /// to the trash, without the flag, or expunges them if `trash` is null. `done`: all have ended, or could not be
+  /// accepted.
+  void clear_out(MailboxId mailbox, const UidSet& uids, MailboxPointer trash, Completion<void> done);
   /// For /.imapfs/status.
   struct Status {
     std::size_t pending = 0;
@@ -103,6 +110,7 @@ class Mutations {
     bool succeeded = true;
     store::JournalLocation arrived;
     Error error;
+    bool keeps_staged = false;  ///< of an append that has succeeded: its file holds something else by now
   };
   struct UploadAttempt;
   using LocationKey = std::tuple<std::string, std::uint32_t, std::uint32_t>;
@@ -120,6 +128,7 @@ class Mutations {
     // What waits for a timer is kept here: the scheduler may outlive the mailboxes.
     std::vector<Unrecorded> unrecorded;                        ///< the journal's disk did not take it
     std::vector<std::shared_ptr<UploadAttempt>> reconnecting;  ///< to be looked up as soon as there is a connection
+    std::vector<std::shared_ptr<UploadAttempt>> twins;         ///< wait for an upload that looks the same
     std::vector<Submission> submissions;
     std::vector<Job> jobs;
     std::optional<SteadyClock::time_point> dispatch_at;  ///< a timer is set
@@ -170,6 +179,14 @@ class Mutations {
   [[nodiscard]] MessageLocation from_journal(const store::JournalLocation& location) const;
   void describe(PendingChange& pending) const;
 
+  void note_own_removals(const std::vector<store::JournalChange>& changes);
+  void restore_now(const ChangeSource& source, const std::string& file_name, ChangeReply reply);
+
+  // mutation_clearing.cpp
+  struct Clearing;
+  void clear_out_next(const std::shared_ptr<Clearing>& clearing);
+  void clear_out_one(const std::shared_ptr<Clearing>& clearing, Uid uid);
+
   // mutation_end.cpp
   void end(std::vector<Ending> endings, const std::shared_ptr<ArrivalHold>& hold);
   void record_again();
@@ -182,6 +199,7 @@ class Mutations {
   struct Come {
     std::shared_ptr<PendingChange> pending;
     store::JournalLocation arrived;
+    bool keeps_staged = false;
   };
   void show_come(std::vector<Come> come, const std::shared_ptr<ArrivalHold>& hold);
   void reveal(const MailboxPointer& destination, const std::vector<Come>& come);
@@ -194,14 +212,30 @@ class Mutations {
   // mutation_upload.cpp
   [[nodiscard]] Result<void> check_upload(const UploadAttempt& attempt) const;
   void begin_upload(const std::shared_ptr<UploadAttempt>& attempt);
+  void accept_upload(const std::shared_ptr<UploadAttempt>& attempt);
   void submit_upload(const std::shared_ptr<UploadAttempt>& attempt);
   Result<void> append(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
-  Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
+  Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context,
+                             bool accepted = false);
+  [[nodiscard]] bool may_try_again(const UploadAttempt& attempt) const;
+  void reconnect(const std::shared_ptr<UploadAttempt>& attempt);
   void resume_uploads();
   void upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
   void park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error);
   void show_uploaded(const UploadAttempt& attempt);
-  void give_up_staged(const store::JournalChange& change);
+  void give_up_staged(const store::JournalChange& change, const Error& reason);
+
+  // mutation_upload_again.cpp
+  bool wait_for_twin(const std::shared_ptr<UploadAttempt>& attempt);
+  void resume_twins();
+  bool take_earlier(UploadAttempt& attempt);
+  void look_for_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  Result<void> find_earlier(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
+  void earlier_looked_up(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
+  void end_as_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  void replace_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  void forget_earlier(const std::shared_ptr<UploadAttempt>& attempt);
+  void remove_superseded(const UploadAttempt& attempt);
 
   const Surroundings surroundings_;
   const MutationTools tools_;
@@ -209,6 +243,7 @@ class Mutations {
   std::atomic<bool> closed_{false};
   std::atomic<bool> turn_queued_{false};
   mutable Guarded<State> state_;
+  OwnRemovals own_removals_;
   Worker worker_;
 };
 

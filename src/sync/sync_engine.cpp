@@ -47,7 +47,6 @@ Result<void> EngineImplementation::start(std::unique_ptr<imap::Session> first_se
     const auto listing = stored_listing();
     if (!listing) return fail(EHOSTUNREACH, Scope::account, Retry::later, "no connection, and nothing is cached");
     adopt_listing(*listing, true);
-    *connectivity_.lock() = {false, "not connected yet"};
   }
   const bool is_online = first_session != nullptr;
   // Before anything is shown: what was removed by an earlier process stays removed.
@@ -67,6 +66,7 @@ void EngineImplementation::open_pool(bool has_notify) {
   imap::SessionPool::Settings pool;
   pool.connections = std::max<std::size_t>(1, settings_.connections - std::min(settings_.connections, watch_budget_));
   pool.connect_timeout = settings_.timeout;
+  pool.reconnect.grace = settings_.reconnect_grace;
   pool_ = std::make_unique<imap::SessionPool>(pool, factory_, this);
   open_fetcher();
 }
@@ -104,6 +104,16 @@ void EngineImplementation::submit(imap::PoolJob job) {
 
 CallContext EngineImplementation::patience() const { return CallContext::within(settings_.timeout); }
 
+void EngineImplementation::with_connection(Job then) {
+  if (online()) return then();
+  imap::PoolJob job;
+  job.context = patience();
+  job.what = "reconnect";
+  job.run = [](imap::Session&, const CallContext&) -> Result<void> { return {}; };
+  job.done = [then = std::move(then)](const Result<void>&) { then(); };
+  submit(std::move(job));
+}
+
 void EngineImplementation::later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function) {
   scheduler_.after(delay, [handle = handle_, function = std::move(function)] {
     const std::lock_guard guard(handle->mutex);
@@ -121,11 +131,12 @@ imap::UntaggedListener* EngineImplementation::on_session_opened(imap::Session& s
 }
 
 void EngineImplementation::on_online(bool online, const std::string& reason) {
-  *connectivity_.lock() = {online, reason};
   telemetry::info("{}: {}", online ? "online" : "offline", telemetry::printable(reason));
   listener_.on_online(online, reason);
   if (mutations_) mutations_->on_online(online);
-  if (online) tick_soon();
+  if (!online) return;
+  list_if_outdated();
+  tick_soon();
 }
 
 void EngineImplementation::watcher_connected() {
@@ -134,8 +145,22 @@ void EngineImplementation::watcher_connected() {
   tick_soon();
 }
 
+void EngineImplementation::on_connection_doubted() {
+  const auto watches = watches_.with_lock([](const auto& all) { return all; });
+  for (const auto& watch : watches) watch->ask();
+}
+
+void EngineImplementation::watcher_lost(bool silently) {
+  if (pool_) pool_->neighbour_lost(silently);
+  on_connection_doubted();
+}
+
+void EngineImplementation::watcher_answers() {
+  if (pool_) pool_->neighbour_answers();
+}
+
 bool EngineImplementation::online() const {
-  return connectivity_.with_lock([](const Connectivity& state) { return state.online; });
+  return pool_ && pool_->online();
 }
 
 void EngineImplementation::note_traits(const imap::Session& session) { *traits_.lock() = session.traits(); }

@@ -54,49 +54,61 @@ void EngineImplementation::await_news(const MailboxPointer& mailbox, std::uint64
 
 void EngineImplementation::upload(const Upload& upload, Completion<Arrival> done) {
   if (!mutations_) return done(fail(read_only()));
-  with_rights(upload.target.mailbox, [this, upload, done = std::move(done)] { mutations_->upload(upload, done); });
+  with_connection([this, upload, done = std::move(done)] {
+    with_rights(upload.target.mailbox, [this, upload, done] { mutations_->upload(upload, done); });
+  });
 }
 
 void EngineImplementation::copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  with_rights(target.mailbox, [this, source, target, reply = std::move(reply)] {
-    mutations_->copy_message(source, target, reply);
+  with_connection([this, source, target, reply = std::move(reply)] {
+    with_rights(target.mailbox, [this, source, target, reply] { mutations_->copy_message(source, target, reply); });
   });
 }
 
 void EngineImplementation::move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  with_rights(source.message.mailbox, [this, source, target, reply = std::move(reply)] {
-    with_rights(target.mailbox, [this, source, target, reply] { mutations_->move_message(source, target, reply); });
+  with_connection([this, source, target, reply = std::move(reply)] {
+    with_rights(source.message.mailbox, [this, source, target, reply] {
+      with_rights(target.mailbox, [this, source, target, reply] { mutations_->move_message(source, target, reply); });
+    });
   });
 }
 
 void EngineImplementation::remove_message(const ChangeSource& source, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  with_rights(source.message.mailbox,
-              [this, source, reply = std::move(reply)] { mutations_->remove_message(source, reply); });
+  with_connection([this, source, reply = std::move(reply)] {
+    with_rights(source.message.mailbox, [this, source, reply] { mutations_->remove_message(source, reply); });
+  });
 }
 
 void EngineImplementation::expunge_message(const ChangeSource& source, ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  mutations_->expunge_message(source, std::move(reply));
+  with_connection([this, source, reply = std::move(reply)] { mutations_->expunge_message(source, reply); });
 }
 
 void EngineImplementation::restore_message(const ChangeSource& source, const std::string& file_name,
                                            ChangeReply reply) {
   if (!mutations_) return reply.accepted(fail(read_only()));
-  mutations_->restore_message(source, file_name, std::move(reply));
+  with_connection([this, source, file_name, reply = std::move(reply)] {
+    mutations_->restore_message(source, file_name, reply);
+  });
 }
 
 void EngineImplementation::give_name(const MessageLocation& message, const std::string& name,
                                      const MessageLocation& replaces, Completion<void> done) {
   if (!mutations_) return done(fail(read_only()));
-  mutations_->give_name(message, name, replaces, std::move(done));
+  // A name is ours alone; the message that it takes the place of is the server's.
+  if (replaces.uid.value == 0) return mutations_->give_name(message, name, replaces, std::move(done));
+  with_connection([this, message, name, replaces, done = std::move(done)] {
+    mutations_->give_name(message, name, replaces, done);
+  });
 }
 
 void EngineImplementation::settle(MailboxId mailbox, Completion<void> done) {
   if (!mutations_) return done({});
-  mutations_->settle(mailbox, std::move(done));
+  if (mutations_->status().pending == 0) return mutations_->settle(mailbox, std::move(done));
+  with_connection([this, mailbox, done = std::move(done)] { mutations_->settle(mailbox, done); });
 }
 
 std::vector<PendingArrival> EngineImplementation::pending_arrivals() const {

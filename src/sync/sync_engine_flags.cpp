@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::array system_flags = {SystemFlag::seen, SystemFlag::answered, SystemFlag::flagged, SystemFlag::deleted,
                                      SystemFlag::draft};
-/// STORE of the same flags twice is STORE of them once, so a lost answer is no reason to look first.
-constexpr int most_attempts = 2;
 
 struct Touched {
   FlagSet flags;  ///< that will be there or gone
@@ -151,11 +149,12 @@ void EngineImplementation::set_flags(const MessageLocation& message, const FlagC
   const auto mailbox = use_mailbox(message.mailbox);
   if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
   if (auto allowed = may_store(mailbox->replica, message.uid, change); !allowed) return done(std::move(allowed));
-  // `cp a b` takes the flags along that a had then.
-  mutations_->after_changes_of(message, [this, mailbox, message, change, done = std::move(done)](Result<void> ended) {
-    if (!ended) return done(std::move(ended));
+  auto ended = [this, mailbox, message, change, done = std::move(done)](Result<void> result) {
+    if (!result) return done(std::move(result));
     store_flags(mailbox, message, change, done);
-  });
+  };
+  // `cp a b` takes the flags along that a had then.
+  with_connection([this, message, ended = std::move(ended)] { mutations_->after_changes_of(message, ended); });
 }
 
 void EngineImplementation::store_flags(const MailboxPointer& mailbox, const MessageLocation& message,
@@ -163,18 +162,18 @@ void EngineImplementation::store_flags(const MailboxPointer& mailbox, const Mess
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;
   job.context = patience();
+  job.changes = true;
   job.what = fmt::format("set flags of UID {} in {}", message.uid.value,
                          telemetry::printable(mailbox->replica.identity().path));
-  auto attempts = std::make_shared<int>(0);
-  job.run = [mailbox, message, change, attempts](imap::Session& session, const CallContext& context) -> Result<void> {
+  job.run = [mailbox, message, change](imap::Session& session, const CallContext& context) -> Result<void> {
     IMAPFS_TRY(select_to_change(mailbox, session, context));
     if (session.selection().uid_validity.value_or(UidValidity{}) != message.uid_validity)
       return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
     // SELECT has told of READ-ONLY and PERMANENTFLAGS.
     IMAPFS_TRY(may_store(mailbox->replica, message.uid, change));
     auto stored = session.store_flags(UidSet::single(message.uid), change, context);
-    if (!stored && stored.error().scope == Scope::session && ++*attempts < most_attempts)
-      stored.error().retry = Retry::now;
+    // STORE of the same flags twice is STORE of them once, so a lost answer is no reason to look first.
+    if (!stored && stored.error().scope == Scope::session) stored.error().retry = Retry::now;
     return stored;
   };
   job.done = [this, mailbox, message, change, done = std::move(done)](const Result<void>& result) {

@@ -53,6 +53,7 @@ using MailboxPointer = std::shared_ptr<Mailbox>;
 
 class EngineImplementation;
 struct ServerName;
+class MailboxRemoval;
 class Mutations;
 class ReadingAhead;
 
@@ -82,6 +83,8 @@ class MailboxWatch final : public imap::WatchListener {
   Result<void> on_watch_started(imap::Session& session, const CallContext& context) override;
   Result<void> on_news(imap::Session& session, const CallContext& context) override;
   void on_watching(bool watching, const std::string& reason) override;
+  void on_connection_lost(bool silently) override;
+  void on_connection_answers() override;
   void on_exists(std::uint32_t messages) override;
   void on_expunge() override;
   void on_vanished(const UidSet& uids) override;
@@ -94,6 +97,7 @@ class MailboxWatch final : public imap::WatchListener {
   /// Joins the watcher's thread. To be called before the last reference goes: that may be status(), which must not block.
   void stop();
   void retry_now() { watcher_.retry_now(); }
+  void ask() { watcher_.ask(); }
   [[nodiscard]] const MailboxPointer& mailbox() const { return mailbox_; }
   /// The mailbox could not be watched, though the connection was good.
   [[nodiscard]] bool ended() const { return ended_; }
@@ -120,6 +124,7 @@ class MailboxWatch final : public imap::WatchListener {
   bool changes_came_ = false;    ///< watcher's thread only
   bool messages_came_ = false;   ///< watcher's thread only
   bool compare_all_ = false;     ///< watcher's thread only
+  bool may_have_missed_ = false; ///< the connection was silent before it was lost; watcher's thread only
   std::atomic<bool> ended_{false};
   Guarded<Snapshot> snapshot_;
   imap::Watcher watcher_;        ///< last: its thread uses the rest
@@ -176,6 +181,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   // -- PoolListener --
   imap::UntaggedListener* on_session_opened(imap::Session& session) override;
   void on_online(bool online, const std::string& reason) override;
+  void on_connection_doubted() override;
 
   // -- for the listeners above, on any thread --
   [[nodiscard]] MailboxPointer find_mailbox(const imap::WireName& wire_name) const;
@@ -199,16 +205,16 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void with_rights(MailboxId mailbox, Job then);
   /// A watcher has a connection: the pool need not wait any longer before it tries.
   void watcher_connected();
+  /// A watcher's connection was lost: the others are asked.
+  void watcher_lost(bool silently);
+  /// It was asked and has answered.
+  void watcher_answers();
 
  private:
   /// Reaches the engine from the scheduler, which may outlive it.
   struct Handle {
     std::mutex mutex;
     EngineImplementation* engine = nullptr;
-  };
-  struct Connectivity {
-    bool online = true;
-    std::string reason;
   };
   struct Listing {
     std::vector<imap::Namespace> namespaces;
@@ -218,10 +224,17 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   struct OurPaths {
     std::optional<std::string> removed;
     std::optional<std::string> added;
+    bool kernel_is_told;  ///< it may not know of them though they are ours
   };
   struct TreeState {
     std::shared_ptr<const MailboxTree> tree;
     MailboxTree::KeptIds kept_ids;
+    /// Levels whose last child our user has taken away, by wire name: they stay until he removes them.
+    std::map<imap::WireName, imap::ListedMailbox> levels;
+    /// Changes whose outcome nobody knows, for the next listing.
+    std::vector<std::function<void(const Listing&)>> unresolved;
+    bool outdated = false;        ///< to be listed as soon as there is a connection
+    bool listing_is_due = false;  ///< a timer is set
     std::vector<imap::Namespace> namespaces;
     SteadyClock::time_point checked;
   };
@@ -239,6 +252,9 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void open_pool(bool has_notify);
   void submit(imap::PoolJob job);
   [[nodiscard]] CallContext patience() const;
+  /// Calls `then` at once while there is a connection or nobody doubts that there will be one; else when an attempt has been made on behalf of
+  /// who waits, whatever its outcome.
+  void with_connection(Job then);
   void later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function);
 
   // sync_engine_tree.cpp
@@ -251,6 +267,16 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] MailboxReplica::Surroundings replica_surroundings();
   void forget(const MailboxPointer& mailbox);
   void start_listing(imap::Priority priority);
+  void submit_listing(imap::Priority priority, Completion<Listing> done);
+  /// What the server has said.
+  void take_listing(const Listing& listing);
+  void note_outdated();
+  void list_if_outdated();
+  void list_again_soon();
+  /// The directories above `path` that are no mailboxes, and have none left below them, stay, whatever the server makes
+  /// of them.
+  void keep_levels_above(const MailboxTree& tree, const std::string& path, const Listing& left);
+  void drop_levels_of_server(const Listing& listing);
 
   // sync_engine_mailbox_changes.cpp
   /// Runs `job` while nobody else lists or changes the tree; it must see to it that leave_tree() is called.
@@ -263,19 +289,45 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] bool names_are_utf8() const;
   [[nodiscard]] std::vector<imap::Namespace> known_namespaces() const;
   struct Renaming;
+  /// A change of the tree that has been answered, or not.
+  struct TreeChangeAnswer {
+    SteadyClock::time_point began;
+    bool sent = false;
+    bool lost = false;
+    Result<void> result;
+    /// Whether this listing shows the change as made.
+    std::function<bool(const Listing&)> is_made;
+    /// Shows it in our tree.
+    std::function<void(bool kernel_knows)> adopt;
+    Completion<void> done;
+  };
+  void conclude_tree_change(TreeChangeAnswer answer);
+  [[nodiscard]] static bool lists(const Listing& listing, const ServerName& name, bool selectable);
+  [[nodiscard]] static bool is_kept_only(const MailboxTree& tree, const MailboxNode& directory);
+  void rename_kept(const Renaming& renaming, const Completion<void>& done);
   void submit_creation(MailboxId parent, const std::string& component, Completion<MailboxId> done);
   void submit_removal(MailboxId id, Completion<void> done);
+  void removal_answered(const MailboxNode& node, const MailboxRemoval& removal, const Result<void>& result,
+                        SteadyClock::time_point began, const Completion<void>& done);
   void submit_renaming(const std::shared_ptr<Renaming>& renaming, Completion<void> done);
   [[nodiscard]] Result<void> prepare(Renaming& renaming) const;
-  void adopt_creation(const ServerName& name, const std::string& path);
-  void adopt_removal(const MailboxNode& node);
-  void adopt_renaming(const Renaming& renaming);
+  void adopt_creation(const ServerName& name, const std::string& path, bool kernel_knows);
+  void adopt_removal(const MailboxNode& node, bool kernel_knows);
+  void adopt_renaming(const Renaming& renaming, bool kernel_knows);
+  /// After RENAME on the server, which this blocks the disk for.
+  void renamed_on_server(const Renaming& renaming);
   void follow_subscriptions(const Renaming& renaming);
   [[nodiscard]] Error explain_left(const MailboxNode& node, std::uint32_t messages, Error error) const;
   /// Settles one after the other, then calls `done`.
   void settle_all(std::vector<MailboxId> mailboxes, Completion<void> done);
   [[nodiscard]] std::vector<MailboxId> with_descendants(MailboxId id) const;
   void after_refusal(MailboxId id, const Result<void>& result);
+
+  // sync_engine_clearing.cpp
+  /// What rmdir takes along: see remove_mailbox(). Completes without an error also when nothing can be taken.
+  void clear_out(MailboxId id, Completion<void> done);
+  void clear_out_checked(const MailboxPointer& mailbox, Completion<void> done);
+  [[nodiscard]] Result<MailboxPointer> place_for_cleared(const MailboxPointer& mailbox) const;
 
   // sync_engine_mailboxes.cpp
   [[nodiscard]] MailboxPointer find_mailbox(MailboxId id) const;
@@ -293,7 +345,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void start_sync_unless_fresh(const MailboxPointer& mailbox);
   void submit_step(const MailboxPointer& mailbox, std::shared_ptr<MailboxSync> sync, std::uint64_t began_after,
                    imap::Priority priority);
-  [[nodiscard]] Completion<void> impatient(const MailboxPointer& mailbox, Completion<void> done);
+  /// Calls `done` when it is called, or with success when that takes longer than a listing that is somewhat old is worth.
+  [[nodiscard]] Completion<void> impatient(Completion<void> done);
   void try_load(const MailboxPointer& mailbox);
 
   // sync_engine_messages.cpp
@@ -354,7 +407,6 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> tick_queued_{false};
 
-  mutable Guarded<Connectivity> connectivity_;
   mutable Guarded<TreeState> tree_;
   SyncGate tree_gate_;
   mutable Guarded<Mailboxes> mailboxes_;

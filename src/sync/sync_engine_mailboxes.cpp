@@ -186,17 +186,16 @@ void EngineImplementation::hint(const MailboxPointer& mailbox) {
 
 // -- those who wait --
 
-Completion<void> EngineImplementation::impatient(const MailboxPointer& mailbox, Completion<void> done) {
+Completion<void> EngineImplementation::impatient(Completion<void> done) {
   auto called = std::make_shared<std::atomic<bool>>(false);
   const auto longest = std::min<SteadyClock::duration>(longest_freshen, settings_.timeout / 2);
   const auto timer = scheduler_.after(longest, [called, done] {
     if (!called->exchange(true)) done({});
   });
-  return [called, done = std::move(done), mailbox, timer, &scheduler = scheduler_](const Result<void>& result) {
+  return [called, done = std::move(done), timer, &scheduler = scheduler_](const Result<void>& result) {
     if (called->exchange(true)) return;
     scheduler.cancel(timer);
-    const bool still_good = !result && is_about_reaching(result.error()) && mailbox->replica.table()->complete();
-    done(still_good ? Result<void>{} : result);
+    done(result);
   };
 }
 
@@ -213,12 +212,16 @@ void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Complet
   if (table->complete()) {
     if (is_fresh(mailbox)) return done({});
     if (!online()) {
-      // What is cached is good enough; whether the server is back is tried in passing.
+      // What is cached is good enough; whether the server is back is tried in passing, as for somebody who waits: what is read next is
+      // worth a connection.
       done({});
-      if (gate.join({})) start_sync(mailbox, imap::Priority::background);
+      if (gate.join({})) start_sync(mailbox, imap::Priority::interactive);
       return;
     }
-    must_start = gate.join(impatient(mailbox, std::move(done)));
+    must_start = gate.join(impatient([mailbox, done = std::move(done)](const Result<void>& result) {
+      const bool still_good = !result && is_about_reaching(result.error()) && mailbox->replica.table()->complete();
+      done(still_good ? Result<void>{} : result);
+    }));
   } else {
     must_start = gate.join_for_rows(Uid{0}, *table, std::move(done));
   }

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "imapfs/base/notices.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
@@ -110,6 +111,9 @@ json EngineImplementation::status() const {
   result["server"] = traits ? describe_server(*traits) : json(nullptr);
   result["counters"] = json::object();
   for (const auto& [name, value] : telemetry::counter_values()) result["counters"][std::string(name)] = value;
+  result["warnings"] = json::array();
+  for (const auto& notice : notices().all())
+    result["warnings"].push_back({{"topic", notice.topic}, {"text", notice.text}, {"since", iso_time(notice.since)}});
   result["errors"] = json::array();
   for (const auto& [time, line] : telemetry::recent_errors())
     result["errors"].push_back({{"time", iso_time(time)}, {"text", line}});

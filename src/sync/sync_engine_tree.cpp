@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "imapfs/base/telemetry.hpp"
+#include "server_names.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
 
 constexpr std::size_t mailboxes_limit = 100'000;
+constexpr std::size_t most_kept_levels = 10'000;
+constexpr auto listing_retry = std::chrono::seconds(1);
 
 /// The store keeps mailboxes only. The namespaces, without which paths could not be made offline, are kept as rows under names that no mailbox
 /// can have: U+0001 and the kind, then the prefix.
@@ -109,9 +113,15 @@ void EngineImplementation::store_listing(const Listing& listing) {
 }
 
 void EngineImplementation::adopt_listing(const Listing& listing, bool first, const OurPaths& ours) {
-  const auto kept = tree_.with_lock([](const TreeState& state) { return state.kept_ids; });
-  const auto fresh = MailboxTree::build(settings_.account, listing.namespaces, listing.mailboxes, kept);
   const auto before = tree();
+  if (before && ours.removed) keep_levels_above(*before, *ours.removed, listing);
+  MailboxTree::KeptIds kept;
+  std::vector<imap::ListedMailbox> levels;
+  tree_.with_lock([&](const TreeState& state) {
+    kept = state.kept_ids;
+    for (const auto& [name, row] : state.levels) levels.push_back(row);
+  });
+  const auto fresh = MailboxTree::build(settings_.account, listing.namespaces, listing.mailboxes, kept, levels);
   std::vector<MailboxPointer> dropped;
   adopt_mailboxes(*fresh, dropped);
   {
@@ -129,9 +139,40 @@ void EngineImplementation::adopt_listing(const Listing& listing, bool first, con
   // What has made way for it went by us, too.
   move_ours(change.removed, ours.added, change.removed_by_us);
   move_ours(change.added, ours.added, change.added_by_us);
+  change.kernel_knows_ours = !ours.kernel_is_told;
   const bool empty = change.added.empty() && change.removed.empty() && change.added_by_us.empty() &&
                      change.removed_by_us.empty();
   if (!empty) listener_.on_tree_changed(change);
+}
+
+void EngineImplementation::keep_levels_above(const MailboxTree& tree, const std::string& path, const Listing& left) {
+  const auto end = path.rfind('/');
+  const auto* node = end == std::string::npos ? nullptr : tree.find_path(std::string_view(path).substr(0, end));
+  // What is above a mailbox is there as long as that is.
+  for (; node != nullptr && node->id.value != 0 && !node->selectable; node = tree.find(node->parent)) {
+    const auto name = server_name_of(tree, *node);
+    const bool has_mailbox = name && std::any_of(left.mailboxes.begin(), left.mailboxes.end(), [&](const auto& row) {
+                               return row.selectable && name->is_above(row.wire_name);
+                             });
+    if (!name || has_mailbox) return;
+    imap::ListedMailbox row;
+    row.wire_name = name->wire;
+    row.name = name->name;
+    row.delimiter = name->delimiter;
+    row.selectable = false;
+    auto state = tree_.lock();
+    if (state->levels.size() < most_kept_levels) state->levels.insert_or_assign(row.wire_name, row);
+  }
+}
+
+/// Those that the server has, or that a mailbox of it lies below, need not be kept: whoever takes them away, takes them
+/// away.
+void EngineImplementation::drop_levels_of_server(const Listing& listing) {
+  tree_.with_lock([&](TreeState& state) {
+    std::erase_if(state.levels, [&](const auto& level) {
+      return lists(listing, ServerName{level.first, level.second.name, level.second.delimiter}, false);
+    });
+  });
 }
 
 void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped) {
@@ -205,7 +246,7 @@ void EngineImplementation::freshen_tree(Completion<void> done) {
   const auto age = SteadyClock::now() - tree_.lock()->checked;
   if (age < settings_.refresh || !online()) return done({});
   auto tolerant = [done = std::move(done)](const Result<void>&) { done({}); };
-  if (tree_gate_.join(std::move(tolerant))) start_listing(imap::Priority::interactive);
+  if (tree_gate_.join(impatient(std::move(tolerant)))) start_listing(imap::Priority::interactive);
 }
 
 void EngineImplementation::relist() {
@@ -215,8 +256,53 @@ void EngineImplementation::relist() {
     tree_gate_.ask_again();
 }
 
+void EngineImplementation::note_outdated() {
+  {
+    auto state = tree_.lock();
+    state->outdated = true;
+    state->checked = {};
+  }
+  list_again_soon();
+}
+
+/// A mount that nobody reads from would not ask for a connection by itself.
+void EngineImplementation::list_again_soon() {
+  if (std::exchange(tree_.lock()->listing_is_due, true)) return;
+  later(listing_retry, [](EngineImplementation& engine) {
+    engine.tree_.lock()->listing_is_due = false;
+    if (!engine.helper_->try_post([&engine] { engine.list_if_outdated(); })) engine.list_again_soon();
+  });
+}
+
+void EngineImplementation::list_if_outdated() {
+  if (tree_.lock()->outdated) relist();
+}
+
+void EngineImplementation::take_listing(const Listing& listing) {
+  std::vector<std::function<void(const Listing&)>> unresolved;
+  {
+    auto state = tree_.lock();
+    state->checked = SteadyClock::now();
+    state->outdated = false;
+    unresolved.swap(state->unresolved);
+  }
+  for (const auto& resolve : unresolved) resolve(listing);
+  drop_levels_of_server(listing);
+  adopt_listing(listing, false);
+}
+
 /// tree_gate_ was just entered.
 void EngineImplementation::start_listing(imap::Priority priority) {
+  submit_listing(priority, [this](const Result<Listing>& listing) {
+    if (listing) take_listing(*listing);
+    const Result<void> result = listing ? Result<void>() : Result<void>(fail(listing.error()));
+    if (tree_gate_.finish(result) && result) relist();
+    if (!listing && tree_.with_lock([](const TreeState& state) { return state.outdated; })) list_again_soon();
+  });
+}
+
+/// Whoever calls has the tree to himself.
+void EngineImplementation::submit_listing(imap::Priority priority, Completion<Listing> done) {
   imap::PoolJob job;
   job.priority = priority;
   job.context = patience();
@@ -226,12 +312,9 @@ void EngineImplementation::start_listing(imap::Priority priority) {
     *listing = IMAPFS_TRY(list_mailboxes(session, context));
     return {};
   };
-  job.done = [this, listing](const Result<void>& result) {
-    if (result) {
-      tree_.lock()->checked = SteadyClock::now();
-      adopt_listing(*listing, false);
-    }
-    if (tree_gate_.finish(result) && result) relist();
+  job.done = [listing, done = std::move(done)](const Result<void>& result) {
+    if (!result) return done(fail(result.error()));
+    done(std::move(*listing));
   };
   submit(std::move(job));
 }

@@ -198,11 +198,29 @@ void ChangePublisher::notify_directory(KernelNotifier& notifier, const sync::Mai
   }
 }
 
+/// What users made and may have been told was not made. Nothing is announced as gone: a directory that was renamed
+/// lives on as the same node.
+void ChangePublisher::notify_late_change(KernelNotifier& notifier, const sync::TreeChange& change) const {
+  for (const auto& directory : change.removed_by_us) {
+    KernelNotifier::EntryChange entry;
+    entry.parent = mailbox_node(directory.parent);
+    entry.directory = directory_of(directory.path);
+    entry.name = directory.component;
+    entry.node = mailbox_node(directory.id);
+    entry.is_directory = true;
+    entry.received = SteadyClock::now();
+    notifier.directory_forgotten(entry);
+    notifier.directory_changed(entry.parent);
+  }
+  for (const auto& directory : change.added_by_us) notifier.directory_changed(mailbox_node(directory.parent));
+}
+
 void ChangePublisher::on_tree_changed(const sync::TreeChange& change) {
   // Removed first: a mailbox that was deleted and created again is in both lists under one name.
   if (KernelNotifier* notifier = notifier_) {
     for (const auto& directory : change.removed) notify_directory(*notifier, directory, false);
     for (const auto& directory : change.added) notify_directory(*notifier, directory, true);
+    if (!change.kernel_knows_ours) notify_late_change(*notifier, change);
   }
   for (const auto& directory : change.removed) events_.append(mailbox_event("mailbox-removed", directory.path));
   for (const auto& directory : change.added) events_.append(mailbox_event("mailbox-added", directory.path));

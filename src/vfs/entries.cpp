@@ -36,7 +36,7 @@ mode_t message_mode(const sync::MailboxRights& rights) {
 Attributes file_attributes(const Settings& settings, InodeId inode, mode_t mode, std::uint64_t size, Timestamp time) {
   Attributes attributes;
   attributes.inode = inode;
-  attributes.mode = S_IFREG | (mode & ~settings.umask);
+  attributes.mode = S_IFREG | shown_permissions(settings, mode);
   attributes.uid = settings.uid;
   attributes.gid = settings.gid;
   attributes.size = size;
@@ -47,10 +47,15 @@ Attributes file_attributes(const Settings& settings, InodeId inode, mode_t mode,
 
 }  // namespace
 
+mode_t shown_permissions(const Settings& settings, mode_t owner) {
+  const mode_t everybody = settings.shared ? owner >> 3 | owner >> 6 : 0;
+  return (owner | everybody) & ~settings.umask;
+}
+
 Attributes directory_attributes(const Settings& settings, InodeId inode, std::size_t children, Timestamp time) {
   Attributes attributes;
   attributes.inode = inode;
-  attributes.mode = S_IFDIR | (0700 & ~settings.umask);
+  attributes.mode = S_IFDIR | shown_permissions(settings, 0700);
   attributes.links = static_cast<std::uint32_t>(2 + children);
   attributes.uid = settings.uid;
   attributes.gid = settings.gid;
@@ -65,7 +70,7 @@ Entry mailbox_entry(const sync::Account& account, const Settings& settings, cons
   entry.attributes =
       directory_attributes(settings, mailbox.inode, mailbox.children.size(), Timestamp{time.seconds, time.nanoseconds});
   if (mailbox.id.value != 0) {
-    entry.attributes.mode = S_IFDIR | (directory_mode(account.rights(mailbox.id)) & ~settings.umask);
+    entry.attributes.mode = S_IFDIR | shown_permissions(settings, directory_mode(account.rights(mailbox.id)));
   }
   entry.entry_timeout = settings.timeout;
   // The time of a mailbox whose rows are not all known is a guess that the first listing corrects, with no news of it.

@@ -11,6 +11,9 @@
 
 namespace imapfs::vfs {
 
+/// Permissions as they are shown, of those of the owner.
+[[nodiscard]] mode_t shown_permissions(const Settings& settings, mode_t owner);
+
 /// Attributes of a directory with `children` subdirectories.
 [[nodiscard]] Attributes directory_attributes(const Settings& settings, InodeId inode, std::size_t children,
                                               Timestamp time);

@@ -57,9 +57,13 @@ std::optional<DecodedNode> Filesystem::meaning_of(NodeId node) const {
   auto meaning = decode_node(node);
   if (!meaning || (meaning->kind != NodeKind::message && meaning->kind != NodeKind::staged)) return meaning;
   const auto& entries = views_->entries;
+  const auto local = entries.find(node);
+  // The backup of a message has the node that the message had.
+  if (local && local->kind == LocalEntry::Kind::staged) {
+    return DecodedNode{NodeKind::staged, local->mailbox, meaning->index};
+  }
   if (const auto message = entries.message_of(node)) return message_meaning(account_, *message);
   if (meaning->kind == NodeKind::message) return meaning;
-  const auto local = entries.find(node);
   if (local && local->kind == LocalEntry::Kind::pending && local->source.uid.value != 0) {
     return message_meaning(account_, local->source);
   }

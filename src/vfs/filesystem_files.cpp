@@ -7,6 +7,7 @@
 
 #include "filesystem_views.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "local_directories.hpp"
 
 namespace imapfs::vfs {
 
@@ -116,6 +117,22 @@ void Filesystem::open_for_writing(const Caller& caller, NodeId node, int flags, 
   });
 }
 
+namespace {
+
+/// Of a file in a local directory, by its name.
+Result<std::optional<NodeId>> local_file(const sync::Account& account, const LocalEntries& entries, MailboxId directory,
+                                         const std::string& name) {
+  if (const auto local = entries.find(directory, name)) {
+    if (local->kind == LocalEntry::Kind::directory) return fail(EEXIST, "there is a directory of that name");
+    return local->node;
+  }
+  if (shown_mailbox(account, entries, directory)) return fail(EPERM, "messages come to the trash by being moved there");
+  if (is_note_of_another(account, entries, directory, name)) return fail(EEXIST, "a message in the trash has this name");
+  return std::optional<NodeId>();
+}
+
+}  // namespace
+
 void Filesystem::create(const Caller& caller, NodeId parent, const std::string& name, mode_t,
                         Reply<CreateResult> reply) {
   if (auto writable = check_writable("create a message"); !writable) return reply(fail(std::move(writable).error()));
@@ -124,6 +141,13 @@ void Filesystem::create(const Caller& caller, NodeId parent, const std::string& 
   if (meaning && meaning->kind == NodeKind::deleted) {
     return reply(fail(EPERM, "messages come to .deleted by being deleted"));
   }
+  if (meaning && meaning->kind == NodeKind::local_directory) {
+    auto present = local_file(account_, views_->entries, meaning->mailbox, name);
+    if (!present) return reply(fail(std::move(present).error()));
+    if (*present) return create_existing(caller, **present, std::move(reply));
+    return views_->staging->create(caller, meaning->mailbox, name, std::move(reply));
+  }
+  if (meaning && meaning->kind == NodeKind::by_uid) return reply(fail(EPERM, "the server gives UIDs"));
   if (!meaning || (meaning->kind != NodeKind::mailbox && parent != root_node)) {
     return reply(fail(EACCES, "nothing can be created here"));
   }
@@ -134,12 +158,13 @@ void Filesystem::create(const Caller& caller, NodeId parent, const std::string& 
   if (parent == root_node || !table) {
     return reply(fail(EPERM, Scope::mailbox, Retry::never, "this directory holds mailboxes only, no messages"));
   }
-  if (name == deleted_directory_name || mailbox->children.contains(name)) {
+  if (name == deleted_directory_name || name == uid_directory_name || mailbox->children.contains(name)) {
     return reply(fail(EEXIST, "there is a directory of that name"));
   }
   // The kernel has looked the name up a moment ago: what is here has come since.
   std::optional<NodeId> existing;
   if (const auto local = views_->entries.find(mailbox->id, name)) {
+    if (local->kind == LocalEntry::Kind::directory) return reply(fail(EEXIST, "there is a directory of that name"));
     existing = local->node;
   } else if (const auto meta = table->find_by_name(name)) {
     const auto kernel = views_->entries.node_of({mailbox->id, table->uid_validity(), meta->uid});
@@ -207,11 +232,14 @@ void Filesystem::fsync(const Caller& caller, NodeId node, HandleId handle, Reply
 
 void Filesystem::fsyncdir(const Caller&, NodeId node, Reply<void> reply) {
   const auto meaning = decode_node(node);
-  const bool in_tree = meaning && (meaning->kind == NodeKind::mailbox || meaning->kind == NodeKind::deleted);
+  const bool in_tree = meaning && (meaning->kind == NodeKind::mailbox || meaning->kind == NodeKind::deleted ||
+                                   meaning->kind == NodeKind::by_uid);
   if (!views_->staging || (!in_tree && node != root_node)) return reply({});
   views_->staging->settle([this, mailbox = meaning->mailbox, reply = std::move(reply)](Result<void> uploaded) {
     if (!uploaded) return reply(std::move(uploaded));
-    account_.settle(mailbox, reply);
+    account_.settle(mailbox, [this, mailbox, reply](Result<void> settled) {
+      reply(settled ? views_->staging->check_outbox(mailbox) : std::move(settled));
+    });
   });
 }
 
@@ -250,8 +278,8 @@ void Filesystem::fallocate(const Caller&, NodeId node, HandleId handle, int mode
                            std::uint64_t length, Reply<void> reply) {
   if (auto writable = check_writable("allocate"); !writable) return reply(fail(std::move(writable).error()));
   if (!is_mail(node) || !Staging::owns(handle)) return reply(fail(not_writable()));
-  // Room that does not show in the size is the staging directory's business.
-  if (mode == FALLOC_FL_KEEP_SIZE) return reply({});
+  // Room that does not show in the size: restic says so how long the file will be.
+  if (mode == FALLOC_FL_KEEP_SIZE) return views_->staging->reserve(node, offset + length, std::move(reply));
   if (mode != 0) return reply(fail(EOPNOTSUPP, "only room for octets can be allocated"));
   views_->staging->allocate(node, offset, length, std::move(reply));
 }

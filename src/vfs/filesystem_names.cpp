@@ -2,11 +2,13 @@
 
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <utility>
 
 #include "entries.hpp"
 #include "filesystem_views.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "local_directories.hpp"
 
 namespace imapfs::vfs {
 
@@ -43,12 +45,16 @@ void Filesystem::mkdir(const Caller& caller, NodeId parent, const std::string& n
   auto directory = target(parent);
   if (!directory) return reply(fail(std::move(directory).error()));
   const auto above = directory->node.meaning;
-  if (above.kind != NodeKind::mailbox && parent != root_node) {
-    return reply(fail(EPERM, "mailboxes cannot be created here"));
-  }
+  const bool in_tree = above.kind == NodeKind::mailbox || parent == root_node;
+  if (!in_tree && above.kind != NodeKind::local_directory) return reply(fail(EPERM, "mailboxes cannot be created here"));
+  if (auto valid = check_name(name); !valid) return reply(fail(std::move(valid).error()));
   views_->named.find(directory->node, name, [this, above, name, reply = std::move(reply)](Result<NamedFile> present) {
     if (!present) return reply(fail(std::move(present).error()));
     if (present->kind != NamedFile::Kind::nothing) return reply(fail(EEXIST, "the name is taken"));
+    if (is_trash_of_file_managers(above.mailbox, name) && !trash_mailbox(*account_.tree())) {
+      return reply(fail(EPERM, "the account has no mailbox for what is deleted"));
+    }
+    if (stays_local(above.mailbox, name)) return views_->staging->make_directory(above.mailbox, name, reply);
     account_.create_mailbox(above.mailbox, name, [this, reply](Result<MailboxId> created) {
       if (!created) return reply(fail(std::move(created).error()));
       const auto tree = account_.tree();
@@ -65,7 +71,10 @@ void Filesystem::unlink(const Caller& caller, NodeId parent, const std::string& 
   if (auto writable = check_writable("remove a message"); !writable) return reply(std::move(writable));
   auto directory = target(parent);
   if (!directory) return reply(fail(std::move(directory).error()));
-  views_->removal.unlink(directory->node, name, std::move(reply));
+  if (views_->linked.take(parent, name) && !views_->entries.find(directory->node.meaning.mailbox, name)) {
+    return reply({});
+  }
+  views_->removal.unlink(caller, directory->node, name, std::move(reply));
 }
 
 void Filesystem::rmdir(const Caller& caller, NodeId parent, const std::string& name, Reply<void> reply) {
@@ -76,19 +85,32 @@ void Filesystem::rmdir(const Caller& caller, NodeId parent, const std::string& n
   views_->removal.rmdir(directory->node, name, std::move(reply));
 }
 
-void Filesystem::rename(const Caller&, const RenameRequest& request, Reply<void> reply) {
+void Filesystem::rename(const Caller& caller, const RenameRequest& request, Reply<void> reply) {
   if (auto writable = check_writable("rename"); !writable) return reply(std::move(writable));
   auto from = target(request.parent);
   if (!from) return reply(fail(std::move(from).error()));
   auto to = target(request.new_parent);
   if (!to) return reply(fail(std::move(to).error()));
   if (auto valid = check_name(request.new_name); !valid) return reply(std::move(valid));
-  views_->renaming.rename(from->node, to->node, request, std::move(reply));
+  views_->renaming.rename(caller, {from->node, to->node}, request, std::move(reply));
 }
 
-void Filesystem::link(const Caller&, NodeId, NodeId, const std::string&, Reply<Entry> reply) {
+// Mail programs deliver so: link(2) from a temporary name to the final one, which must be free, and unlink(2) of the
+// first. A message has one name, so the file moves with the link, and the unlink finds its work done.
+void Filesystem::link(const Caller& caller, NodeId node, NodeId new_parent, const std::string& new_name,
+                      Reply<Entry> reply) {
   if (auto writable = check_writable("link"); !writable) return reply(fail(std::move(writable).error()));
-  refuse_link("no links", reply);
+  const auto file = views_->entries.find(node);
+  if (!file || file->kind != LocalEntry::Kind::staged || !is_temporary_name(file->name)) {
+    return refuse_link("no links", reply);
+  }
+  const auto parent = mailbox_node(file->mailbox);
+  rename(caller, {parent, file->name, new_parent, new_name, RENAME_NOREPLACE},
+         [this, caller, parent, name = file->name, new_parent, new_name, reply = std::move(reply)](Result<void> named) {
+           if (!named) return reply(fail(std::move(named).error()));
+           views_->linked.add(parent, name);
+           lookup(caller, new_parent, new_name, reply);
+         });
 }
 
 void Filesystem::symlink(const Caller&, NodeId, const std::string&, const std::string&, Reply<Entry> reply) {

@@ -4,13 +4,16 @@
 #include "arrivals.hpp"
 #include "directory_listing.hpp"
 #include "imapfs/vfs/filesystem.hpp"
+#include "linked_names.hpp"
 #include "named_file.hpp"
 #include "removal.hpp"
 #include "renaming.hpp"
 #include "staging.hpp"
 #include "views/account_root.hpp"
+#include "views/by_uid.hpp"
 #include "views/control.hpp"
 #include "views/deleted.hpp"
+#include "views/local_directory.hpp"
 #include "views/mailbox.hpp"
 #include "views/message.hpp"
 #include "views/outbox.hpp"
@@ -32,10 +35,12 @@ struct Filesystem::Views {
         mailbox(context),
         message(context, publisher),
         deleted(context),
+        by_uid(context),
+        local_directory(context),
         named(context),
         arrivals(context, publisher),
-        removal(context, publisher, named, message),
-        renaming(context, publisher, named, arrivals, message) {}
+        removal(context, named, message),
+        renaming(context, named, arrivals, message) {}
 
   [[nodiscard]] View* find(const DecodedNode& meaning) {
     switch (meaning.kind) {
@@ -55,6 +60,10 @@ struct Filesystem::Views {
         return &deleted;
       case NodeKind::staged:
         return &staged;
+      case NodeKind::by_uid:
+        return &by_uid;
+      case NodeKind::local_directory:
+        return &local_directory;
     }
     return nullptr;
   }
@@ -69,11 +78,14 @@ struct Filesystem::Views {
   MailboxView mailbox;
   MessageView message;
   DeletedView deleted;
+  ByUidView by_uid;
+  LocalDirectoryView local_directory;
   // What operations on names share.
   NamedFiles named;
   Arrivals arrivals;
   Removal removal;
   Renaming renaming;
+  LinkedNames linked;
 };
 
 struct Filesystem::Target {

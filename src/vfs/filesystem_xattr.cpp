@@ -21,11 +21,13 @@ std::string at_most(std::string text, std::size_t limit) {
   return text;
 }
 
-/// Whether an attribute of this name could be set or removed at all.
-Result<void> check_settable(const std::string& name) {
-  if (!name.starts_with("user.")) return fail(EOPNOTSUPP, "only attributes named user.* exist here");
-  if (name.starts_with("user.imap.")) return fail(EPERM, "{} is the server's", name);
-  return fail(EPERM, "a message has no attributes of a user's own");
+/// Whether an attribute of this name, which is not that of the flags, could be set or removed at all. `taken`: without
+/// effect, because what was backed up from here is put back here. EOPNOTSUPP is what programs that copy attributes pass
+/// over; EPERM is not.
+Result<void> check_settable(const std::string& name, bool taken) {
+  if (!name.starts_with("user.imap.")) return fail(EOPNOTSUPP, "{} cannot be kept on the server", name);
+  if (!taken) return fail(EPERM, "{} is the server's", name);
+  return {};
 }
 
 /// One after the other, because the flags of the second may depend on the first.
@@ -69,8 +71,10 @@ void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, c
   if (auto writable = check_writable("set an extended attribute"); !writable) return reply(std::move(writable));
   auto file = target(node);
   if (!file) return reply(fail(std::move(file).error()));
-  if (name != "user.imap.flags") return reply(check_settable(name));
   const auto& meaning = file->node.meaning;
+  const bool taken = meaning.kind == NodeKind::mailbox || views_->staging->is_own_new_file(node);
+  if (name != "user.imap.flags") return reply(check_settable(name, taken));
+  if (meaning.kind == NodeKind::staged) return set_flags_of_staged(node, value, std::move(reply));
   if (meaning.kind != NodeKind::message) return reply(fail(EPERM, "only messages have flags"));
   auto changes = parse_flag_words(value);
   if (!changes) return reply(fail(std::move(changes).error()));
@@ -92,11 +96,24 @@ void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, c
   set({meaning.mailbox, table ? table->uid_validity() : UidValidity{}, meaning.uid()});
 }
 
+/// It may have become a message meanwhile.
+void Filesystem::set_flags_of_staged(NodeId node, const std::string& value, Reply<void> reply) {
+  auto changes = parse_flag_words(value);
+  if (!changes) return reply(fail(std::move(changes).error()));
+  views_->staging->set_flags(node, *changes,
+                             [this, changes = *changes, reply = std::move(reply)](
+                                 Result<std::optional<MessageLocation>> message) {
+                               if (!message) return reply(fail(std::move(message).error()));
+                               if (!*message) return reply({});
+                               set_flags(account_, **message, changes, reply);
+                             });
+}
+
 void Filesystem::removexattr(const Caller&, NodeId node, const std::string& name, Reply<void> reply) {
   if (auto writable = check_writable("remove an extended attribute"); !writable) return reply(std::move(writable));
   if (auto file = target(node); !file) return reply(fail(std::move(file).error()));
   if (name == "user.imap.flags") return reply(fail(EPERM, "set user.imap.flags to nothing to take all flags away"));
-  reply(check_settable(name));
+  reply(check_settable(name, false));
 }
 
 }  // namespace imapfs::vfs

@@ -229,13 +229,21 @@ std::optional<MessageLocation> LocalEntries::message_of(NodeId node) const {
 std::optional<LocalEntries::KernelNode> LocalEntries::node_of(const MessageLocation& message) const {
   return state_.with_lock([&](const auto& state) -> std::optional<KernelNode> {
     if (auto known = state->node_of(message)) return known;
-    if (!state->aliases.contains(message_node(message.mailbox, message.uid))) return std::nullopt;
+    const auto own = message_node(message.mailbox, message.uid);
+    const auto entry = state->entries.find(own);
+    // The backup of a message has its node.
+    const bool taken = entry != state->entries.end() && entry->second.kind == LocalEntry::Kind::staged;
+    if (!taken && !state->aliases.contains(own)) return std::nullopt;
     return state->add_stand_in(message);
   });
 }
 
+void LocalEntries::stand_alone(NodeId node) {
+  state_.with_lock([&](auto& state) { state->drop_alias(node); });
+}
+
 bool LocalEntries::no_aliases() const {
-  return state_.with_lock([](const auto& state) { return state->aliases.empty(); });
+  return state_.with_lock([](const auto& state) { return state->aliases.empty() && state->entries.empty(); });
 }
 
 void LocalEntries::forget(NodeId node) {

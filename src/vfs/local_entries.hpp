@@ -2,7 +2,7 @@
 // What the tables of sync do not account for: names of files that have no UID yet, and nodes of the kernel that have
 // become something else.
 //
-// A *local entry* is a name in a mailbox: a staged file, a message on its way there by a move or copy that was accepted
+// A *local entry* is a name in a mailbox or in a local directory: a local directory, a staged file, a message on its way there by a move or copy that was accepted
 // (pending), or one that has arrived and whose row has not come yet (arrived; dropped as soon as the table lists it).
 // An *alias* says which message a node of the kernel stands for by now: after a move the kernel goes on with the inode
 // it knows, so entries of the message are given out under that node, and requests for the node go to the message.
@@ -26,7 +26,7 @@
 namespace imapfs::vfs {
 
 struct LocalEntry {
-  enum class Kind : std::uint8_t { staged, pending, arrived };
+  enum class Kind : std::uint8_t { staged, pending, arrived, directory };
   Kind kind = Kind::staged;
   NodeId node;  ///< the kernel's: a staged node, or that of the message that moves
   std::uint64_t generation = 1;
@@ -69,6 +69,8 @@ class LocalEntries {
   /// `node` stands for `message` from now on. A local entry of the node becomes arrived, unless it waits for another
   /// change than `change` by now.
   void arrived(NodeId node, std::uint64_t generation, const MessageLocation& message, sync::ChangeId change = {});
+  /// The node stands for itself again.
+  void stand_alone(NodeId node);
   /// The message that a node of the kernel stands for; nothing where it stands for itself.
   [[nodiscard]] std::optional<MessageLocation> message_of(NodeId node) const;
   struct KernelNode {
@@ -79,9 +81,10 @@ class LocalEntries {
   /// kernel: it is not forgotten from here on.
   ///
   /// A message whose own node stands for another one by now (an old version in .deleted: the new one has its node) gets
-  /// a stand-in: a node of kind staged, beyond those of staged files and of changes.
+  /// a stand-in: a node of kind staged, beyond those of staged files and of changes. So does one whose own node is a staged file's by now, its
+  /// backup.
   [[nodiscard]] std::optional<KernelNode> node_of(const MessageLocation& message) const;
-  /// True if there is no alias at all: the common case, which a listing of 100,000 rows asks once.
+  /// True if node_of() has nothing to say of any message: the common case, which a listing of 100,000 rows asks once.
   [[nodiscard]] bool no_aliases() const;
   /// The kernel has forgotten the node.
   void forget(NodeId node);

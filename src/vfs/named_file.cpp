@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "local_directories.hpp"
 #include "staging.hpp"
 
 namespace imapfs::vfs {
@@ -41,8 +42,12 @@ void NamedFiles::find(const Node& parent, const std::string& name, Completion<Na
     }
     if (meaning.kind == NodeKind::mailbox) return in_mailbox(mailbox->id, name, std::move(done));
     if (name == control_directory_name) return done(fixed(true, fixed_node(FixedNode::control_directory), name));
-    return done(NamedFile{});
+    const auto entry = context_.entries.find(MailboxId{0}, name);
+    return done(entry ? local(*entry) : NamedFile{});
   }
+  if (meaning.kind == NodeKind::local_directory) return in_local_directory(meaning.mailbox, name, std::move(done));
+  // Its names are UIDs, which are the server's.
+  if (meaning.kind == NodeKind::by_uid) return done(fixed(false, NodeId{}, name));
   if (meaning.kind == NodeKind::fixed) return done(in_control_directory(parent, name));
   done(fail(ENOTDIR, "not a directory"));
 }
@@ -72,9 +77,11 @@ NamedFile NamedFiles::in_deleted(const Node& parent, const std::string& name) co
 
 void NamedFiles::in_mailbox(MailboxId mailbox, const std::string& name, Completion<NamedFile> done) const {
   const auto table = context_.account.table(mailbox);
-  if (!table) return done(NamedFile{});
+  const auto entry = context_.entries.find(mailbox, name);
+  if (!table) return done(entry ? local(*entry) : NamedFile{});
   if (name == deleted_directory_name) return done(fixed(true, deleted_node(mailbox), name));
-  if (const auto entry = context_.entries.find(mailbox, name)) {
+  if (name == uid_directory_name) return done(fixed(true, by_uid_node(mailbox), name));
+  if (entry) {
     if (entry->kind != LocalEntry::Kind::arrived || !taken_over(*table, *entry)) return done(local(*entry));
   }
   if (const auto meta = table->find_by_name(name)) {
@@ -88,8 +95,23 @@ void NamedFiles::in_mailbox(MailboxId mailbox, const std::string& name, Completi
   });
 }
 
+void NamedFiles::in_local_directory(MailboxId directory, const std::string& name, Completion<NamedFile> done) const {
+  if (const auto entry = context_.entries.find(directory, name)) return done(local(*entry));
+  const auto shown = shown_mailbox(context_.account, context_.entries, directory);
+  if (!shown) return done(NamedFile{});
+  in_mailbox(*shown, name, std::move(done));
+}
+
 NamedFile NamedFiles::local(const LocalEntry& entry) const {
   NamedFile file;
+  if (entry.kind == LocalEntry::Kind::directory) {
+    file.kind = NamedFile::Kind::directory;
+    file.is_directory = true;
+    file.node = entry.node;
+    file.mailbox = decode_node(entry.node)->mailbox;
+    file.name = entry.name;
+    return file;
+  }
   file.kind = entry.kind == LocalEntry::Kind::staged    ? NamedFile::Kind::staged
               : entry.kind == LocalEntry::Kind::pending ? NamedFile::Kind::pending
                                                         : NamedFile::Kind::message;

@@ -14,6 +14,7 @@ struct NamedFile {
   enum class Kind : std::uint8_t {
     nothing,
     mailbox,
+    directory,  ///< a local one
     fixed,      ///< a hidden directory or a control file
     staged,     ///< a file on its way to the server, in a mailbox or in the outbox
     pending,    ///< a message that `change` is bringing
@@ -24,7 +25,7 @@ struct NamedFile {
   bool is_directory = false;
   NodeId node;                ///< by which the kernel knows it
   std::uint64_t generation = 1;
-  MailboxId mailbox;          ///< that it is in; of a mailbox: its own id
+  MailboxId mailbox;          ///< that it is in; of a mailbox or local directory: its own id
   std::string name;           ///< as asked for
   MessageLocation message;    ///< message, deleted; pending: where it can be read meanwhile
   MessageMeta meta;           ///< message, deleted, pending
@@ -33,6 +34,11 @@ struct NamedFile {
 
 /// The change's source as sync wants it: a message, or what another change will have brought.
 [[nodiscard]] sync::ChangeSource source_of(const NamedFile& file);
+
+/// Of a change whose request was answered before it could begin. Nobody reads it.
+[[nodiscard]] inline Error given_up() {
+  return {ECANCELED, Scope::request, Retry::never, "whoever wanted the change has given up"};
+}
 
 class NamedFiles {
  public:
@@ -45,6 +51,7 @@ class NamedFiles {
   [[nodiscard]] NamedFile in_control_directory(const Node& parent, const std::string& name) const;
   [[nodiscard]] NamedFile in_deleted(const Node& parent, const std::string& name) const;
   void in_mailbox(MailboxId mailbox, const std::string& name, Completion<NamedFile> done) const;
+  void in_local_directory(MailboxId directory, const std::string& name, Completion<NamedFile> done) const;
   [[nodiscard]] NamedFile local(const LocalEntry& entry) const;
   [[nodiscard]] NamedFile message(NamedFile::Kind kind, MailboxId mailbox, const std::string& name,
                                   const MessageMeta& meta) const;

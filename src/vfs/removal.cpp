@@ -17,23 +17,24 @@ Result<void> check_removal(const sync::MailboxRights& rights) {
 
 }  // namespace
 
-void Removal::unlink(const Node& parent, const std::string& name, Reply<void> reply) {
-  named_.find(parent, name, [this, reply = std::move(reply)](Result<NamedFile> file) {
+void Removal::unlink(const Caller& caller, const Node& parent, const std::string& name, Reply<void> reply) {
+  named_.find(parent, name, [this, caller, reply = std::move(reply)](Result<NamedFile> file) {
     if (!file) return reply(fail(std::move(file).error()));
-    remove(*file, reply);
+    remove(caller, *file, reply);
   });
 }
 
-void Removal::remove(const NamedFile& file, Reply<void> reply) {
+void Removal::remove(const Caller& caller, const NamedFile& file, Reply<void> reply) {
   if (file.is_directory) return reply(fail(EISDIR, "a directory"));
   switch (file.kind) {
     case NamedFile::Kind::nothing:
     case NamedFile::Kind::mailbox:
+    case NamedFile::Kind::directory:
       return reply(fail(ENOENT, "no such name"));
     case NamedFile::Kind::fixed:
-      return reply(fail(EPERM, "control files cannot be removed"));
+      return reply(fail(EPERM, "this file cannot be removed"));
     case NamedFile::Kind::staged:
-      return context_.staging->remove(file.node, std::move(reply));
+      return context_.staging->remove(caller, file.node, std::move(reply));
     case NamedFile::Kind::pending:
     case NamedFile::Kind::message:
     case NamedFile::Kind::deleted:
@@ -43,12 +44,15 @@ void Removal::remove(const NamedFile& file, Reply<void> reply) {
     return reply(fail(std::move(allowed).error()));
   }
   // Whoever reads it goes on to its end.
-  Job go_on = [this, file, reply = std::move(reply)] {
-    messages_.keep_open(file.node, [this, file, reply] { remove_message(file, reply); });
+  Job go_on = [this, caller, file, reply = std::move(reply)] {
+    messages_.keep_open(file.node, [this, caller, file, reply] {
+      if (!caller.waits()) return reply(fail(given_up()));
+      remove_message(file, reply);
+    });
   };
   if (!context_.staging || !context_.staging->status(file.node)) return go_on();
   // A new version that is being written goes with it.
-  context_.staging->remove(file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
+  context_.staging->remove(caller, file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
 }
 
 void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
@@ -78,10 +82,9 @@ void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
 
 void Removal::removed(const NamedFile& file) const {
   context_.entries.remove(file.node);
-  // The kernel drops the name it was asked to remove; it may know the message by its other name as well (4711.eml).
-  if (file.kind == NamedFile::Kind::message && file.name != file.meta.file_name) {
-    publisher_.name_gone(file.mailbox, file.meta.file_name, file.node);
-  }
+  if (!context_.staging || file.kind == NamedFile::Kind::deleted) return;
+  auto& displaced = context_.staging->displaced();
+  displaced.left(file.mailbox, file.name, {file.message, file.meta, file.node, file.generation, {}});
 }
 
 void Removal::rmdir(const Node& parent, const std::string& name, Reply<void> reply) {
@@ -89,10 +92,11 @@ void Removal::rmdir(const Node& parent, const std::string& name, Reply<void> rep
     if (!file) return reply(fail(std::move(file).error()));
     if (file->kind == NamedFile::Kind::nothing) return reply(fail(ENOENT, "no such name"));
     if (!file->is_directory) return reply(fail(ENOTDIR, "not a directory"));
+    if (file->kind == NamedFile::Kind::directory) return context_.staging->remove_directory(file->node, reply);
     if (file->kind != NamedFile::Kind::mailbox) return reply(fail(EPERM, "this directory cannot be removed"));
     for (const auto& local : context_.entries.list(file->mailbox, 0, max_page_entries)) {
       if (local.kind == LocalEntry::Kind::arrived) continue;  // the server knows of it
-      return reply(fail(ENOTEMPTY, Scope::mailbox, Retry::later, "files are on their way to the mailbox"));
+      return reply(fail(ENOTEMPTY, Scope::mailbox, Retry::later, "{} is here only, or on its way", local.name));
     }
     context_.account.remove_mailbox(file->mailbox, reply);
   });

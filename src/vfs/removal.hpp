@@ -4,7 +4,6 @@
 // Any thread; replies when the account has accepted the change, with no lock held.
 
 #include "directory_listing.hpp"
-#include "imapfs/vfs/change_publisher.hpp"
 #include "named_file.hpp"
 #include "views/message.hpp"
 
@@ -13,21 +12,20 @@ namespace imapfs::vfs {
 class Removal {
  public:
   /// All but `context` outlive this.
-  Removal(const ViewContext& context, ChangePublisher& publisher, const NamedFiles& named, MessageView& messages)
-      : context_(context), publisher_(publisher), named_(named), messages_(messages) {}
+  Removal(const ViewContext& context, const NamedFiles& named, MessageView& messages)
+      : context_(context), named_(named), messages_(messages) {}
 
   /// A message is removed by the mount's policy, one in .deleted for good, a staged file is dropped.
-  void unlink(const Node& parent, const std::string& name, Reply<void> reply);
+  void unlink(const Caller& caller, const Node& parent, const std::string& name, Reply<void> reply);
   /// ENOTEMPTY as long as something is on its way into the mailbox.
   void rmdir(const Node& parent, const std::string& name, Reply<void> reply);
 
  private:
-  void remove(const NamedFile& file, Reply<void> reply);
+  void remove(const Caller& caller, const NamedFile& file, Reply<void> reply);
   void remove_message(const NamedFile& file, Reply<void> reply);
   void removed(const NamedFile& file) const;
 
   const ViewContext context_;
-  ChangePublisher& publisher_;
   const NamedFiles& named_;
   MessageView& messages_;
 };

@@ -1,8 +1,11 @@
 #include "renaming.hpp"
 
 #include <cstdio>
+#include <optional>
 #include <utility>
 
+#include "backup_names.hpp"
+#include "local_directories.hpp"
 #include "staging.hpp"
 
 namespace imapfs::vfs {
@@ -13,6 +16,8 @@ constexpr unsigned no_replace = RENAME_NOREPLACE;
 
 bool is_mailbox_directory(const Node& node) { return node.meaning.kind == NodeKind::mailbox || node.id == root_node; }
 
+bool is_local(const Node& node) { return node.meaning.kind == NodeKind::local_directory; }
+
 bool is_message(const NamedFile& file) {
   return file.kind == NamedFile::Kind::message || file.kind == NamedFile::Kind::pending;
 }
@@ -21,6 +26,7 @@ bool is_message(const NamedFile& file) {
 
 /// One rename on its way.
 struct Renaming::Operation {
+  Caller caller;
   Node parent;
   Node new_parent;
   RenameRequest request;
@@ -32,12 +38,14 @@ struct Renaming::Operation {
   [[nodiscard]] MailboxId new_mailbox() const { return new_parent.meaning.mailbox; }
 };
 
-void Renaming::rename(const Node& parent, const Node& new_parent, const RenameRequest& request, Reply<void> reply) {
+void Renaming::rename(const Caller& caller, const Directories& directories, const RenameRequest& request,
+                      Reply<void> reply) {
   if ((request.flags & ~no_replace) != 0) {
     return reply(fail(EINVAL, "names cannot be exchanged or whited out here"));
   }
-  auto operation = std::make_shared<Operation>(Operation{parent, new_parent, request, std::move(reply), {}, {}});
-  named_.find(parent, request.name, [this, operation](Result<NamedFile> source) {
+  auto operation = std::make_shared<Operation>(
+      Operation{caller, directories.from, directories.to, request, std::move(reply), {}, {}});
+  named_.find(directories.from, request.name, [this, operation](Result<NamedFile> source) {
     if (!source) return operation->refuse(std::move(source).error());
     operation->source = std::move(*source);
     named_.find(operation->new_parent, operation->request.new_name, [this, operation](Result<NamedFile> target) {
@@ -57,7 +65,9 @@ Result<void> Renaming::check(const Operation& operation) const {
   if (operation.new_parent.meaning.kind == NodeKind::deleted) {
     return fail(EPERM, "messages come to .deleted by rm, not by mv");
   }
-  if (!is_mailbox_directory(operation.new_parent)) return fail(EPERM, "nothing can be moved there");
+  if (!is_mailbox_directory(operation.new_parent) && !is_local(operation.new_parent)) {
+    return fail(EPERM, "nothing can be moved there");
+  }
   if (target.kind == NamedFile::Kind::nothing) return {};
   if ((operation.request.flags & no_replace) != 0) return fail(EEXIST, "the name is taken");
   if (target.kind == NamedFile::Kind::fixed) return fail(EPERM, "this name cannot be replaced");
@@ -67,10 +77,13 @@ Result<void> Renaming::check(const Operation& operation) const {
 }
 
 void Renaming::resolved(const OperationPtr& operation) {
+  if (!operation->caller.waits()) return operation->refuse(given_up());
   if (auto possible = check(*operation); !possible) return operation->refuse(std::move(possible).error());
   // Two names of one file: rename(2) does nothing.
   if (operation->source.node == operation->target.node && is_message(operation->target)) return operation->reply({});
+  if (operation->source.kind == NamedFile::Kind::directory) return rename_directory(operation);
   if (operation->source.kind == NamedFile::Kind::mailbox) return rename_mailbox(operation);
+  if (is_local(operation->new_parent)) return move_to_local_directory(operation);
   if (auto possible = check_target_mailbox(*operation); !possible) {
     return operation->refuse(std::move(possible).error());
   }
@@ -86,6 +99,34 @@ Result<void> Renaming::check_target_mailbox(const Operation& operation) const {
   return {};
 }
 
+// -- local directories --
+
+void Renaming::rename_directory(const OperationPtr& operation) {
+  const auto& name = operation->request.new_name;
+  // mv makes a mailbox then, and copies what is in the directory into it.
+  const auto parent = operation->new_mailbox();
+  if (!stays_local(parent, name)) return operation->reply(fail(EXDEV, "a local directory does not become a mailbox"));
+  if (operation->target.kind == NamedFile::Kind::mailbox) {
+    return operation->reply(fail(ENOTEMPTY, "a mailbox does not make way for a local directory"));
+  }
+  context_.staging->rename_directory(operation->source.node, parent, name, operation->reply);
+}
+
+/// Of what is on the server nothing moves there; what is moved to the trash of file managers goes to the mailbox \Trash.
+void Renaming::move_to_local_directory(const OperationPtr& operation) {
+  const auto directory = operation->new_mailbox();
+  const auto shown = shown_mailbox(context_.account, context_.entries, directory);
+  if (shown && operation->target.kind != NamedFile::Kind::nothing) {
+    return operation->reply(fail(EEXIST, "there is another message of that name in the trash"));
+  }
+  if (operation->source.kind == NamedFile::Kind::staged) return rename_staged(operation);
+  if (!shown) return operation->reply(fail(EXDEV, "a local directory: the message can be copied there"));
+  auto to_mailbox = std::make_shared<Operation>(*operation);
+  to_mailbox->new_parent = Node{mailbox_node(*shown), DecodedNode{NodeKind::mailbox, *shown, 0}};
+  if (operation->source.kind == NamedFile::Kind::deleted) return restore(to_mailbox);
+  rename_message(to_mailbox);
+}
+
 // -- mailboxes --
 
 bool Renaming::holds_something(MailboxId id) const {
@@ -99,6 +140,9 @@ bool Renaming::holds_something(MailboxId id) const {
 
 void Renaming::rename_mailbox(const OperationPtr& operation) {
   const auto& source = operation->source;
+  if (is_local(operation->new_parent) || operation->target.kind == NamedFile::Kind::directory) {
+    return operation->reply(fail(EPERM, "a mailbox does not become a local directory"));
+  }
   // The account asks the server too before an empty mailbox makes way.
   if (operation->target.kind == NamedFile::Kind::mailbox && holds_something(operation->target.mailbox)) {
     return operation->reply(fail(ENOTEMPTY, Scope::mailbox, Retry::never, "the mailbox in the way is not empty"));
@@ -116,8 +160,8 @@ void Renaming::rename_mailbox(const OperationPtr& operation) {
 
 void Renaming::rename_staged(const OperationPtr& operation) {
   const auto rename = [this, operation](const std::optional<Staging::Original>& replaces) {
-    context_.staging->rename(operation->source.node, operation->new_mailbox(), operation->request.new_name, replaces,
-                             operation->reply);
+    context_.staging->rename(operation->caller, operation->source.node, operation->new_mailbox(),
+                             operation->request.new_name, replaces, operation->reply);
   };
   if (!is_message(operation->target)) return rename(std::nullopt);
   arrivals_.await(operation->target, [this, operation, rename](Result<NamedFile> target) {
@@ -134,10 +178,11 @@ void Renaming::rename_staged(const OperationPtr& operation) {
 /// Makes way for a message: `then` gets the message that it replaces, uid 0 for none.
 void Renaming::with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation&)> then) {
   if (operation->target.kind == NamedFile::Kind::staged) {
-    return context_.staging->remove(operation->target.node, [operation, then = std::move(then)](Result<void> removed) {
-      if (!removed) return operation->refuse(std::move(removed).error());
-      then({});
-    });
+    return context_.staging->remove(operation->caller, operation->target.node,
+                                    [operation, then = std::move(then)](Result<void> removed) {
+                                      if (!removed) return operation->refuse(std::move(removed).error());
+                                      then({});
+                                    });
   }
   if (!is_message(operation->target)) return then({});
   arrivals_.await(operation->target, [this, operation, then = std::move(then)](Result<NamedFile> target) {
@@ -147,7 +192,7 @@ void Renaming::with_free_target(const OperationPtr& operation, std::function<voi
 }
 
 void Renaming::rename_message(const OperationPtr& operation) {
-  if (operation->parent.id != operation->new_parent.id) return move(operation, operation->source);
+  if (operation->source.mailbox != operation->new_mailbox()) return move(operation, operation->source);
   // The name of one on its way is given to it there.
   arrivals_.await(operation->source, [this, operation](Result<NamedFile> message) {
     if (!message) return operation->refuse(std::move(message).error());
@@ -157,18 +202,38 @@ void Renaming::rename_message(const OperationPtr& operation) {
 
 void Renaming::give_name(const OperationPtr& operation, const NamedFile& message) {
   with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
-    const auto& name = operation->request.new_name;
-    context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
-      if (!given) return operation->refuse(std::move(given).error());
-      if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
-      context_.entries.rename(message.node, message.mailbox, name);
-      // The kernel moves the name it was asked to move; it may know the message by its other name as well (4711.eml).
-      if (message.name != message.meta.file_name) {
-        publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
-      }
-      operation->reply({});
-    });
+    if (!operation->caller.waits()) return operation->refuse(given_up());
+    if (!context_.staging->is_own_new_file(message.node)) return give_name(operation, message, replaces);
+    std::optional<Staging::Original> target;
+    if (const auto& at = operation->target; replaces.uid.value != 0) target = {at.node, at.generation, replaces, at.meta};
+    context_.staging->take_place({message.node, message.generation, message.message, message.meta},
+                                 operation->request.new_name, target,
+                                 [this, operation, message, replaces](Result<bool> taken) {
+                                   if (!taken) return operation->refuse(std::move(taken).error());
+                                   if (!*taken) return give_name(operation, message, replaces);
+                                   if (replaces.uid.value != 0) context_.entries.remove(operation->target.node);
+                                   operation->reply({});
+                                 });
   });
+}
+
+void Renaming::give_name(const OperationPtr& operation, const NamedFile& message, const MessageLocation& replaces) {
+  const auto& name = operation->request.new_name;
+  context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
+    if (!given) return operation->refuse(std::move(given).error());
+    if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
+    context_.entries.rename(message.node, message.mailbox, name);
+    name_left(*operation, message, is_backup_of(name, operation->request.name) ? name : std::string());
+    operation->reply({});
+  });
+}
+
+/// What takes the old name is the next version of this message; what had been at the new one is forgotten.
+void Renaming::name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const {
+  auto& displaced = context_.staging->displaced();
+  displaced.taken(operation.new_mailbox(), operation.request.new_name);
+  displaced.left(message.mailbox, operation.request.name,
+                 {message.message, message.meta, message.node, message.generation, backup});
 }
 
 void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
@@ -176,11 +241,10 @@ void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
     const sync::ArrivalTarget target{operation->new_mailbox(), operation->request.new_name, replaces};
     // Its octets cannot be had under the old UID once it is gone: whoever reads it goes on to its end.
     messages_.keep_readable(message.node, [this, operation, message, target] {
+      if (!operation->caller.waits()) return operation->refuse(given_up());
       arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
         if (!moved) return operation->refuse(std::move(moved).error());
-        if (message.kind == NamedFile::Kind::message && message.name != message.meta.file_name) {
-          publisher_.name_gone(message.mailbox, message.meta.file_name, message.node);
-        }
+        name_left(*operation, message, {});
         operation->reply({});
       });
     });

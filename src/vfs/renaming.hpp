@@ -1,14 +1,13 @@
 #pragma once
 // rename(2): a name within a mailbox is ours to give; from one mailbox to another it is a move on the server; of a
 // staged file it may be what uploads it; out of .deleted it takes the message back; of a directory it is RENAME (design
-// §1.4).
+// §1.4). Local directories take files that are here only: EXDEV for a message, so that tools copy it.
 //
-// Any thread; replies when the account has accepted the change (staged files: when they are uploaded), with no lock
-// held.
+// Any thread; replies when the account has accepted the change (staged files: when they are uploaded, or queued where
+// that takes too long), with no lock held.
 
 #include "arrivals.hpp"
 #include "directory_listing.hpp"
-#include "imapfs/vfs/change_publisher.hpp"
 #include "named_file.hpp"
 #include "views/message.hpp"
 
@@ -17,21 +16,30 @@ namespace imapfs::vfs {
 class Renaming {
  public:
   /// All but `context` outlive this.
-  Renaming(const ViewContext& context, ChangePublisher& publisher, const NamedFiles& named, Arrivals& arrivals,
-           MessageView& messages)
-      : context_(context), publisher_(publisher), named_(named), arrivals_(arrivals), messages_(messages) {}
+  Renaming(const ViewContext& context, const NamedFiles& named, Arrivals& arrivals, MessageView& messages)
+      : context_(context), named_(named), arrivals_(arrivals), messages_(messages) {}
 
-  void rename(const Node& parent, const Node& new_parent, const RenameRequest& request, Reply<void> reply);
+  struct Directories {
+    Node from;
+    Node to;
+  };
+  /// Whatever has to wait (for a message that is on its way, for octets that a reader is promised) waits at most as long as
+  /// the caller does, and nothing is done after that.
+  void rename(const Caller& caller, const Directories& directories, const RenameRequest& request, Reply<void> reply);
 
  private:
   struct Operation;
   using OperationPtr = std::shared_ptr<const Operation>;
 
   void resolved(const OperationPtr& operation);
+  void rename_directory(const OperationPtr& operation);
+  void move_to_local_directory(const OperationPtr& operation);
   void rename_mailbox(const OperationPtr& operation);
   void rename_staged(const OperationPtr& operation);
   void rename_message(const OperationPtr& operation);
   void give_name(const OperationPtr& operation, const NamedFile& message);
+  void give_name(const OperationPtr& operation, const NamedFile& message, const MessageLocation& replaces);
+  void name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const;
   void move(const OperationPtr& operation, const NamedFile& message);
   void restore(const OperationPtr& operation);
   void with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation& replaces)> then);
@@ -40,7 +48,6 @@ class Renaming {
   [[nodiscard]] bool holds_something(MailboxId mailbox) const;
 
   const ViewContext context_;
-  ChangePublisher& publisher_;
   const NamedFiles& named_;
   Arrivals& arrivals_;
   MessageView& messages_;

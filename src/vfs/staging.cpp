@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "staging_implementation.hpp"
@@ -97,6 +99,15 @@ std::vector<Staging::OutboxEntry> Staging::Implementation::outbox() const {
   });
 }
 
+Result<void> Staging::Implementation::check_outbox(MailboxId mailbox) const {
+  std::string names;
+  for (const auto& entry : outbox()) {
+    if (mailbox.value == 0 || entry.mailbox == mailbox) names += (names.empty() ? "" : ", ") + entry.name;
+  }
+  if (names.empty()) return {};
+  return fail(EIO, Scope::message, Retry::never, "not uploaded, and in .imapfs/outbox: {}", names);
+}
+
 bool Staging::Implementation::take_stale_pages(NodeId node) {
   return shown_.with_lock([&](Shown& shown) { return shown.stale_pages.erase(node) != 0; });
 }
@@ -151,6 +162,17 @@ void Staging::allocate(NodeId node, std::uint64_t offset, std::uint64_t length, 
   });
 }
 
+void Staging::reserve(NodeId node, std::uint64_t size, Reply<void> reply) {
+  implementation_->post(
+      [self = implementation_.get(), node, size, reply = std::move(reply)] { self->reserve(node, size, reply); });
+}
+
+void Staging::set_flags(NodeId node, std::vector<FlagChange> changes, Reply<std::optional<MessageLocation>> reply) {
+  implementation_->post([self = implementation_.get(), node, changes = std::move(changes), reply = std::move(reply)] {
+    self->set_flags(node, changes, reply);
+  });
+}
+
 void Staging::set_time(NodeId node, Timestamp time, Reply<void> reply) {
   implementation_->post(
       [self = implementation_.get(), node, time, reply = std::move(reply)] { self->set_time(node, time, reply); });
@@ -182,18 +204,51 @@ bool Staging::is_own_new_file(NodeId node) const { return implementation_->is_ow
 
 bool Staging::take_stale_pages(NodeId node) { return implementation_->take_stale_pages(node); }
 
-void Staging::rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
-                     Reply<void> reply) {
-  implementation_->post([self = implementation_.get(), node, mailbox, name, replaces, reply = std::move(reply)] {
-    self->rename(node, mailbox, name, replaces, reply);
+void Staging::rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name,
+                     const std::optional<Original>& replaces, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), caller, node, mailbox, name, replaces,
+                         reply = std::move(reply)] { self->rename(caller, node, mailbox, name, replaces, reply); });
+}
+
+void Staging::remove(const Caller& caller, NodeId node, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), caller, node, reply = std::move(reply)] {
+    self->remove(caller, node, reply);
   });
 }
 
-void Staging::remove(NodeId node, Reply<void> reply) {
-  implementation_->post([self = implementation_.get(), node, reply = std::move(reply)] { self->remove(node, reply); });
+void Staging::make_directory(MailboxId parent, const std::string& name, Reply<Entry> reply) {
+  implementation_->post([self = implementation_.get(), parent, name, reply = std::move(reply)] {
+    self->make_directory(parent, name, reply);
+  });
+}
+
+void Staging::remove_directory(NodeId node, Reply<void> reply) {
+  implementation_->post(
+      [self = implementation_.get(), node, reply = std::move(reply)] { self->remove_directory(node, reply); });
+}
+
+void Staging::rename_directory(NodeId node, MailboxId parent, const std::string& name, Reply<void> reply) {
+  implementation_->post([self = implementation_.get(), node, parent, name, reply = std::move(reply)] {
+    self->rename_directory(node, parent, name, reply);
+  });
 }
 
 std::vector<Staging::OutboxEntry> Staging::outbox() const { return implementation_->outbox(); }
+
+Result<void> Staging::check_outbox(MailboxId mailbox) const { return implementation_->check_outbox(mailbox); }
+
+void Staging::take_place(const Original& own, const std::string& name, const std::optional<Original>& target,
+                         Reply<bool> reply) {
+  implementation_->post([self = implementation_.get(), own, name, target, reply = std::move(reply)] {
+    self->take_place(own, name, target, reply);
+  });
+}
+
+DisplacedMessages& Staging::displaced() { return implementation_->displaced(); }
+
+void Staging::describe(Completion<nlohmann::json> done) {
+  implementation_->post([self = implementation_.get(), done = std::move(done)] { self->describe(done); });
+}
 
 void Staging::settle(Reply<void> reply) {
   implementation_->post([self = implementation_.get(), reply = std::move(reply)] { self->settle(reply); });

@@ -62,11 +62,13 @@ Result<void> StagedContent::write(std::uint64_t offset, std::string_view data) {
       const int errnum = errno;
       // What was written of it does not count: a tool repeats the whole write or gives up.
       if (done > 0) size_ = std::max(size_, offset + done);
+      written_.add(offset, done);
       return fail(system_error(errnum, "write " + path_));
     }
     done += static_cast<std::size_t>(count);
   }
   size_ = std::max<std::uint64_t>(size_, offset + data.size());
+  written_.add(offset, data.size());
   return {};
 }
 
@@ -91,6 +93,7 @@ Result<void> StagedContent::truncate(std::uint64_t size) {
     return fail(system_error(errno, "truncate " + path_));
   }
   size_ = size;
+  written_.cut(size);
   return {};
 }
 

@@ -6,16 +6,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "imapfs/base/result.hpp"
+#include "written_ranges.hpp"
 
 namespace imapfs::vfs {
 
 class StagedContent {
  public:
-  /// The file must exist.
+  /// The file must exist; what is in it counts as written.
   static Result<std::shared_ptr<StagedContent>> open(const std::string& path);
   ~StagedContent();
   StagedContent(const StagedContent&) = delete;
@@ -23,6 +26,11 @@ class StagedContent {
 
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] int descriptor() const { return descriptor_; }
+  /// The first octet that nobody has written: room was made for it, or something was written behind it.
+  [[nodiscard]] std::optional<std::uint64_t> first_hole() const { return written_.first_hole(size_); }
+  /// For who closes a file with holes and opens it again.
+  [[nodiscard]] const WrittenRanges& written() const { return written_; }
+  void set_written(WrittenRanges written) { written_ = std::move(written); }
   /// Shorter only at the end.
   [[nodiscard]] Result<std::string> read(std::uint64_t offset, std::size_t size) const;
   Result<void> write(std::uint64_t offset, std::string_view data);
@@ -38,10 +46,11 @@ class StagedContent {
 
  private:
   StagedContent(int descriptor, std::uint64_t size, std::string path)
-      : descriptor_(descriptor), size_(size), path_(std::move(path)) {}
+      : descriptor_(descriptor), size_(size), written_(size), path_(std::move(path)) {}
 
   const int descriptor_;
   std::uint64_t size_;
+  WrittenRanges written_;
   const std::string path_;
 };
 

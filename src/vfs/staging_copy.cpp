@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
+#include "local_directories.hpp"
 #include "staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -16,7 +17,7 @@ void Staging::Implementation::copy_message(const CopyRangeRequest& request, cons
   const bool fresh = file && file->own && !file->original && !file->dirty && !file->busy && !file->nameless &&
                      file->handles.contains(request.target_handle) && file->size() == 0;
   // EXDEV: cp copies octets then, without a word.
-  if (!whole || !fresh || is_temporary_name(file->name)) return reply(fail(EXDEV, "no copy that the server can make"));
+  if (!whole || !fresh || has_temporary_name(*file)) return reply(fail(EXDEV, "no copy that the server can make"));
   file->busy = true;
   sync::ChangeReply outcome;
   outcome.accepted = on_thread<sync::ChangeId>([this, file, source, reply](Result<sync::ChangeId> accepted) {

@@ -9,6 +9,7 @@
 #include "entries.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
+#include "local_directories.hpp"
 #include "staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -76,6 +77,7 @@ void Staging::Implementation::create(const Caller& caller, MailboxId mailbox, co
   file->own = true;
   file->changed = now();
   file->row.flags = around_.settings.append_flags;
+  file->displaced = displaced_.find(mailbox, name);
   if (auto staged = stage(file); !staged) return reply(fail(std::move(staged).error().while_doing("stage the file")));
   file->node = staged_node(static_cast<std::uint32_t>(file->row.id.value));
   files_[file->node] = file;
@@ -163,7 +165,7 @@ void Staging::Implementation::show_message(const FilePtr& file) {
   if (!file->recoded || !file->content || !file->original || file->dirty || file->has_row()) return;
   const auto octets = std::exchange(file->content, nullptr);
   for (auto& [handle, open] : file->handles) open.from_before = true;
-  file->written = octets;
+  file->as_written = octets;
   show(*file);
   pages_are_wrong(*file);
 }
@@ -173,17 +175,19 @@ void Staging::Implementation::last_release(const FilePtr& file) {
   const auto known = files_.find(file->node);
   if (known == files_.end() || known->second != file) return;
   if (file->nameless) return drop(file);
-  if (file->dirty && file->size() > 0 && !is_temporary_name(file->name)) {
+  if (file->dirty && file->size() > 0 && has_temporary_name(*file)) return await_name(file);
+  if (file->dirty && file->size() > 0) {
     if (file->failed) {
       // Its writer may have ended without a flush.
       report_partial(file);
       return to_outbox(file);
     }
     if (file->row.state == store::StagedFile::State::refused && file->reported) return to_outbox(file);
+    if (missing_octets(*file) || file->size() < file->reserved) return await_rest(file);
     if (file->row.state != store::StagedFile::State::queued) return queue(file);
     return;
   }
-  // A new file that is still empty or has a temporary name stays what it is; it has no message to go back to.
+  // A new file that is still empty stays what it is; it has no message to go back to.
   if (!file->original) return;
   if (file->dirty) {
     telemetry::info("{} was emptied and not written again: the message stays as it was",
@@ -214,6 +218,7 @@ void Staging::Implementation::drop(const FilePtr& file) {
   if (known == files_.end() || known->second != file) return;
   files_.erase(known);
   shown_.with_lock([&](Shown& shown) { shown.files.erase(file->node); });
+  check_settled();
 }
 
 }  // namespace imapfs::vfs

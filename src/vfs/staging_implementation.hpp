@@ -7,7 +7,9 @@
 // A file is *busy* while its content is on its way somewhere (an upload, a fetch of the message it starts from, a copy on the server that has
 // not been accepted). Operations on a busy file wait in the order they came. Files: staging.cpp the thread and the surroundings, staging_files.cpp
 // opening and releasing, staging_octets.cpp reading and writing, staging_upload.cpp, staging_queue.cpp what nobody waits for,
-// staging_rename.cpp, staging_times.cpp, staging_copy.cpp, staging_recovery.cpp.
+// staging_waiting.cpp what has no final name and what is told of files that wait, staging_unfinished.cpp what is closed before it is whole,
+// staging_rename.cpp, staging_displaced.cpp what had a name before, staging_times.cpp, staging_flags.cpp, staging_copy.cpp,
+// staging_directories.cpp, staging_recovery.cpp.
 
 #include <deque>
 #include <functional>
@@ -21,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "displaced_messages.hpp"
 #include "imapfs/base/concurrency.hpp"
 #include "staging.hpp"
 #include "staging_content.hpp"
@@ -53,19 +56,35 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void flush(const Caller& caller, NodeId node, HandleId handle, const Reply<void>& reply);
   void fsync(NodeId node, const Reply<void>& reply);
 
-  // -- staging_queue.cpp --
+  // -- staging_waiting.cpp --
   void settle(const Reply<void>& reply);
+  void describe(const Completion<nlohmann::json>& done) const;
 
   // -- staging_times.cpp --
   void set_time(NodeId node, Timestamp time, const Reply<void>& reply);
+
+  // -- staging_unfinished.cpp --
+  void reserve(NodeId node, std::uint64_t size, const Reply<void>& reply);
+
+  // -- staging_flags.cpp --
+  void set_flags(NodeId node, const std::vector<FlagChange>& changes,
+                 const Reply<std::optional<MessageLocation>>& reply);
 
   // -- staging_copy.cpp --
   void copy_message(const CopyRangeRequest& request, const CopySource& source, const Reply<std::size_t>& reply);
 
   // -- staging_rename.cpp --
-  void rename(NodeId node, MailboxId mailbox, const std::string& name, const std::optional<Original>& replaces,
-              const Reply<void>& reply);
-  void remove(NodeId node, const Reply<void>& reply);
+  void rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name,
+              const std::optional<Original>& replaces, const Reply<void>& reply);
+  void remove(const Caller& caller, NodeId node, const Reply<void>& reply);
+
+  // -- staging_directories.cpp --
+  void make_directory(MailboxId parent, const std::string& name, const Reply<Entry>& reply);
+  void remove_directory(NodeId node, const Reply<void>& reply);
+  void rename_directory(NodeId node, MailboxId parent, const std::string& name, const Reply<void>& reply);
+  // -- staging_displaced.cpp --
+  void take_place(const Original& own, const std::string& name, const std::optional<Original>& target,
+                  const Reply<bool>& reply);
 
   // -- staging_recovery.cpp --
   void recover();
@@ -74,13 +93,15 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   [[nodiscard]] std::optional<Status> status(NodeId node) const;
   [[nodiscard]] bool is_own_new_file(NodeId node) const;
   [[nodiscard]] std::vector<OutboxEntry> outbox() const;
+  [[nodiscard]] Result<void> check_outbox(MailboxId mailbox) const;
+  [[nodiscard]] DisplacedMessages& displaced() { return displaced_; }
   [[nodiscard]] bool take_stale_pages(NodeId node);
 
  private:
   struct Open {
     pid_t process = 0;
     bool writes = false;
-    /// It was open when File::written was put aside: its offsets are those of these octets.
+    /// It was open when File::as_written was put aside: its offsets are those of these octets.
     bool from_before = false;
   };
   struct File {
@@ -93,11 +114,14 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::shared_ptr<StagedContent> content;
     /// The octets that became the message at `source`, where the server keeps others (CRLF) and shows them: those who had the file
     /// open then go on to write these.
-    std::shared_ptr<StagedContent> written;
+    std::shared_ptr<StagedContent> as_written;
     MessageLocation source;              ///< where the octets are while there is no content; uid 0: in the staging directory
     std::shared_ptr<sync::Body> body;    ///< of `source`, once somebody has read it
     std::uint64_t source_size = 0;
     std::optional<Original> original;    ///< the message that the node stands for: the next upload takes its place
+    std::optional<DisplacedMessage> displaced;  ///< of a new file: what had its name a moment before
+    /// The message in whose place a queued file was renamed: it goes when the file has been uploaded.
+    std::optional<Original> replaced;
     std::map<HandleId, Open> handles;
     bool dirty = false;     ///< holds what the server does not have
     bool busy = false;
@@ -108,6 +132,14 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::optional<Error> failed;
     bool reported = false;  ///< the last upload has failed, and somebody was told
     bool nameless = false;  ///< removed while it was open
+    bool named = false;     ///< its temporary name is as good as a final one: nobody has changed it
+    SteadyClock::time_point closed_at;  ///< of a temporary name: when it was closed or got that name
+    /// Why a closed file with a temporary name is not uploaded under it: it is no Internet message.
+    std::optional<Error> no_mail;
+    bool told = false;      ///< of that, who waited for everything
+    bool flags_given = false;  ///< by a user, to this file: they are not those of what it replaces
+    std::optional<WrittenRanges> written;  ///< while there is no content and the file is not whole
+    std::uint64_t reserved = 0;            ///< so much room was made for it: it is not whole before
     bool own = false;       ///< a new file of this process
     bool recoded = false;   ///< the server has other octets than were written
     std::optional<Timestamp> time;  ///< as set by a user
@@ -133,6 +165,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   struct Uploaded {
     NodeId node;
     std::shared_ptr<StagedContent> content;  ///< null if it is too large to be kept
+    SteadyClock::time_point since = SteadyClock::now();
   };
   struct Shown {
     struct Of {
@@ -207,8 +240,11 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
 
   // -- staging_upload.cpp --
   [[nodiscard]] Destination destination_of(File& file) const;
+  [[nodiscard]] static FlagSet flags_to_give(FlagSet flags);
   void refresh(Original& original) const;
   void upload(const FilePtr& file, const Destination& destination, const Completion<sync::Arrival>& done);
+  void upload_to(const FilePtr& file, const Destination& destination, const FilePtr& backup,
+                 const Completion<sync::Arrival>& finish);
   void with_present_flags(const Destination& destination, const Completion<Destination>& then);
   Result<sync::Upload> prepare(File& file, const Destination& destination);
   void uploaded(const FilePtr& file, const Destination& destination, const sync::Upload& upload,
@@ -220,28 +256,86 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   [[nodiscard]] static std::string outbox_name(const store::StagedFile& row);
   Result<void> set_state(File& file, store::StagedFile::State state, const std::string& reason = {});
 
+  // -- staging_unfinished.cpp --
+  [[nodiscard]] static std::optional<Error> missing_octets(const File& file);
+  [[nodiscard]] std::optional<Error> left_unfinished(const File& file) const;
+  [[nodiscard]] bool expects_more(File& file, HandleId handle);
+  void await_rest(const FilePtr& file);
+  void give_up_rest(const FilePtr& file);
+
   // -- staging_queue.cpp --
+  /// Runs `job` on the thread "staging" after `delay`, unless Staging is gone.
+  void later(SteadyClock::duration delay, Job job);
   void queue(const FilePtr& file);
   void try_queued(const FilePtr& file);
+  void queued_ended(const FilePtr& file, const Destination& destination, const Result<sync::Arrival>& arrived);
   void try_again_later(const FilePtr& file, const Error& error);
   void to_outbox(const FilePtr& file);
   void fail_settling(NodeId node, const Error& error);
   void check_settled();
 
+  // -- staging_waiting.cpp --
+  enum class Stage : std::uint8_t { nothing, open, uploading, queued, temporary, local, outbox };
+  /// What a file waits for; nothing if there is nothing of it that the server does not have.
+  [[nodiscard]] Stage stage_of(const File& file) const;
+  /// Whether settle() waits for it.
+  [[nodiscard]] bool is_waited_for(const File& file) const;
+  /// Whether it is not to be uploaded before somebody renames it.
+  [[nodiscard]] bool has_temporary_name(const File& file) const;
+  /// Whether it is called as an editor's backup of a file that is, or was a moment ago, beside it.
+  [[nodiscard]] bool is_backup(const File& file) const;
+  [[nodiscard]] bool is_there(MailboxId mailbox, const std::string& name) const;
+  void await_name(const FilePtr& file);
+  void look_at_name(NodeId node, SteadyClock::duration age);
+  void take_name_as_final(const FilePtr& file);
+  void not_uploaded(const FilePtr& file, const Error& error);
+  void tell_of_no_mail(const FilePtr& file);
+
   // -- staging_rename.cpp --
-  void rename_idle(const FilePtr& file, MailboxId mailbox, const std::string& name,
+  /// A rename that uploads: answered when that has ended, or before, when the file is queued under its new name.
+  struct RenamingUpload {
+    FilePtr file;
+    Destination destination;
+    std::optional<Original> replaced;
+    std::optional<DisplacedMessage> displaced_before;  ///< of the file under its old name
+    Reply<void> reply;
+    bool answered = false;
+  };
+  void rename_idle(const Caller& caller, const FilePtr& file, const Destination& wanted,
                    const std::optional<Original>& replaces, const Reply<void>& reply);
+  void upload_renamed(const Caller& caller, const std::shared_ptr<RenamingUpload>& renaming);
+  void renamed(const RenamingUpload& renaming, const Result<sync::Arrival>& arrived);
+  void answer_renaming(RenamingUpload& renaming);
+  Result<void> queue_renamed(const RenamingUpload& renaming);
   Result<void> rename_only(const FilePtr& file, MailboxId mailbox, const std::string& name);
   void place(const FilePtr& file, MailboxId mailbox, const std::string& name);
 
   // -- staging_times.cpp --
   void remember(const FilePtr& file);
   void append_again(NodeId node, Timestamp time, const Reply<void>& reply);
+  FilePtr reopen(const Uploaded& known, const MessageLocation& message);
   void date_again(const FilePtr& file, Timestamp time, const Reply<void>& reply);
+
+  // -- staging_displaced.cpp --
+  void inherit(const DisplacedMessage& displaced, Destination& destination) const;
+  [[nodiscard]] bool is_still_backup(const DisplacedMessage& displaced) const;
+  void with_backup(const FilePtr& file, const Destination& destination, const Completion<FilePtr>& then);
+  void keep_backup(const FilePtr& backup, const DisplacedMessage& displaced);
+  void replace_by_own(const FilePtr& file, const Destination& destination, const Reply<bool>& reply);
 
   // -- staging_copy.cpp --
   void copy_accepted(const FilePtr& file, const CopySource& source, sync::ChangeId change);
   void copy_finished(const FilePtr& file, const CopySource& source, const Result<sync::Arrival>& arrived);
+
+  // -- staging_directories.cpp --
+  /// Whether the row is of a file in a local directory.
+  [[nodiscard]] static bool is_in_directory(const store::StagedFile& row);
+  /// Says in the row where the file is. Every change of place goes through it.
+  void set_place(store::StagedFile& row, MailboxId mailbox, const std::string& name) const;
+  Result<void> write_place(const LocalEntry& entry);
+  [[nodiscard]] std::optional<std::pair<MailboxId, std::string>> find_place(const store::StagedFile& row) const;
+  void recover_directories(std::vector<store::StagedFile>& rows);
+  bool recover_in_directory(const FilePtr& file);
 
   // -- staging_recovery.cpp --
   void recover(const store::StagedFile& row, const std::map<store::StagedId, sync::ChangeId>& pending);
@@ -258,6 +352,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   std::optional<SteadyClock::time_point> quota_asked_;
   std::vector<std::pair<Reply<void>, std::unordered_set<NodeId>>> settling_;
   mutable Guarded<Shown> shown_;
+  DisplacedMessages displaced_;
   std::mutex timer_mutex_;
   bool stopped_ = false;              ///< guarded by timer_mutex_
   std::unique_ptr<Scheduler> timer_;  ///< guarded by timer_mutex_; started when something is to be tried again

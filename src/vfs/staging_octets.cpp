@@ -72,6 +72,9 @@ void Staging::Implementation::count(File& file) {
 void Staging::Implementation::changed(const FilePtr& file) {
   file->dirty = true;
   file->reported = false;
+  file->named = false;
+  file->no_mail.reset();
+  file->told = false;
   file->changed = now();
   // Times are set when all is written; a write after that is a newer state with a time of its own.
   if (file->time) {
@@ -95,7 +98,7 @@ void Staging::Implementation::write(const WriteRequest& request, const Reply<std
     if (auto room = check_quota(); !room) return refuse(*file, reply, std::move(room).error());
     // Who opened it since has seen what the server made of it, and writes into that.
     const auto open = file->handles.find(request.handle);
-    if (!request.append && (open == file->handles.end() || !open->second.from_before)) file->written.reset();
+    if (!request.append && (open == file->handles.end() || !open->second.from_before)) file->as_written.reset();
     with_content(file, [this, file, request, reply](Result<void> ready) {
       if (!ready) return refuse(*file, reply, std::move(ready).error());
       const auto offset = request.append ? file->content->size() : request.offset;
@@ -119,13 +122,14 @@ void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Re
   const auto file = find(node);
   if (!file) return reply(fail(closed()));
   when_idle(file, [this, file, size, reply] {
+    file->reserved = 0;
     // Also what rsync --inplace and borg end with.
     if (size == file->size() && (file->content || file->original)) {
       if (size == 0) file->failed.reset();
       return reply({});
     }
     // The size is meant as stat shows it.
-    file->written.reset();
+    file->as_written.reset();
     if (auto fits = check_size(*file, size); !fits) return refuse(*file, reply, std::move(fits).error());
     const auto cut = [this, file, size, reply](Result<void> ready) {
       if (!ready) return refuse(*file, reply, std::move(ready).error());
@@ -164,8 +168,7 @@ void Staging::Implementation::allocate(NodeId node, std::uint64_t offset, std::u
 Result<void> Staging::Implementation::stage(const FilePtr& file) {
   auto row = file->row;
   row.state = store::StagedFile::State::open;
-  row.mailbox = server_name(file->mailbox);
-  row.name = file->name;
+  set_place(row, file->mailbox, file->name);
   row.reason.clear();
   row.changed_at = now().seconds;
   IMAPFS_TRY(around_.journal->stage(row));
@@ -183,13 +186,14 @@ Result<void> Staging::Implementation::stage(const FilePtr& file) {
 Result<void> Staging::Implementation::open_content(File& file) {
   if (file.content) return {};
   file.content = IMAPFS_TRY(StagedContent::open(around_.journal->staging_path(file.row.id)));
+  if (file.written) file.content->set_written(*std::exchange(file.written, std::nullopt));
   return {};
 }
 
 void Staging::Implementation::with_content(const FilePtr& file, std::function<void(Result<void>)> job) {
   if (file->has_row()) return job(open_content(*file));
   // Uploaded and still open: what was uploaded is the beginning of the next version.
-  const auto before = file->content ? file->content : file->written;
+  const auto before = file->content ? file->content : file->as_written;
   if (!before) return fetch(file, job);
   job(stage_copy(file, before));
 }
@@ -200,7 +204,7 @@ Result<void> Staging::Implementation::stage_copy(const FilePtr& file, const std:
   auto ready = stage(file);
   if (ready) ready = file->content->copy_from(*octets);
   if (ready) {
-    file->written.reset();
+    file->as_written.reset();
     return {};
   }
   const auto id = std::exchange(file->row.id, {});

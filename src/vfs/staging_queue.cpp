@@ -39,16 +39,22 @@ void Staging::Implementation::try_queued(const FilePtr& file) {
     if (!file->dirty || file->failed || file->nameless || file->row.state != store::StagedFile::State::queued) return;
     const auto destination = destination_of(*file);
     upload(file, destination, [this, file, destination](const Result<sync::Arrival>& arrived) {
-      if (arrived) {
-        telemetry::info("{} was uploaded after it was closed", telemetry::printable(path_of(*file)));
-        around_.publisher.events().append({{"event", "uploaded"}, {"path", path_of(*file)}, {"name", file->name}});
-        return;
-      }
-      if (may_pass(arrived.error())) return try_again_later(file, arrived.error());
-      report_failure(file, destination, arrived.error());
-      fail_settling(file->node, arrived.error());
+      queued_ended(file, destination, arrived);
     });
   });
+}
+
+void Staging::Implementation::queued_ended(const FilePtr& file, const Destination& destination,
+                                           const Result<sync::Arrival>& arrived) {
+  if (arrived) {
+    telemetry::info("{} was uploaded after it was closed", telemetry::printable(path_of(*file)));
+    around_.publisher.events().append({{"event", "uploaded"}, {"path", path_of(*file)}, {"name", file->name}});
+    return;
+  }
+  if (may_pass(arrived.error())) return try_again_later(file, arrived.error());
+  file->replaced.reset();
+  report_failure(file, destination, arrived.error());
+  fail_settling(file->node, arrived.error());
 }
 
 void Staging::Implementation::try_again_later(const FilePtr& file, const Error& error) {
@@ -63,29 +69,16 @@ void Staging::Implementation::try_again_later(const FilePtr& file, const Error& 
     file->content.reset();
   }
   fail_settling(file->node, error);
-  {
-    const std::lock_guard guard(timer_mutex_);
-    if (stopped_) return;
-    if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
-    timer_->after(delay_after(file->attempts), [this, node = file->node] {
-      post([this, node] {
-        if (const auto waiting = find(node)) try_queued(waiting);
-      });
-    });
-  }
+  later(delay_after(file->attempts), [this, node = file->node] {
+    if (const auto waiting = find(node)) try_queued(waiting);
+  });
 }
 
-void Staging::Implementation::settle(const Reply<void>& reply) {
-  std::unordered_set<NodeId> nodes;
-  std::vector<FilePtr> queued;
-  for (const auto& [node, file] : files_) {
-    const bool waits = file->dirty && file->row.state == store::StagedFile::State::queued;
-    if (waits || (file->busy && !file->copying)) nodes.insert(node);
-    if (waits && !file->busy) queued.push_back(file);
-  }
-  if (nodes.empty()) return reply({});
-  settling_.emplace_back(reply, std::move(nodes));
-  for (const auto& file : queued) try_queued(file);
+void Staging::Implementation::later(SteadyClock::duration delay, Job job) {
+  const std::lock_guard guard(timer_mutex_);
+  if (stopped_) return;
+  if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
+  timer_->after(delay, [this, job = std::move(job)] { post(job); });
 }
 
 /// Answers those who wait for uploads that have all ended.
@@ -94,7 +87,7 @@ void Staging::Implementation::check_settled() {
   for (auto& [reply, nodes] : settling_) {
     std::erase_if(nodes, [this](NodeId node) {
       const auto file = find(node);
-      return !file || (!file->busy && !(file->dirty && file->row.state == store::StagedFile::State::queued));
+      return !file || !is_waited_for(*file);
     });
     if (nodes.empty()) settled.push_back(reply);
   }

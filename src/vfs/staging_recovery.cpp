@@ -21,6 +21,18 @@ std::optional<MailboxId> mailbox_called(const sync::MailboxTree& tree, const std
   return std::nullopt;
 }
 
+/// The message in whose place the file was renamed or written.
+std::optional<Staging::Original> replaced_by(const sync::MailboxTree& tree, const store::StagedFile& row) {
+  const auto mailbox = row.replaces.uid.value != 0 ? mailbox_called(tree, row.replaces.mailbox) : std::nullopt;
+  if (!mailbox) return std::nullopt;
+  Staging::Original replaced;
+  replaced.node = message_node(*mailbox, row.replaces.uid);
+  replaced.message = {*mailbox, row.replaces.uid_validity, row.replaces.uid};
+  replaced.meta.uid = row.replaces.uid;
+  replaced.meta.flags = row.flags;
+  return replaced;
+}
+
 }  // namespace
 
 /// A move or copy of an earlier process that the account carries on with. The kernel has no node for it yet.
@@ -64,6 +76,7 @@ void Staging::Implementation::recover() {
       await_arrival(arrival);
     }
   }
+  recover_directories(*rows);
   for (const auto& row : *rows) recover(row, pending);
 }
 
@@ -91,11 +104,14 @@ void Staging::Implementation::recover(const store::StagedFile& row,
   files_[file->node] = file;
   show(*file);
 
+  if (is_in_directory(row) && recover_in_directory(file)) return;
   const auto change = pending.find(row.id);
   if (mailbox && change != pending.end()) return await_upload(file, change->second);
-  const bool temporary = is_temporary_name(row.name);
-  if (row.state == State::queued && mailbox && !temporary) {
+  if (row.state == State::local && mailbox) return place(file, *mailbox, row.name);
+  if (row.state == State::queued && mailbox) {
+    file->named = true;
     place(file, *mailbox, row.name);
+    file->replaced = replaced_by(*around_.account.tree(), row);
     return try_queued(file);
   }
   std::string reason = row.reason;
@@ -119,6 +135,12 @@ void Staging::Implementation::await_upload(const FilePtr& file, sync::ChangeId c
   show(*file);
   around_.account.await_change(
       change, on_thread<sync::Arrival>([this, file](Result<sync::Arrival> arrived) {
+        // The server was asked and does not have it. Nobody is there to be told, and it was promised.
+        const bool promised = file->row.state == store::StagedFile::State::queued;
+        if (!arrived && promised && arrived.error().errnum == EINTR) {
+          go_on(file);
+          return try_queued(file);
+        }
         const Destination destination{file->mailbox, file->name, {}, file->row.flags, file->row.internal_date};
         if (arrived) {
           sync::Upload upload;

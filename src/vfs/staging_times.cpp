@@ -11,7 +11,7 @@ namespace imapfs::vfs {
 
 /// Its time may still be set. Octets of small ones are kept for that.
 void Staging::Implementation::remember(const FilePtr& file) {
-  const auto& octets = file->content ? file->content : file->written;
+  const auto& octets = file->content ? file->content : file->as_written;
   const auto same = [&](const Uploaded& other) { return other.node == file->node; };
   // Opened again, and nothing was written: what is kept of it is still right.
   if (!octets && std::any_of(uploaded_.begin(), uploaded_.end(), same)) return;
@@ -20,7 +20,7 @@ void Staging::Implementation::remember(const FilePtr& file) {
     if (other.content) kept_octets_ -= other.content->size();
     return true;
   });
-  uploaded_.push_back({file->node, octets});
+  uploaded_.push_back(Uploaded{file->node, octets});
   if (octets) kept_octets_ += octets->size();
   std::size_t kept = 0;
   for (auto newest = uploaded_.rbegin(); newest != uploaded_.rend(); ++newest) {
@@ -63,23 +63,30 @@ void Staging::Implementation::append_again(NodeId node, Timestamp time, const Re
   if (known == uploaded_.end() || !message) {
     return reply(fail(EPERM, Scope::message, Retry::never, "the time of a message is its INTERNALDATE and stays"));
   }
+  date_again(reopen(*known, *message), time, reply);
+}
+
+/// The file of a message that was uploaded, as it was before it was closed.
+Staging::Implementation::FilePtr Staging::Implementation::reopen(const Uploaded& known,
+                                                                 const MessageLocation& message) {
+  const NodeId node = known.node;
   auto file = std::make_shared<File>();
   file->node = node;
   file->own = true;
-  file->original = Original{node, 1, *message, {}};
+  file->original = Original{node, 1, message, {}};
   refresh(*file->original);
   if (const auto entry = around_.entries.find(node); file->original->meta.uid.value == 0 && entry) {
     file->original->meta = entry->meta;
   }
-  file->mailbox = message->mailbox;
+  file->mailbox = message.mailbox;
   file->name = file->original->meta.file_name;
-  file->source = *message;
+  file->source = message;
   file->source_size = file->original->meta.size;
   file->changed = Timestamp{file->original->meta.internal_date, 0};
-  file->content = known->content;
+  file->content = known.content;
   files_[node] = file;
   show(*file);
-  date_again(file, time, reply);
+  return file;
 }
 
 void Staging::Implementation::date_again(const FilePtr& file, Timestamp time, const Reply<void>& reply) {

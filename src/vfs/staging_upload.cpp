@@ -8,21 +8,18 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/vfs/node_tree.hpp"
+#include "local_directories.hpp"
 #include "staging_implementation.hpp"
 #include "staging_inspection.hpp"
 
 namespace imapfs::vfs {
 
-namespace {
-
 /// Of the old version or of the message that is replaced: what the new one gets.
-FlagSet flags_to_give(FlagSet flags) {
+FlagSet Staging::Implementation::flags_to_give(FlagSet flags) {
   flags.remove("\\Recent");
   flags.remove("\\Deleted");
   return flags;
 }
-
-}  // namespace
 
 void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId handle, const Reply<void>& reply) {
   const auto file = find(node);
@@ -43,16 +40,19 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
     file->failed = Error{ECANCELED, Scope::message, Retry::never, "the program that wrote it was killed: it may be a part"};
     return reply({});
   }
-  upload_for(file, [this, file, reply](Result<void> uploaded) {
-    if (uploaded) show_message(file);
-    reply(std::move(uploaded));
+  when_idle(file, [this, file, handle, reply] {
+    if (expects_more(*file, handle)) return reply({});
+    upload_for(file, [this, file, reply](Result<void> uploaded) {
+      if (uploaded) show_message(file);
+      reply(std::move(uploaded));
+    });
   });
 }
 
 void Staging::Implementation::fsync(NodeId node, const Reply<void>& reply) {
   const auto file = find(node);
   if (!file || (!file->dirty && !file->failed)) return reply({});
-  if (file->failed || (!is_temporary_name(file->name) && !file->nameless)) return upload_for(file, reply);
+  if (file->failed || (!has_temporary_name(*file) && !file->nameless)) return upload_for(file, reply);
   when_idle(file, [this, file, reply] {
     auto durable = open_content(*file);
     if (durable) durable = file->content->sync();
@@ -69,7 +69,7 @@ void Staging::Implementation::upload_for(const FilePtr& file, const Reply<void>&
       report_partial(file);
       return reply(fail(error));
     }
-    if (!file->dirty || file->nameless || file->size() == 0 || is_temporary_name(file->name)) return reply({});
+    if (!file->dirty || file->nameless || file->size() == 0 || has_temporary_name(*file)) return reply({});
     const auto destination = destination_of(*file);
     upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
       if (arrived) return reply({});
@@ -96,12 +96,18 @@ void Staging::Implementation::refresh(Original& original) const {
 
 Staging::Implementation::Destination Staging::Implementation::destination_of(File& file) const {
   Destination destination{file.mailbox, file.name, {}, file.row.flags, file.row.internal_date};
+  if (!file.original && file.displaced) inherit(*file.displaced, destination);
+  if (file.flags_given) destination.flags = file.row.flags;
   if (file.original) {
     refresh(*file.original);
     file.mailbox = file.original->message.mailbox;
     file.name = file.original->meta.file_name;
     destination = {file.mailbox, file.name, file.original->message, flags_to_give(file.original->meta.flags),
                    file.original->meta.internal_date};
+  }
+  if (file.replaced && !file.original) {
+    refresh(*file.replaced);
+    destination.replaces = file.replaced->message;
   }
   if (file.time) destination.internal_date = file.time->seconds;
   return destination;
@@ -110,6 +116,7 @@ Staging::Implementation::Destination Staging::Implementation::destination_of(Fil
 /// Looks at the file and brings its row up to date.
 Result<sync::Upload> Staging::Implementation::prepare(File& file, const Destination& destination) {
   IMAPFS_TRY(open_content(file));
+  if (auto missing = missing_octets(file)) return fail(std::move(*missing));
   const auto inspected = IMAPFS_TRY(inspect(*file.content));
   const auto limit = around_.account.append_limit();
   if (limit && inspected.canonical_size > *limit) {
@@ -148,15 +155,29 @@ void Staging::Implementation::upload(const FilePtr& file, const Destination& des
   };
   with_present_flags(destination, [this, file, finish](Result<Destination> present) {
     if (!present) return finish(fail(std::move(present).error()));
-    auto prepared = prepare(*file, *present);
-    if (!prepared) return finish(fail(std::move(prepared).error()));
-    around_.account.upload(
-        *prepared, on_thread<sync::Arrival>([this, file, destination = *present, upload = *prepared,
-                                             finish](Result<sync::Arrival> arrived) {
-          if (arrived) uploaded(file, destination, upload, *arrived);
-          finish(std::move(arrived));
-        }));
+    with_backup(file, *present, [this, file, finish, destination = *present](Result<FilePtr> backup) mutable {
+      // Without a copy of its own the backup stays the message that it is.
+      if (!backup) destination.replaces = {};
+      upload_to(file, destination, backup ? *backup : nullptr, finish);
+    });
   });
+}
+
+void Staging::Implementation::upload_to(const FilePtr& file, const Destination& destination, const FilePtr& backup,
+                                        const Completion<sync::Arrival>& finish) {
+  auto prepared = prepare(*file, destination);
+  if (!prepared) {
+    if (backup) drop(backup);
+    return finish(fail(std::move(prepared).error()));
+  }
+  around_.account.upload(
+      *prepared, on_thread<sync::Arrival>([this, file, destination, backup, upload = *prepared,
+                                           finish](Result<sync::Arrival> arrived) {
+        if (backup && arrived) keep_backup(backup, *file->displaced);
+        if (backup && !arrived) drop(backup);
+        if (arrived) uploaded(file, destination, upload, *arrived);
+        finish(std::move(arrived));
+      }));
 }
 
 /// The table of a mailbox that was never listed does not know the message: then the account is asked, for what was known when it was opened
@@ -183,8 +204,12 @@ void Staging::Implementation::uploaded(const FilePtr& file, const Destination& d
   file->row.id = {};
   file->row.state = store::StagedFile::State::open;
   file->row.replaces = {};
+  file->replaced.reset();
   file->dirty = false;
   file->reported = false;
+  file->displaced.reset();
+  displaced_.taken(destination.mailbox, destination.name);
+  file->reserved = 0;
   file->own = true;
   file->attempts = 0;
   if (upload.canonical_size != file->size()) file->recoded = true;
@@ -244,6 +269,7 @@ void Staging::Implementation::list_in_outbox(const File& file, const std::string
   OutboxEntry entry;
   entry.node = staged_node(static_cast<std::uint32_t>(file.row.id.value));
   entry.name = outbox_name(file.row);
+  entry.mailbox = file.mailbox;
   entry.status = {file.size(), file.time.value_or(file.changed)};
   entry.reason = reason;
   shown_.with_lock([&](Shown& shown) { shown.outbox[file.row.id] = entry; });
@@ -260,7 +286,7 @@ void Staging::Implementation::report_failure(const FilePtr& file, const Destinat
                           {"name", destination.name},
                           {"reason", telemetry::printable(error.what)}};
   // What a tool will try again under its temporary name, or give up and remove, is no matter for the outbox.
-  if (file->has_row() && !is_temporary_name(file->name)) {
+  if (file->has_row() && !has_temporary_name(*file)) {
     if (auto kept = set_state(*file, store::StagedFile::State::refused, error.what); !kept) {
       telemetry::warning("the journal does not know that {} was refused: {}", telemetry::printable(path),
                          kept.error().what);

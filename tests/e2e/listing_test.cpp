@@ -54,12 +54,12 @@ TEST_F(SampleAccount, NeverListsTheHiddenDirectoryButResolvesIt) {
 
 TEST_F(SampleAccount, ResolvesAMessageByItsNumberAlone) {
   const std::string name = name_with("Archive/2026", "florist");
-  EXPECT_EQ(run("stat -c %i Archive/2026/1.eml"), run("stat -c %i Archive/2026/" + shell_quote(name)));
+  EXPECT_EQ(run("stat -c %i Archive/2026/.uid/1.eml"), run("stat -c %i Archive/2026/" + shell_quote(name)));
 }
 
 TEST_F(SampleAccount, ALookupOfOneNameInAMailboxNeverListedCostsOneSmallFetch) {
   const auto before = mount().counter("headers_fetched");
-  run("stat Archive/2025/1.eml > /dev/null");
+  run("stat Archive/2025/.uid/1.eml > /dev/null");
   EXPECT_EQ(mount().counter("headers_fetched") - before, 1u);
 }
 

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::int64_t put_date = 1588587630;  // as WritingTest::put() gives it
 
+/// For python(): the text as it is to be.
+const std::string edited = "text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\")\n";
+
 /// A program that opens $M for writing and writes as an editor does.
 std::string python(const std::string& body) { return "python3 -c 'import os, sys\nname = sys.argv[1]\n" + body + "' $M"; }
 
@@ -39,6 +42,24 @@ const Editor editors[] = {
     {"truncating and appending", "cut=$(grep -b -o Hello $M | head -n 1 | cut -d: -f1) && truncate -s $cut $M && echo changed >> $M"},
     {"atomically", python("text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\"); temporary = os.path.dirname(name) + \"/.tmp.4711\"\n"
                           "open(temporary, \"wb\").write(text); os.replace(temporary, name)")},
+    {"vim as it comes", "vim -u NONE -N -es -c '%s/^Hello/changed/' -c 'wq' $M"},
+    {"vim keeping a backup",
+     "vim -u NONE -N -es -c 'set backup backupdir=. backupcopy=no' -c '%s/^Hello/changed/' -c 'wq' $M && grep -q ^Hello $M~ && rm $M~"},
+    {"Emacs", python(edited + "os.rename(name, name + \"~\"); file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)\n"
+                              "os.write(file, text); os.fsync(file); os.close(file); os.chmod(name, 0o600)\n"
+                              "assert b\"Hello\" in open(name + \"~\", \"rb\").read(); os.unlink(name + \"~\")")},
+    {"helix", python(edited + "os.rename(name, name + \"Xk3d9Q.bck\"); open(name, \"wb\").write(text); os.unlink(name + \"Xk3d9Q.bck\")")},
+    {"IntelliJ", python(edited + "open(name + \"___jb_tmp___\", \"wb\").write(text); os.rename(name, name + \"___jb_old___\")\n"
+                                 "os.rename(name + \"___jb_tmp___\", name); os.unlink(name + \"___jb_old___\")")},
+    {"dos2unix", "sed -i 's/^Hello/changed/' $M && dos2unix -q $M && unix2dos -q $M"},
+    {"tempfile", python(edited + "import tempfile; file = tempfile.NamedTemporaryFile(dir=os.path.dirname(name), delete=False)\n"
+                                 "file.write(text); file.close(); os.replace(file.name, name)")},
+    {"under a name like any other", python(edited + "other = os.path.dirname(name) + \"/next.eml\"; open(other, \"wb\").write(text)\n"
+                                                    "os.replace(other, name)")},
+    {"rsync with a backup", "sed 's/^Hello/changed/' $M > $F/text && rsync -I --backup $F/text $M && grep -q ^Hello $M~ && rm $M~"},
+    {"sed with a backup", "sed -i.bak 's/^Hello/changed/' $M && grep -q ^Hello $M.bak && rm $M.bak"},
+    {"perl with a backup", "perl -i.bak -pe 's/^Hello/changed/' $M && grep -q ^Hello $M.bak && rm $M.bak"},
+    {"removed and made again", "sed 's/^Hello/changed/' $M > $F/text && rm $M && cp $F/text $M"},
 };
 
 class ChangedMessages : public WritingTest {
@@ -127,6 +148,34 @@ TEST_F(ChangedMessages, AreDeletedByThePolicyAfterwards) {
   EXPECT_EQ(mount().list("INBOX/.deleted").size(), 1u) << "the old version can be had back";
 }
 
+TEST_F(ChangedMessages, LeaveABackupThatIsAFileOfThisMachine) {
+  const auto path = path_of("draft-a");
+  const auto before = other().ever("INBOX");
+  sh("M=" + shell_quote(path) + "; " + python(edited + "os.rename(name, name + \"~\"); open(name, \"wb\").write(text)"));
+  sync();
+  EXPECT_EQ(count("INBOX", "draft-a"), 1u) << "other clients see one message";
+  EXPECT_EQ(other().ever("INBOX") - before, 1u);
+  EXPECT_EQ(sh("cat " + shell_quote(path + "~")), mail_of("draft-a"));
+  remount();
+  EXPECT_EQ(sh("cat " + shell_quote(path + "~")), mail_of("draft-a")) << "also after a remount";
+  EXPECT_NE(sh("cat " + shell_quote(path)).find("changed"), std::string::npos);
+  EXPECT_EQ(sh("ls .imapfs/outbox"), "");
+  sh("rm " + shell_quote(path + "~"));
+  sync();
+  EXPECT_EQ(count("INBOX", "draft-a"), 1u);
+}
+
+TEST_F(ChangedMessages, WhoseEditorDiesAfterItsBackupAreStillMessages) {
+  const auto path = path_of("draft-a");
+  sh("mv " + shell_quote(path) + " " + shell_quote(path + "~"));
+  sync();
+  EXPECT_EQ(count("INBOX", "draft-a"), 1u);
+  mount().kill_daemon();
+  mount().mount();
+  EXPECT_EQ(count("INBOX", "draft-a"), 1u);
+  EXPECT_EQ(sh("cat " + shell_quote(path + "~")), mail_of("draft-a"));
+}
+
 class ChangedOverQuota : public WritingTest {
  protected:
   std::vector<std::string> server_options() override { return {"--quota=100k"}; }
@@ -137,6 +186,8 @@ TEST_F(ChangedOverQuota, TheOldOneStays) {
   const auto path = "INBOX/" + name_with("INBOX", "precious");
   file("large", text_of("precious", std::string(200'000, 'x') + "\n"));
   refused("cp $F/large " + path, "Disk quota exceeded");
+  // It is there when the tool's file is closed, which the kernel says a moment after the tool was answered.
+  EXPECT_TRUE(eventually([&] { return script("rm .imapfs/outbox/*").status == 0; }));
   sync();
   EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{mail_of("precious")});
   remount();

@@ -133,14 +133,86 @@ TEST_F(Deleting, OfOneThatAnotherClientExpungedMeanwhileIsNoError) {
   EXPECT_EQ(other().messages("INBOX").size(), 3u);
 }
 
-TEST_F(Deleting, RmROfAMailboxKeepsWhatCanBeHadBack) {
+TEST_F(Deleting, RmROfATreeMovesItsMailToTheTrash) {
   make_tree();
-  refused("rm -r Old", "Directory not empty");
-  sync();
-  EXPECT_TRUE(message("Old", "damson").deleted());
-  EXPECT_TRUE(message("Old/Older", "fig").deleted());
-  sh("rm Old/.deleted/* Old/Older/.deleted/* && rm -r Old");
+  sh("rm -r Old");
+  EXPECT_FALSE(other().exists("Old/Older"));
   EXPECT_FALSE(other().exists("Old"));
+  EXPECT_FALSE(lists("", "Old"));
+  sync();
+  for (const char* subject : {"damson", "elder", "fig"}) EXPECT_EQ(count("Trash", subject), 1u) << subject;
+}
+
+TEST_F(Deleting, RmROfATreeThatWasNeverListedRemovesIt) {
+  sh("mkdir -p Old/er/est");
+  for (const char* mailbox : {"Old", "Old/er", "Old/er/est"}) put(mailbox, "damson");
+  remount();
+  sh("rm -r Old");
+  EXPECT_FALSE(other().exists("Old"));
+  sync();
+  EXPECT_EQ(count("Trash", "damson"), 3u);
+}
+
+TEST_F(Deleting, RmRKeepsWhatOthersHaveFlagged) {
+  make_tree();
+  put("Old", "grape", "\\Deleted");
+  refused("rm -r Old", "Directory not empty");
+  EXPECT_EQ(other().messages("Old").size(), 3u);
+  EXPECT_EQ(other().messages("Trash").size(), 1u) << "of Old/Older";
+  EXPECT_EQ(log_lines({"Old is not removed", ".deleted"}), 1u);
+}
+
+TEST_F(Deleting, RmdirAfterARemountKeepsWhatCanBeHadBack) {
+  make_tree();
+  sh("rm Old/Older/*");
+  sync();
+  remount();
+  refused("rmdir Old/Older", "Directory not empty");
+  EXPECT_TRUE(message("Old/Older", "fig").deleted());
+  EXPECT_EQ(log_lines({"Old/Older is not removed", ".deleted"}), 1u);
+  sh("rm Old/Older/.deleted/* && rmdir Old/Older");
+  EXPECT_FALSE(other().exists("Old/Older"));
+}
+
+TEST_F(Deleting, WhatIsRemovedIsInDeletedAtOnce) {
+  const auto name = name_with("INBOX", "apple");
+  for (int round = 0; round < 10; ++round) {
+    sh("rm INBOX/" + name + "; ls INBOX/.deleted | grep -qxF " + shell_quote(name));
+    sh("mv INBOX/.deleted/" + name + " INBOX/; ls INBOX | grep -qxF " + shell_quote(name));
+  }
+  sync();
+  EXPECT_FALSE(message("INBOX", "apple").deleted());
+}
+
+TEST_F(Deleting, WhatIsRemovedCanBeRemovedFromDeletedAtOnce) {
+  make_tree();
+  sh("rm Old/Older/*; rm Old/Older/.deleted/*; rmdir Old/Older");
+  EXPECT_FALSE(other().exists("Old/Older"));
+  sh("rm Old/*.eml; sync Old; rm Old/.deleted/*; rmdir Old");
+  EXPECT_FALSE(other().exists("Old"));
+  EXPECT_EQ(other().messages("Trash").size(), 0u);
+}
+
+class DeletingMany : public Deleting {
+ protected:
+  void fill() override {
+    other().command("CREATE Old");
+    other().command("CREATE Old/er");
+    // MULTIAPPEND (RFC 3502).
+    std::string text = "APPEND Old/er";
+    for (int number = 0; number < 1000; ++number) {
+      const auto mail = mail_of("number-" + std::to_string(number));
+      text += " () {" + std::to_string(mail.size()) + "+}\r\n" + mail;
+    }
+    other().command(text);
+  }
+};
+
+TEST_F(DeletingMany, RmROfAThousandRemovesAllAndNothingElse) {
+  sh("rm -r Old", 120);
+  EXPECT_FALSE(other().exists("Old"));
+  sync();
+  EXPECT_EQ(other().living("Trash").size(), 1000u);
 }
 
 TEST_F(Deleting, VersionsOfOneFileHaveDifferentNamesInDeleted) {
@@ -215,6 +287,12 @@ class DeletingWithoutUidplus : public Deleting {
  protected:
   std::vector<std::string> server_options() override { return {"--capability=IMAP4rev1 IDLE NAMESPACE"}; }
 };
+TEST_F(DeletingWithoutUidplus, RmRIsRefusedClearlyAndTakesNothingAway) {
+  make_tree();
+  refused("rm -r Old", "Directory not empty");
+  EXPECT_EQ(other().messages("Old").size() + other().messages("Old/Older").size(), 3u);
+  EXPECT_GE(log_lines({"is not removed", "expunge single messages"}), 1u);
+}
 TEST_F(DeletingWithoutUidplus, RmInDeletedIsRefusedClearly) {
   remove("apple");
   refused("rm INBOX/.deleted/*apple*", "Operation not supported");

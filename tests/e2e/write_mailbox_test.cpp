@@ -1,4 +1,11 @@
 // Mailboxes as directories: mkdir, rmdir, mv, with children, namespaces and names that need escaping.
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "support/fault_proxy.hpp"
 #include "support/writing_test.hpp"
 
 namespace imapfs::testing {
@@ -58,9 +65,7 @@ TEST_F(Mailboxes, RmdirAsksTheServerAgainWhetherSomethingWasDeliveredMeanwhile) 
 
 TEST_F(Mailboxes, RmdirKeepsMailThatIsOnlyFlaggedBecauseItCanStillBeHadBack) {
   sh("mkdir Projects");
-  put("Projects", "apple");
-  ASSERT_TRUE(eventually([&] { return mount().list("Projects").size() == 1; }));
-  sh("rm Projects/*");
+  put("Projects", "apple", "\\Deleted");
   refused("rmdir Projects", "Directory not empty");
   EXPECT_TRUE(message("Projects", "apple").deleted());
   sh("rm Projects/.deleted/* && rmdir Projects");
@@ -168,7 +173,6 @@ TEST_F(OddNames, RenameAndRemove) {
 TEST_F(OddNames, ThatCannotBeAreRefused) {
   refused("mkdir \"$(printf 'x%.0s' $(seq 300))\"/", "");
   refused("mkdir $'line\\nbreak'", "");
-  EXPECT_EQ(script("mkdir .hidden").status, 1);
 }
 
 class PrefixedMailboxes : public WritingTest {
@@ -191,6 +195,161 @@ TEST_F(PrefixedMailboxes, AreMadeRenamedAndRemovedUnderThePrefix) {
 TEST_F(PrefixedMailboxes, ADotInANameIsRefusedClearly) {
   EXPECT_NE(script("mkdir a.b").status, 0);
   EXPECT_FALSE(other().exists("INBOX.a"));
+}
+
+// -- levels that are no mailboxes --
+
+struct Layout {
+  const char* name;
+  std::vector<std::string> options;
+  std::string prefix;
+  char separator;
+};
+
+class Levels : public WritingTest, public ::testing::WithParamInterface<Layout> {
+ protected:
+  std::vector<std::string> server_options() override {
+    auto options = GetParam().options;
+    options.emplace_back("--no-list-index");
+    return options;
+  }
+  Mounted::Settings mount_settings() override {
+    Mounted::Settings settings;
+    settings.options = {"--refresh=1"};
+    return settings;
+  }
+  void fill() override {
+    other().command("CREATE " + imap_quoted(on_server("a/b/c")));
+    put(on_server("a/b/c"), "apple");
+  }
+  std::string on_server(std::string path) {
+    std::replace(path.begin(), path.end(), '/', GetParam().separator);
+    return GetParam().prefix + path;
+  }
+  /// The list of mailboxes is asked for once more.
+  void relist() {
+    const auto name = "Theirs" + std::to_string(++lists_);
+    other().command("CREATE " + imap_quoted(on_server(name)));
+    EXPECT_TRUE(eventually([&] { return lists("", name); }));
+  }
+
+ private:
+  int lists_ = 0;
+};
+
+TEST_P(Levels, StayWhenTheirLastChildIsMovedAwayAndTakeItBack) {
+  sh("mv a/b/c x");
+  relist();
+  EXPECT_EQ(sh("find a | sort"), "a\na/b\n");
+  refused("mkdir a/b", "File exists");
+  sh("mv x a/b/c");
+  EXPECT_EQ(count(on_server("a/b/c"), "apple"), 1u);
+  EXPECT_EQ(sh("cat a/b/c/*apple*"), mail_of("apple"));
+}
+
+TEST_P(Levels, StayUnderWhoeverWorksInThem) {
+  sh("cd a/b && mv c ../../x && ls && mkdir new && rmdir new && [ -d . ] && ls -d ../b && mv ../../x c");
+  EXPECT_TRUE(other().exists(on_server("a/b/c")));
+}
+
+TEST_P(Levels, AreRemovedOneByOne) {
+  sh("mv a/b/c x");
+  relist();
+  refused("rmdir a", "Directory not empty");
+  sh("rmdir a/b a");
+  relist();
+  EXPECT_FALSE(lists("", "a"));
+}
+
+TEST_P(Levels, GoWithRmR) {
+  sh("rm -r a");
+  relist();
+  EXPECT_FALSE(lists("", "a"));
+  EXPECT_FALSE(other().exists(on_server("a/b/c")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Levels,
+                         ::testing::Values(Layout{"Maildir", {}, "", '/'},
+                                           Layout{"Prefixed", {"--separator=.", "--prefix=INBOX."}, "INBOX.", '.'},
+                                           Layout{"Folders", {"--format=sdbox"}, "", '/'}),
+                         [](const auto& parameter) { return parameter.param.name; });
+
+// -- answers that are lost --
+
+class MailboxesCutOff : public WritingTest {
+ protected:
+  std::vector<std::string> server_options() override { return {"--no-tls", "--no-list-index"}; }
+  Mounted::Settings mount_settings() override {
+    proxy_ = std::make_unique<FaultProxy>(dovecot().imap_port());
+    Mounted::Settings settings;
+    settings.url = "imap://anna@127.0.0.1:" + std::to_string(proxy_->port());
+    settings.options = {"-o", "insecure", "--refresh=3600"};
+    return settings;
+  }
+  void TearDown() override {
+    WritingTest::TearDown();
+    proxy_.reset();
+  }
+  /// The server carries out what the script asks for, and its answer does not come. Without `again` there is no
+  /// connection afterwards.
+  void cut(const std::string& text, const std::function<bool()>& carried_out, bool again) {
+    sh("ls > /dev/null");
+    // Longer than it takes to see what the server has done.
+    proxy_->set_link({}, {std::chrono::milliseconds(1500), 0});
+    std::thread cutter([&] {
+      EXPECT_TRUE(eventually(carried_out));
+      proxy_->set_refusing(!again);
+      proxy_->drop_connections();
+      proxy_->set_link({}, {});
+    });
+    result_ = script(text);
+    cutter.join();
+    proxy_->set_refusing(false);
+  }
+  [[nodiscard]] const CommandResult& result() const { return result_; }
+
+ private:
+  std::unique_ptr<FaultProxy> proxy_;
+  CommandResult result_;
+};
+
+TEST_F(MailboxesCutOff, MkdirWhoseAnswerIsLostSucceedsAndShows) {
+  cut(
+      "mkdir Projects", [&] { return other().exists("Projects"); }, true);
+  EXPECT_EQ(result().status, 0) << result().errors;
+  EXPECT_TRUE(lists("", "Projects"));
+}
+
+TEST_F(MailboxesCutOff, AMoveWhoseAnswerIsLostSucceedsAndShowsOneName) {
+  sh("mkdir -p Projects/2026");
+  cut(
+      "mv Projects Plans", [&] { return other().exists("Plans/2026"); }, true);
+  EXPECT_EQ(result().status, 0) << result().errors;
+  EXPECT_FALSE(lists("", "Projects"));
+  EXPECT_EQ(mount().list("Plans"), std::vector<std::string>{"2026"});
+}
+
+TEST_F(MailboxesCutOff, RmdirWhoseAnswerIsLostSucceeds) {
+  sh("mkdir Projects");
+  cut(
+      "rmdir Projects", [&] { return !other().exists("Projects"); }, true);
+  EXPECT_EQ(result().status, 0) << result().errors;
+  EXPECT_FALSE(lists("", "Projects"));
+}
+
+TEST_F(MailboxesCutOff, WhatTheServerHasShowsAsSoonAsThereIsAConnection) {
+  sh("mkdir -p Projects/2026 Empty");
+  cut(
+      "mkdir New", [&] { return other().exists("New"); }, false);
+  EXPECT_TRUE(eventually([&] { return lists("", "New"); }));
+  cut(
+      "mv Projects Plans", [&] { return other().exists("Plans/2026"); }, false);
+  EXPECT_TRUE(eventually([&] { return lists("", "Plans") && !lists("", "Projects"); }));
+  cut(
+      "rmdir Empty", [&] { return !other().exists("Empty"); }, false);
+  EXPECT_TRUE(eventually([&] { return !lists("", "Empty"); }));
+  EXPECT_EQ(script("stat Empty").status, 1);
+  EXPECT_EQ(sh("ls Plans"), "2026\n");
 }
 
 }  // namespace

@@ -126,12 +126,47 @@ TEST_F(NewMessages, OfASecondRsyncAreNotTransferredAgain) {
 
 TEST_F(NewMessages, AreNeverUploadedUnderATemporaryName) {
   sh("cp $F/new.eml INBOX/.new.eml.Xy12ab; cp $F/new.eml INBOX/new.eml~; cp $F/new.eml INBOX/.new.eml.swp");
-  sync();
   EXPECT_EQ(other().ever("INBOX"), 0u);
+  EXPECT_TRUE(eventually([&] { return mount().status().at("staged").at("temporary") == 3; })) << mount().status();
   sh("rm INBOX/.new.eml.Xy12ab INBOX/new.eml~ INBOX/.new.eml.swp");
   sync();
   EXPECT_EQ(other().ever("INBOX"), 0u);
   EXPECT_EQ(sh("ls .imapfs/outbox | wc -l"), "0\n");
+}
+
+TEST_F(NewMessages, WhoseNamesOnlyLookTemporaryAreUploaded) {
+  const std::vector<std::string> names{"mail.1732635123", "mail.202411", "msg.000001", "Rechnung.2024Q1", "1732635123.M1P2.mail01",
+                                       "tmp_report.eml", "draft.lock", "4913", "Re.ABCDEF", "#1 offer#"};
+  for (const auto& name : names) sh("cp $F/new.eml $F/source && mv $F/source INBOX/" + shell_quote(name));
+  EXPECT_EQ(other().ever("INBOX"), names.size()) << "when the tool ends";
+  remount();
+  for (const auto& name : names) EXPECT_TRUE(lists("INBOX", name)) << name;
+}
+
+TEST_F(NewMessages, ThatWaitUnderATemporaryNameAreUploadedBeforeSyncAndUnmountEnd) {
+  sh("cp $F/new.eml INBOX/letter.part");
+  sync();
+  EXPECT_EQ(other().ever("INBOX"), 1u);
+  EXPECT_EQ(mount().status().at("staged").at("temporary"), 0);
+  sh("cp $F/new.eml INBOX/second.tmp");
+  remount();
+  EXPECT_EQ(other().ever("INBOX"), 2u);
+  EXPECT_TRUE(lists("INBOX", "letter.part"));
+  EXPECT_TRUE(lists("INBOX", "second.tmp"));
+  EXPECT_EQ(sh("ls .imapfs/outbox"), "");
+}
+
+TEST_F(NewMessages, ThatAreInTheOutboxAreToldBySyncAndStatus) {
+  file("bad.eml", "not a message\n");
+  refused("cp $F/bad.eml INBOX/", "Invalid argument");
+  refused("sync .", "Input/output error");
+  refused("sync INBOX", "Input/output error");
+  EXPECT_GE(log_lines({"outbox", "bad.eml"}), 1u) << mount().log();
+  EXPECT_EQ(mount().status().at("staged").at("outbox"), 1);
+  remount();
+  refused("sync .", "Input/output error");
+  sh("rm .imapfs/outbox/*");
+  sync();
 }
 
 TEST_F(NewMessages, AreNotMadeOfEmptyFiles) {

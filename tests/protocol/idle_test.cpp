@@ -1,3 +1,5 @@
+#include <future>
+
 #include "dialogue.hpp"
 
 namespace imapfs::imap::test {
@@ -119,6 +121,101 @@ TEST(Idle, StoppedWhileItWaitsLeavesTheSessionUsable) {
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().errnum, EINTR);
   EXPECT_EQ(end.error().scope, Scope::request);
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+TEST(Idle, AskedItEndsAsIfRenewalWereDue) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE")
+      .answer("EXAMINE", "")
+      .expect("IDLE")
+      .send("+ \r\n")
+      .expect_bare("DONE")
+      .send("* 3 EXISTS\r\n{tag} OK\r\n")
+      .answer("NOOP", "");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const Stopper asker(server, "IDLE");
+  const auto end = session->idle(long_renewal, patient(), asker.context().stop);
+  ASSERT_TRUE(end) << end.error().what << server.complaint();
+  EXPECT_EQ(*end, IdleEnd::event);
+  EXPECT_EQ(listener.notes, std::vector<std::string>{"exists 3"});
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+TEST(Idle, AskedAServerThatDoesNotAnswerIsGivenUpAfterSeconds) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").send("+ \r\n").expect_bare("DONE");
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const Stopper asker(server, "IDLE");
+  const auto began = SteadyClock::now();
+  const auto end = session->idle(long_renewal, patient(), asker.context().stop);
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, ETIMEDOUT);
+  EXPECT_EQ(end.error().scope, Scope::session);
+  EXPECT_LT(SteadyClock::now() - began, std::chrono::seconds(15));
+}
+
+TEST(Idle, AskedBeforeTheContinuationWaitsForItNoLongerThanForTheAnswer) {
+  ScriptedServer server;
+  std::stop_source asked;
+  server.log_in("IMAP4rev1 IDLE").answer("EXAMINE", "").expect("IDLE").call([&] { asked.request_stop(); });
+  NotingListener listener;
+  const auto session = idling_session(server, listener);
+  ASSERT_NE(session, nullptr);
+  const auto began = SteadyClock::now();
+  const auto end = session->idle(long_renewal, CallContext::within(std::chrono::minutes(1)), asked.get_token());
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().errnum, ETIMEDOUT);
+  EXPECT_LT(SteadyClock::now() - began, std::chrono::seconds(15));
+}
+
+TEST(SilenceWatch, IsAskedWhileACommandIsNotAnsweredAndEndsIt) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").expect("NOOP").send("* 3 EXISTS\r\n");
+  NotingListener listener;
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  int asked = 0;
+  bool changes = false;
+  session->set_silence_watch({std::chrono::milliseconds(20), [&](SteadyClock::duration silent, bool changing) {
+                                changes = changes || changing;
+                                return ++asked > 1 && silent >= std::chrono::milliseconds(60);
+                              }});
+  const auto answer = session->noop(patient());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().errnum, ETIMEDOUT) << answer.error().what;
+  EXPECT_EQ(answer.error().scope, Scope::session);
+  EXPECT_EQ(answer.error().retry, Retry::now) << "nothing was changed";
+  EXPECT_FALSE(changes);
+}
+
+TEST(SilenceWatch, IsToldOfChangesWhoseOutcomeIsUnknownThen) {
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 IDLE").expect("CREATE");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  session->set_silence_watch({std::chrono::milliseconds(20), [](SteadyClock::duration, bool changing) { return changing; }});
+  const auto created = session->create_mailbox("A", patient());
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().scope, Scope::session);
+  EXPECT_EQ(created.error().retry, Retry::later);
+}
+
+TEST(SilenceWatch, DoesNotMindAnAnswerThatTakesItsTime) {
+  ScriptedServer server;
+  std::promise<void> asked;
+  server.log_in("IMAP4rev1 IDLE").expect("NOOP").call([&] { asked.get_future().wait(); }).send("{tag} OK\r\n");
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  int times = 0;
+  session->set_silence_watch({std::chrono::milliseconds(10), [&](SteadyClock::duration, bool) {
+                                if (++times == 3) asked.set_value();
+                                return false;
+                              }});
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 

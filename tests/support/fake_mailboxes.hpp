@@ -109,7 +109,8 @@ class FakeMailboxes : public sync::Account {
       mailbox.name = mailbox.selectable ? path : path.substr(0, path.size() - 1);
       mailbox.wire_name = mailbox.name;
       mailbox.delimiter = '/';
-      mailbox.special_use = mailbox.name == "Sent" ? SpecialUse::sent : SpecialUse::none;
+      if (mailbox.name == "Sent") mailbox.special_use = SpecialUse::sent;
+      if (mailbox.name == "Trash") mailbox.special_use = SpecialUse::trash;
       mailbox.status.unseen = 3;
       listed.push_back(std::move(mailbox));
     }

@@ -171,6 +171,12 @@ class FakeServer {
     state_->for_each_connection([](FakeConnection& connection) { connection.lost = true; });
     state_->changed.notify_all();
   }
+  /// Every session open now is never answered again, as when a network has forgotten its connections. New ones work.
+  void silence_all_sessions() {
+    const std::lock_guard guard(state_->mutex);
+    state_->for_each_connection([](FakeConnection& connection) { connection.mute = true; });
+    state_->changed.notify_all();
+  }
   /// The next `command` fails so; several are queued. Scope session also loses the connection.
   void fail_next(const std::string& command, Error error = FakeServerState::connection_lost()) {
     const std::lock_guard guard(state_->mutex);

@@ -48,6 +48,7 @@ using Untagged = std::variant<untagged::Exists, untagged::Expunge, untagged::Van
 struct FakeConnection {
   imap::WireName selected;
   bool lost = false;
+  bool mute = false;  ///< nothing is answered any more, and nobody is told
   bool notify = false;
   bool idling = false;
   imap::ServerTraits traits;
@@ -99,6 +100,12 @@ struct FakeServerState {
 
   [[nodiscard]] static Error connection_lost() {
     return Error{ECONNRESET, Scope::session, Retry::now, "connection closed by server"};
+  }
+
+  [[nodiscard]] static bool is_change(const std::string& command) {
+    static const std::set<std::string> changes = {"APPEND", "COPY",   "MOVE",   "STORE",    "EXPUNGE",
+                                                  "CREATE", "DELETE", "RENAME", "SUBSCRIBE"};
+    return changes.contains(command);
   }
 
   template <class Function>

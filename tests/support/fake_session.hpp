@@ -29,6 +29,7 @@ class FakeSession : public imap::Session {
   [[nodiscard]] const imap::ServerTraits& traits() const override { return connection_->traits; }
   [[nodiscard]] std::string description() const override { return name_; }
   void set_listener(imap::UntaggedListener* listener) override { listener_ = listener; }
+  void set_silence_watch(imap::SilenceWatch watch) override { silence_watch_ = std::move(watch); }
   [[nodiscard]] const imap::WireName& selected() const override { return selected_; }
 
   Result<std::vector<imap::Namespace>> namespaces(const CallContext& context) override {
@@ -113,7 +114,9 @@ class FakeSession : public imap::Session {
   Result<void> subscribe(const imap::WireName& mailbox, bool subscribed, const CallContext& context) override;
   Result<std::optional<std::string>> my_rights(const imap::WireName& mailbox, const CallContext& context) override;
 
-  Result<imap::IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) override;
+  using imap::Session::idle;
+  Result<imap::IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context,
+                             const std::stop_token& asked) override;
 
   Result<void> notify_personal(const CallContext& context) override {
     Lock lock(state_->mutex);
@@ -163,21 +166,44 @@ class FakeSession : public imap::Session {
   /// Waits while the gate is held. Cancellation and deadline lose the connection: a command is under way.
   Result<void> pass_gate(const std::string& name, Lock& lock, const CallContext& context) {
     auto& gate = state_->gates[name];
-    const auto open = [&] { return !gate.held || gate.permits > 0 || connection_->lost; };
+    const auto open = [&] {
+      return (!connection_->mute && (!gate.held || gate.permits > 0)) || connection_->lost;
+    };
+    bool given_up = false;
     if (!open()) {
       ++gate.waiting;
       state_->changed.notify_all();
-      wait(lock, context.stop, context.deadline, open);
+      given_up = !outlast(name, lock, context, open);
       --gate.waiting;
       state_->changed.notify_all();
     }
     if (connection_->lost) return fail(FakeServerState::connection_lost());
     if (!open()) {
+      if (given_up) return lose(Error{ETIMEDOUT, Scope::session, Retry::now, "no answer"});
       if (context.cancelled()) return lose(Error{EINTR, Scope::session, Retry::never, "cancelled"});
       return lose(Error{ETIMEDOUT, Scope::session, Retry::later, "deadline passed"});
     }
     if (gate.held) --gate.permits;
     return {};
+  }
+
+  /// Waits, and asks the silence watch now and then. False if that gives up.
+  template <class Predicate>
+  bool outlast(const std::string& command, Lock& lock, const CallContext& context, Predicate open) {
+    const auto began = SteadyClock::now();
+    const auto turns = silence_watch_.gives_up ? silence_watch_.every : SteadyClock::duration::max();
+    const bool changing = FakeServerState::is_change(command.substr(0, command.find(" answer")));
+    while (true) {
+      const auto now = SteadyClock::now();
+      const auto turn = context.deadline - now > turns ? now + turns : context.deadline;
+      wait(lock, context.stop, turn, open);
+      if (open() || context.cancelled() || context.expired()) return true;
+      if (!silence_watch_.gives_up) continue;
+      lock.unlock();
+      const bool gives_up = silence_watch_.gives_up(SteadyClock::now() - began, changing);
+      lock.lock();
+      if (gives_up && !open()) return false;
+    }
   }
 
   template <class Predicate>
@@ -290,6 +316,7 @@ class FakeSession : public imap::Session {
   imap::WireName selected_;
   imap::SelectedMailbox selection_;
   imap::UntaggedListener* listener_ = nullptr;
+  imap::SilenceWatch silence_watch_;
 };
 
 inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& request, const CallContext& context) {
@@ -333,7 +360,8 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
   return answer;
 }
 
-inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after, const CallContext& context) {
+inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after, const CallContext& context,
+                                               const std::stop_token& asked) {
   Lock lock(state_->mutex);
   if (!has("IDLE")) return fail(EOPNOTSUPP, "IDLE is not offered");
   IMAPFS_TRY(enter("IDLE", lock, context));
@@ -341,12 +369,20 @@ inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after,
   const auto renewal = SteadyClock::now() + renew_after;
   connection_->idling = true;
   state_->changed.notify_all();
-  wait(lock, context.stop, std::min(renewal, context.deadline),
-       [&] { return connection_->lost || !connection_->pending.empty(); });
+  std::stop_source either;
+  const std::stop_callback on_stop(context.stop, [&either] { either.request_stop(); });
+  const std::stop_callback on_asked(asked, [&either] { either.request_stop(); });
+  const auto has_news = [&] { return !connection_->mute && !connection_->pending.empty(); };
+  wait(lock, either.get_token(), std::min(renewal, context.deadline),
+       [&] { return connection_->lost || has_news(); });
   connection_->idling = false;
   state_->changed.notify_all();
+  if (asked.stop_requested() && connection_->mute) {
+    return lose(Error{ETIMEDOUT, Scope::session, Retry::later, "IDLE was not answered"});
+  }
   if (connection_->lost) return fail(FakeServerState::connection_lost());
   if (deliver_pending(lock) > 0) return imap::IdleEnd::event;
+  if (asked.stop_requested()) return imap::IdleEnd::renewal_due;
   if (context.cancelled()) return fail(EINTR, "cancelled");
   if (SteadyClock::now() >= renewal) return imap::IdleEnd::renewal_due;
   return fail(ETIMEDOUT, Scope::request, Retry::later, "deadline passed");

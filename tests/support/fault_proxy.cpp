@@ -177,6 +177,7 @@ class FaultProxy::Implementation {
     bool black_hole = false;
     bool refusing = false;
     bool drop = false;
+    bool silence = false;
   };
 
  private:
@@ -188,7 +189,8 @@ class FaultProxy::Implementation {
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       const auto wishes = take_wishes();
-      if (wishes.drop) connections_.clear();
+      if (wishes.silence) silent_.splice(silent_.end(), connections_);
+      if (wishes.drop) connections_.clear(), silent_.clear();
       wait(wishes);
       if (!wishes.refusing) accept_all();
       if (wishes.black_hole) continue;
@@ -200,7 +202,7 @@ class FaultProxy::Implementation {
   Wishes take_wishes() {
     const std::lock_guard guard(mutex_);
     auto wishes = wishes_;
-    wishes_.drop = false;
+    wishes_.drop = wishes_.silence = false;
     return wishes;
   }
 
@@ -365,6 +367,7 @@ class FaultProxy::Implementation {
   Counters counters_;                      // guarded by mutex_
   std::vector<std::uint64_t> boundaries_;  // guarded by mutex_
   std::list<Connection> connections_;      // of the thread
+  std::list<Connection> silent_;           // of the thread: stand, and are not served any more
   Clock::time_point up_free_;              // of the thread: when the link has sent what it was given
   Clock::time_point down_free_;            // of the thread
   std::jthread thread_;
@@ -399,6 +402,9 @@ void FaultProxy::set_black_hole(bool on) {
   implementation_->change([&](auto& wishes) { wishes.black_hole = on; });
 }
 void FaultProxy::set_refusing(bool on) { implementation_->set_refusing(on); }
+void FaultProxy::silence_connections() {
+  implementation_->change([](auto& wishes) { wishes.silence = true; });
+}
 void FaultProxy::drop_connections() {
   implementation_->change([](auto& wishes) { wishes.drop = true; });
 }

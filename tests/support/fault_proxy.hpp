@@ -73,6 +73,8 @@ class FaultProxy {
   void set_black_hole(bool on);
   /// New connections are refused (ECONNREFUSED).
   void set_refusing(bool on);
+  /// Nothing more passes on the connections that stand, and nobody is told: a network that has forgotten them. New ones work.
+  void silence_connections();
   /// Ends every connection.
   void drop_connections();
 

@@ -17,10 +17,20 @@ std::optional<std::string> why_no_mount() {
 
 std::string imapfs_binary() { return IMAPFS_BINARY; }
 
+namespace {
+
+/// Not below /tmp: there vim and Emacs make no backups, and so work in another way than in people's mail.
+std::string make_mountpoint() {
+  std::string pattern = "/var/tmp/imapfs-mount-XXXXXX";
+  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp in /var/tmp");
+  return pattern;
+}
+
+}  // namespace
+
 Mounted::Mounted(const Dovecot& dovecot, Settings settings)
-    : mountpoint_(directory_.path("mail")), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
+    : mountpoint_(make_mountpoint()), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
       state_(settings.state.empty() ? directory_.path("state") : settings.state), log_(directory_.path("log")) {
-  std::filesystem::create_directory(mountpoint_);
   // The journal is found through the environment as it is for a user who gives no option.
   command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? dovecot.url() : settings.url) + " " +
              shell_quote(mountpoint_) + " --password-file=" + shell_quote(dovecot.password_file()) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
@@ -31,14 +41,22 @@ Mounted::Mounted(const Dovecot& dovecot, Settings settings)
 
 Mounted::~Mounted() {
   if (mounted_) unmount();
+  // An empty directory: never what a mount that is still there holds.
+  ::rmdir(mountpoint_.c_str());
 }
 
 void Mounted::mount() {
-  const auto result = shell(command_);
+  const auto result = mount_by(command_);
   if (result.status != 0)
     throw std::runtime_error("mount failed with status " + std::to_string(result.status) + ": " + command_ + "\n" +
                              result.output + result.errors + log());
-  mounted_ = true;
+}
+
+CommandResult Mounted::mount_by(const std::string& command) {
+  auto result = shell(command);
+  said_ = result.errors;
+  mounted_ = result.status == 0;
+  return result;
 }
 
 void Mounted::unmount() {

@@ -43,6 +43,12 @@ class Mounted {
   /// Where the journal's directories are: one for each account.
   [[nodiscard]] const std::string& state() const { return state_; }
   [[nodiscard]] std::string log() const { return read_file(log_); }
+  /// What the command has written to standard error when it mounted last.
+  [[nodiscard]] const std::string& said() const { return said_; }
+  /// Mounts by another command, a variant of command(). It may fail.
+  CommandResult mount_by(const std::string& command);
+  /// The command that mounts, for the shell.
+  [[nodiscard]] const std::string& command() const { return command_; }
   /// .imapfs/status
   [[nodiscard]] nlohmann::json status() const;
   [[nodiscard]] std::uint64_t counter(const std::string& name) const;
@@ -58,6 +64,7 @@ class Mounted {
   std::string state_;
   std::string log_;
   std::string command_;
+  std::string said_;
   bool mounted_ = false;
 };
 

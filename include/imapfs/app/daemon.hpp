@@ -1,9 +1,11 @@
 #pragma once
 // The program between the fork and the end: builds every layer, mounts, serves, and takes it down in order.
 //
-// start() connects, reads the mailbox list and mounts; it returns when the mount is live. run() blocks on the main thread
+// start() connects, reads the mailbox list and mounts; it returns when the mount is live, and at once, with EINTR, when a
+// signal asks for the end. What is less than was asked for is said on standard error (notices.hpp). run() blocks on the main thread
 // until SIGTERM, SIGINT, SIGHUP or an unmount from outside, handles SIGUSR1 (a dump into the log), gives accepted changes
-// time to reach the server (a second signal ends that), and then stops every thread. One Daemon per process, used from the
+// time to reach the server (a second signal ends that), and then stops every thread. A mount that is gone from the daemon's own
+// mount namespace is unmounted, whoever still has it. One Daemon per process, used from the
 // main thread; signals must be blocked before the first thread starts, which the constructor does.
 
 #include <memory>
@@ -23,8 +25,6 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   Result<void> start();
-  /// After start(): a sentence for who mounts, about what is less than was asked for; empty if nothing is.
-  [[nodiscard]] const std::string& warning() const;
   /// The process's exit status.
   int run();
 

@@ -20,4 +20,7 @@ Result<void> await_last_changes(const std::function<void(Completion<void>)>& set
 /// What waits in a journal: "3 changes and 1 file"; empty if nothing does.
 std::string describe_waiting(store::Journal& journal);
 
+/// The files of an earlier mount that are for the user to deal with: "2 files not uploaded, and in .imapfs/outbox: a, b"; empty for none.
+std::string describe_outbox(store::Journal& journal);
+
 }  // namespace imapfs::app

@@ -62,7 +62,7 @@ struct Options {
   std::vector<std::string> kernel_options;  ///< nosuid, nodev, noexec, noatime …: passed to the mount
   uid_t uid = ::getuid();
   gid_t gid = ::getgid();
-  mode_t umask = 0;
+  std::optional<mode_t> umask;  ///< none: of who mounts with allow_other, else 0
   mime::NameTemplate names;
 
   // Time and size.

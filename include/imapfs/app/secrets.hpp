@@ -5,6 +5,8 @@
 // try the next. get() may be called from any thread and again at each login: files and commands are read again, what was typed is kept in
 // memory and wiped when the source goes.
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +20,9 @@ class PasswordSource {
  public:
   virtual ~PasswordSource() = default;
   virtual Result<std::string> get(const CallContext& context) = 0;
+  /// `listener` is called, on the thread that asks, when a command has given no answer for some seconds; with how many.
+  /// Before the first get().
+  virtual void on_slow(std::function<void(std::chrono::seconds)> /*listener*/) {}
   /// "password file /path", "terminal": for the log.
   [[nodiscard]] virtual std::string description() const = 0;
 };

@@ -2,8 +2,8 @@
 // Going to the background so that the command returns only when the mount is live, or with the reason why it is not.
 //
 // detach() forks. The parent waits for the child's report, prints a failure as one line on standard error and returns the exit status. The
-// child goes on in a session of its own; it must call report_success() or report_failure() once. If it dies without either, the parent says so.
-// No thread may exist before detach().
+// child goes on in a session of its own, without descriptors above 2 of the caller's; it must call report_success() or report_failure() once. If it dies without either, the parent says so.
+// SIGTERM, SIGINT and SIGHUP to the parent are passed on to the child. No thread may exist before detach().
 
 #include <optional>
 #include <string>

@@ -26,8 +26,9 @@ struct CallerState {
   /// may not read it (another user's process).
   int exit_code = 0;
 
-  /// Nobody will see the answer of its system call.
-  [[nodiscard]] bool being_killed() const { return exiting || kill_pending; }
+  /// It ends by a signal: nobody will see the answer of its system call. One that exits by itself waits for the close of
+  /// its files, and so does whoever waits for it.
+  [[nodiscard]] bool being_killed() const { return kill_pending || (exiting && (exit_code & 0x7f) != 0); }
   /// The process ends by a signal: what the kernel closes for it is not complete. `ours`: we may read its exit code, as root
   /// or as the same user. Without it, a thread that exit_group(2) of another has ended counts as killed.
   [[nodiscard]] bool ended_by_signal(bool ours) const {

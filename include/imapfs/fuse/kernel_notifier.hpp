@@ -71,6 +71,8 @@ class SessionNotifier : public vfs::KernelNotifier {
   void content_changed(vfs::NodeId node) override;
   void directory_changed(vfs::NodeId directory) override;
   void directory_forgotten(const EntryChange& change) override;
+  /// What the kernel knows by this name may be wrong; it asks again.
+  void entry_forgotten(const DirectoryPlace& place);
   /// Wakes a poll(2) on the mount.
   void poll_ready(std::shared_ptr<fuse_pollhandle> handle);
 

@@ -32,6 +32,7 @@ struct Notification {
     content,
     directory_changed,
     directory_forgotten,  ///< `change.node`; where it hangs is looked up if `change.name` is empty
+    entry_forgotten,
     collision,            ///< an announced name is already known to the kernel: forget the name, announce again
     poll,
   };

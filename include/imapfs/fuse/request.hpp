@@ -1,13 +1,17 @@
 #pragma once
 // One request of the kernel, from its arrival to its one answer.
 //
-// Guarantees: a request is answered exactly once, whoever comes first: the operation, its deadline (ETIMEDOUT), an
-// interrupt (EINTR), the end of the mount, or, when everybody has forgotten it, its destructor (EIO, logged as the bug
-// it is). Later answers are dropped. Every error is logged once with operation, path and cause, and counted. Threads:
-// all; the answer is written on the thread that brings it, with no lock held. Ownership: whoever may still answer holds
-// a shared_ptr; the registry holds none.
+// Guarantees: a request is answered exactly once, whoever comes first: the operation, its deadline (ETIMEDOUT), the
+// death of its caller (EINTR), the end of the mount, or, when everybody has forgotten it, its destructor (EIO, logged
+// as the bug it is). Later answers are dropped. Every error is logged once with operation, path and cause, and counted.
+// Threads: all; the answer is written on the thread that brings it, with no lock held. Ownership: whoever may still
+// answer holds a shared_ptr; the registry holds none.
+//
+// An answer given early ends the wait, not the work: a change that has begun goes on, and who learns of its success
+// after the request has failed() tells the kernel, as of any other news.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -16,6 +20,8 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include <sys/types.h>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -84,7 +90,12 @@ class Request : public std::enable_shared_from_this<Request> {
     std::function<int(fuse_req*, int)> reply_error;
     /// Arranges that an interrupt of `raw` finds its way to interrupt() of the request with this id. May be empty.
     std::function<void(fuse_req*, vfs::RequestId)> make_interruptible;
+    /// Whether this thread will never see an answer, because a signal ends it. Empty: no thread is killed.
+    std::function<bool(pid_t)> being_killed;
   };
+
+  /// How often a caller is looked at once a signal has come to it: Ctrl-C has to end it within 100 ms.
+  static constexpr std::chrono::milliseconds look_again{40};
 
   static std::shared_ptr<Request> start(std::shared_ptr<const Environment> environment, Description description,
                                         fuse_req* raw);
@@ -94,7 +105,9 @@ class Request : public std::enable_shared_from_this<Request> {
 
   [[nodiscard]] const vfs::Caller& caller() const { return description_.caller; }
   [[nodiscard]] vfs::NodeId node() const { return description_.node; }
-  [[nodiscard]] bool answered() const { return state_ == State::answered; }
+  [[nodiscard]] bool answered() const { return state_ == State::answered || state_ == State::failed; }
+  /// Was answered with an error: what has happened all the same is news to the kernel.
+  [[nodiscard]] bool failed() const { return state_ == State::failed; }
   [[nodiscard]] RequestRegistry::Summary summary() const;
   /// "INBOX/name.eml": where the operation happens; not passed through printable().
   [[nodiscard]] std::string path() const;
@@ -105,20 +118,27 @@ class Request : public std::enable_shared_from_this<Request> {
   [[nodiscard]] bool succeed(const std::function<int(fuse_req*)>& write);
   /// False when somebody had answered.
   bool fail(const Error& error);
-  /// The kernel wants an end of it: EINTR, now or as soon as start() is through.
+  /// A signal has come to the caller. If it is being killed, the answer is EINTR, now or as soon as start() is through.
+  /// If it is not, the request goes on as if nothing had happened, for a program that handles a signal expects neither
+  /// EINTR from a file system nor half a change. But this is the only interrupt that the kernel sends for a request,
+  /// and a caller that is killed later waits for our answer too: from here on it is looked at every `look_again`.
   void interrupt();
 
-  /// Gives the request until `patience` from its arrival, then ETIMEDOUT. Does nothing if it is answered already.
-  void arm_deadline(SteadyClock::duration patience);
+  /// Gives the request until `patience` from its arrival, then ETIMEDOUT. Does nothing if it is answered already. With
+  /// `progress`, a number that grows while something gets on: as long again whenever it has grown since the last look.
+  void arm_deadline(SteadyClock::duration patience, std::function<std::uint64_t()> progress = {});
+  [[nodiscard]] SteadyClock::time_point arrived() const { return arrived_; }
 
  private:
   Request(std::shared_ptr<const Environment> environment, Description description, fuse_req* raw);
 
   /// While start() arranges things nobody but it may answer: libfuse's request would be gone under its hands.
-  enum class State : std::uint8_t { starting, open, answered };
+  enum class State : std::uint8_t { starting, open, answered, failed };
 
   void open();
-  [[nodiscard]] bool claim();
+  void watch_caller();
+  void end_at(SteadyClock::time_point when, SteadyClock::duration patience, std::function<std::uint64_t()> progress);
+  [[nodiscard]] bool claim(State outcome);
   void finished(int outcome);
   void log_error(const Error& error) const;
 

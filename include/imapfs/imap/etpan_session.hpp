@@ -65,7 +65,10 @@ class EtpanSession final : public Session {
   Result<UidSet> search(const std::string& criteria, const CallContext& context) override;
   Result<void> noop(const CallContext& context) override;
   Result<std::optional<Quota>> quota(const WireName& mailbox, const CallContext& context) override;
-  Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) override;
+  void set_silence_watch(SilenceWatch watch) override;
+  using Session::idle;
+  Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context,
+                       const std::stop_token& asked) override;
   Result<void> notify_personal(const CallContext& context) override;
   void logout() override;
 

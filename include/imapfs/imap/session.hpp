@@ -173,6 +173,14 @@ struct CopiedMessages {
   std::vector<std::pair<Uid, Uid>> uids;        ///< source, destination; messages that were gone already are missing
 };
 
+/// Who judges over a command that is not answered. Asked on the command's thread, again and again after `every`, while nothing comes from the
+/// server: with the time for which nothing has come, and whether the command changes something.
+struct SilenceWatch {
+  SteadyClock::duration every{};
+  /// True: the session is given up, with ETIMEDOUT, scope session, Retry::now (Retry::later from changes, as ever).
+  std::function<bool(SteadyClock::duration silent, bool changing)> gives_up;
+};
+
 enum class IdleEnd : std::uint8_t { event, renewal_due };
 
 class Session {
@@ -183,6 +191,8 @@ class Session {
   /// "imaps mail.example.org:993 TLSv1.3 …": for logs and status.
   [[nodiscard]] virtual std::string description() const = 0;
   virtual void set_listener(UntaggedListener* listener) = 0;
+  /// For every command but IDLE while it rests. Without it only a command's deadline ends its silence.
+  virtual void set_silence_watch(SilenceWatch) {}
 
   virtual Result<std::vector<Namespace>> namespaces(const CallContext& context) = 0;
   /// Every mailbox below the prefix `wire_reference`, with STATUS in the same command where the server can.
@@ -267,8 +277,13 @@ class Session {
   virtual Result<std::optional<std::string>> my_rights(const WireName& mailbox, const CallContext& context) = 0;
 
   /// RFC 2177. Returns after at least one untagged datum was delivered to the listener and nothing more is buffered (DONE sent and
-  /// answered), when `renew_after` has passed, or with an Error. Needs a selected mailbox. EINTR on stop ends IDLE cleanly.
-  virtual Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) = 0;
+  /// answered), when `renew_after` has passed, or with an Error. Needs a selected mailbox. EINTR on stop ends IDLE cleanly. `asked` ends it as if
+  /// renewal were due, to find out whether the connection stands: without an answer within seconds it is ETIMEDOUT, scope session.
+  virtual Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context,
+                               const std::stop_token& asked) = 0;
+  Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) {
+    return idle(renew_after, context, {});
+  }
   /// RFC 5465: asks for STATUS of every personal mailbox and for mailbox names; without NOTIFY: EOPNOTSUPP.
   virtual Result<void> notify_personal(const CallContext& context) = 0;
 

@@ -6,10 +6,15 @@
 // free of background jobs (when there are two or more). Sessions are opened outside the lock, checked before reuse
 // after a pause, and thrown away after an Error of scope session.
 //
-// A job gets a live session and returns a Result. After an Error of scope session with Retry::now, the job runs again on a
-// new session until its deadline, at most three times; so jobs must be repeatable. When the server cannot be reached, the
-// pool backs off (1 s doubling to 60 s, with jitter, or what the server asked for); jobs that come meanwhile fail with the
-// last connect Error (EHOSTUNREACH …) without waiting, except that an interactive job may try again once a second.
+// Connections may die without a word. When one is lost, or an answer is overdue, those that rest are asked by NOOP at once, and the owner is
+// told, who has others. A job whose session stays silent has it taken away once, and runs again on another; what changes something
+// is only given up (to be looked up: the outcome is unknown) when others were found to be dead and none answers.
+//
+// A job gets a live session and returns a Result. After an Error of scope session with Retry::now, the job runs again on another
+// session as often as its deadline allows, with pauses that grow (without a deadline, three times); so jobs must be repeatable. When the
+// server cannot be reached, the pool backs off (1 s doubling to 60 s, with jitter, or what the server asked for), and tries once a second
+// while an interactive job waits. Jobs wait for the outcome until attempts have failed for longer than a grace; then those that wait, and
+// those that come and cannot try again themselves, fail with the last connect Error (EHOSTUNREACH …). The first success serves all.
 // The job's `done` is called exactly once, on the pool's thread or on the submitter's when refused at once. It must be quick: the session's
 // next job waits for it. A job that waits ends with EINTR or ETIMEDOUT as soon as it is cancelled or expires.
 
@@ -38,6 +43,9 @@ struct PoolJob {
   /// Goes on for as long as it finds something to do. It rather waits for a connection that has the mailbox selected and is about to be free than
   /// have another opened, which takes several round trips; nobody waits like that for its own.
   bool goes_on = false;
+  /// Carries out what a user wants changed. Worth as many connection attempts as an interactive job, though one in the background gives way to
+  /// those; and a connection that has rested for a while is asked first, since what becomes of a change on a dead one is hard to tell.
+  bool changes = false;
 };
 
 /// A snapshot for /.imapfs/status.
@@ -61,8 +69,10 @@ class PoolListener {
   virtual ~PoolListener() = default;
   /// A new session is about to serve jobs: the place to install an UntaggedListener. The listener returned must outlive the session.
   virtual UntaggedListener* on_session_opened(Session& session) = 0;
-  /// Connectivity changed.
+  /// Connectivity changed. A connection that is lost and can be replaced within the pool's grace is no change.
   virtual void on_online(bool online, const std::string& reason) = 0;
+  /// A connection was lost, or is silent: others to the same server had better be asked whether they still stand.
+  virtual void on_connection_doubted() {}
 };
 
 class SessionPool {
@@ -71,6 +81,13 @@ class SessionPool {
     std::size_t connections = 3;  ///< threads at most; started when first needed
     SteadyClock::duration connect_timeout = std::chrono::seconds(30);
     SteadyClock::duration idle_check_after = std::chrono::seconds(120);  ///< NOOP before reuse after this pause
+    SteadyClock::duration change_check_after = std::chrono::seconds(5);  ///< the same, before something is changed
+    SteadyClock::duration answer_patience = std::chrono::seconds(4);     ///< for NOOP, which no server has to think about
+    /// After so much silence of a command the other connections are asked. Few commands take as long, and asking is cheap.
+    SteadyClock::duration doubt_after = std::chrono::seconds(2);
+    SteadyClock::duration doubt_pause = std::chrono::seconds(10);  ///< … at most this often
+    /// After so much silence a connection may be given up. Long enough for a lost packet or two.
+    SteadyClock::duration give_up_after = std::chrono::seconds(5);
     std::size_t queue_limit = 4096;  ///< further jobs are refused with EAGAIN
     ConnectGate::Settings reconnect;
   };
@@ -85,10 +102,16 @@ class SessionPool {
   void adopt(std::unique_ptr<Session> session);
   void submit(PoolJob job);
   [[nodiscard]] PoolStatus status() const;
+  /// As PoolStatus::online.
+  [[nodiscard]] bool online() const;
   /// Whether a job waits for a connection: the place to give way for jobs that need not go on.
   [[nodiscard]] bool somebody_waits() const;
   /// The network came back (or the user asked): forget the back-off.
   void retry_now();
+  /// A connection of the owner's, to the same server, was lost; silently: it did not answer.
+  void neighbour_lost(bool silently);
+  /// One of them was asked and has answered.
+  void neighbour_answers();
   void close();
 
  private:

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "imapfs/imap/session.hpp"
 #include "imapfs/net/byte_stream.hpp"
 #include "imapfs/net/tls_stream.hpp"
 
@@ -29,6 +30,10 @@ class Transport {
   Result<void> write(std::string_view bytes, const CallContext& context);
   /// Waits until read() has something. ETIMEDOUT and EINTR leave the connection usable.
   Result<void> wait_readable(const CallContext& context);
+  /// Asked by read() while nothing comes.
+  void set_silence_watch(SilenceWatch watch) { silence_watch_ = std::move(watch); }
+  /// What the watch is told of the command that waits.
+  void set_changing(bool changing) { changing_ = changing; }
 
   /// The stream becomes TLS. Nothing read before may be used after.
   Result<void> start_tls(const std::string& host, const net::TlsSettings& settings, const CallContext& context);
@@ -38,10 +43,14 @@ class Transport {
   [[nodiscard]] std::string description() const;
 
  private:
+  /// Returns when there is something to read, or the watch gives up.
+  Result<void> outlast_silence(const CallContext& context);
   Result<std::size_t> read_stream(std::span<char> buffer, const CallContext& context);
 
   std::unique_ptr<net::ByteStream> stream_;
   std::unique_ptr<DeflateCodec> codec_;
+  SilenceWatch silence_watch_;
+  bool changing_ = false;
   std::string ahead_;  ///< decompressed by wait_readable(), not yet read
 };
 

@@ -4,7 +4,8 @@
 // The watcher selects its mailbox (with QRESYNC when the listener gives a state), lets the listener catch up through the session, then
 // idles; every untagged datum goes to the listener; after each burst the listener may use the session (fetch the new rows) before
 // IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends NOOP every `poll_interval`. A lost connection is
-// reopened with back-off and jitter, then the mailbox is selected and caught up again. All callbacks come from the thread "watch-N".
+// reopened with back-off and jitter, then the mailbox is selected and caught up again. A connection that may be dead can be asked: without an
+// answer within seconds it counts as lost. All callbacks come from the thread "watch-N".
 
 #include <chrono>
 #include <functional>
@@ -25,6 +26,11 @@ class WatchListener : public UntaggedListener {
   virtual Result<void> on_news(Session& session, const CallContext& context) = 0;
   /// The watch is interrupted (false, with reason) or stands (true).
   virtual void on_watching(bool watching, const std::string& reason) = 0;
+  /// Before on_watching(false): the connection did not end by our own wish; silently: it did not answer, so what the server has told it of late
+  /// is not known.
+  virtual void on_connection_lost(bool) {}
+  /// It was asked, and has answered.
+  virtual void on_connection_answers() {}
 };
 
 class Watcher {
@@ -34,6 +40,9 @@ class Watcher {
     std::chrono::seconds renew_after{540};
     std::chrono::seconds poll_interval{60};
     SteadyClock::duration connect_timeout = std::chrono::seconds(30);
+    SteadyClock::duration answer_patience = std::chrono::seconds(4);  ///< for NOOP of a connection in doubt
+    /// After so much silence a command is given up, if the connection has been in doubt since it was sent.
+    SteadyClock::duration give_up_after = std::chrono::seconds(5);
     bool use_notify = false;  ///< ask for NOTIFY too, where the server has it
     Backoff::Settings backoff;
   };
@@ -48,6 +57,8 @@ class Watcher {
   void stop();
   /// Forget the back-off.
   void retry_now();
+  /// Another connection to the server was lost: find out whether this one still stands.
+  void ask();
 
  private:
   class Implementation;

@@ -50,12 +50,18 @@ class NameTemplate {
   /// the characters design §1.2 lists become '-', runs collapse ("Lunch on Friday?" -> "Lunch-on-Friday").
   [[nodiscard]] std::string render(const NameFields& fields) const;
 
-  /// The UIDs that `name` could carry, most likely first: the {uid} position of the template, and the whole stem for
-  /// "4711.eml". The caller compares the name with that message's own.
+  /// The UIDs that `name` could carry, most likely first: at the {uid} position of the template, also where distinct()
+  /// has made the name. The caller compares the name with that message's own.
   [[nodiscard]] std::vector<Uid> possible_uids(std::string_view name) const;
 
-  /// The UID if `name` is the short form that always resolves: "4711.eml" (no leading zeros).
+  /// Another name for the message that render() has named `rendered`, for when that name is taken: with so many "+" after
+  /// the UID. No render() makes such a name, and no two messages have the same. Nothing if it would be longer than a
+  /// file's name can be.
+  [[nodiscard]] std::optional<std::string> distinct(std::string_view rendered, Uid uid, std::size_t pluses) const;
+
+  /// The UID of "4711.eml" (no leading zeros), as messages are called in the directory .uid.
   [[nodiscard]] static std::optional<Uid> short_form(std::string_view name);
+  [[nodiscard]] static std::string short_form(Uid uid);
 
   /// Whether rendering needs header fields at all ("{uid}.eml" does not).
   [[nodiscard]] bool needs_headers() const;
@@ -75,6 +81,12 @@ class NameTemplate {
   static std::string value_of(const Piece& piece, const NameFields& fields);
   Result<void> check() const;
   [[nodiscard]] std::size_t uid_position() const;
+  struct Digits {
+    Uid uid;
+    std::size_t end = 0;  ///< of the digits in the name
+  };
+  /// Where the name could carry a UID, the last first.
+  [[nodiscard]] std::vector<Digits> possible_digits(std::string_view name) const;
   std::string text_;
   Pieces pieces_;
 };

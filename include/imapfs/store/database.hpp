@@ -6,7 +6,8 @@
 // locked anyway, and without the shared-memory file a full disk cannot raise SIGBUS); it carries the schema's
 // application_id and user_version; every migration has been applied, all in one transaction. A damaged file, or one of
 // another program, is renamed to <file>.corrupt-N, a file with a newer user_version to <file>.newer-N (with its -wal
-// beside it), and an empty one is made. Damage is found cheaply: SQLite checks the header, the length and each page it
+// beside it), and an empty one is made; N is always higher than those there are, and of each kind the last three are
+// kept. Of a precious schema all are kept, and a newer file is refused (EPROTONOSUPPORT). Damage is found cheaply: SQLite checks the header, the length and each page it
 // uses; there is no integrity check of the whole file. Damage found later is remembered by mark_corrupt() in
 // <file>.suspect, and the next open() sets the file aside.
 // Errors: Results of open(); SQLite::Exception from everything else, to be caught by the one caller (attempt() does).
@@ -32,6 +33,8 @@ namespace imapfs::store {
 struct Schema {
   std::int32_t application_id = 0;
   std::vector<std::string> migrations;
+  /// What is in it is nowhere else: a newer file is refused, and every damaged one is kept.
+  bool precious = false;
 };
 
 /// A prepared statement borrowed from the Database's cache; reset, with its bindings cleared, when given back, so that

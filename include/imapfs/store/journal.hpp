@@ -6,8 +6,9 @@
 // `journal.sqlite` holds rows, `staging/` the octets of files; the directory is locked for this process as the cache's is.
 //
 // Guarantees: when a call that changes something has returned success, the change survives kill -9 of the process at any later
-// moment, and a power cut once sync() has returned. Every call is one transaction. A damaged or newer file is set aside with a log
-// line, as the index is; staged octets are never removed by that, and staged() finds those that have no row.
+// moment, and a power cut once sync() has returned. Every call is one transaction. A damaged file is set aside with a log
+// line, as the index is, but never replaces one that was set aside before; staged octets are never removed by that, and staged() finds
+// those that have no row. A newer file is refused (EPROTONOSUPPORT) and left as it is.
 // Errors: ENOSPC, EIO, … with the path; nothing was changed then. Threads: any that may wait for the disk (the journal has one mutex);
 // never a FUSE thread, never with a lock held.
 
@@ -53,8 +54,9 @@ struct JournalChange {
   std::string file_name;         ///< move, copy, append: the name the message is to have there; empty: the template's
   FlagChange flags;              ///< flag: the change; append: the flags to give
   std::optional<UnixTime> internal_date;  ///< of the message; append: to give
-  std::uint64_t size = 0;        ///< octets of the message, to recognise it by
+  std::uint64_t size = 0;        ///< octets of the message, to recognise it by; append: of what is sent, with CRLF line ends
   std::string message_id;        ///< Message-ID as it stands in the mail, to recognise it by; may be empty
+  std::string digest;            ///< append: of the octets that were sent (mime::ContentDigest); empty before, and in other changes
   StagedId staged;               ///< append
   /// A message in the destination that this one takes the place of (overwriting by mv, saving in an editor): removed by `removal` after the
   /// change itself is done, in the same transaction in which the change ends.
@@ -83,6 +85,7 @@ struct StagedFile {
     queued = 2,     ///< was reported as written: uploaded as soon as possible, and after a restart
     uploading = 3,  ///< a change of kind append is about it
     refused = 4,    ///< the server or we refused it, and the user has been told; kept until the user removes it
+    local = 5,      ///< an editor's backup: stays on this machine until somebody renames it
   };
   StagedId id;
   State state = State::open;
@@ -112,7 +115,7 @@ class Journal {
   /// Commands that may carry these out are about to be sent. One transaction.
   virtual Result<void> mark_sent(const std::vector<ChangeId>& ids, UidValidity destination_validity,
                                  Uid destination_uid_next) = 0;
-  /// What their messages are recognised by has become known: date, size and Message-ID of those with these ids. One transaction.
+  /// What their messages are recognised by has become known: date, size, Message-ID and digest of those with these ids. One transaction.
   virtual Result<void> describe(const std::vector<JournalChange>& changes) = 0;
   /// A command was answered or never sent: what marked them is void.
   virtual Result<void> clear_sent(const std::vector<ChangeId>& ids) = 0;
@@ -127,6 +130,7 @@ class Journal {
       JournalLocation arrived;  ///< where the message is now; uid 0: nowhere or not known
       std::string file_name;    ///< kept as its local name if not empty and arrived.uid is not 0
       bool succeeded = true;    ///< false: refused or given up; staged files stay
+      bool keeps_staged = false;  ///< succeeded, but the staged file holds something else by now: it stays
     };
     std::vector<One> changes;
     std::vector<JournalChange> next;

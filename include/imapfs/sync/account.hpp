@@ -190,7 +190,10 @@ class Account {
                          Completion<void> done) = 0;
   /// CREATE and SUBSCRIBE below `parent` (0: the root); the tree shows it before `done`.
   virtual void create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) = 0;
-  /// DELETE, after the server was asked whether it holds messages or children: ENOTEMPTY. INBOX: EBUSY.
+  /// DELETE, after the server was asked whether it holds messages or children: ENOTEMPTY. INBOX: EBUSY. Messages that
+  /// were removed through this mount, the last of them within the minute before, go with it: to the trash, or for good
+  /// where there is none. A level without a mailbox of its own that has lost its last child to our user is kept until
+  /// it is removed here.
   virtual void remove_mailbox(MailboxId mailbox, Completion<void> done) = 0;
   /// RENAME with its children; ids of mailboxes stay what they are while this process lives. INBOX: EBUSY.
   virtual void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,

@@ -106,6 +106,8 @@ class MailboxReplica {
   // -- changes of our own; the caller publishes --
   /// On their way out: listed no more. Quiet.
   void hide(const UidSet& uids);
+  /// The same for those that are about to be flagged \Deleted: they are in .deleted at once.
+  void hide_into_deleted(const UidSet& uids);
   /// The server refused, or the change ended without taking them away: shown again, as news. Those that are \Deleted by now are listed in
   /// .deleted from here on, which is how a removal of ours ends under on-delete=flag.
   void show_again(const UidSet& uids);
@@ -117,8 +119,8 @@ class MailboxReplica {
     std::string file_name;
   };
   void end_arrivals(UidValidity validity, const std::vector<OwnArrival>& own);
-  /// Quiet.
-  void set_local_name(Uid uid, const std::string& name);
+  /// Quiet but for others that have other names by this; `replaces` is on its way out (0: nobody).
+  void set_local_name(Uid uid, const std::string& name, Uid replaces = {});
   /// Names of earlier times, before rows are loaded or listed; forgets others. The journal's, of this UIDVALIDITY.
   void load_local_names(const std::vector<store::LocalName>& names);
 
@@ -164,7 +166,17 @@ class MailboxReplica {
   void note_new_row(Uid uid, bool listing);
   void note_move(Uid uid, MessageTable::Place before, std::string name_before);
   void note_removed(MessageTable::Removed removed);
+  /// Listed messages by the names they had, which may have others once a message comes, goes or is given a name.
+  using Rivals = std::map<Uid, std::string>;
+  /// Those, other than `uids`, whose names depend on the given names of these.
+  [[nodiscard]] Rivals rivals_of(const UidSet& uids) const;
+  /// The same for one; `new_name` is what it is about to be given.
+  [[nodiscard]] Rivals rivals_of(Uid uid, const std::string& new_name = {}) const;
+  void add_rivals(Rivals& rivals, const std::string& name) const;
+  /// The news of those that have other names by now.
+  void note_rivals(const Rivals& before);
   void show_arrival(Uid uid, const std::string& file_name);
+  void place_arrival(Uid uid, const std::string& file_name);
   void show_held_back();
   [[nodiscard]] bool keeps_places(UidValidity next) const;
   /// Reads the names given to messages of this UIDVALIDITY, once. With no lock held.

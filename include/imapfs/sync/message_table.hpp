@@ -32,10 +32,11 @@ class MessageTable {
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
-  // A message has a place: listed; deleted (flagged \Deleted: it is listed in .deleted); or hidden (on its way out by a change of
-  // our own: listed nowhere). A local name takes the place of the template's, unless another message in the same place goes by it: the one
-  // whose template made that name keeps it, else the one that was given it last has it. The others go by the template's name meanwhile. So
-  // no two in one place have the same name.
+  // A message has a place: listed; deleted (flagged \Deleted, or about to be by a change of our own: it is listed in .deleted); or hidden (on its way out by a change of
+  // our own: listed nowhere). In each place a name belongs to one message: to the one that was given it last, else to the one whose template
+  // made it. A message without a given name of its own whose template's name was given to another goes by its template's with one or more "+"
+  // after the UID (NameTemplate::distinct). A given name counts from the moment it is given, also while the row of its message has not come.
+  // No message is found by a name that it does not have.
   enum class Place : std::uint8_t { listed, deleted, hidden };
 
   /// Wherever it is, hidden ones too.
@@ -43,14 +44,23 @@ class MessageTable {
   /// The same with the template's name, as the store keeps it.
   [[nodiscard]] std::optional<MessageMeta> find_original(Uid uid) const;
   [[nodiscard]] std::optional<Place> place(Uid uid) const;
-  /// The message that is listed as `name`, or whose UID `name` is in short form ("4711.eml").
+  /// The message that is listed as `name`.
   [[nodiscard]] std::optional<MessageMeta> find_by_name(std::string_view name) const;
   /// The same among those in .deleted.
   [[nodiscard]] std::optional<MessageMeta> find_deleted_by_name(std::string_view name) const;
+  /// On its way out, be it to .deleted.
   [[nodiscard]] bool hidden(Uid uid) const;
   [[nodiscard]] std::optional<std::string> local_name(Uid uid) const;
   /// UIDs that were given `name` as their local name and are not hidden, the latest first; they need no rows.
   [[nodiscard]] std::vector<Uid> uids_named(std::string_view name) const;
+  /// What a message without a row is called, if it is listed; `rendered` is its template's name.
+  [[nodiscard]] std::string name_if_listed(Uid uid, const std::string& rendered) const;
+  struct Named {
+    Uid uid;
+    std::string file_name;
+  };
+  /// The listed rows whose names depend on who else is called `name`, with the names they have.
+  [[nodiscard]] std::vector<Named> rivals(std::string_view name) const;
   /// Every UID that has a local name.
   [[nodiscard]] UidSet locally_named() const;
   /// UIDs of those in .deleted, in order.
@@ -108,6 +118,8 @@ class MessageTable {
   void set_complete(bool complete);
   /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has changed.
   std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
+  /// As hidden, but they are in .deleted already, whatever their flags say; until set_hidden().
+  std::vector<Uid> set_flagged_soon(const UidSet& uids);
   /// Empty: the template's name counts again. The row may come later.
   void set_local_name(Uid uid, const std::string& name);
   /// Names of earlier times, in the order in which they were given: those that were given since then are the later ones, and stay.
@@ -115,6 +127,7 @@ class MessageTable {
 
  private:
   struct State;
+  [[nodiscard]] std::optional<MessageMeta> find_in(Place place, std::string_view name) const;
   const mime::NameTemplate templates_;
   mutable std::shared_mutex mutex_;
   std::unique_ptr<State> state_;  ///< guarded by mutex_

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "imapfs/imap/backoff.hpp"
 #include "imapfs/imap/session.hpp"
 #include "imapfs/imap/session_pool.hpp"
 #include "imapfs/store/message_cache.hpp"
@@ -28,6 +29,8 @@ struct EngineSettings {
   std::chrono::seconds idle_renewal{540};
   std::chrono::seconds poll_interval{60};
   SteadyClock::duration timeout = std::chrono::seconds(30);
+  /// imap::ConnectGate::Settings::grace: so long who waits is not told that there is no connection.
+  SteadyClock::duration reconnect_grace = imap::ConnectGate::Settings{}.grace;
   RemovalPolicy removal = RemovalPolicy::automatic;
   bool write_behind = true;                  ///< false (-o sync): a change is accepted when the server has carried it out
   std::uint64_t whole_fetch_limit = 1 << 20;  ///< larger messages are fetched in ranges

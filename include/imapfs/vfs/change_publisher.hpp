@@ -74,6 +74,7 @@ class ChangePublisher : public sync::ChangeListener {
   [[nodiscard]] NodeId kernel_node(const MailboxChange& change, Uid uid) const;
   [[nodiscard]] bool taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const;
   void notify_entries(KernelNotifier& notifier, const MailboxChange& change) const;
+  void notify_late_change(KernelNotifier& notifier, const sync::TreeChange& change) const;
   void notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const;
   [[nodiscard]] KernelNotifier::EntryChange directory_change(MailboxId mailbox, const std::string& path) const;
   void log_mailbox(const MailboxChange& change);

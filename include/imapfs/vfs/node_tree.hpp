@@ -25,7 +25,9 @@ enum class NodeKind : std::uint8_t {
   text = 4,
   parts = 5,
   deleted = 6,  ///< the directory .deleted of a mailbox; its files are messages
-  staged = 7    ///< a file on its way to the server: mailbox 0, index StagedId
+  staged = 7,   ///< a file on its way to the server: mailbox 0, index StagedId
+  by_uid = 8,   ///< the directory .uid of a mailbox; its files are messages
+  local_directory = 9  ///< a directory that is here only: mailbox 0, index StagedId
 };
 
 /// Index of a fixed node.
@@ -52,6 +54,7 @@ inline constexpr NodeId root_node{1};
 /// Hidden: reached by name, never listed.
 inline constexpr std::string_view control_directory_name = ".imapfs";
 inline constexpr std::string_view deleted_directory_name = ".deleted";
+inline constexpr std::string_view uid_directory_name = ".uid";
 
 [[nodiscard]] constexpr NodeId encode_node(NodeKind kind, MailboxId mailbox, std::uint32_t index) {
   return NodeId{(std::uint64_t{static_cast<std::uint8_t>(kind)} << 60) |
@@ -60,15 +63,29 @@ inline constexpr std::string_view deleted_directory_name = ".deleted";
 /// Nothing for an id no version has ever given out.
 [[nodiscard]] std::optional<DecodedNode> decode_node(NodeId node);
 
+/// Local directories have ids beside those of mailboxes: what is kept by the id of a directory (LocalEntries) is kept of
+/// them too. In a DecodedNode of kind local_directory this id is `mailbox`.
+inline constexpr std::uint32_t local_directory_ids = std::uint32_t{1} << 28;
+[[nodiscard]] constexpr MailboxId local_directory(std::uint32_t index) { return MailboxId{local_directory_ids | index}; }
+[[nodiscard]] constexpr bool is_local_directory(MailboxId directory) {
+  return (directory.value & local_directory_ids) != 0;
+}
+
 [[nodiscard]] constexpr NodeId fixed_node(FixedNode index) {
   return encode_node(NodeKind::fixed, MailboxId{0}, static_cast<std::uint32_t>(index));
 }
-/// The root for mailbox 0.
+/// The root for mailbox 0; local directories too.
 [[nodiscard]] constexpr NodeId mailbox_node(MailboxId mailbox) {
+  if (is_local_directory(mailbox)) {
+    return encode_node(NodeKind::local_directory, MailboxId{0}, mailbox.value & ~local_directory_ids);
+  }
   return mailbox.value == 0 ? root_node : encode_node(NodeKind::mailbox, mailbox, 0);
 }
 [[nodiscard]] constexpr NodeId deleted_node(MailboxId mailbox) {
   return encode_node(NodeKind::deleted, mailbox, 0);
+}
+[[nodiscard]] constexpr NodeId by_uid_node(MailboxId mailbox) {
+  return encode_node(NodeKind::by_uid, mailbox, 0);
 }
 [[nodiscard]] constexpr NodeId staged_node(std::uint32_t id) {
   return encode_node(NodeKind::staged, MailboxId{0}, id);

@@ -46,6 +46,12 @@ struct Caller {
   /// flush: a signal is ending the process, and the kernel closes the file for it.
   bool killed = false;
   RequestId request = 0;
+  /// For changes of names, which hold a directory in the kernel: false once the request has been answered without us (its
+  /// deadline has passed, it was killed). A change that has not begun then must not happen any more. Empty: it waits.
+  std::function<bool()> still_waits{};
+  [[nodiscard]] bool waits() const { return !still_waits || still_waits(); }
+  /// Until then a change that cannot be carried out in time is to be answered, if it is safe in the journal.
+  Deadline answer_by = Deadline::max();
 };
 
 struct Timestamp {
@@ -195,11 +201,15 @@ struct Settings {
   uid_t uid = ::getuid();
   gid_t gid = ::getgid();
   mode_t umask = 0;
+  /// allow_other: what the owner may do, everybody may, less `umask`.
+  bool shared = false;
   /// Long and exact: changes reach the kernel by notification (change_publisher.hpp).
   std::chrono::seconds timeout = std::chrono::hours(24);
   std::uint64_t push_limit = 1 << 20;
   /// Octets of staged files in all; more is ENOSPC.
   std::uint64_t staging_limit = 2ULL << 30;
+  /// So long the rest of a file may come that was closed before it was whole.
+  std::chrono::seconds rest_patience = std::chrono::minutes(10);
   /// Flags that new messages get (append-flags=).
   FlagSet append_flags;
   bool read_only = false;

@@ -3,10 +3,14 @@
 #include <utility>
 
 #include "../entries.hpp"
+#include "local_directory.hpp"
 
 namespace imapfs::vfs {
 
 void AccountRootView::lookup(const Caller& caller, const Node&, const std::string& name, Reply<Entry> reply) {
+  if (const auto local = context_.entries.find(MailboxId{0}, name)) {
+    if (auto entry = staged_or_directory_entry(context_, *local)) return reply(std::move(*entry));
+  }
   if (name.starts_with('.')) {
     if (name != control_directory_name) return reply(fail(ENOENT, "no such name"));
     const NodeId node = fixed_node(FixedNode::control_directory);
@@ -37,7 +41,9 @@ void AccountRootView::open_directory(const Caller&, const Node&, Reply<OpenDirec
 
 void AccountRootView::list(const Caller& caller, const Node&, const ListRequest& request, Reply<DirectoryPage> reply) {
   const auto tree = context_.account.tree();
-  reply(list_head(context_, caller, *tree, tree->root(), request));
+  auto page = list_head(context_, caller, *tree, tree->root(), request);
+  if (page.empty()) append_local_directories(page, context_, MailboxId{0}, request);
+  reply(std::move(page));
 }
 
 }  // namespace imapfs::vfs

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "../entries.hpp"
+#include "../staging.hpp"
 #include "imapfs/model/identity.hpp"
 
 namespace imapfs::vfs {
@@ -55,9 +56,9 @@ Entry ControlView::entry_of(FixedNode node) const {
   attributes = directory_attributes(context_.settings, InodeId{stable_hash(path, stable_hash(context_.account.name()))},
                                     0, mounted_);
   if (node == FixedNode::control_directory) {
-    attributes.mode = S_IFDIR | (0500 & ~context_.settings.umask);
+    attributes.mode = S_IFDIR | shown_permissions(context_.settings, 0500);
   } else {
-    attributes.mode = S_IFREG | (0400 & ~context_.settings.umask);
+    attributes.mode = S_IFREG | shown_permissions(context_.settings, 0400);
     attributes.links = 1;
   }
   return entry;
@@ -78,9 +79,20 @@ NodeId ControlView::parent(const Node& node) const {
   return meaning(node) == FixedNode::control_directory ? root_node : fixed_node(FixedNode::control_directory);
 }
 
-std::string ControlView::snapshot(FixedNode node) const {
+/// A snapshot with what is known of staged files, which another thread knows.
+void ControlView::with_snapshot(FixedNode node, std::function<void(std::string)> then) const {
+  if (node != FixedNode::status || !context_.staging) return then(snapshot(node));
+  context_.staging->describe([this, node, then = std::move(then)](const Result<nlohmann::json>& staged) {
+    then(snapshot(node, staged ? *staged : nlohmann::json()));
+  });
+}
+
+std::string ControlView::snapshot(FixedNode node, const nlohmann::json& staged) const {
   nlohmann::json content = nlohmann::json::object();
-  if (node == FixedNode::status) content = context_.account.status();
+  if (node == FixedNode::status) {
+    content = context_.account.status();
+    if (!staged.is_null()) content["staged"] = staged;
+  }
   if (node == FixedNode::requests && context_.settings.requests) content = context_.settings.requests();
   if (node == FixedNode::configuration && context_.settings.configuration) content = context_.settings.configuration();
   return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
@@ -95,11 +107,13 @@ void ControlView::open(const Caller&, const Node& node, int, Reply<OpenResult> r
   if (meaning(node) == FixedNode::events) {
     result.nonseekable = true;
     events_.open(result.handle);
-  } else {
-    auto content = std::make_shared<const std::string>(snapshot(meaning(node)));
-    snapshots_.with_lock([&](auto& snapshots) { snapshots.emplace(result.handle, std::move(content)); });
+    return reply(std::move(result));
   }
-  reply(std::move(result));
+  with_snapshot(meaning(node), [this, result, reply = std::move(reply)](std::string text) {
+    auto content = std::make_shared<const std::string>(std::move(text));
+    snapshots_.with_lock([&](auto& snapshots) { snapshots.emplace(result.handle, std::move(content)); });
+    reply(result);
+  });
 }
 
 void ControlView::read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {

@@ -2,8 +2,10 @@
 // /.imapfs: what the daemon says about itself. Sizes are 0 and reads go past the page cache, as in /proc.
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "../directory_listing.hpp"
@@ -32,7 +34,8 @@ class ControlView : public View {
 
  private:
   [[nodiscard]] Entry entry_of(FixedNode node) const;
-  [[nodiscard]] std::string snapshot(FixedNode node) const;
+  void with_snapshot(FixedNode node, std::function<void(std::string)> then) const;
+  [[nodiscard]] std::string snapshot(FixedNode node, const nlohmann::json& staged = {}) const;
 
   const ViewContext context_;
   EventLog& events_;

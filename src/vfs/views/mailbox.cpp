@@ -5,7 +5,9 @@
 
 #include "../entries.hpp"
 #include "../staging.hpp"
+#include "by_uid.hpp"
 #include "deleted.hpp"
+#include "local_directory.hpp"
 
 namespace imapfs::vfs {
 
@@ -17,14 +19,11 @@ constexpr int max_waits_in_vain = 16;
 
 Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such mailbox"}; }
 
-/// The entry of a message looked up as `name`. News of the message names it by its file name only, so what was found by
-/// another name (the short form) must not stay in the kernel's cache.
-Entry named_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
-                  const MessageMeta& meta, const std::string& name) {
+Entry message_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
+                    const MessageMeta& meta) {
   const MessageEntries entries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries);
   auto entry = entries.entry(meta);
   show_staged_content(context, entry);
-  if (name != meta.file_name) entry.entry_timeout = std::chrono::seconds(0);
   return entry;
 }
 
@@ -96,24 +95,30 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
   if (!mailbox) return reply(fail(no_mailbox()));
   if (!caller.announcer) context_.interest.add(mailbox->id);
   if (auto child = find_child(context_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
+  const auto local = context_.entries.find(mailbox->id, name);
   const auto table = context_.account.table(mailbox->id);
-  if (!table) return reply(fail(ENOENT, "no such name"));
+  if (!table) {
+    auto entry = local ? staged_or_directory_entry(context_, *local) : std::nullopt;
+    if (!entry) return reply(fail(ENOENT, "no such name"));
+    return reply(std::move(*entry));
+  }
   if (name == deleted_directory_name) return reply(deleted_directory_entry(context_, *mailbox));
-  if (const auto local = context_.entries.find(mailbox->id, name)) {
+  if (name == uid_directory_name) return reply(uid_directory_entry(context_, *mailbox));
+  if (local) {
     if (auto entry = local_entry(*mailbox, *local)) return reply(std::move(*entry));
   }
   if (const auto meta = table->find_by_name(name)) {
-    return reply(named_entry(context_, *mailbox, *table, *meta, name));
+    return reply(message_entry(context_, *mailbox, *table, *meta));
   }
   // Only names given here start with a dot: probes for .hidden, .git, .Trash must not reach the server.
   if (name.starts_with('.')) return reply(fail(ENOENT, "no such name"));
   // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is
   // not.
   context_.account.find_message(mailbox->id, name,
-                                [this, tree, mailbox, table, name, reply = std::move(reply)](Result<MessageMeta> meta) {
+                                [this, tree, mailbox, table, reply = std::move(reply)](Result<MessageMeta> meta) {
                                   if (!meta)
                                     return reply(fail(std::move(meta).error().while_doing("find the message")));
-                                  reply(named_entry(context_, *mailbox, *table, *meta, name));
+                                  reply(message_entry(context_, *mailbox, *table, *meta));
                                 });
 }
 
@@ -121,10 +126,8 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
 std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, const LocalEntry& local) const {
   switch (local.kind) {
     case LocalEntry::Kind::staged:
-      if (const auto status = context_.staging ? context_.staging->status(local.node) : std::nullopt) {
-        return staged_entry(context_.settings, local.node, status->size, status->time);
-      }
-      return std::nullopt;
+    case LocalEntry::Kind::directory:
+      return staged_or_directory_entry(context_, local);
     case LocalEntry::Kind::pending:
       return pending_entry(context_.account, context_.settings, local);
     case LocalEntry::Kind::arrived:
@@ -214,6 +217,7 @@ Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) 
   DirectoryPage page;
   if (!table) {
     at_end = true;
+    append_local(page, listing.mailbox, 0, listing);
     return page;
   }
   const MessageEntries entries(context_.account, context_.settings, *mailbox, table->uid_validity(), &context_.entries);

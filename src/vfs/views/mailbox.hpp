@@ -1,6 +1,6 @@
 #pragma once
 // A mailbox as a directory: its child mailboxes, then its messages, then local entries. The places of .search, .text,
-// .parts and .deleted are names in lookup().
+// .parts, .deleted and .uid are names in lookup().
 //
 // A name is given out once: staged files and messages on their way (pending) come before a message of that name, which
 // is them already or about to be replaced; what has arrived gives way to the row of the table as soon as there is one.

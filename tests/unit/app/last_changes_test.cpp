@@ -7,7 +7,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <thread>
+
+#include "unit/store/temporary_directory.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -54,6 +57,29 @@ TEST(LastChanges, ASecondSignalEndsTheWait) {
   EXPECT_EQ(result.error().errnum, EINTR);
   ::close(descriptor);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST(LastChanges, NameWhatIsInTheOutbox) {
+  using State = store::StagedFile::State;
+  const store::testing::TemporaryDirectory directory;
+  const auto journal = *store::Journal::open(directory.path(), "anna@mail.example.org");
+  EXPECT_EQ(describe_outbox(*journal), "");
+  const auto stage = [&](const std::string& name, State state, const std::string& text) {
+    store::StagedFile file;
+    file.name = name;
+    file.state = state;
+    ASSERT_TRUE(journal->stage(file));
+    std::ofstream(journal->staging_path(file.id)) << text;
+  };
+  stage("queued.eml", State::queued, "Subject: x\n");
+  stage("backup.eml~", State::local, "Subject: x\n");
+  stage("empty.eml", State::open, "");
+  EXPECT_EQ(describe_outbox(*journal), "") << "they need nobody";
+  stage("half.eml", State::open, "Subject: x\n");
+  EXPECT_EQ(describe_outbox(*journal), "1 file not uploaded, and in .imapfs/outbox: half.eml");
+  stage("refused.eml", State::refused, "no mail\n");
+  EXPECT_EQ(describe_outbox(*journal), "2 files not uploaded, and in .imapfs/outbox: half.eml, refused.eml");
+  EXPECT_EQ(describe_waiting(*journal), "4 files") << "a backup waits for nothing";
 }
 
 }  // namespace

@@ -26,13 +26,15 @@ class StateOfACaller : public ::testing::Test {
   CallerState with(const std::string& flags, const Signals& signals, const std::string& name = "cat") {
     std::ofstream(root_ / "4711" / "stat") << "4711 (" << name << ") S 1 2 3 34816 5 " << flags
                                            << " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
-                                              "27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 9\n";
+                                              "27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 "
+                                           << exit_code_ << "\n";
     std::ofstream(root_ / "4711" / "status")
         << "Name:\t" << name << "\nSigQ:\t0/15\nSigPnd:\t" << signals.own << "\nShdPnd:\t" << signals.shared
         << "\nSigBlk:\t" << signals.blocked << "\nSigIgn:\t" << signals.ignored << "\nSigCgt:\t" << signals.caught
         << "\nCapInh:\t0\n";
     return caller_state(4711, root_.string());
   }
+  std::string exit_code_ = "9";
   const fs::path root_ = fs::temp_directory_path() / ("imapfs-state-" + std::to_string(::getpid()));
 };
 
@@ -63,6 +65,13 @@ TEST_F(StateOfACaller, APendingSignalKillsUnlessItIsCaughtBlockedOrIgnored) {
   EXPECT_FALSE(with("0", {.shared = set_of(SIGINT), .caught = set_of(SIGINT)}).kill_pending);
   for (const int signal : {SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGTSTP, SIGTTIN, SIGTTOU, SIGSTOP})
     EXPECT_FALSE(with("0", {.own = set_of(signal)}).kill_pending) << signal;
+}
+
+TEST_F(StateOfACaller, OneThatExitsByItselfIsNotBeingKilled) {
+  EXPECT_TRUE(with("1028", {}).being_killed());  // PF_SIGNALED, PF_EXITING, by signal 9
+  exit_code_ = "256";
+  EXPECT_FALSE(with("4", {}).being_killed());
+  EXPECT_FALSE(with("1028", {}).being_killed()) << "the other threads of a process that calls exit_group";
 }
 
 TEST_F(StateOfACaller, IsNotKnownOfAThreadThatCannotBeSeen) {

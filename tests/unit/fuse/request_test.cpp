@@ -29,6 +29,11 @@ class Requests : public ::testing::Test {
     environment->make_interruptible = [this](fuse_req*, vfs::RequestId id) {
       if (during_start_) during_start_(id);
     };
+    environment->being_killed = [this](pid_t thread) {
+      looked_at_ = thread;
+      ++looks_;
+      return killed_.load();
+    };
     environment_ = environment;
   }
   std::shared_ptr<Request> start() {
@@ -64,6 +69,9 @@ class Requests : public ::testing::Test {
   Signal replied_;
   std::function<void(vfs::RequestId)> during_start_;
   std::atomic<int> successes_ = 0;
+  std::atomic<bool> killed_ = false;
+  std::atomic<pid_t> looked_at_ = 0;
+  std::atomic<int> looks_ = 0;
 };
 
 TEST_F(Requests, OnlyTheFirstAnswerReachesTheKernel) {
@@ -123,6 +131,20 @@ TEST_F(Requests, AnAnswerInTimeCancelsTheDeadline) {
   EXPECT_TRUE(errors().empty());
 }
 
+TEST_F(Requests, WhatGetsOnHasItsDeadlineAnew) {
+  const auto request = start();
+  std::atomic<std::uint64_t> octets = 0;
+  std::atomic<int> asked = 0;
+  request->arm_deadline(5ms, [&] {
+    // Gets on for three looks, and then no more.
+    if (++asked <= 6) ++octets;
+    return octets.load();
+  });
+  ASSERT_TRUE(replied_.wait());
+  EXPECT_EQ(errors(), std::vector{ETIMEDOUT});
+  EXPECT_GT(asked, 6);
+}
+
 TEST_F(Requests, ADeadlineKeepsNoRequestAlive) {
   auto request = start();
   request->arm_deadline(1h);
@@ -131,13 +153,57 @@ TEST_F(Requests, ADeadlineKeepsNoRequestAlive) {
 }
 
 TEST_F(Requests, AnInterruptAnswersWithEintr) {
+  killed_ = true;
   const auto request = start();
   registry_->find(request->caller().request)->interrupt();
   EXPECT_EQ(errors(), std::vector{EINTR});
   EXPECT_EQ(registry_->find(request->caller().request), nullptr);
+  EXPECT_EQ(looked_at_, 11);
+  EXPECT_TRUE(request->failed());
+}
+
+TEST_F(Requests, ASignalThatTheCallerHandlesChangesNothing) {
+  const auto request = start();
+  request->interrupt();
+  EXPECT_EQ(looks_, 1);
+  EXPECT_FALSE(request->answered());
+  EXPECT_TRUE(succeed(*request));
+  EXPECT_FALSE(request->failed());
+  EXPECT_TRUE(errors().empty());
+}
+
+TEST_F(Requests, ACallerThatIsKilledAfterAHandledSignalIsAnsweredThoughNoInterruptComesAgain) {
+  const auto request = start();
+  request->interrupt();
+  killed_ = true;
+  ASSERT_TRUE(replied_.wait());
+  EXPECT_EQ(errors(), std::vector{EINTR});
+  EXPECT_FALSE(succeed(*request));
+}
+
+TEST_F(Requests, ACallerIsNoLongerLookedAtOnceItHasItsAnswer) {
+  const auto request = start();
+  request->interrupt();
+  EXPECT_TRUE(succeed(*request));
+  killed_ = true;
+  std::promise<void> later;
+  scheduler_.after(2 * Request::look_again, [&] { later.set_value(); });
+  later.get_future().wait();
+  EXPECT_EQ(looks_, 1);
+  EXPECT_TRUE(errors().empty());
+}
+
+TEST_F(Requests, ASignalDuringTheStartIsNotForgotten) {
+  during_start_ = [&](vfs::RequestId id) { registry_->find(id)->interrupt(); };
+  const auto request = start();
+  EXPECT_FALSE(request->answered());
+  killed_ = true;
+  ASSERT_TRUE(replied_.wait());
+  EXPECT_EQ(errors(), std::vector{EINTR});
 }
 
 TEST_F(Requests, AnInterruptDuringTheStartIsNotLostAndAnswersOnlyAfterwards) {
+  killed_ = true;
   during_start_ = [&](vfs::RequestId id) {
     registry_->find(id)->interrupt();
     EXPECT_TRUE(errors().empty());

@@ -119,6 +119,46 @@ TEST_F(ConnectGateTest, MakesAPersonWaitTooWhenTheServerAskedForIt) {
   EXPECT_TRUE(gate_.try_enter(true, start_ + 376s));
 }
 
+TEST_F(ConnectGateTest, GivesUpWhenAttemptsHaveFailedForTheGrace) {
+  EXPECT_FALSE(gate_.gives_up(start_));
+  gate_.failed(unreachable, start_, start_ + 1s);
+  EXPECT_FALSE(gate_.gives_up(start_ + 14s));
+  gate_.failed(unreachable, start_ + 8s, start_ + 9s);
+  EXPECT_TRUE(gate_.gives_up(start_ + 15s));
+  gate_.succeeded();
+  EXPECT_FALSE(gate_.gives_up(start_ + 15s));
+  gate_.failed(unreachable, start_ + 20s, start_ + 21s);
+  EXPECT_FALSE(gate_.gives_up(start_ + 34s));
+}
+
+TEST_F(ConnectGateTest, GivesUpAtOnceWhereWaitingIsOfNoUse) {
+  gate_.failed(login_refused, start_, start_);
+  EXPECT_TRUE(gate_.gives_up(start_));
+  gate_.forget();
+  EXPECT_FALSE(gate_.gives_up(start_)) << "the user has asked for another attempt";
+}
+
+TEST_F(ConnectGateTest, DoesNotHammerAServerThatIsBusyAndStillWaitsForIt) {
+  const Error busy{EAGAIN, Scope::session, Retry::later, "login refused by server: NO [UNAVAILABLE] Later"};
+  for (int i = 0; i < 4; ++i) gate_.failed(busy, start_ + i * 1s, start_ + i * 1s);  // the delay is 8 s
+  EXPECT_FALSE(gate_.try_enter(true, start_ + 6s));
+  EXPECT_TRUE(gate_.try_enter(true, start_ + 14s));
+  EXPECT_FALSE(gate_.gives_up(start_ + 14s));
+}
+
+TEST_F(ConnectGateTest, SaysWhenTheNextAttemptMayBe) {
+  gate_.failed(unreachable, start_, start_);
+  gate_.failed(unreachable, start_, start_ + 1s);
+  ASSERT_TRUE(gate_.try_enter(true, start_ + 3s));
+  gate_.failed(unreachable, start_ + 3s, start_ + 4s);
+  for (const bool eager : {true, false}) {
+    const auto when = gate_.next_try(eager);
+    EXPECT_FALSE(gate_.try_enter(eager, when - 1ns));
+  }
+  EXPECT_EQ(gate_.next_try(true), start_ + 5s);
+  EXPECT_TRUE(gate_.try_enter(true, gate_.next_try(true)));
+}
+
 TEST_F(ConnectGateTest, CountsAttemptsThatRanSideBySideOnce) {
   gate_.failed(unreachable, start_, start_ + 10ms);
   gate_.failed(unreachable, start_, start_ + 11ms);

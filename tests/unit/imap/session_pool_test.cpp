@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -63,6 +64,7 @@ class RecordingListener : public PoolListener {
     ++opened;
     return nullptr;
   }
+  void on_connection_doubted() override { ++doubts; }
   void on_online(bool online, const std::string&) override {
     const std::lock_guard guard(mutex_);
     reports_.push_back(online);
@@ -72,6 +74,7 @@ class RecordingListener : public PoolListener {
     return reports_;
   }
   std::atomic<int> opened{0};
+  std::atomic<int> doubts{0};
 
  private:
   std::mutex mutex_;
@@ -87,6 +90,12 @@ class SessionPoolTest : public ::testing::Test {
     // Delays no test lives to see, unless it asks for others.
     settings_.reconnect.backoff.first = settings_.reconnect.backoff.cap = 1h;
     settings_.reconnect.eager_after = 1h;
+    settings_.reconnect.grace = 0s;
+  }
+  /// Attempts for those who wait as quickly as the test likes; nobody is told for an hour that there is no connection.
+  void have_patience() {
+    settings_.reconnect.eager_after = 5ms;
+    settings_.reconnect.grace = 1h;
   }
   SessionPool& pool() {
     if (!pool_) pool_ = std::make_unique<SessionPool>(settings_, server_.factory(), &listener_);
@@ -294,10 +303,117 @@ TEST_F(SessionPoolTest, RunsAJobAgainOnANewConnectionWhenItsOwnWasLost) {
   EXPECT_EQ(server_.count("LOGIN"), 3u);
 }
 
-TEST_F(SessionPoolTest, RunsAJobAgainThreeTimesAtMost) {
+TEST_F(SessionPoolTest, RunsAJobAgainAsOftenAsItsDeadlineAllows) {
+  for (int i = 0; i < 12; ++i) server_.fail_next("NOOP");
+  EXPECT_EQ(noop(), 0);
+  EXPECT_EQ(server_.count("NOOP"), 13u);
+}
+
+TEST_F(SessionPoolTest, EndsAJobThatLosesEveryConnectionAtItsDeadline) {
+  for (int i = 0; i < 10'000; ++i) server_.fail_next("NOOP");
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.context = CallContext::within(300ms);
+  EXPECT_NE(run(std::move(job), outcome), 0);
+  // The pauses grow: a server that dies of a job is not called as often as it can die.
+  EXPECT_LT(server_.count("NOOP"), 30u);
+}
+
+TEST_F(SessionPoolTest, RunsAJobWithoutADeadlineAgainThreeTimesAtMost) {
   for (int i = 0; i < 10; ++i) server_.fail_next("NOOP");
-  EXPECT_EQ(noop(), ECONNRESET);
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.context = {};
+  EXPECT_EQ(run(std::move(job), outcome), ECONNRESET);
   EXPECT_EQ(server_.count("NOOP"), 4u);
+}
+
+TEST_F(SessionPoolTest, HoldsJobsUntilTheServerIsBackAndServesAllOfThemThen) {
+  have_patience();
+  ASSERT_EQ(select("A"), 0);
+  server_.refuse_connections();
+  server_.drop_all_sessions();
+  std::vector<Outcome> outcomes(20);
+  for (auto& outcome : outcomes) pool().submit(noop_job(outcome));
+  Outcome background;
+  pool().submit(noop_job(background, Priority::background));
+  ASSERT_TRUE(server_.wait_for_count("LOGIN", 5));
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.calls(), 0);
+  server_.accept_connections();
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.wait(), 0);
+  EXPECT_EQ(background.wait(), 0);
+  EXPECT_THAT(listener_.reports(), ElementsAre(true)) << "an outage shorter than the grace is no change";
+}
+
+TEST_F(SessionPoolTest, AConnectionAttemptThatIsCutCostsNobodyAnError) {
+  have_patience();
+  for (int i = 0; i < 3; ++i) server_.fail_next("LOGIN");
+  std::vector<Outcome> outcomes(5);
+  for (auto& outcome : outcomes) pool().submit(noop_job(outcome));
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.wait(), 0);
+}
+
+TEST_F(SessionPoolTest, TellsThoseWhoWaitWhenAttemptsHaveFailedForTheGrace) {
+  have_patience();
+  settings_.reconnect.grace = 100ms;
+  server_.refuse_connections();
+  const auto began = SteadyClock::now();
+  std::vector<Outcome> outcomes(3);
+  for (auto& outcome : outcomes) pool().submit(noop_job(outcome));
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.wait(), EHOSTUNREACH);
+  EXPECT_GE(SteadyClock::now() - began, 100ms);
+  EXPECT_FALSE(pool().online());
+}
+
+TEST_F(SessionPoolTest, AfterTheGraceWhoComesIsStillWorthAnAttempt) {
+  have_patience();
+  settings_.reconnect.grace = 0s;
+  server_.refuse_connections();
+  EXPECT_EQ(noop(), EHOSTUNREACH);
+  server_.accept_connections();
+  const auto end = SteadyClock::now() + FakeServer::patience;
+  int result = EHOSTUNREACH;
+  while (result != 0 && SteadyClock::now() < end) result = noop();
+  EXPECT_EQ(result, 0);
+  EXPECT_TRUE(pool().online());
+}
+
+TEST_F(SessionPoolTest, WhoComesDuringAnAttemptWaitsForItsOutcome) {
+  settings_.reconnect.eager_after = 0s;
+  server_.refuse_connections();
+  EXPECT_EQ(noop(), EHOSTUNREACH);
+  server_.accept_connections();
+  server_.hold("LOGIN");
+  Outcome first;
+  pool().submit(noop_job(first));
+  ASSERT_TRUE(server_.wait_until_held("LOGIN"));
+  Outcome second;
+  pool().submit(noop_job(second, Priority::background));
+  EXPECT_EQ(second.calls(), 0);
+  server_.release("LOGIN");
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_EQ(second.wait(), 0);
+}
+
+TEST_F(SessionPoolTest, AChangeIsWorthAnAttemptAsIfSomebodyWaited) {
+  have_patience();
+  server_.refuse_connections();
+  Outcome outcome;
+  auto job = noop_job(outcome, Priority::background);
+  job.changes = true;
+  pool().submit(std::move(job));
+  ASSERT_TRUE(server_.wait_for_count("LOGIN", 3));
+  server_.accept_connections();
+  EXPECT_EQ(outcome.wait(), 0);
+}
+
+TEST_F(SessionPoolTest, AJobHeldForAConnectionEndsAtItsDeadline) {
+  have_patience();
+  server_.refuse_connections();
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.context = CallContext::within(50ms);
+  EXPECT_EQ(run(std::move(job), outcome), EHOSTUNREACH);
 }
 
 TEST_F(SessionPoolTest, DoesNotRunAJobAgainAfterItsDeadline) {
@@ -540,9 +656,145 @@ TEST_F(SessionPoolTest, ChecksTheOtherSessionsAfterOneWasLost) {
     return {};
   };
   ASSERT_EQ(run(std::move(job), outcome), 0);
-  EXPECT_EQ(server_.count("NOOP"), 0u);
+  // By itself: nobody needs it at the moment.
+  EXPECT_TRUE(server_.wait_for_count("NOOP", 1));
+  EXPECT_GE(listener_.doubts, 1);
+}
+
+class SilentConnections : public SessionPoolTest {
+ protected:
+  SilentConnections() {
+    settings_.answer_patience = 200ms;
+    settings_.doubt_after = 20ms;
+    settings_.doubt_pause = 0s;
+    settings_.give_up_after = 60ms;
+  }
+  PoolJob search_job(Outcome& outcome) {
+    auto job = noop_job(outcome);
+    job.mailbox = "A";
+    job.run = [](Session& session, const CallContext& context) -> Result<void> {
+      if (session.selected() != "A") IMAPFS_TRY(session.select({"A", false, {}, {}, {}}, context));
+      IMAPFS_TRY(session.search("ALL", context));
+      return {};
+    };
+    return job;
+  }
+  PoolJob create_job(Outcome& outcome) {
+    auto job = noop_job(outcome);
+    job.mailbox = "A";
+    job.run = [](Session& session, const CallContext& context) { return session.create_mailbox("D", context); };
+    return job;
+  }
+  bool wait_for_connected(std::ptrdiff_t connections) {
+    const auto end = SteadyClock::now() + FakeServer::patience;
+    while (SteadyClock::now() < end) {
+      const auto status = pool().status();
+      const auto connected = std::count_if(status.connections.begin(), status.connections.end(),
+                                           [](const auto& connection) { return !connection.description.empty(); });
+      if (connected == connections) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+};
+
+TEST_F(SilentConnections, AJobOnOneIsRunAgainOnAnother) {
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  EXPECT_EQ(run(search_job(outcome), outcome), 0);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
+TEST_F(SilentConnections, ThoseThatRestAreFoundOutWithoutBeingUsed) {
+  settings_.connections = 3;
+  ASSERT_EQ(select("A"), 0);
   ASSERT_EQ(select("B"), 0);
-  EXPECT_EQ(server_.count("NOOP"), 1u);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  EXPECT_EQ(run(search_job(outcome), outcome), 0);
+  EXPECT_TRUE(wait_for_connected(1));
+  EXPECT_GE(listener_.doubts, 1);
+}
+
+TEST_F(SilentConnections, AServerThatTakesItsTimeIsAskedOnceMoreAndThenWaitedFor) {
+  ASSERT_EQ(select("A"), 0);
+  server_.hold("SEARCH");
+  Outcome outcome;
+  pool().submit(search_job(outcome));
+  ASSERT_TRUE(server_.wait_for_count("SEARCH", 2));
+  // Longer than it took to give up the first.
+  const auto doubts = listener_.doubts.load();
+  const auto end = SteadyClock::now() + FakeServer::patience;
+  while (listener_.doubts < doubts + 5 && SteadyClock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(outcome.calls(), 0);
+  server_.release("SEARCH");
+  EXPECT_EQ(outcome.wait(), 0);
+  EXPECT_EQ(server_.count("SEARCH"), 2u);
+}
+
+TEST_F(SilentConnections, AChangeGoesOnWhileOthersAnswer) {
+  ASSERT_EQ(select("A"), 0);
+  ASSERT_EQ(select("B"), 0);
+  server_.hold("CREATE");
+  Outcome outcome;
+  pool().submit(create_job(outcome));
+  ASSERT_TRUE(server_.wait_for_count("NOOP", 5)) << "the other is asked again and again";
+  EXPECT_EQ(outcome.calls(), 0);
+  server_.release("CREATE");
+  EXPECT_EQ(outcome.wait(), 0);
+  EXPECT_EQ(server_.count("CREATE"), 1u);
+}
+
+TEST_F(SilentConnections, AChangeIsGivenUpAndNotRepeatedWhenTheOthersAreDead) {
+  ASSERT_EQ(select("A"), 0);
+  ASSERT_EQ(select("B"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  EXPECT_EQ(run(create_job(outcome), outcome), ETIMEDOUT);
+  EXPECT_EQ(server_.count("CREATE"), 1u);
+}
+
+TEST_F(SilentConnections, AChangeAloneIsNotGivenUp) {
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  auto job = create_job(outcome);
+  job.context = CallContext::within(500ms);
+  const auto began = SteadyClock::now();
+  EXPECT_EQ(run(std::move(job), outcome), ETIMEDOUT);
+  EXPECT_GE(SteadyClock::now() - began, 500ms);
+}
+
+TEST_F(SilentConnections, ANeighbourOfTheOwnersIsAsGoodAWitness) {
+  ASSERT_EQ(select("A"), 0);
+  server_.hold("CREATE");
+  Outcome outcome;
+  pool().submit(create_job(outcome));
+  ASSERT_TRUE(server_.wait_until_held("CREATE"));
+  pool().neighbour_lost(true);
+  EXPECT_EQ(outcome.wait(), ETIMEDOUT);
+}
+
+TEST_F(SilentConnections, AChangeAsksAConnectionThatRestedFirst) {
+  settings_.change_check_after = 0s;
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  Outcome outcome;
+  auto job = create_job(outcome);
+  job.changes = true;
+  EXPECT_EQ(run(std::move(job), outcome), 0);
+  EXPECT_EQ(server_.count("CREATE"), 1u);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
+TEST_F(SilentConnections, ClosingWaitsForNoneOfThem) {
+  settings_.answer_patience = 1h;
+  ASSERT_EQ(select("A"), 0);
+  server_.silence_all_sessions();
+  pool().neighbour_lost(true);
+  ASSERT_TRUE(server_.wait_for_count("NOOP", 1));
+  pool().close();
 }
 
 TEST_F(SessionPoolTest, ReportsConnectivityOncePerChange) {

@@ -44,6 +44,9 @@ class RecordingListener : public WatchListener {
     record(watching ? "watching" : "interrupted: " + reason);
   }
 
+  void on_connection_lost(bool silently) override { record(silently ? "lost silently" : "lost"); }
+  void on_connection_answers() override { record("answers"); }
+
   std::vector<std::string> events() {
     const std::lock_guard guard(mutex_);
     return events_;
@@ -145,6 +148,50 @@ TEST_F(WatcherTest, TellsNewsThatCameWhileTheListenerWorkedOnEarlierOnes) {
               ElementsAre("started with 0", "watching", "exists 1", "news", "exists 2", "news"));
 }
 
+TEST_F(WatcherTest, AskedItRenewsIdleAndSaysThatTheConnectionStands) {
+  start();
+  ASSERT_TRUE(server_.wait_until_idling("INBOX"));
+  watcher_->ask();
+  ASSERT_TRUE(listener_.wait_for("answers"));
+  ASSERT_TRUE(server_.wait_until_idling("INBOX"));
+  EXPECT_EQ(server_.count("LOGIN"), 1u);
+}
+
+TEST_F(WatcherTest, AskedASilentConnectionIsReplaced) {
+  reconnect_quickly();
+  start();
+  ASSERT_TRUE(server_.wait_until_idling("INBOX"));
+  server_.silence_all_sessions();
+  server_.deliver("INBOX", "Subject: a\r\n\r\n");
+  watcher_->ask();
+  ASSERT_TRUE(listener_.wait_for("started with 1"));
+  EXPECT_THAT(listener_.events(), ::testing::IsSupersetOf({"lost silently", "interrupted: IDLE was not answered"}));
+}
+
+TEST_F(WatcherTest, AskedWithoutIdleItPollsAtOnce) {
+  server_.set_capability("IDLE", false);
+  start();
+  ASSERT_TRUE(listener_.wait_for("watching"));
+  watcher_->ask();
+  ASSERT_TRUE(listener_.wait_for("answers"));
+}
+
+TEST_F(WatcherTest, ACommandThatIsSilentSinceTheConnectionIsInDoubtIsGivenUp) {
+  reconnect_quickly();
+  settings_.give_up_after = 50ms;
+  std::atomic<int> news{0};
+  listener_.at_news = [&](Session& session, const CallContext& context) {
+    if (++news == 1) server_.silence_all_sessions();
+    return session.noop(context);
+  };
+  start();
+  ASSERT_TRUE(server_.wait_until_idling("INBOX"));
+  server_.deliver("INBOX", "Subject: a\r\n\r\n");
+  ASSERT_TRUE(server_.wait_until_held("NOOP"));
+  watcher_->ask();
+  EXPECT_TRUE(listener_.wait_for("started with 1"));
+}
+
 TEST_F(WatcherTest, RenewsIdle) {
   settings_.renew_after = 0s;
   start();
@@ -161,8 +208,8 @@ TEST_F(WatcherTest, ReconnectsAndCatchesUpAfterALostConnection) {
   server_.drop_all_sessions();
   ASSERT_TRUE(listener_.wait_for("watching", 2));
   ASSERT_TRUE(server_.wait_until_idling("INBOX"));
-  EXPECT_THAT(listener_.events(), ElementsAre("started with 0", "watching", "interrupted: connection closed by server",
-                                              "started with 0", "watching"));
+  EXPECT_THAT(listener_.events(), ElementsAre("started with 0", "watching", "lost",
+                                              "interrupted: connection closed by server", "started with 0", "watching"));
 }
 
 TEST_F(WatcherTest, WaitsBeforeItReconnects) {

@@ -182,13 +182,12 @@ TEST(NameTemplate, AnUnknownPlaceholderIsNamed) {
 TEST(PossibleUids, ReadsTheUidBack) {
   const NameTemplate names;
   EXPECT_EQ(names.possible_uids("2026-11-20_0930_anna@example.org_Lunch-on-Friday.4711.eml"), std::vector{Uid{4711}});
-  EXPECT_EQ(names.possible_uids("4711.eml"), std::vector{Uid{4711}});
   EXPECT_EQ(names.possible_uids("x.4294967295.eml"), std::vector{Uid{4294967295}});
 }
 
 TEST(PossibleUids, FindsNoneInNamesThatCarryNone) {
   const NameTemplate names;
-  for (const auto* name : {"", "eml", ".eml", "a.eml", "0.eml", "04711.eml", "4294967296.eml", "x.4711.txt", "4711",
+  for (const auto* name : {"", "eml", ".eml", "a.eml", "0.eml", "04711.eml", "4711.eml", "4294967296.eml", "x.4711.txt", "4711",
                            "+1.eml", "x.0.eml"}) {
     EXPECT_TRUE(names.possible_uids(name).empty()) << name;
   }
@@ -220,7 +219,45 @@ TEST(PossibleUids, ContainTheUidOfEveryRenderedName) {
   }
 }
 
+TEST(DistinctNames, CarryTheUidAndAreMadeByNoMessage) {
+  std::mt19937 random(20261123);
+  for (const auto* text : {"{date}_{from}_{subject}.{uid}.eml", "{uid}.eml", "{uid}", "{uid}+{subject}.eml",
+                           "{subject}-{uid}", "mail-{uid}.x"}) {
+    const auto names = NameTemplate::parse(text);
+    ASSERT_TRUE(names) << text;
+    for (int round = 0; round < 200; ++round) {
+      std::string subject;
+      for (int i = 0; i < 30; ++i) subject += static_cast<char>(random());
+      const Uid uid{static_cast<std::uint32_t>(random() | 1)};
+      const auto rendered = names->render({uid, static_cast<UnixTime>(random()), subject, {}, subject, {}});
+      for (const std::size_t pluses : {1, 2, 7}) {
+        const auto name = names->distinct(rendered, uid, pluses);
+        ASSERT_TRUE(name) << rendered;
+        EXPECT_NE(*name, rendered);
+        const auto uids = names->possible_uids(*name);
+        EXPECT_NE(std::find(uids.begin(), uids.end(), uid), uids.end()) << *name;
+      }
+    }
+  }
+}
+
+TEST(DistinctNames, HaveAPlusForEachTimeAfterTheUid) {
+  const auto names = NameTemplate::parse("{uid}.eml");
+  EXPECT_EQ(names->distinct("5.eml", Uid{5}, 1), "5+.eml");
+  EXPECT_EQ(names->distinct("5.eml", Uid{5}, 3), "5+++.eml");
+  EXPECT_EQ(NameTemplate().distinct("2026-11-20_0930_a@b_5-x.5.eml", Uid{5}, 1), "2026-11-20_0930_a@b_5-x.5+.eml");
+}
+
+TEST(DistinctNames, AreNoLongerThanAFilesNameCanBe) {
+  const auto names = NameTemplate::parse("{subject}.{uid}.eml");
+  const auto longest = names->render({Uid{5}, 0, {}, {}, std::string(500, 'x'), {}});
+  ASSERT_EQ(longest.size(), 200u);
+  EXPECT_TRUE(names->distinct(longest, Uid{5}, 55));
+  EXPECT_FALSE(names->distinct(longest, Uid{5}, 56));
+}
+
 TEST(ShortForm, IsTheBareUid) {
+  EXPECT_EQ(NameTemplate::short_form(Uid{4711}), "4711.eml");
   EXPECT_EQ(NameTemplate::short_form("4711.eml"), Uid{4711});
   for (const auto* name : {"04711.eml", "0.eml", "4711", "4711.EML", "-1.eml", "4294967296.eml",
                            "99999999999999999999.eml", " 1.eml", ".eml"}) {

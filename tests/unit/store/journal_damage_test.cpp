@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "../../../src/store/journal_schema.hpp"
 #include "journal_support.hpp"
 
 namespace imapfs::store::testing {
@@ -59,9 +60,26 @@ TEST_F(DamagedJournal, IsSetAsideAndStagedOctetsAreFoundAgain) {
   expect_begun_anew("corrupt");
 }
 
-TEST_F(DamagedJournal, OfANewerVersionIsSetAside) {
+TEST_F(DamagedJournal, OfANewerVersionIsRefusedAndLeftAsItIs) {
   execute(path_, "PRAGMA user_version=99");
-  expect_begun_anew("newer");
+  const auto refused = Journal::open(directory_.path(), journal_account);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().errnum, EPROTONOSUPPORT);
+  EXPECT_NE(refused.error().what.find(path_), std::string::npos) << refused.error().what;
+  EXPECT_NE(refused.error().what.find("newer version"), std::string::npos) << refused.error().what;
+  EXPECT_FALSE(fs::exists(path_ + ".newer-1"));
+  execute(path_, "PRAGMA user_version=3");
+  journal = open();
+  EXPECT_EQ(changes().size(), 1u);
+}
+
+TEST_F(DamagedJournal, NeverTakesThePlaceOfOneThatWasSetAsideBefore) {
+  for (int round = 1; round <= 5; ++round) {
+    write_file(path_, std::string(20'000, static_cast<char>('a' + round)));
+    ASSERT_TRUE(open()) << round;
+  }
+  for (int round = 1; round <= 5; ++round)
+    EXPECT_EQ(read_file(path_ + ".corrupt-" + std::to_string(round))[0], static_cast<char>('a' + round)) << round;
 }
 
 TEST_F(DamagedJournal, IsNoticedByTheContentOfAChange) {
@@ -222,6 +240,48 @@ TEST_F(JournalTest, IsUsedByManyThreads) {
   EXPECT_EQ(changes().size(), 100u);
   EXPECT_EQ(names("Archive").size(), 100u);
   EXPECT_TRUE(staged().empty());
+}
+
+/// A journal as the version before digests has left it.
+class EarlierJournal : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path;
+    {
+      const auto journal = Journal::open(directory_.path(), journal_account).value();
+      path = journal->directory() + "/journal.sqlite";
+    }
+    for (const auto* suffix : {"", "-wal", "-shm"}) fs::remove(path + suffix);
+    auto schema = journal_schema();
+    schema.migrations.resize(2);
+    database_ = Database::open(path, schema).value();
+    const std::string columns =
+        "id, kind, source_mailbox, source_validity, source_uid, follows, destination, file_name, flag_action, flags,"
+        " internal_date, size, message_id, staged, replaces_mailbox, replaces_validity, replaces_uid, removal, sent,"
+        " destination_validity, destination_uid_next";
+    const std::string values = "3, 5, '', 0, 0, 0, 'INBOX', 'a.eml', 0, '', 17, 12, '<a@b>', 1, '', 0, 0, '', 1, 7, 9";
+    database_->execute("INSERT INTO change (" + columns + ", checksum) VALUES (" + values + ", row_checksum(" + values +
+                       "))");
+  }
+  [[nodiscard]] std::vector<JournalChange> changes() {
+    database_.reset();
+    return Journal::open(directory_.path(), journal_account).value()->changes().value();
+  }
+  TemporaryDirectory directory_;
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(EarlierJournal, KeepsItsChanges) {
+  const auto kept = changes();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].id, ChangeId{3});
+  EXPECT_EQ(kept[0].destination_uid_next, Uid{9});
+  EXPECT_TRUE(kept[0].digest.empty());
+}
+
+TEST_F(EarlierJournal, ThatIsDamagedIsNotMendedByItsNewColumn) {
+  database_->execute("UPDATE change SET replaces_uid = 4");
+  EXPECT_TRUE(changes().empty());
 }
 
 }  // namespace

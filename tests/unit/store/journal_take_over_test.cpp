@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "imapfs/store/account_opening.hpp"
 #include "journal_support.hpp"
 
 namespace imapfs::store::testing {
@@ -101,6 +102,34 @@ TEST_F(JournalTest, WhatIsHalfTakenOverIsCompleted) {
   EXPECT_EQ(staged()[0].state, StagedFile::State::open);
   EXPECT_EQ(read_file(journal->staging_path(staged()[0].id)), "octets");
   EXPECT_FALSE(std::filesystem::exists(sibling + "/staging/1"));
+}
+
+TEST_F(JournalTest, ASecondMountShowsTheNamesOfTheFirstAndKeepsNoneOfThem) {
+  ASSERT_TRUE(journal->set_local_name(at("INBOX", 1), "one.eml"));
+  ASSERT_TRUE(journal->set_local_name(at("INBOX", 2), "two.eml"));
+  ASSERT_TRUE(journal->set_local_name(at("Old", 1), "below.eml"));
+  auto second = open();
+  ASSERT_EQ(original_of(second->directory()), journal->directory());
+  const auto shown = [&](const std::string& mailbox) {
+    Names found;
+    const auto rows = *second->local_names(mailbox, UidValidity{7});
+    for (const auto& name : rows) found.push_back(std::to_string(name.uid.value) + "=" + name.name);
+    return found;
+  };
+  EXPECT_EQ(shown("INBOX"), (Names{"1=one.eml", "2=two.eml"}));
+  ASSERT_TRUE(second->set_local_name(at("INBOX", 1), "another.eml"));
+  EXPECT_EQ(shown("INBOX"), (Names{"2=two.eml", "1=another.eml"}));
+  const auto uids = UidSet::single(Uid{2});
+  ASSERT_TRUE(second->forget_local_names("INBOX", UidValidity{7}, uids));
+  EXPECT_EQ(shown("INBOX"), (Names{"1=another.eml"}));
+  ASSERT_TRUE(second->rename_mailbox("Old", "New", '/'));
+  EXPECT_EQ(shown("New"), (Names{"1=below.eml"}));
+  // What it had borrowed does not come back when it is taken over.
+  ASSERT_TRUE(journal->forget_local_names("INBOX", UidValidity{7}, uids));
+  second.reset();
+  reopen();
+  EXPECT_EQ(names("INBOX"), (Names{"1=one.eml"}));
+  EXPECT_TRUE(names("New").empty());
 }
 
 TEST_F(JournalTest, AMountInUseIsLeftAlone) {

@@ -19,6 +19,7 @@ JournalChange with_everything() {
   change.internal_date = -5;
   change.size = std::uint64_t{1} << 62;
   change.message_id = "<x@y>";
+  change.digest = "0123456789abcdef";
   change.staged = StagedId{12};
   change.replaces = at("Sent", 3);
   change.removal = "trash";
@@ -35,6 +36,7 @@ void expect_equal(const JournalChange& left, const JournalChange& right) {
   EXPECT_EQ(left.follows, right.follows);
   EXPECT_EQ(left.destination, right.destination);
   EXPECT_EQ(left.file_name, right.file_name);
+  EXPECT_EQ(left.digest, right.digest);
   EXPECT_EQ(left.flags, right.flags);
   EXPECT_EQ(left.internal_date, right.internal_date);
   EXPECT_EQ(left.size, right.size);

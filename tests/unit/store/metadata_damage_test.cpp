@@ -104,12 +104,13 @@ TEST(MetadataStore, ANewerFileIsSetAsideUnharmed) {
 
 TEST(MetadataStore, FilesSetAsideDoNotPileUp) {
   TemporaryDirectory directory;
-  for (int round = 0; round < 6; ++round) {
-    write_file(index_of(directory), std::string(5000, 'x'));
+  for (int round = 1; round <= 6; ++round) {
+    write_file(index_of(directory), std::string(5000, static_cast<char>('a' + round)));
     EXPECT_FALSE(MetadataStore::open(directory.path())->disabled());
   }
-  EXPECT_TRUE(fs::exists(index_of(directory) + ".corrupt-3"));
-  EXPECT_FALSE(fs::exists(index_of(directory) + ".corrupt-4"));
+  for (int number = 1; number <= 6; ++number)
+    EXPECT_EQ(fs::exists(index_of(directory) + ".corrupt-" + std::to_string(number)), number > 3) << "the last are kept";
+  EXPECT_EQ(read_file(index_of(directory) + ".corrupt-6")[0], 'a' + 6);
 }
 
 /// Every byte of a row's text and numbers is covered: what a damaged file serves is what was written, or nothing.

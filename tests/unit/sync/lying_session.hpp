@@ -117,8 +117,9 @@ class LyingSession : public imap::Session {
   Result<std::optional<imap::Quota>> quota(const imap::WireName& mailbox, const CallContext& context) override {
     return honest_->quota(mailbox, context);
   }
-  Result<imap::IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) override {
-    return honest_->idle(renew_after, context);
+  Result<imap::IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context,
+                             const std::stop_token& asked) override {
+    return honest_->idle(renew_after, context, asked);
   }
   Result<void> notify_personal(const CallContext& context) override { return honest_->notify_personal(context); }
   void logout() override { honest_->logout(); }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "sync_test_support.hpp"
 
 namespace imapfs::sync {
@@ -387,6 +389,153 @@ TEST_F(MailboxChanges, ARenameThatDidNotReachTheServerIsSentAgain) {
   EXPECT_EQ(server.count("RENAME"), 2u);
   EXPECT_TRUE(on_server("Old/2026"));
 }
+
+// -- the tree after a cut --
+
+TEST_F(MailboxChanges, AfterALostAnswerTheTreeIsListedBeforeTheReply) {
+  mount();
+  const auto lists = server.count("LIST");
+  server.lose_after("CREATE");
+  server.create_mailbox("Theirs");
+  ASSERT_TRUE(create("", "Projects"));
+  EXPECT_GT(server.count("LIST"), lists + 1) << "one to look whether it was made, one of all";
+  EXPECT_TRUE(has("Theirs"));
+}
+
+/// The answer is lost, and no connection can be had before `change` has ended.
+template <class Change>
+void cut_off(FakeServer& server, const std::string& command, Change change) {
+  server.hold(command + " answer");
+  std::thread cutter([&] {
+    EXPECT_TRUE(server.wait_until_held(command + " answer"));
+    server.refuse_connections();
+    server.drop_all_sessions();
+    server.release(command + " answer");
+  });
+  change();
+  cutter.join();
+}
+
+TEST_F(MailboxChanges, AMailboxThatWasCreatedWithoutAnAnswerShowsAsSoonAsThereIsAConnection) {
+  mount();
+  cut_off(server, "CREATE", [&] { EXPECT_FALSE(create("", "Projects")); });
+  EXPECT_FALSE(has("Projects"));
+  server.accept_connections();
+  EXPECT_TRUE(listener.wait([&] { return has("Projects"); })) << "without anybody who asks for it";
+}
+
+TEST_F(MailboxChanges, AMailboxThatWasDeletedWithoutAnAnswerIsGoneAsSoonAsThereIsAConnection) {
+  mount();
+  cut_off(server, "DELETE", [&] { EXPECT_FALSE(remove("Lists")); });
+  server.accept_connections();
+  EXPECT_TRUE(listener.wait([&] { return !has("Lists"); }));
+}
+
+TEST_F(MailboxChanges, AMailboxThatWasRenamedWithoutAnAnswerHasOneNameAndItsIdAsSoonAsThereIsAConnection) {
+  mount();
+  const auto archive = id("Archive");
+  cut_off(server, "RENAME", [&] { EXPECT_FALSE(rename("Archive", "", "Old")); });
+  server.accept_connections();
+  EXPECT_TRUE(listener.wait([&] { return has("Old") && !has("Archive"); }));
+  EXPECT_EQ(id("Old"), archive);
+  EXPECT_TRUE(has("Old/2026/May"));
+}
+
+// -- levels without a mailbox --
+
+/// What servers make of a level whose last child has gone.
+class TreeLevels : public MailboxChanges, public ::testing::WithParamInterface<bool> {
+ protected:
+  TreeLevels() {
+    server.create_mailbox("a/b/c");
+    if (!GetParam()) return;
+    for (const char* level : {"a", "a/b"}) {
+      server.create_mailbox(level);
+      server.edit_mailbox(level, [](auto& mailbox) { mailbox.selectable = false; });
+    }
+  }
+  /// Servers that list such levels forget them with their last child, or do not: here they do.
+  void lose_levels() {
+    if (!GetParam()) return;
+    server.delete_mailbox("a/b");
+    server.delete_mailbox("a");
+  }
+  void relist() {
+    const auto lists = server.count("LIST");
+    server.create_mailbox("Theirs" + std::to_string(lists));
+    EXPECT_EQ(error_of(create("", "Theirs" + std::to_string(lists))), EEXIST);
+    EXPECT_TRUE(listener.wait([&] { return has("Theirs" + std::to_string(lists)); }));
+  }
+};
+
+TEST_P(TreeLevels, StayWhenTheirLastChildIsMovedAway) {
+  mount();
+  const auto level = id("a/b");
+  // Servers forget them with the command.
+  server.hold("LIST");
+  ASSERT_TRUE(rename("a/b/c", "", "x"));
+  lose_levels();
+  server.release("LIST");
+  relist();
+  EXPECT_EQ(id("a/b"), level);
+  EXPECT_TRUE(listener.tree_removed().empty());
+  EXPECT_EQ(error_of(create("a", "b")), EEXIST);
+  ASSERT_TRUE(rename("x", "a/b", "c"));
+  EXPECT_TRUE(on_server("a/b/c"));
+  EXPECT_FALSE(on_server("x"));
+}
+
+TEST_P(TreeLevels, StayUntilTheyAreRemovedOneByOne) {
+  mount();
+  ASSERT_TRUE(remove("a/b/c"));
+  lose_levels();
+  relist();
+  EXPECT_EQ(error_of(remove("a")), ENOTEMPTY);
+  ASSERT_TRUE(remove("a/b"));
+  EXPECT_FALSE(has("a/b"));
+  EXPECT_TRUE(has("a"));
+  ASSERT_TRUE(remove("a"));
+  relist();
+  EXPECT_FALSE(has("a"));
+}
+
+TEST_P(TreeLevels, CanHoldNewMailboxes) {
+  mount();
+  ASSERT_TRUE(remove("a/b/c"));
+  lose_levels();
+  relist();
+  ASSERT_TRUE(create("a/b", "new"));
+  EXPECT_TRUE(on_server("a/b/new"));
+  relist();
+  EXPECT_TRUE(has("a/b/new"));
+}
+
+TEST_P(TreeLevels, CanBeRenamedWithoutTheServer) {
+  mount();
+  const auto level = id("a/b");
+  ASSERT_TRUE(remove("a/b/c"));
+  lose_levels();
+  relist();
+  const auto renames = server.count("RENAME");
+  ASSERT_TRUE(rename("a/b", "", "z"));
+  EXPECT_EQ(server.count("RENAME"), renames);
+  EXPECT_EQ(id("z"), level);
+  EXPECT_FALSE(has("a/b"));
+  EXPECT_TRUE(has("a"));
+  ASSERT_TRUE(create("z", "new"));
+  EXPECT_TRUE(on_server("z/new"));
+}
+
+TEST_P(TreeLevels, GoWithTheLastChildThatOthersTakeAway) {
+  mount();
+  server.delete_mailbox("a/b/c");
+  lose_levels();
+  relist();
+  EXPECT_FALSE(has("a"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Server, TreeLevels, ::testing::Bool(),
+                         [](const auto& parameter) { return parameter.param ? "ListsThem" : "ImpliesThem"; });
 
 // -- rights --
 

@@ -262,9 +262,39 @@ TEST_F(OwnChanges, AMessageOfAMailboxNeverListedIsFoundByTheNameItWasGiven) {
   row.size = 100;
   EXPECT_EQ(replica->take_single(row).file_name, "offer.eml");
   EXPECT_EQ(replica->find_by_name("offer.eml")->uid, Uid{2});
-  EXPECT_EQ(replica->find_by_name("2.eml")->uid, Uid{2});
+  EXPECT_FALSE(replica->find_by_name("2.eml"));
   replica->hide(UidSet::single(Uid{2}));
   EXPECT_FALSE(replica->find_by_name("offer.eml"));
+}
+
+TEST_F(OwnChanges, AMessageWhoseNameIsGivenToAnotherIsNewsByItsNewName) {
+  list();
+  const auto name = table().find(Uid{1})->file_name;
+  replica->set_local_name(Uid{3}, name);
+  replica->publish();
+  const auto now = table().find(Uid{1})->file_name;
+  EXPECT_NE(now, name);
+  EXPECT_EQ(table().find(Uid{3})->file_name, name);
+  EXPECT_EQ(listener.removed(), std::vector{Uid{1}});
+  EXPECT_EQ(listener.added(), std::vector{Uid{1}});
+  listener.clear();
+  replica->hide(UidSet::single(Uid{3}));
+  replica->publish();
+  EXPECT_EQ(table().find(Uid{1})->file_name, now) << "as long as the other one may come back";
+  EXPECT_TRUE(listener.added().empty());
+  vanish(3);
+  EXPECT_EQ(table().find(Uid{1})->file_name, name);
+  EXPECT_EQ(listener.added(), std::vector{Uid{1}});
+}
+
+TEST_F(OwnChanges, TheOneThatIsReplacedIsNoNews) {
+  list();
+  const auto name = table().find(Uid{1})->file_name;
+  replica->set_local_name(Uid{3}, name, Uid{1});
+  replica->hide(UidSet::single(Uid{1}));
+  replica->publish();
+  EXPECT_TRUE(listener.removed().empty());
+  EXPECT_TRUE(listener.added().empty());
 }
 
 TEST_F(OwnChanges, RightsAreNewsWhenTheyChange) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "imapfs/sync/message_table.hpp"
 #include "sync_test_support.hpp"
 
@@ -24,6 +26,17 @@ class Places : public ::testing::Test {
   }
   static std::string own_name(std::uint32_t uid) {
     return fmt::format("2026-11-20_0930_anna@example.org_Lunch.{}.eml", uid);
+  }
+  static std::string distinct_name(std::uint32_t uid, std::size_t pluses) {
+    return *mime::NameTemplate().distinct(own_name(uid), Uid{uid}, pluses);
+  }
+  std::vector<std::string> listed_in_full() const {
+    std::vector<std::string> all;
+    table.visit_after({}, SIZE_MAX, [&](const MessageTable::RowView& row) {
+      all.emplace_back(row.file_name);
+      return true;
+    });
+    return all;
   }
   std::vector<std::string> listed(Uid after = {}, std::size_t limit = SIZE_MAX) const {
     std::vector<std::string> all;
@@ -53,10 +66,8 @@ TEST_F(Places, WhatIsFlaggedDeletedIsListedInDeletedOnly) {
   EXPECT_EQ(listed(), (Names{"1", "3", "4", "5"}));
   EXPECT_EQ(table.deleted(), std::vector{Uid{2}});
   EXPECT_EQ(find(own_name(2)), 0u);
-  EXPECT_EQ(find("2.eml"), 0u);
   EXPECT_EQ(find_deleted(own_name(2)), 2u);
-  EXPECT_EQ(find_deleted("2.eml"), 2u);
-  EXPECT_EQ(find_deleted("3.eml"), 0u);
+  EXPECT_EQ(find_deleted(own_name(3)), 0u);
   EXPECT_EQ(table.place(Uid{2}), Place::deleted);
   EXPECT_TRUE(table.find(Uid{2}));
   EXPECT_EQ(table.size(), 5u) << "all rows count for the sync";
@@ -67,8 +78,8 @@ TEST_F(Places, WhatIsHiddenIsListedNowhereAndFoundByUid) {
   EXPECT_EQ(table.set_hidden(UidSet::range(Uid{2}, Uid{3}), true), (std::vector{Uid{2}, Uid{3}}));
   EXPECT_EQ(listed(), (Names{"1", "4", "5"}));
   EXPECT_TRUE(table.deleted().empty());
-  EXPECT_EQ(find("3.eml"), 0u);
-  EXPECT_EQ(find_deleted("2.eml"), 0u);
+  EXPECT_EQ(find(own_name(3)), 0u);
+  EXPECT_EQ(find_deleted(own_name(2)), 0u);
   EXPECT_TRUE(table.find(Uid{3}));
   EXPECT_TRUE(table.hidden(Uid{3}));
   EXPECT_EQ(table.uids().to_string(), "1:5");
@@ -79,7 +90,7 @@ TEST_F(Places, HidingTwiceIsNoChange) {
   EXPECT_TRUE(table.set_hidden(UidSet::single(Uid{3}), true).empty());
   EXPECT_EQ(table.set_hidden(UidSet::single(Uid{3}), false), std::vector{Uid{3}});
   EXPECT_TRUE(table.set_hidden(UidSet::single(Uid{3}), false).empty());
-  EXPECT_EQ(find("3.eml"), 3u);
+  EXPECT_EQ(find(own_name(3)), 3u);
 }
 
 TEST_F(Places, ARowThatComesLaterIsHiddenFromTheStart) {
@@ -100,9 +111,7 @@ TEST_F(Places, ALocalNameTakesThePlaceOfTheTemplates) {
   EXPECT_EQ(listed(), (Names{"1", "2", "offer.eml", "4", "5"}));
   EXPECT_EQ(find("offer.eml"), 3u);
   EXPECT_EQ(find(own_name(3)), 0u);
-  EXPECT_EQ(find("3.eml"), 3u) << "the short form always resolves";
   EXPECT_EQ(table.find(Uid{3})->file_name, "offer.eml");
-  EXPECT_EQ(table.find_by_name("3.eml")->file_name, "offer.eml");
   EXPECT_EQ(table.find_original(Uid{3})->file_name, own_name(3));
   EXPECT_EQ(table.local_name(Uid{3}), "offer.eml");
 }
@@ -144,20 +153,69 @@ TEST_F(Places, ManyVersionsOfADraftInDeletedHaveOneNameEach) {
   EXPECT_EQ(find_deleted(own_name(1)), 1u);
 }
 
-TEST_F(Places, ALocalNameMayLookLikeAnothersShortForm) {
-  table.set_local_name(Uid{3}, "4.eml");
-  EXPECT_EQ(find("4.eml"), 3u);
-  table.set_hidden(UidSet::single(Uid{3}), true);
-  EXPECT_EQ(find("4.eml"), 4u);
+TEST_F(Places, OnlyTheNameThatIsListedIsFound) {
+  for (const auto* name : {"3.eml", "3", "2026-11-20_0930_anna@example.org_Dinner.3.eml", "x.3.eml",
+                           "2026-11-20_0930_anna@example.org_Lunch.3+.eml"})
+    EXPECT_EQ(find(name), 0u) << name;
 }
 
-TEST_F(Places, WhoseTemplateMadeANameKeepsIt) {
+TEST_F(Places, AGivenNameStaysWhenAMessageComesWhoseTemplateMakesIt) {
+  table.set_local_name(Uid{3}, own_name(9));
+  table.upsert(message(9), true);
+  EXPECT_EQ(find(own_name(9)), 3u);
+  EXPECT_EQ(table.find(Uid{9})->file_name, distinct_name(9, 1));
+  EXPECT_EQ(find(distinct_name(9, 1)), 9u);
+  EXPECT_EQ(listed_in_full().at(5), distinct_name(9, 1));
+}
+
+TEST_F(Places, TheSecondNameMayHaveBeenGivenTooThenItIsTheThird) {
+  table.set_local_name(Uid{3}, own_name(5));
+  table.set_local_name(Uid{4}, distinct_name(5, 1));
+  EXPECT_EQ(find(own_name(5)), 3u);
+  EXPECT_EQ(find(distinct_name(5, 1)), 4u);
+  EXPECT_EQ(find(distinct_name(5, 2)), 5u);
+}
+
+TEST_F(Places, AGivenNameCountsBeforeTheRowOfItsMessageComes) {
+  table.set_complete(false);
+  table.set_local_name(Uid{9}, own_name(2));
+  EXPECT_EQ(find(own_name(2)), 0u) << "it is the name of one that is not known yet";
+  EXPECT_EQ(find(distinct_name(2, 1)), 2u);
+  table.upsert(message(9), true);
+  EXPECT_EQ(find(own_name(2)), 9u);
+}
+
+TEST_F(Places, NobodyIsRenamedWhileTheOneWithTheNameIsOnItsWayOut) {
+  table.set_local_name(Uid{3}, own_name(2));
+  table.set_hidden(UidSet::single(Uid{3}), true);
+  EXPECT_EQ(find(own_name(2)), 0u);
+  EXPECT_EQ(find(distinct_name(2, 1)), 2u);
+  table.remove(UidSet::single(Uid{3}));
+  EXPECT_EQ(find(own_name(2)), 2u);
+}
+
+TEST_F(Places, NoNameIsListedTwiceWhateverIsGiven) {
+  const std::vector<std::string> given = {own_name(1), own_name(2), own_name(3), distinct_name(1, 1),
+                                          distinct_name(2, 1), "draft.eml"};
+  for (std::size_t round = 0; round < 6 * 6 * 6 * 6; ++round) {
+    auto number = round;
+    for (const std::uint32_t uid : {1, 2, 3, 4}) {
+      table.set_local_name(Uid{uid}, given[number % given.size()]);
+      number /= given.size();
+    }
+    const auto all = listed_in_full();
+    EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 5u) << round;
+    for (std::uint32_t uid = 1; uid <= 5; ++uid) EXPECT_EQ(find(all[uid - 1]), uid) << round << " " << all[uid - 1];
+  }
+}
+
+TEST_F(Places, InDeletedTooAGivenNameComesBeforeTheTemplates) {
   table.set_local_name(Uid{3}, own_name(2));
   flag_deleted(3);
+  EXPECT_EQ(find(own_name(2)), 2u) << "not in the same place";
   flag_deleted(2);
-  EXPECT_EQ(find_deleted(own_name(2)), 2u);
-  EXPECT_EQ(find_deleted(own_name(3)), 3u);
-  EXPECT_EQ(table.find(Uid{3})->file_name, own_name(3));
+  EXPECT_EQ(find_deleted(own_name(2)), 3u);
+  EXPECT_EQ(find_deleted(distinct_name(2, 1)), 2u);
 }
 
 TEST_F(Places, TwoMessagesMayChangeNames) {
@@ -167,14 +225,14 @@ TEST_F(Places, TwoMessagesMayChangeNames) {
   EXPECT_EQ(find(own_name(3)), 2u);
 }
 
-TEST_F(Places, WhoHasLostItsNameToALaterOneTakesItsOwnBack) {
+TEST_F(Places, WhoHasLostItsNameToALaterOneTakesItsOwnBackUnlessThatIsGiven) {
   table.set_local_name(Uid{2}, "draft.eml");
   table.set_local_name(Uid{3}, own_name(2));
   EXPECT_EQ(find(own_name(2)), 3u);
   table.set_local_name(Uid{4}, "draft.eml");
   EXPECT_EQ(find("draft.eml"), 4u);
-  EXPECT_EQ(find(own_name(2)), 2u);
-  EXPECT_EQ(find(own_name(3)), 3u);
+  EXPECT_EQ(find(own_name(2)), 3u);
+  EXPECT_EQ(find(distinct_name(2, 1)), 2u);
 }
 
 TEST_F(Places, NamesOfEarlierTimesComeBeforeThoseGivenSince) {

@@ -52,6 +52,7 @@ class MutationFixture {
     settings.names = default_names();
     settings.watch = false;
     settings.timeout = test_patience;
+    settings.reconnect_grace = SteadyClock::duration::zero();  // unless it is about that
   }
   ~MutationFixture() { unmount(); }
 

@@ -391,6 +391,39 @@ TEST_F(Mutations, OfflineNothingIsAccepted) {
   EXPECT_EQ(f.listed_count("INBOX"), 1u);
 }
 
+TEST_F(Mutations, WhoOnlyWritesEndsTheOfflineState) {
+  f.server.deliver("INBOX", mail("a"));
+  f.mount();
+  f.list("INBOX");
+  f.server.refuse_connections();
+  f.server.drop_all_sessions();
+  ASSERT_TRUE(f.listener.wait([&] {
+    (void)await<MessageDetails>([&](auto done) { f.engine->details(f.id("INBOX"), Uid{1}, done); });
+    return !f.engine->status()["online"].get<bool>();
+  }));
+  EXPECT_FALSE(f.remove(f.source("INBOX", 1)).accepted());
+  f.server.accept_connections();
+  // Nobody reads any more; attempts for who waits are a second apart.
+  EXPECT_TRUE(f.listener.wait([&] { return f.remove(f.source("INBOX", 1)).accepted().has_value(); }));
+  EXPECT_TRUE(f.settle());
+  EXPECT_EQ(f.messages("INBOX"), Subjects{"a!"});
+}
+
+TEST_F(Mutations, AShortOutageRefusesNoChange) {
+  f.settings.reconnect_grace = std::chrono::hours(1);
+  f.server.deliver("INBOX", mail("a"));
+  f.mount();
+  f.list("INBOX");
+  f.server.refuse_connections();
+  f.server.drop_all_sessions();
+  EXPECT_TRUE(f.remove(f.source("INBOX", 1)).accepted());
+  auto settled = std::async(std::launch::async, [&] { return f.settle(); });
+  ASSERT_TRUE(f.server.wait_for_count("LOGIN", 3));
+  f.server.accept_connections();
+  EXPECT_TRUE(settled.get());
+  EXPECT_EQ(f.messages("INBOX"), Subjects{"a!"});
+}
+
 TEST_F(Mutations, SettleFailsAsSoonAsThereIsNoConnection) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();

@@ -45,6 +45,16 @@ TEST(Attributes, OwnerAndUmaskComeFromTheOptions) {
   EXPECT_EQ(at.getattr(root_node).value().attributes.mode, mode_t{S_IFDIR | 0500});
 }
 
+TEST(Attributes, WithAllowOtherEverybodyMayWhatTheOwnerMayLessUmask) {
+  Settings settings;
+  settings.shared = true;
+  settings.umask = 027;
+  Situation at(settings);
+  at.account.add("INBOX", 7);
+  EXPECT_EQ(at.getattr(at.message("INBOX", 7)).value().attributes.mode, mode_t{S_IFREG | 0640});
+  EXPECT_EQ(at.getattr(root_node).value().attributes.mode, mode_t{S_IFDIR | 0750});
+}
+
 TEST(Attributes, TheOwnerIsTheDaemonsByDefault) {
   EXPECT_EQ(Settings{}.uid, ::getuid());
   EXPECT_EQ(Settings{}.gid, ::getgid());
@@ -72,11 +82,11 @@ TEST(Attributes, LookupGetattrAndReaddirAgree) {
 
 TEST(Attributes, ANewUidvalidityGivesANewInodeAndGeneration) {
   Situation at;
-  at.account.add("INBOX", 7);
-  const auto before = at.lookup(at.mailbox("INBOX"), "7.eml").value();
+  const auto name = at.account.add("INBOX", 7);
+  const auto before = at.lookup(at.mailbox("INBOX"), name).value();
   at.account.messages("INBOX").reset(UidValidity{78});
   at.account.add("INBOX", 7);
-  const auto after = at.lookup(at.mailbox("INBOX"), "7.eml").value();
+  const auto after = at.lookup(at.mailbox("INBOX"), name).value();
   EXPECT_NE(before.attributes.inode, after.attributes.inode);
   EXPECT_EQ(before.generation, 77u);
   EXPECT_EQ(after.generation, 78u) << "else the kernel would show the old message's pages";
@@ -85,8 +95,8 @@ TEST(Attributes, ANewUidvalidityGivesANewInodeAndGeneration) {
 TEST(Attributes, AGenerationIsNeverZero) {
   Situation at;
   at.account.messages("INBOX").reset(UidValidity{0});
-  at.account.add("INBOX", 7);
-  EXPECT_EQ(at.lookup(at.mailbox("INBOX"), "7.eml").value().generation, 1u);
+  const auto name = at.account.add("INBOX", 7);
+  EXPECT_EQ(at.lookup(at.mailbox("INBOX"), name).value().generation, 1u);
 }
 
 TEST(Attributes, AMessageOfAnUnlistedMailboxIsFetchedOnce) {

@@ -140,6 +140,30 @@ TEST(ToolsThatWrite, RsyncUploadsAtTheRenameToTheFinalName) {
   EXPECT_EQ(at.cat(file.node), mail);
 }
 
+TEST(ToolsThatWrite, ARenameIsAnsweredInTimeAndItsFileIsQueuedInThePlaceOfTheOld) {
+  Files at;
+  const auto file = at.create("INBOX/.new.tmp");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.flush(file), 0);
+  at.close(file);
+  at.account.hold_changes();
+  Caller caller;
+  caller.answer_by = SteadyClock::now();
+  Answer<void> renamed;
+  const auto inbox = at.mailbox("INBOX");
+  at.filesystem.rename(caller, {inbox, ".new.tmp", inbox, at.name, 0}, renamed.reply());
+  EXPECT_EQ(renamed.wait().error(), 0) << "the server has said nothing yet";
+  EXPECT_EQ(at.find("INBOX/" + at.name), file.node);
+  const auto rows = at.journal->staged();
+  ASSERT_TRUE(rows && rows->size() == 1);
+  EXPECT_EQ(rows->front().state, store::StagedFile::State::queued);
+  EXPECT_EQ(rows->front().name, at.name);
+  EXPECT_EQ(rows->front().replaces.uid, Uid{7});
+  at.account.finish_changes();
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.uploads(), 1u);
+}
+
 TEST(ToolsThatWrite, SedGivesTheNewMessageTheFlagsAndTheDateOfTheOld) {
   Files at;
   auto meta = at.account.message(7);

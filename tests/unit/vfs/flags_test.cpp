@@ -50,7 +50,7 @@ TEST_F(FlagsTest, WhatTheServerDoesNotKeepIsItsWord) {
 }
 TEST_F(FlagsTest, OtherAttributesAreTheServers) {
   EXPECT_EQ(set("8", "user.imap.uid"), EPERM);
-  EXPECT_EQ(set("x", "user.comment"), EPERM);
+  EXPECT_EQ(set("x", "user.comment"), EOPNOTSUPP) << "what programs that copy attributes pass over";
   EXPECT_EQ(set("x", "security.capability"), EOPNOTSUPP);
   EXPECT_EQ(set("x", "system.posix_acl_access"), EOPNOTSUPP);
 }

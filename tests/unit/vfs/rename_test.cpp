@@ -26,14 +26,20 @@ TEST_F(RenameTest, OntoAnotherMessageReplacesIt) {
   EXPECT_EQ(mv(from, "INBOX/" + other), 0);
   EXPECT_EQ(sent(), (Lines{"name INBOX/7 " + other + " replacing INBOX/8"}));
 }
-TEST_F(RenameTest, ToAnotherNameOfTheSameMessageNothingHappens) {
-  EXPECT_EQ(mv(from, "INBOX/7.eml"), 0);
+TEST_F(RenameTest, OntoItselfNothingHappens) {
+  EXPECT_EQ(mv(from, from), 0);
   EXPECT_TRUE(sent().empty());
 }
-TEST_F(RenameTest, ByItsShortNameTheLongOneGoesFromTheKernelToo) {
-  EXPECT_EQ(mv("INBOX/7.eml", "INBOX/lunch"), 0);
-  ASSERT_EQ(kernel.calls.size(), 1u);
-  EXPECT_TRUE(kernel.calls[0].starts_with("removed INBOX|" + name)) << kernel.calls[0];
+TEST_F(RenameTest, ItsBareNumberIsANameLikeAnyOther) {
+  EXPECT_EQ(mv(from, "INBOX/7.eml"), 0);
+  EXPECT_EQ(ls("INBOX"), (Lines{"7.eml"}));
+  EXPECT_FALSE(there(from));
+}
+TEST_F(RenameTest, OntoTheNumberOfAnotherMessageNothingIsReplaced) {
+  const auto other = account.add("INBOX", 8);
+  EXPECT_EQ(mv(from, "INBOX/8.eml"), 0);
+  EXPECT_EQ(sent(), (Lines{"name INBOX/7 8.eml"}));
+  EXPECT_TRUE(there("INBOX/" + other));
 }
 TEST_F(RenameTest, ANameTheJournalDoesNotTakeIsNotGiven) {
   account.fail_next({ENOSPC, Scope::request, Retry::later, "disk full"});
@@ -133,6 +139,22 @@ TEST_F(RenameTest, OneOnItsWayGetsAnotherNameOnceItIsThere) {
   EXPECT_EQ(sent().back(), "name Sent/101 b");
   EXPECT_EQ(find("Sent/b"), node);
 }
+TEST_F(RenameTest, OneThatNobodyWaitsForAnyMoreDoesNotHappen) {
+  account.hold_changes();
+  mv(from, "Sent/a");
+  bool waits = true;
+  Caller caller;
+  caller.still_waits = [&waits] { return waits; };
+  Answer<void> renamed;
+  filesystem.rename(caller, {mailbox("Sent"), "a", mailbox("Sent"), "b", 0}, renamed.reply());
+  EXPECT_FALSE(renamed.came());
+  waits = false;
+  account.finish_changes();
+  EXPECT_EQ(renamed.wait().error(), ECANCELED);
+  EXPECT_EQ(sent(), (Lines{"move INBOX/7 -> Sent/a"}));
+  EXPECT_EQ(find("Sent/a"), node);
+  EXPECT_FALSE(there("Sent/b"));
+}
 TEST_F(RenameTest, ThereAndBackIsTheSameFile) {
   mv(from, "Sent/a");
   EXPECT_EQ(mv("Sent/a", from), 0);
@@ -141,11 +163,11 @@ TEST_F(RenameTest, ThereAndBackIsTheSameFile) {
   EXPECT_EQ(cat(node), "From: anna\r\n\r\nHello\r\n");
 }
 TEST_F(RenameTest, OntoOneThatIsOnItsWayWaitsForItAndReplacesIt) {
-  account.add("INBOX", 8);
+  const auto other = account.add("INBOX", 8);
   account.hold_changes();
   mv(from, "Sent/a");
   Answer<void> renamed;
-  filesystem.rename({}, {mailbox("INBOX"), "8.eml", mailbox("Sent"), "a", 0}, renamed.reply());
+  filesystem.rename({}, {mailbox("INBOX"), other, mailbox("Sent"), "a", 0}, renamed.reply());
   EXPECT_FALSE(renamed.came());
   account.finish_changes();
   EXPECT_EQ(renamed.wait().error(), 0);

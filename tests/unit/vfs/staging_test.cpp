@@ -1,5 +1,6 @@
 // Temporary names, limits, errors and what an earlier process left.
 
+#include "../../../src/vfs/backup_names.hpp"
 #include "../../../src/vfs/staging.hpp"
 
 #include "files_situation.hpp"
@@ -9,19 +10,184 @@ namespace {
 
 TEST(TemporaryNames, AreThoseThatToolsRename) {
   for (const char* name :
-       {".a.eml.K0zFit", ".hidden", "mail~", "#mail#", "sedtq8pzR", "XX5n0tEw", "4913", "a.tmp", "a.temp", "a.part",
-        "a.partial", "a.crdownload", "a.swp", "a.swx", "HEAD.lock", "tmp_obj_x", "draft.Ab3dE9", "draft.a1b2c3d4e5"}) {
+       {".a.eml.K0zFit", ".hidden", "mail~", "sedtq8pzR", "XX5n0tEw", "d2utmpa8Kx2Q", "a.tmp", "a.temp", "a.part", "a.partial",
+        "a.crdownload", "a.swp", "a.swx", "tmp_obj_x", "draft.Ab3dE9", "draft.abCDef", "draft.a1b2c3d4e5", "tmpx3k_9wq2",
+        "tmpx3k_9wq2.eml", "a.eml___jb_tmp___", "a.eml___jb_old___"}) {
     EXPECT_TRUE(is_temporary_name(name)) << name;
   }
 }
 
 TEST(TemporaryNames, AreNotThoseOfMail) {
   for (const char* name :
-       {"a.eml", "mail", "sed", "sedate1", "sediment.eml", "sed12345", "4913.eml", "#1", "#", "tmp", "a.lock.eml", "a~b",
+       {"a.eml", "mail", "sed", "sedate1", "sediment.eml", "sed12345", "sediments", "4913.eml", "#1", "#", "tmp", "a.lock.eml", "a~b",
         "2026-11-20_0930_anna@example.org_Lunch.4711.eml", "draft.public", "draft.longsuffix", "draft.abcdefgh",
-        "XX5n0tE", "template", "a.Ab3dE", "a.Ab3d-9", "~", "re: x.EML"}) {
+        "XX5n0tE", "XX202411", "template", "a.Ab3dE", "a.Ab3d-9", "~", "re: x.EML", "___jb_tmp___"}) {
     EXPECT_FALSE(is_temporary_name(name)) << name;
   }
+}
+
+TEST(TemporaryNames, AreNotThoseThatPeopleAndMailProgramsChoose) {
+  for (const char* name :
+       {"mail.1732635123", "mail.202411", "msg.000001", "Rechnung.2024Q1", "1732635123.M1P2.mail01", "tmp_report.eml", "tmp_notes_12",
+        "tmpreport12", "draft.lock", "4913", "Re.ABCDEF", "#1 offer#", "msg.Report", "a.MyFile", "a.report1234", "a.20241126ab",
+        "letter.bak", "letter.orig"}) {
+    EXPECT_FALSE(is_temporary_name(name)) << name;
+  }
+}
+
+TEST(BackupNames, TellOfWhichFile) {
+  for (const char* name : {"a.eml~", "a.eml.bak", "a.eml.bck", "a.emlXk3d9Q.bck", "a.eml___jb_old___", "a.eml.~12~", "#a.eml#",
+                           ".a.eml.swp", ".a.eml.un~", ".#a.eml", "a.eml.orig"}) {
+    EXPECT_TRUE(is_backup_of(name, "a.eml")) << name;
+  }
+  for (const char* name : {"a.eml", "a", "b.eml~", "~", "##", ".bck", "a.eml.tmp", "a.eml___jb_tmp___", "a.eml.~x~", "a.eml-Xk3d9Q.bck"}) {
+    EXPECT_FALSE(is_backup_of(name, "a.eml")) << name;
+  }
+}
+
+/// Staging that does not wait long for names.
+struct Waiting : JournalOfATest {
+  explicit Waiting(std::chrono::milliseconds patience = std::chrono::hours(1),
+                   std::chrono::milliseconds grace = std::chrono::milliseconds(1))
+      : staging({account, publisher, settings, entries, journal, patience, grace}) {
+    account.set_journal(journal);
+    publisher.connect_account(&account);
+    account.add("INBOX", 7);
+    account.complete("INBOX");
+    publisher.events().open(1);
+  }
+  OpenFile create(const std::string& name) {
+    Answer<CreateResult> answer;
+    staging.create(Files::caller(1), account.id("INBOX"), name, answer.reply());
+    EXPECT_EQ(answer.wait().error(), 0);
+    return {answer.value().entry.node, answer.value().open.handle};
+  }
+  void write(const OpenFile& file, const std::string& text) {
+    Answer<std::size_t> written;
+    staging.write({file.node, file.handle, 0, text}, written.reply());
+    EXPECT_EQ(written.wait().error(), 0);
+  }
+  OpenFile cp(const std::string& name, const std::string& text) {
+    const auto file = create(name);
+    write(file, text);
+    staging.release(file.node, file.handle);
+    return file;
+  }
+  int settle() {
+    Answer<void> answer;
+    staging.settle(answer.reply());
+    cause = answer.wait().error() == 0 ? "" : answer.cause();
+    return answer.error();
+  }
+  nlohmann::json status() {
+    Answer<nlohmann::json> answer;
+    staging.describe(answer.reply());
+    return answer.wait().error() == 0 ? answer.value() : nlohmann::json();
+  }
+  /// Waits for the event that tells of an upload that nobody waited for.
+  bool hears_of_upload() {
+    while (true) {
+      Answer<std::string> lines;
+      publisher.events().read({1, 65536, true, {}}, lines.reply());
+      if (lines.wait().error() != 0) return false;
+      if (lines.value().find("\"uploaded\"") != std::string::npos) return true;
+    }
+  }
+  const Settings settings{};
+  testing::FakeAccount account{std::vector<std::string>{"INBOX", "Sent"}};
+  ChangePublisher publisher;
+  LocalEntries entries;
+  std::string cause;
+  Staging staging;
+};
+
+TEST(TemporaryNames, ThatNobodyChangesAreTakenAsFinalInTheEnd) {
+  Waiting at(std::chrono::milliseconds(1));
+  at.cp("letter.part", mail);
+  ASSERT_TRUE(at.hears_of_upload());
+  EXPECT_EQ(at.account.uploads()[0].target.file_name, "letter.part");
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.status().at("temporary"), 0);
+}
+
+TEST(TemporaryNames, OfWhatSomebodyHasOpenAreWaitedForByNobody) {
+  Waiting at;
+  const auto file = at.create("letter.part");
+  at.write(file, mail);
+  EXPECT_EQ(at.settle(), 0) << "it is being written";
+  EXPECT_EQ(at.account.uploads().size(), 0u);
+  EXPECT_EQ(at.status().at("open"), 1);
+}
+
+TEST(TemporaryNames, AreNotWaitedForLongByWhoWaitsForEverything) {
+  Waiting at;
+  at.cp("letter.part", mail);
+  EXPECT_EQ(at.status().at("temporary"), 1);
+  EXPECT_EQ(at.status().at("waiting"), nlohmann::json::array({"INBOX/letter.part"}));
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.account.uploads().size(), 1u);
+}
+
+TEST(TemporaryNames, OfWhatIsNoMailAreToldOnceToWhoWaitsForEverything) {
+  Waiting at;
+  at.cp("photo.part", "no header\n");
+  EXPECT_EQ(at.settle(), EINVAL);
+  EXPECT_NE(at.cause.find("INBOX/photo.part"), std::string::npos) << at.cause;
+  EXPECT_EQ(at.settle(), 0) << "a program's own file";
+  EXPECT_EQ(at.status().at("temporary"), 1);
+  EXPECT_EQ(at.account.uploads().size(), 0u);
+}
+
+TEST(TemporaryNames, ThatAreGivenUpDoNotHoldUpWhoWaits) {
+  Waiting at(std::chrono::hours(1), std::chrono::hours(1));
+  const auto file = at.cp("letter.part", mail);
+  Answer<void> settled;
+  at.staging.settle(settled.reply());
+  Answer<void> removed;
+  at.staging.remove(file.node, removed.reply());
+  EXPECT_EQ(removed.wait().error(), 0);
+  EXPECT_EQ(settled.wait().error(), 0);
+  EXPECT_EQ(at.account.uploads().size(), 0u);
+}
+
+TEST(TemporaryNames, OfMessagesAreNamesLikeOthers) {
+  Files at;
+  EXPECT_EQ(at.mv("INBOX/" + at.name, "INBOX/letter.part"), 0);
+  const auto file = at.open_as(at.node, O_WRONLY | O_TRUNC);
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.flush(file), 0);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 1u) << "what is written to a message is its next version, whatever its name";
+}
+
+TEST(TemporaryNames, OfBackupsBesideTheirFilesAreLocal) {
+  Waiting at(std::chrono::milliseconds(1));
+  const auto name = at.account.add("INBOX", 8);
+  at.cp(name + "~", mail);
+  at.cp("#" + name + "#", mail);
+  EXPECT_EQ(at.status().at("local"), 2);
+  at.cp("letter.part", mail);
+  ASSERT_TRUE(at.hears_of_upload()) << "the others have had their time as well";
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.account.uploads().size(), 1u);
+}
+
+TEST(WaitingForEverything, FailsForWhatIsInTheOutboxOfThatMailbox) {
+  Files at;
+  at.account.fail_next(Files::refused());
+  EXPECT_EQ(at.cp("INBOX/new.eml", mail), EPERM);
+  for (int times = 0; times < 2; ++times) {
+    Answer<void> root;
+    at.filesystem.fsyncdir({}, root_node, root.reply());
+    EXPECT_EQ(root.wait().error(), EIO);
+    EXPECT_NE(root.cause().find("new.eml"), std::string::npos) << root.cause();
+  }
+  Answer<void> inbox;
+  at.filesystem.fsyncdir({}, at.mailbox("INBOX"), inbox.reply());
+  EXPECT_EQ(inbox.wait().error(), EIO);
+  Answer<void> sent;
+  at.filesystem.fsyncdir({}, at.mailbox("Sent"), sent.reply());
+  EXPECT_EQ(sent.wait().error(), 0);
 }
 
 TEST(Limits, ThatTheServerHasForAMessageAreMetAtWrite) {
@@ -88,7 +254,7 @@ TEST(Parts, OfWhatCouldNotBeWrittenAreNeverUploaded) {
   EXPECT_EQ(at.fsync(file), EFBIG);
   EXPECT_EQ(at.flush(file), EFBIG);
   at.close(file);
-  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.settle(), EIO);
   EXPECT_EQ(at.uploads(), 0u);
   EXPECT_FALSE(at.there("INBOX/new.eml"));
   EXPECT_EQ(at.outbox().size(), 1u);
@@ -101,7 +267,7 @@ TEST(Parts, ThatWereNeverFlushedAreNotUploadedEither) {
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.fallocate(file, 101), EFBIG);
   at.close(file);
-  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.settle(), EIO);
   EXPECT_EQ(at.uploads(), 0u);
   EXPECT_EQ(at.outbox().size(), 1u);
 }
@@ -256,7 +422,7 @@ TEST(Uploads, ThatNobodyWaitsForAndThatAreRefusedGoToTheOutbox) {
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file, 11), 0);
   at.close(file);
-  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.settle(), EIO);
   EXPECT_FALSE(at.there("INBOX/new.eml"));
   EXPECT_EQ(at.outbox().size(), 1u);
 }
@@ -335,12 +501,12 @@ TEST(Recovery, UploadsWhatWasReportedAsWritten) {
 TEST(Recovery, PutsUnfinishedFilesIntoTheOutbox) {
   FilledJournal filled;
   const auto open = filled.stage("new.eml", FilledJournal::State::open, mail);
-  const auto temporary = filled.stage(".n.Ab3dE9", FilledJournal::State::queued, mail);
+  const auto temporary = filled.stage(".n.Ab3dE9", FilledJournal::State::open, mail);
   const auto lost = filled.stage("x.eml", FilledJournal::State::queued, mail, "Gone");
   const auto refused = filled.stage("r.eml", FilledJournal::State::refused, mail);
   filled.stage("empty.eml", FilledJournal::State::open, "");
   Remounted at(filled);
-  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.settle(), EIO) << "it is told that they are not on the server";
   EXPECT_EQ(at.account.uploads().size(), 0u);
   const auto name = [](store::StagedId id, const std::string& text) { return std::to_string(id.value) + "-" + text; };
   EXPECT_EQ(at.outbox(), (std::vector<std::string>{name(open, "new.eml"), name(temporary, ".n.Ab3dE9"),
@@ -349,6 +515,26 @@ TEST(Recovery, PutsUnfinishedFilesIntoTheOutbox) {
   const auto rows = filled.journal->staged();
   EXPECT_EQ(rows->size(), 4u) << "an empty file is no loss";
   for (const auto& row : *rows) EXPECT_EQ(row.state, FilledJournal::State::refused);
+}
+
+TEST(Recovery, UploadsUnderATemporaryNameWhatWasQueuedUnderIt) {
+  FilledJournal filled;
+  filled.stage("letter.part", FilledJournal::State::queued, mail);
+  Remounted at(filled);
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_EQ(at.account.uploads().size(), 1u);
+}
+
+TEST(Recovery, LeavesBackupsWhereTheyAre) {
+  FilledJournal filled;
+  filled.stage("letter.eml~", FilledJournal::State::local, mail);
+  Remounted at(filled);
+  EXPECT_EQ(at.settle(), 0);
+  EXPECT_TRUE(at.outbox().empty());
+  const auto found = at.lookup(at.mailbox("INBOX"), "letter.eml~");
+  ASSERT_EQ(found.wait().error(), 0);
+  EXPECT_EQ(found.value().attributes.size, mail.size());
+  EXPECT_EQ(at.account.uploads().size(), 0u);
 }
 
 /// The account is told of what is pending before the file system asks, as the real one is.
@@ -441,6 +627,23 @@ TEST(Recovery, WaitsForAnUploadThatTheAccountCarriesOnWith) {
   at.drained();
   EXPECT_EQ(at.lookup("new.eml").value().node, before.value().node);
   EXPECT_TRUE(at.account.uploads().empty()) << "not a second time";
+}
+
+/// The server was asked what became of it, and does not have it.
+TEST(Recovery, SendsAnUploadAgainThatWasPromisedAndHasNotCome) {
+  AccountOfBefore at;
+  const auto staged = at.stage("new.eml", FilledJournal::State::queued, mail);
+  sync::PendingArrival pending;
+  pending.change = sync::ChangeId{5};
+  pending.target = {at.account.id("INBOX"), "new.eml", {}};
+  pending.staged = staged;
+  at.account.add_pending(pending);
+  at.mount();
+  ASSERT_EQ(at.lookup("new.eml").error(), 0);
+  at.account.end_pending(pending.change, fail(Error{EINTR, Scope::message, Retry::never, "interrupted"}));
+  at.drained();
+  ASSERT_EQ(at.account.uploads().size(), 1u);
+  EXPECT_EQ(at.account.uploads().back().target.file_name, "new.eml");
 }
 
 }  // namespace

@@ -1,0 +1,136 @@
+#include "sent_content.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "imapfs/base/telemetry.hpp"
+#include "imapfs/mime/content_digest.hpp"
+#include "mutation_upload_source.hpp"
+
+namespace imapfs::sync {
+namespace {
+
+constexpr std::size_t block = 256 * 1024;
+/// Of one look: others of the same length that come at the same time are few.
+constexpr std::size_t most_bodies = 16;
+constexpr std::uint64_t most_octets = 64ULL << 20;
+/// Courier ends a last line that has no end.
+constexpr std::string_view added_line_end = "\r\n";
+
+/// The digest of the first `size` octets of a body, and what follows them.
+class ComparedBody final : public imap::BodySink {
+ public:
+  explicit ComparedBody(const store::JournalChange& change) : change_(change) {}
+
+  Result<void> begin(std::uint64_t length) override {
+    length_ = length;
+    return {};
+  }
+  Result<void> data(std::span<const char> octets) override {
+    const auto wanted = std::min<std::uint64_t>(octets.size(), change_.size - taken_);
+    digest_.take(octets.first(wanted));
+    taken_ += wanted;
+    const auto beyond = octets.subspan(wanted);
+    beyond_.append(beyond.data(), std::min(beyond.size(), added_line_end.size() + 1 - beyond_.size()));
+    return {};
+  }
+  [[nodiscard]] bool is_what_was_sent() {
+    if (taken_ != change_.size || (!beyond_.empty() && beyond_ != added_line_end)) return false;
+    return digest_.finish() == change_.digest;
+  }
+  [[nodiscard]] std::uint64_t length() const { return length_; }
+
+ private:
+  const store::JournalChange& change_;
+  mime::ContentDigest digest_;
+  std::uint64_t length_ = 0;
+  std::uint64_t taken_ = 0;
+  std::string beyond_;
+};
+
+bool has_its_name(const store::JournalChange& change, const ArrivalCandidate& candidate) {
+  return !change.message_id.empty() && change.message_id == candidate.message_id;
+}
+
+/// A server that writes messages anew gives them other octets: then Message-ID and date must do.
+bool may_be_rewritten(const store::JournalChange& change, const ArrivalCandidate& candidate) {
+  return has_its_name(change, candidate) && change.internal_date &&
+         *change.internal_date == candidate.internal_date;
+}
+
+bool may_be_it(const store::JournalChange& change, const ArrivalCandidate& candidate, bool sizes_lie) {
+  const bool fits = candidate.size == change.size || candidate.size == change.size + added_line_end.size();
+  return fits || (sizes_lie && (has_its_name(change, candidate) || change.message_id.empty()));
+}
+
+/// The likeliest first.
+void sort_by_likeness(const store::JournalChange& change, std::vector<ArrivalCandidate>& candidates) {
+  const auto rank = [&](const ArrivalCandidate& candidate) {
+    return std::pair(!has_its_name(change, candidate), candidate.size != change.size);
+  };
+  std::sort(candidates.begin(), candidates.end(), [&](const auto& left, const auto& right) {
+    return std::tuple(rank(left), left.uid) < std::tuple(rank(right), right.uid);
+  });
+}
+
+/// Nothing if the message is gone.
+Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session, const store::JournalChange& change,
+                                                          const ArrivalCandidate& candidate, bool sizes_lie,
+                                                          const CallContext& context) {
+  ComparedBody body(change);
+  const auto fetched = session.fetch_body(candidate.uid, std::nullopt, body, context);
+  if (!fetched && fetched.error().scope >= Scope::session) return fail(fetched.error());
+  if (!fetched) return std::nullopt;
+  const bool rewritten = sizes_lie && body.length() != change.size && may_be_rewritten(change, candidate);
+  if (body.is_what_was_sent() || rewritten) return candidate;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<SentContent> content_to_send(const std::string& staging_path) {
+  auto source = IMAPFS_TRY(StagedSource::open(staging_path, StagedSource::any_size));
+  mime::ContentDigest digest;
+  SentContent content;
+  std::string buffer(block, '\0');
+  while (true) {
+    const auto length = IMAPFS_TRY(source->read(buffer));
+    if (length == 0) break;
+    digest.take(std::span(buffer).first(length));
+    content.size += length;
+  }
+  content.digest = digest.finish();
+  return content;
+}
+
+bool was_sent_by(const store::JournalChange& change, const SentContent& content) {
+  return content.size == change.size && (change.digest.empty() || content.digest == change.digest);
+}
+
+Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination, const store::JournalChange& change,
+                      std::vector<ArrivalCandidate> candidates, const MutationTools& tools,
+                      const CallContext& context) {
+  const store::JournalLocation place{destination->replica.identity().name, change.destination_validity, {}};
+  const auto claimed = [&](Uid uid) { return tools.claim({place.mailbox, place.uid_validity, uid}); };
+  if (change.digest.empty()) {
+    const auto found = match_arrivals({&change}, std::move(candidates)).front();
+    return found.value != 0 && claimed(found) ? found : Uid{};
+  }
+  const bool sizes_lie = session.traits().has(imap::Quirk::wrong_sizes);
+  std::erase_if(candidates, [&](const auto& candidate) { return !may_be_it(change, candidate, sizes_lie); });
+  sort_by_likeness(change, candidates);
+  if (candidates.size() > most_bodies) candidates.resize(most_bodies);
+  std::uint64_t octets = 0;
+  for (const auto& candidate : candidates) {
+    octets += candidate.size;
+    if (octets > most_octets + change.size) break;
+    const auto found =
+        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, change, candidate, sizes_lie, context));
+    if (found && claimed(found->uid)) return found->uid;
+  }
+  return Uid{};
+}
+
+}  // namespace imapfs::sync
