@@ -64,7 +64,7 @@ void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_
 
 void operation_link(fuse_req_t raw, fuse_ino_t node, fuse_ino_t new_parent, const char* new_name) {
   serve(raw, "link", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->link(request->caller(), request->node(), vfs::NodeId{new_parent}, new_name,
+    context.filesystem->link(caller_who_waits(context, request), request->node(), vfs::NodeId{new_parent}, new_name,
                              answer_new_entry(context, request, {vfs::NodeId{new_parent}, new_name}));
   });
 }

@@ -172,7 +172,8 @@ Deadline SessionPool::Implementation::next_turn(SteadyClock::time_point now) con
       // What has ended since `now` is to be found at once.
       next = std::min(next, entry->job.context.deadline);
       consider(entry->not_before);
-      if (gate_.failing()) consider(gate_.next_try(entry->eager()));
+      // Somebody may begin to wait at any time.
+      if (gate_.failing()) consider(gate_.next_try(entry->eager() || entry->job.awaited != nullptr));
     }
   }
   if (!gate_.failing() || (interactive_.empty() && background_.empty())) return next;

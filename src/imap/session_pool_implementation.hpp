@@ -45,7 +45,7 @@ class SessionPool::Implementation {
     explicit Entry(PoolJob accepted) : job(std::move(accepted)) {}
     [[nodiscard]] CallContext context() const { return {stop.get_token(), job.context.deadline}; }
     [[nodiscard]] bool interactive() const { return job.priority == Priority::interactive; }
-    [[nodiscard]] bool eager() const { return interactive() || job.changes; }
+    [[nodiscard]] bool eager() const { return interactive() || job.changes || (job.awaited && *job.awaited); }
 
     PoolJob job;
     std::stop_source stop;  ///< the job's own stop token or close()

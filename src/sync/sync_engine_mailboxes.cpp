@@ -159,6 +159,7 @@ void EngineImplementation::submit_step(const MailboxPointer& mailbox, std::share
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;
   job.priority = priority;
+  job.awaited = mailbox->replica.gate().awaited();
   job.context = CallContext::within(sync_deadline);
   job.what = fmt::format("sync {}", telemetry::printable(mailbox->replica.identity().path));
   auto more = std::make_shared<bool>(false);

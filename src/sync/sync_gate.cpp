@@ -12,7 +12,10 @@ bool has_rows_beyond(const MessageTable& table, Uid after) {
 
 bool SyncGate::join(Completion<void> done) {
   const std::lock_guard guard(mutex_);
-  if (done) waiting_.push_back(std::move(done));
+  if (done) {
+    waiting_.push_back(std::move(done));
+    *awaited_ = true;
+  }
   return !std::exchange(running_, true);
 }
 
@@ -21,6 +24,7 @@ bool SyncGate::join_for_rows(Uid after, const MessageTable& table, Completion<vo
   {
     const std::lock_guard guard(mutex_);
     waiting_for_rows_.push_back({after, std::move(done)});
+    *awaited_ = true;
     must_start = !std::exchange(running_, true);
   }
   wake(table);
@@ -58,6 +62,7 @@ bool SyncGate::finish(const Result<void>& result) {
   {
     const std::lock_guard guard(mutex_);
     running_ = false;
+    *awaited_ = false;
     again = std::exchange(again_, false);
     ended = std::exchange(waiting_, {});
     for (auto& waiter : waiting_for_rows_) ended.push_back(std::move(waiter.done));

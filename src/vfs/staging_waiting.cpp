@@ -7,6 +7,7 @@
 
 #include "backup_names.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/vfs/node_tree.hpp"
 #include "staging_implementation.hpp"
 #include "staging_inspection.hpp"
 

@@ -35,7 +35,8 @@ TEST_F(Connection, WhatIsNotCachedFailsWithinTheDeadlineOffline) {
   const auto started = Clock::now();
   const auto result = mount().run("cat INBOX/*never-read*");
   EXPECT_NE(result.status, 0);
-  EXPECT_LT(Clock::now() - started, std::chrono::seconds(8));
+  // The deadline is 5 s, and the kernel asks twice: ahead of the reader, and then for him.
+  EXPECT_LT(Clock::now() - started, std::chrono::seconds(13));
   EXPECT_TRUE(result.errors.find("No route to host") != std::string::npos || result.errors.find("timed out") != std::string::npos)
       << result.errors;
 }

@@ -21,7 +21,7 @@ class LostAnswer : public WritingTest {
   void SetUp() override {
     WritingTest::SetUp();
     if (IsSkipped()) return;
-    mount().list("INBOX");
+    EXPECT_TRUE(mount().list("INBOX").empty());
     // A connection that is there, and a mailbox of which everything is known: the next command is APPEND.
     file("first.eml", text_of("warm"));
     sh("cp $F/first.eml INBOX/warm.eml");
@@ -98,7 +98,7 @@ TEST_F(LostAnswer, AFileThatIsCorrectedByWhoHasItOpenIsTheOneThatStays) {
 TEST_F(LostAnswer, WhatWasChangedBeforeTheNextMountIsKeptBesideWhatHasArrived) {
   lose_answer_of("! cp $F/first.eml INBOX/a.eml");
   mount().kill_daemon();
-  sh("for staged in " + mount().state() + "/*/staging/*; do cat $F/second.eml > $staged; done");
+  sh("for staged in " + mount().state() + "/imapfs/*/staging/*; do cat $F/second.eml > $staged; done");
   proxy_->set_refusing(false);
   mount().mount();
   sync();

@@ -122,6 +122,8 @@ TEST_F(Outage, AReadOnSilentlyDeadConnectionsTakesSeconds) {
 TEST_F(Outage, NewsOfASilentlyDeadWatchComeAsSoonAsAnotherConnectionIsMissed) {
   dovecot().deliver("INBOX", sample_message("before"));
   EXPECT_TRUE(eventually([&] { return mount().run("ls INBOX | grep -q before").status == 0; }));
+  // So that there is another connection to be missed.
+  sh("ls Work > /dev/null");
   proxy().silence_connections();
   dovecot().deliver("INBOX", sample_message("unheard-of"));
   sh("cat \"$(ls -d Work/* | tail -n 1)\" > /dev/null");

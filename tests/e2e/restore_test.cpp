@@ -75,12 +75,14 @@ INSTANTIATE_TEST_SUITE_P(Tools, RestoredBy, ::testing::ValuesIn(tools),
 
 TEST_P(RestoredBy, BringsBackOctetsDatesAndFlags) {
   const auto& tool = GetParam();
-  if (script(std::string("command -v ") + tool.program).status != 0) GTEST_SKIP() << "there is no " << tool.program;
+  ASSERT_EQ(script(std::string("command -v ") + tool.program).status, 0) << "there is no " << tool.program;
   sh(tool.script, 120);
   sync();
   EXPECT_EQ(kept("New", tool.keeps_flags), kept("Old", tool.keeps_flags));
   EXPECT_EQ(mount().list("New"), mount().list("Old"));
-  if (tool.one_upload) EXPECT_EQ(other().ever("New"), 5u) << "one upload per file";
+  if (tool.one_upload) {
+    EXPECT_EQ(other().ever("New"), 5u) << "one upload per file";
+  }
   EXPECT_EQ(other().messages("New", false).size(), 5u) << "a first upload with another date is gone for good";
 }
 

@@ -182,6 +182,15 @@ class FakeServer {
     const std::lock_guard guard(state_->mutex);
     state_->failures[command].push_back(std::move(error));
   }
+  /// Every `command` fails so, until accept_command(). The connection stays.
+  void refuse_command(const std::string& command, Error error) {
+    const std::lock_guard guard(state_->mutex);
+    state_->refused_commands.insert_or_assign(command, std::move(error));
+  }
+  void accept_command(const std::string& command) {
+    const std::lock_guard guard(state_->mutex);
+    state_->refused_commands.erase(command);
+  }
   /// The connection is lost when the next `command` has been sent and nothing of it was carried out: to the session the
   /// outcome is unknown.
   void lose_before(const std::string& command) { lose_after(command, 0); }

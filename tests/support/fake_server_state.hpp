@@ -83,6 +83,7 @@ struct FakeServerState {
   std::vector<std::weak_ptr<FakeConnection>> connections;
   std::optional<Error> refusal;  ///< of new connections
   std::map<std::string, std::deque<Error>> failures;
+  std::map<std::string, Error> refused_commands;
   std::map<std::string, FakeGate> gates;
   /// By command: the connection is lost after this many messages were changed, and before the answer.
   std::map<std::string, std::deque<std::size_t>> losses;

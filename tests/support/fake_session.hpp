@@ -155,6 +155,9 @@ class FakeSession : public imap::Session {
     if (!text.empty()) state_->commands.push_back(std::move(text));
     state_->changed.notify_all();
     IMAPFS_TRY(pass_gate(command, lock, context));
+    if (const auto refused = state_->refused_commands.find(command); refused != state_->refused_commands.end()) {
+      return fail(Error(refused->second));
+    }
     auto& failures = state_->failures[command];
     if (failures.empty()) return {};
     Error error = std::move(failures.front());

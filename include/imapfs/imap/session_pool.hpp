@@ -18,6 +18,7 @@
 // The job's `done` is called exactly once, on the pool's thread or on the submitter's when refused at once. It must be quick: the session's
 // next job waits for it. A job that waits ends with EINTR or ETIMEDOUT as soon as it is cancelled or expires.
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -46,6 +47,8 @@ struct PoolJob {
   /// Carries out what a user wants changed. Worth as many connection attempts as an interactive job, though one in the background gives way to
   /// those; and a connection that has rested for a while is asked first, since what becomes of a change on a dead one is hard to tell.
   bool changes = false;
+  /// Of a job in the background: true from the moment when somebody waits for it after all. From then on it is worth as many attempts.
+  std::shared_ptr<const std::atomic<bool>> awaited;
 };
 
 /// A snapshot for /.imapfs/status.

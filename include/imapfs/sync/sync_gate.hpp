@@ -3,6 +3,8 @@
 //
 // Completions are called by finish() and wake(), on their caller's thread, with no lock held. Any thread.
 
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -29,12 +31,16 @@ class SyncGate {
   bool finish(const Result<void>& result);
 
   [[nodiscard]] bool running() const;
+  /// Whether somebody waits for the sync that is running or about to be: shared with the pool, which does not wait long for the
+  /// next connection attempt then.
+  [[nodiscard]] std::shared_ptr<const std::atomic<bool>> awaited() const { return awaited_; }
 
  private:
   struct RowWaiter {
     Uid after;
     Completion<void> done;
   };
+  const std::shared_ptr<std::atomic<bool>> awaited_ = std::make_shared<std::atomic<bool>>(false);
   mutable std::mutex mutex_;
   bool running_ = false;
   bool again_ = false;

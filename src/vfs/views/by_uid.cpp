@@ -42,6 +42,8 @@ void ByUidView::lookup(const Caller&, const Node& parent, const std::string& nam
   if (!table || !uid || table->hidden(*uid)) return reply(fail(no_message()));
   auto found = [this, id, reply = std::move(reply)](Result<MessageMeta> meta) {
     if (!meta) return reply(fail(std::move(meta).error().while_doing("find the message")));
+    // It is in .deleted.
+    if (meta->flags.has(SystemFlag::deleted)) return reply(fail(no_message()));
     const auto tree = context_.account.tree();
     const auto* mailbox = tree->find(id);
     // The question may have told UIDVALIDITY.

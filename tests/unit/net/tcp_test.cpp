@@ -56,9 +56,10 @@ TEST(Tcp, AConnectionIsSetUpForSmallWritesAndForLostPeers) {
   const int socket = (*stream)->release_descriptor();
   EXPECT_NE(option(socket, IPPROTO_TCP, TCP_NODELAY), 0);
   EXPECT_NE(option(socket, SOL_SOCKET, SO_KEEPALIVE), 0);
-  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_KEEPIDLE), 60);
-  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_KEEPINTVL), 15);
-  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_KEEPCNT), 4);
+  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_KEEPCNT), 3);
+  EXPECT_EQ(option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT), 15'000);
   ::close(socket);
   EXPECT_EQ((*stream)->release_descriptor(), -1);
 }

@@ -22,10 +22,18 @@ class UploadAgain : public ::testing::TestWithParam<bool> {
     f.mount();
     f.list("Archive");
   }
-  /// The next APPEND is not answered, and neither is the look at what became of it.
-  void lose_answer(bool carried_out = true) {
+  static Error busy() { return Error{EAGAIN, Scope::mailbox, Retry::later, "SELECT: busy"}; }
+  /// Whether the upload says that it has succeeded, although the server answers neither APPEND nor the look at what became of it.
+  bool upload_unanswered(const Upload& upload, bool carried_out = true) {
     carried_out ? f.server.lose_after("APPEND") : f.server.lose_before("APPEND");
-    f.server.fail_next("SELECT", Error{EAGAIN, Scope::mailbox, Retry::later, "SELECT: busy"});
+    return upload_without_look(upload);
+  }
+  /// The same, when the APPEND was before.
+  bool upload_without_look(const Upload& upload) {
+    f.server.refuse_command("SELECT", busy());
+    const bool succeeded = f.upload(upload).has_value();
+    f.server.accept_command("SELECT");
+    return succeeded;
   }
   Upload with_content(Upload upload, const std::string& content) {
     std::ofstream(f.journal->staging_path(upload.staged), std::ios::trunc) << content;
@@ -43,8 +51,7 @@ TEST_P(UploadAgain, OfWhatWasChangedReplacesWhatHadArrived) {
   for (const auto& later : {corrected, respelled}) {
     auto upload = f.stage("Archive", first, "name.eml");
     upload.internal_date = 1'600'000'000;
-    lose_answer();
-    ASSERT_FALSE(f.upload(upload));
+    ASSERT_FALSE(upload_unanswered(upload));
     const auto arrival = f.upload(with_content(upload, later));
     ASSERT_TRUE(arrival) << arrival.error().what;
     ASSERT_TRUE(f.settle());
@@ -61,8 +68,7 @@ TEST_P(UploadAgain, OfWhatWasChangedReplacesWhatHadArrived) {
 TEST_P(UploadAgain, OfWhatHasNoMessageIdIsToldApartByItsOctets) {
   const std::string plain = "Subject: one\n\nHello.\n";
   const auto upload = with_content(f.stage("Archive", plain, "name.eml"), plain);
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload));
   ASSERT_TRUE(f.upload(with_content(upload, "Subject: two\n\nHallo!\n")));
   ASSERT_TRUE(f.settle());
   EXPECT_EQ(f.messages("Archive"), (Subjects{"one!", "two"}));
@@ -70,8 +76,7 @@ TEST_P(UploadAgain, OfWhatHasNoMessageIdIsToldApartByItsOctets) {
 
 TEST_P(UploadAgain, OfWhatIsUnchangedIsNotSentAgain) {
   const auto upload = f.stage("Archive", first, "name.eml");
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload));
   ASSERT_TRUE(f.upload(upload));
   EXPECT_EQ(f.messages("Archive"), Subjects{"one"});
   EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"name.eml"});
@@ -81,8 +86,7 @@ TEST_P(UploadAgain, OfWhatIsUnchangedIsNotSentAgain) {
 
 TEST_P(UploadAgain, AfterOneThatHasNotArrivedIsTheOnlyOne) {
   const auto upload = f.stage("Archive", first);
-  lose_answer(false);
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload, false));
   ASSERT_TRUE(f.upload(with_content(upload, corrected)));
   ASSERT_TRUE(f.settle());
   EXPECT_EQ(f.messages("Archive"), Subjects{"two"});
@@ -91,8 +95,7 @@ TEST_P(UploadAgain, AfterOneThatHasNotArrivedIsTheOnlyOne) {
 
 TEST_P(UploadAgain, ThatIsRefusedLeavesWhatHadArrivedAndTheFile) {
   const auto upload = f.stage("Archive", first, "name.eml");
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload));
   f.server.fail_next("APPEND", Error{EDQUOT, Scope::request, Retry::never, "APPEND: over quota"});
   EXPECT_FALSE(f.upload(with_content(upload, corrected)));
   ASSERT_TRUE(f.settle());
@@ -106,8 +109,7 @@ TEST_P(UploadAgain, OfANewVersionReplacesTheOneBeforeAndTheOneBeforeThat) {
   ASSERT_TRUE(f.upload(f.stage("Archive", "Subject: zero\n\n", "name.eml")));
   auto upload = f.stage("Archive", first, "name.eml");
   upload.target.replaces = f.at("Archive", 1);
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload));
   EXPECT_EQ(f.messages("Archive"), (Subjects{"one", "zero"}));
   ASSERT_TRUE(f.upload(with_content(upload, corrected)));
   ASSERT_TRUE(f.settle());
@@ -118,8 +120,7 @@ TEST_P(UploadAgain, OfANewVersionReplacesTheOneBeforeAndTheOneBeforeThat) {
 TEST_P(UploadAgain, InAnotherMailboxRemovesWhatHadArrivedInTheFirst) {
   f.list("INBOX");
   auto upload = f.stage("Archive", first, "name.eml");
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload));
   upload.target = f.target("INBOX", "name.eml");
   ASSERT_TRUE(f.upload(upload));
   ASSERT_TRUE(f.settle());
@@ -133,8 +134,7 @@ TEST_P(UploadAgain, InThePlaceOfAnotherMessageLeavesTheOneThatItWasANewVersionOf
   ASSERT_TRUE(f.upload(f.stage("Archive", "Subject: other\n\n", "other.eml")));
   auto upload = f.stage("Archive", first, "zero.eml");
   upload.target.replaces = f.at("Archive", 1);
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload));
   upload.target = f.target("Archive", "other.eml");
   upload.target.replaces = f.at("Archive", 2);
   ASSERT_TRUE(f.upload(with_content(upload, corrected)));
@@ -145,10 +145,8 @@ TEST_P(UploadAgain, InThePlaceOfAnotherMessageLeavesTheOneThatItWasANewVersionOf
 
 TEST_P(UploadAgain, AfterALookThatFailedLooksAgain) {
   const auto upload = f.stage("Archive", first);
-  lose_answer();
-  ASSERT_FALSE(f.upload(upload));
-  f.server.fail_next("SELECT", Error{EAGAIN, Scope::mailbox, Retry::later, "SELECT: busy"});
-  ASSERT_FALSE(f.upload(with_content(upload, corrected)));
+  ASSERT_FALSE(upload_unanswered(upload));
+  ASSERT_FALSE(upload_without_look(with_content(upload, corrected)));
   EXPECT_EQ(f.messages("Archive"), Subjects{"one"});
   ASSERT_TRUE(f.upload(with_content(upload, corrected)));
   ASSERT_TRUE(f.settle());
@@ -179,8 +177,7 @@ TEST_P(UploadAgain, ANextProcessFindsWhatWasSentAndKeepsWhatWasNot) {
 TEST_P(UploadAgain, AnotherClientsVersionIsNotTakenForWhatWasSent) {
   auto upload = f.stage("Archive", first, "name.eml");
   upload.internal_date = 1'700'000'000;
-  lose_answer(false);
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload, false));
   // The same Message-ID, date and length.
   auto other = std::string("Subject: two\r\nMessage-ID: <upload@example.org>\r\n\r\nHallo!\r\n");
   f.server.deliver("Archive", other, 1'700'000'000);
@@ -191,8 +188,7 @@ TEST_P(UploadAgain, AnotherClientsVersionIsNotTakenForWhatWasSent) {
 TEST_P(UploadAgain, ALineEndThatTheServerHasAddedIsNoOtherContent) {
   const std::string open_end = "Subject: one\n\nHello.";
   const auto upload = with_content(f.stage("Archive", open_end), open_end);
-  lose_answer(false);
-  ASSERT_FALSE(f.upload(upload));
+  ASSERT_FALSE(upload_unanswered(upload, false));
   f.server.deliver("Archive", "Subject: one\r\n\r\nHello.\r\n");
   ASSERT_TRUE(f.upload(upload));
   EXPECT_EQ(f.messages("Archive"), Subjects{"one"});
@@ -214,8 +210,7 @@ TEST_P(UploadAgain, OfTwoFilesThatAreAlikeBothAreThere) {
 TEST_P(UploadAgain, OfOneThatHasATwinOnTheServerByNowBothAreThere) {
   for (const bool carried_out : {true, false}) {
     const auto one = f.stage("Archive", first, "a.eml");
-    lose_answer(carried_out);
-    ASSERT_FALSE(f.upload(one));
+    ASSERT_FALSE(upload_unanswered(one, carried_out));
     ASSERT_TRUE(f.upload(f.stage("Archive", first, "b.eml")));
     ASSERT_TRUE(f.upload(one));
     ASSERT_TRUE(f.settle());

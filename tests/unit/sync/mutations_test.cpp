@@ -253,9 +253,10 @@ TEST_F(Mutations, RemoveAndRestoreEndAsGiven) {
   f.server.hold("STORE");
   ASSERT_TRUE(f.remove(f.source("INBOX", 1)).accepted());
   ASSERT_TRUE(f.server.wait_until_held("STORE"));
+  // What is to be taken back has to be there: it waits for the flag.
   const auto restored = f.restore(f.source("INBOX", 1), "again.eml");
-  ASSERT_TRUE(restored.accepted());
   f.server.release("STORE");
+  ASSERT_TRUE(restored.accepted());
   ASSERT_TRUE(restored.finished());
   ASSERT_TRUE(f.settle());
   EXPECT_EQ(f.messages("INBOX"), Subjects{"a"});

@@ -144,7 +144,7 @@ TEST(TemporaryNames, ThatAreGivenUpDoNotHoldUpWhoWaits) {
   Answer<void> settled;
   at.staging.settle(settled.reply());
   Answer<void> removed;
-  at.staging.remove(file.node, removed.reply());
+  at.staging.remove({}, file.node, removed.reply());
   EXPECT_EQ(removed.wait().error(), 0);
   EXPECT_EQ(settled.wait().error(), 0);
   EXPECT_EQ(at.account.uploads().size(), 0u);

@@ -12,8 +12,8 @@ const std::string rest = mail.substr(20);
 
 struct Unfinished : ::testing::Test, Files {
   /// What restic sends for one part: opened, written at its place, closed.
-  int write_part(NodeId node, std::uint64_t offset, const std::string& text) {
-    const auto file = open_as(node, O_WRONLY);
+  int write_part(NodeId part, std::uint64_t offset, const std::string& text) {
+    const auto file = open_as(part, O_WRONLY);
     EXPECT_EQ(write(file, text, offset), 0);
     const int flushed = flush(file);
     close(file);
