@@ -65,10 +65,13 @@ std::string_view stat_field(std::string_view stat, std::size_t index) {
 }
 
 /// At the start of a line: a program's name is in the first line, with its line breaks escaped.
-std::optional<std::uint64_t> signal_set(std::string_view status, std::string_view label) {
+std::string_view value_of(std::string_view status, std::string_view label) {
   const auto at = status.find(label);
-  if (at == std::string_view::npos) return std::nullopt;
-  return number<std::uint64_t>(status.substr(at + label.size()), 16);
+  return at == std::string_view::npos ? std::string_view() : status.substr(at + label.size());
+}
+
+std::optional<std::uint64_t> signal_set(std::string_view status, std::string_view label) {
+  return number<std::uint64_t>(value_of(status, label), 16);
 }
 
 bool ends_by_pending_signal(std::string_view status) {
@@ -82,20 +85,29 @@ bool ends_by_pending_signal(std::string_view status) {
   return (pending & bit(SIGKILL)) != 0 || (pending & ~(*blocked | *ignored | *caught | harmless)) != 0;
 }
 
+/// exit(2) gives up the memory before it closes the files; execve(2) exchanges it and is never without.
+bool memory_is_gone(std::string_view status) { return value_of(status, "\nVmSize:").empty(); }
+
+void describe_end(std::string_view stat, CallerState& state) {
+  const auto flags = number<std::uint64_t>(stat_field(stat, 9)).value_or(0);
+  state.exiting = (flags & pf_exiting) != 0;
+  state.signaled = (flags & pf_signaled) != 0;
+  state.exit_code = number<int>(stat_field(stat, 52)).value_or(0);
+}
+
 }  // namespace
 
 CallerState caller_state(pid_t thread, const std::string& procfs) {
   CallerState state;
   if (thread <= 0) return state;
   const auto directory = procfs + "/" + std::to_string(thread);
-  const auto stat = content_of(directory + "/stat");
-  const auto flags = number<std::uint64_t>(stat_field(stat, 9));
-  if (!flags) return state;
+  const auto status = content_of(directory + "/status");
+  const auto process = number<pid_t>(value_of(status, "\nTgid:\t"));
+  if (!process || *process <= 0) return state;
   state.known = true;
-  state.exiting = (*flags & pf_exiting) != 0;
-  state.signaled = (*flags & pf_signaled) != 0;
-  state.exit_code = number<int>(stat_field(stat, 52)).value_or(0);
-  state.kill_pending = ends_by_pending_signal(content_of(directory + "/status"));
+  state.process = *process;
+  state.kill_pending = ends_by_pending_signal(status);
+  if (memory_is_gone(status)) describe_end(content_of(directory + "/stat"), state);
   return state;
 }
 

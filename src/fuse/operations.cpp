@@ -5,7 +5,6 @@
 #include "imapfs/base/own_commands.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/fuse/caller_state.hpp"
-#include "imapfs/fuse/thread_group.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -71,14 +70,16 @@ vfs::Caller caller_who_waits(const OperationContext& context, const std::shared_
 
 vfs::Caller caller_and_process(const Request& request) {
   auto caller = request.caller();
-  caller.process = thread_group_of(caller.thread);
+  caller.process = caller_state(caller.thread).process;
   return caller;
 }
 
 vfs::Caller caller_and_end(const Request& request) {
-  auto caller = caller_and_process(request);
+  auto caller = request.caller();
+  const auto state = caller_state(caller.thread);
   const auto ours = ::geteuid() == 0 || ::geteuid() == caller.uid;
-  caller.killed = caller_state(caller.thread).ended_by_signal(ours);
+  caller.process = state.process;
+  caller.killed = state.ended_by_signal(ours);
   return caller;
 }
 

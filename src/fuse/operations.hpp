@@ -117,7 +117,7 @@ vfs::Reply<T> tell_late(const OperationContext& context, std::shared_ptr<Request
 /// The caller with its process, which costs reading a file of procfs.
 [[nodiscard]] vfs::Caller caller_and_process(const Request& request);
 
-/// The same for flush: and whether the process ends by a signal, which costs another two.
+/// The same for flush: and whether the process ends by a signal, which costs another one where it ends.
 [[nodiscard]] vfs::Caller caller_and_end(const Request& request);
 
 /// For operations that only succeed or fail.

@@ -197,5 +197,24 @@ TEST_F(KilledWriters, AreNotThoseThatEndWithoutClosingTheirFiles) {
   EXPECT_EQ(outbox(), 0);
 }
 
+/// execve(2) closes what is O_CLOEXEC while it holds a lock that readers of procfs wait for (Linux 6.18).
+class ExecutingWriters : public WritingTest {};
+
+TEST_F(ExecutingWriters, HaveWrittenWhatTheyExecuteAwayFrom) {
+  sh("timeout 30 python3 -c '\nimport os\nf = os.open(\"INBOX/whole.eml\", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)\n"
+     "os.write(f, b\"Subject: whole\\n\\nAll of it.\\n\")\nos.execv(\"/bin/true\", [\"true\"])\n'");
+  sync();
+  EXPECT_EQ(count("INBOX", "whole"), 1u);
+}
+
+TEST_F(ExecutingWriters, AsChildrenNeitherUploadNorWaitForWhatTheirParentWrites) {
+  sh("timeout 30 python3 -c '\nimport os, subprocess\nf = os.open(\"INBOX/whole.eml\", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)\n"
+     "for line in (b\"Subject: whole\\n\", b\"\\n\", b\"All \", b\"of it.\\n\"):\n"
+     "  os.write(f, line)\n  subprocess.run([\"/bin/true\"], check=True, close_fds=False)\nos.close(f)\n'");
+  sync();
+  EXPECT_EQ(count("INBOX", "whole"), 1u);
+  EXPECT_EQ(other().ever("INBOX"), 1u);
+}
+
 }  // namespace
 }  // namespace imapfs::testing

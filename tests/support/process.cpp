@@ -30,10 +30,19 @@ struct Pipe {
   int write_end;
 };
 
+/// A test that kills by a signal means that signal, also where the test itself is started with it ignored (nohup, a shell's &).
+void take_signals_as_by_default() {
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 pid_t start_shell(const std::string& script, int output, int errors) {
   const pid_t pid = fork();
   if (pid < 0) throw std::runtime_error("fork");
   if (pid == 0) {
+    take_signals_as_by_default();
     setpgid(0, 0);
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, 0);

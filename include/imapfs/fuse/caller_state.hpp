@@ -1,10 +1,13 @@
 #pragma once
-// What the kernel says of a thread that waits for us: whether it is ending, and by what.
+// What the kernel says of a thread that waits for us: which process it belongs to, whether it is ending, and by what.
 //
-// Reads procfs only, which never waits: any thread may call it. It costs two small files (about 30 microseconds), so
-// it is for interrupts and for the close of a written file, not for every request. What cannot be read (a thread of
-// another PID namespace, a procfs that hides the processes of others) is not known, and a thread that is not known is
-// taken for one that lives on.
+// Reads procfs only, and never waits, so any thread may call it. That is not true of all of procfs: since Linux 6.18
+// reading /proc/TID/stat waits for an execve(2) of that process, and the execve waits for us when it closes a file of the
+// mount (O_CLOEXEC). Therefore `stat` is read only of a thread whose memory is gone, which is ending and can execute
+// nothing any more; /proc/TID/status, which is read of all, takes no such lock. It costs about 15 microseconds, so it is
+// for interrupts and for open and close of written files, not for every request. What cannot be read (a thread of another
+// PID namespace, a procfs that hides the processes of others) is not known, and a thread that is not known is taken for one
+// that lives on.
 
 #include <sys/types.h>
 
@@ -14,6 +17,9 @@ namespace imapfs::fuse {
 
 struct CallerState {
   bool known = false;
+  /// The thread group: a file is uploaded when the process that opened it closes it, whichever of its threads does. 0 if
+  /// it is not known.
+  pid_t process = 0;
   /// PF_EXITING: the thread is inside exit; its open files are being closed for it.
   bool exiting = false;
   /// PF_SIGNALED: it ends by a signal. Also set for the other threads of a process one of whose threads has called

@@ -1,4 +1,4 @@
-// Whether the thread that asks is ending.
+// Whose thread it is that asks, and whether it is ending.
 #include "imapfs/fuse/caller_state.hpp"
 
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace imapfs::fuse {
 namespace {
@@ -23,17 +24,23 @@ class StateOfACaller : public ::testing::Test {
   struct Signals {
     std::string own = "0000000000000000", shared = own, blocked = own, ignored = own, caught = own;
   };
+  /// A thread whose memory is gone, unless `memory_` says otherwise.
   CallerState with(const std::string& flags, const Signals& signals, const std::string& name = "cat") {
     std::ofstream(root_ / "4711" / "stat") << "4711 (" << name << ") S 1 2 3 34816 5 " << flags
                                            << " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
                                               "27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 "
                                            << exit_code_ << "\n";
     std::ofstream(root_ / "4711" / "status")
-        << "Name:\t" << name << "\nSigQ:\t0/15\nSigPnd:\t" << signals.own << "\nShdPnd:\t" << signals.shared
+        << "Name:\t" << name << "\nTgid:\t4700\n" << memory_ << "SigQ:\t0/15\nSigPnd:\t" << signals.own << "\nShdPnd:\t" << signals.shared
         << "\nSigBlk:\t" << signals.blocked << "\nSigIgn:\t" << signals.ignored << "\nSigCgt:\t" << signals.caught
         << "\nCapInh:\t0\n";
     return caller_state(4711, root_.string());
   }
+  CallerState with_status(const std::string& text) {
+    std::ofstream(root_ / "4711" / "status") << text;
+    return caller_state(4711, root_.string());
+  }
+  std::string memory_;
   std::string exit_code_ = "9";
   const fs::path root_ = fs::temp_directory_path() / ("imapfs-state-" + std::to_string(::getpid()));
 };
@@ -74,14 +81,46 @@ TEST_F(StateOfACaller, OneThatExitsByItselfIsNotBeingKilled) {
   EXPECT_FALSE(with("1028", {}).being_killed()) << "the other threads of a process that calls exit_group";
 }
 
+TEST_F(StateOfACaller, OfOneThatHasItsMemoryIsNotAskedOfStatWhichWaitsForAnExecve) {
+  memory_ = "VmPeak:\t    4096 kB\nVmSize:\t    4096 kB\n";
+  const auto executing = with("1028", {});
+  EXPECT_TRUE(executing.known);
+  EXPECT_EQ(executing.process, 4700);
+  EXPECT_FALSE(executing.exiting || executing.signaled) << "stat was read";
+  EXPECT_TRUE(with("0", {.own = set_of(SIGKILL)}).being_killed()) << "status says that";
+}
+
+TEST_F(StateOfACaller, TheProcessIsReadFromItsOwnLineAlone) {
+  EXPECT_EQ(with_status("Name:\tcp\nUmask:\t0022\nTgid:\t4700\nNgid:\t0\n").process, 4700);
+  EXPECT_EQ(with_status("Name:\tTgid:\t1\nTgid:\t4700\n").process, 4700);
+  for (const std::string text : {"", "Name:\tcp\n", "Name:\tcp\nTgid:\t", "Name:\tcp\nTgid:\tx\n",
+                                 "Name:\tcp\nTgid:\t0\n"}) {
+    EXPECT_FALSE(with_status(text).known) << text;
+    EXPECT_EQ(with_status(text).process, 0) << text;
+  }
+}
+
+TEST_F(StateOfACaller, EveryThreadOfAProcessBelongsToIt) {
+  EXPECT_EQ(caller_state(::getpid()).process, ::getpid());
+  pid_t seen = 0;
+  std::jthread([&] {
+    ASSERT_NE(::gettid(), ::getpid());
+    seen = caller_state(::gettid()).process;
+  }).join();
+  EXPECT_EQ(seen, ::getpid());
+}
+
 TEST_F(StateOfACaller, IsNotKnownOfAThreadThatCannotBeSeen) {
   EXPECT_FALSE(caller_state(0).known);
   EXPECT_FALSE(caller_state(-1).known);
   EXPECT_FALSE(caller_state(4711, "/nonexistent").known);
   EXPECT_FALSE(caller_state(4711, "/nonexistent").being_killed());
-  EXPECT_FALSE(with("x", {}).known);
+}
+
+TEST_F(StateOfACaller, WhoseStatIsBrokenIsThatItLives) {
+  EXPECT_FALSE(with("x", {}).being_killed());
   std::ofstream(root_ / "4711" / "stat") << "4711 (cat";
-  EXPECT_FALSE(caller_state(4711, root_.string()).known);
+  EXPECT_FALSE(caller_state(4711, root_.string()).being_killed());
 }
 
 TEST_F(StateOfACaller, OfALivingProcessIsThatItLives) {
