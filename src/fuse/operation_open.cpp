@@ -112,7 +112,7 @@ void operation_flush(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
       [&](OperationContext& context, const std::shared_ptr<Request>& request) {
         context.filesystem->flush(caller_and_end(*request), request->node(), file->fh, answer_nothing(request));
       },
-      DeadlineRule::unlimited);
+      DeadlineRule::unlimited, Interrupts::once_begun);
 }
 
 /// The last close(2) has happened: nobody waits for this answer, so it can carry no error.

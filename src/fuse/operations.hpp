@@ -48,8 +48,15 @@ const fuse_lowlevel_ops& operations();
 /// that stalls, or a server that does not answer, ends it.
 enum class DeadlineRule : std::uint8_t { limited, while_server_talks, unlimited };
 
+/// What an interrupt can do to a request whose caller is being killed.
+/// at_once: end it before it has begun; nobody waits for it.
+/// once_begun: end it when the layers below have it, for flush: that is how they learn whose end it is, and the RELEASE that
+/// follows the answer must not overtake it.
+enum class Interrupts : std::uint8_t { at_once, once_begun };
+
 /// Takes note of the request and makes it interruptible.
-std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name);
+std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name,
+                                       Interrupts interrupts);
 /// For Request::Environment.
 void make_interruptible(fuse_req_t raw, vfs::RequestId id);
 /// The request's thread goes back for the next one: from here on the deadline counts.
@@ -59,15 +66,16 @@ void fail_with_exception(Request& request, const std::exception& exception);
 /// Runs `start`, which answers the request now or later; nothing it throws gets into libfuse.
 template <class Start>
 void serve(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name, Start&& start,
-           DeadlineRule rule = DeadlineRule::limited) {
+           DeadlineRule rule = DeadlineRule::limited, Interrupts interrupts = Interrupts::at_once) {
   auto& context = context_of(raw);
-  const auto request = begin_request(raw, operation, node, std::move(name));
+  const auto request = begin_request(raw, operation, node, std::move(name), interrupts);
   if (request->answered()) return;
   try {
     start(context, request);
   } catch (const std::exception& exception) {
     fail_with_exception(*request, exception);
   }
+  if (interrupts == Interrupts::once_begun) request->heed_interrupts();
   leave_request(request, context, rule);
 }
 

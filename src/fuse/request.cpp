@@ -117,13 +117,18 @@ Request::Request(std::shared_ptr<const Environment> environment, Description des
 void Request::open() {
   state_ = State::open;
   // Whoever came during the start could not answer; whoever comes from here on can.
-  if (interrupted_) watch_caller();
+  if (!description_.begins_in_any_case) heed_interrupts();
   if (environment_->registry->refusing()) fail({ENOTCONN, Scope::request, Retry::never, "the mount ends"});
 }
 
 void Request::interrupt() {
   interrupted_ = true;
-  if (state_ != State::starting) watch_caller();
+  if (heeds_interrupts_) watch_caller();
+}
+
+void Request::heed_interrupts() {
+  heeds_interrupts_ = true;
+  if (interrupted_) watch_caller();
 }
 
 void Request::watch_caller() {

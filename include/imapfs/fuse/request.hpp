@@ -80,6 +80,8 @@ class Request : public std::enable_shared_from_this<Request> {
     vfs::NodeId node;
     std::string name;            ///< of an entry below `node`; may be empty
     vfs::Caller caller;          ///< its `request` is filled in by start()
+    /// An interrupt is taken note of, and heeded from heed_interrupts() on.
+    bool begins_in_any_case = false;
   };
   struct Environment {
     std::shared_ptr<RequestRegistry> registry;
@@ -123,6 +125,8 @@ class Request : public std::enable_shared_from_this<Request> {
   /// EINTR from a file system nor half a change. But this is the only interrupt that the kernel sends for a request,
   /// and a caller that is killed later waits for our answer too: from here on it is looked at every `look_again`.
   void interrupt();
+  /// For a request that begins in any case: it has begun.
+  void heed_interrupts();
 
   /// Gives the request until `patience` from its arrival, then ETIMEDOUT. Does nothing if it is answered already. With
   /// `progress`, a number that grows while something gets on: as long again whenever it has grown since the last look.
@@ -148,6 +152,7 @@ class Request : public std::enable_shared_from_this<Request> {
   const SteadyClock::time_point arrived_ = SteadyClock::now();
   std::atomic<State> state_{State::starting};
   std::atomic<bool> interrupted_{false};
+  std::atomic<bool> heeds_interrupts_{false};
   std::atomic<Scheduler::Id> deadline_{0};
 };
 

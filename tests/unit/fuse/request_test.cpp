@@ -202,6 +202,26 @@ TEST_F(Requests, ASignalDuringTheStartIsNotForgotten) {
   EXPECT_EQ(errors(), std::vector{EINTR});
 }
 
+TEST_F(Requests, OneThatBeginsInAnyCaseHeedsAnInterruptOnceItHasBegun) {
+  killed_ = true;
+  const auto request = Request::start(
+      environment_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, /*begins_in_any_case=*/true}, nullptr);
+  request->interrupt();
+  EXPECT_FALSE(request->answered()) << "the RELEASE that follows an answer would overtake it";
+  request->heed_interrupts();
+  EXPECT_EQ(errors(), std::vector{EINTR});
+}
+
+TEST_F(Requests, OneThatBeginsInAnyCaseHeedsInterruptsThatComeLater) {
+  killed_ = true;
+  const auto request = Request::start(
+      environment_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, /*begins_in_any_case=*/true}, nullptr);
+  request->heed_interrupts();
+  EXPECT_TRUE(errors().empty());
+  request->interrupt();
+  EXPECT_EQ(errors(), std::vector{EINTR});
+}
+
 TEST_F(Requests, AnInterruptDuringTheStartIsNotLostAndAnswersOnlyAfterwards) {
   killed_ = true;
   during_start_ = [&](vfs::RequestId id) {
