@@ -81,6 +81,7 @@ class SessionPool::Implementation {
     SteadyClock::duration longest_silence{};  ///< beyond doubt_after, in the job that runs
     std::string description;
     WireName selected;
+    std::vector<WireName> to_leave;  ///< PoolJob::unmakes of others
     SteadyClock::time_point last_used{};
     std::jthread thread;
   };
@@ -118,6 +119,10 @@ class SessionPool::Implementation {
   Result<void> run_job(Slot& slot, const Entry& entry);
   Result<void> prepare_session(Slot& slot, Entry& entry);
   bool still_alive(Slot& slot, const Entry& entry);
+  /// False if that cost the session.
+  bool leave_unmade(Slot& slot, const Entry& entry);
+  /// With the mutex held.
+  void tell_to_leave(const Slot& teller, const WireName& mailbox);
   Result<void> connect(Slot& slot, Entry& entry);
   void connect_failed(Slot& slot, Entry& entry, const Error& error, SteadyClock::time_point started);
   void install(Slot& slot, std::unique_ptr<Session> session, SteadyClock::time_point started);

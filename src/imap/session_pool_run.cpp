@@ -106,6 +106,10 @@ Result<void> SessionPool::Implementation::run_job(Slot& slot, const Entry& entry
   }
   auto result = entry.job.run(*slot.session, entry.context());
   note_state(slot);
+  if (!entry.job.unmakes.empty()) {
+    const Lock lock(mutex_);
+    for (const auto& mailbox : entry.job.unmakes) tell_to_leave(slot, mailbox);
+  }
   if (!result && result.error().scope >= Scope::session) {
     discard_session(slot, result.error());
   } else {
@@ -119,10 +123,38 @@ Result<void> SessionPool::Implementation::run_job(Slot& slot, const Entry& entry
 
 Result<void> SessionPool::Implementation::prepare_session(Slot& slot, Entry& entry) {
   IMAPFS_TRY(entry.context().check());
-  if (slot.session && still_alive(slot, entry)) return {};
+  if (slot.session && leave_unmade(slot, entry) && still_alive(slot, entry)) return {};
   // The check may have used up the job's time.
   IMAPFS_TRY(entry.context().check());
   return connect(slot, entry);
+}
+
+void SessionPool::Implementation::tell_to_leave(const Slot& teller, const WireName& mailbox) {
+  for (const auto& slot : slots_) {
+    if (slot.get() == &teller || !slot->connected) continue;
+    auto& names = slot->to_leave;
+    if (std::find(names.begin(), names.end(), mailbox) == names.end()) names.push_back(mailbox);
+    if (slot->selected.starts_with(mailbox)) slot->selected.clear();
+  }
+}
+
+bool SessionPool::Implementation::leave_unmade(Slot& slot, const Entry& entry) {
+  std::vector<WireName> names;
+  {
+    const Lock lock(mutex_);
+    names.swap(slot.to_leave);
+  }
+  for (const auto& name : names) {
+    const auto left = slot.session->leave(name, entry.context());
+    {
+      const Lock lock(mutex_);
+      slot.selected = slot.session->selected();
+    }
+    if (left || left.error().scope < Scope::session) continue;
+    discard_session(slot, left.error());
+    return false;
+  }
+  return true;
 }
 
 bool SessionPool::Implementation::still_alive(Slot& slot, const Entry& entry) {
@@ -207,6 +239,7 @@ void SessionPool::Implementation::discard_session(Slot& slot, const Error& reaso
   {
     const Lock lock(mutex_);
     lost = std::move(slot.session);
+    slot.to_leave.clear();
     slot.connected = false;
     slot.selected.clear();
     if (by_itself) {

@@ -274,6 +274,7 @@ void EngineImplementation::submit_removal(MailboxId id, Completion<void> done) {
   imap::PoolJob job;
   job.changes = true;
   job.context = patience();
+  job.unmakes = {node.wire_name};
   job.what = fmt::format("delete {}", telemetry::printable(node.path));
   job.run = [removal](imap::Session& session, const CallContext& context) { return removal->run(session, context); };
   job.done = [this, removal, node, began = SteadyClock::now(), done = std::move(done)](const Result<void>& result) {
@@ -384,6 +385,7 @@ void EngineImplementation::submit_renaming(const std::shared_ptr<Renaming>& rena
   imap::PoolJob job;
   job.changes = true;
   job.context = patience();
+  job.unmakes = {renaming->from.wire, renaming->to.wire};
   job.what = fmt::format("rename {}", telemetry::printable(renaming->old_node.path));
   job.run = [command](imap::Session& session, const CallContext& context) { return command->run(session, context); };
   job.done = [this, renaming, command, selectable, began = SteadyClock::now(),

@@ -6,22 +6,29 @@
 
 namespace imapfs::vfs {
 
-void OpenBodies::add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry) {
+void OpenBodies::add(const Node& node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry) {
   // Swapped in, so that a replaced body is destroyed with the parameter, outside the lock.
   state_.with_lock([&](State& state) {
-    auto& open = state.open[Key{node, handle}];
+    auto& open = state.open[Key{node.id, handle}];
     ++open.count;
     open.body.swap(body);
+    open.message = node.meaning;
     open.unread.reset();
     if (entry) open.entry = entry;
   });
 }
 
 bool OpenBodies::add_unread(const Unread& unread, std::optional<Entry> entry) {
+  std::shared_ptr<sync::Body> replaced;
   return state_.with_lock([&](State& state) {
     auto& open = state.open[Key{unread.node.id, unread.handle}];
     ++open.count;
     if (entry) open.entry = entry;
+    if (open.message != unread.node.meaning) {
+      open.body.swap(replaced);
+      open.unread.reset();
+      open.message = unread.node.meaning;
+    }
     // The kernel was told a size once; what the table has now may be known by others already.
     if (open.body || open.unread) return false;
     open.unread = unread;
@@ -53,16 +60,30 @@ bool OpenBodies::stop_holding(NodeId node, HandleId handle) {
   });
 }
 
-void OpenBodies::replace(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body) {
+void OpenBodies::replace(const Node& node, HandleId handle, std::shared_ptr<sync::Body> body) {
   const bool open = state_.with_lock([&](State& state) {
-    const auto found = state.open.find(Key{node, handle});
+    const auto found = state.open.find(Key{node.id, handle});
     if (found == state.open.end()) return false;
+    found->second.message = node.meaning;
     if (found->second.entry) found->second.entry->attributes.size = body->length();
     found->second.unread.reset();
     found->second.body.swap(body);
     return true;
   });
-  if (!open) add_unowned(node, handle, std::move(body));
+  if (!open) add_unowned(node.id, handle, std::move(body));
+}
+
+void OpenBodies::drop_replaced(const Node& node, HandleId handle) {
+  std::shared_ptr<sync::Body> replaced;
+  state_.with_lock([&](State& state) {
+    const auto found = state.open.find(Key{node.id, handle});
+    if (found == state.open.end()) return;
+    auto& open = found->second;
+    if (node.meaning.index == 0 || open.message.mailbox != node.meaning.mailbox || open.message == node.meaning) return;
+    open.body.swap(replaced);
+    open.unread.reset();
+    open.message = node.meaning;
+  });
 }
 
 void OpenBodies::keep_unproved(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body) {

@@ -3,7 +3,9 @@
 // may be without one: nobody has read yet. One that was read while the length was not proved has a body, and is unread
 // all the same: the kernel goes by the size it was told.
 //
-// Keyed by node and UIDVALIDITY (the handle), counted by opens. Bodies that a read had to open by itself, because the
+// Keyed by node and UIDVALIDITY (the handle), counted by opens. A node keeps its number when a file is written to, though
+// it stands for another message then: whoever has it open goes on with the octets of the new one, as on any file system
+// (the kernel has one set of pages for all of them). Bodies that a read had to open by itself, because the
 // open happened in an earlier process, are kept in a short list instead, since nothing says when they end. Thread-safe;
 // bodies are destroyed outside the lock.
 
@@ -33,7 +35,7 @@ class OpenBodies {
   };
 
   /// Counts an open. `entry`: what the message looks like, for fstat after it was expunged; absent if not known.
-  void add(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry);
+  void add(const Node& node, HandleId handle, std::shared_ptr<sync::Body> body, std::optional<Entry> entry);
   /// Counts an open of a message that nobody has read yet. True if news of its size is to be held back from here on,
   /// until stop_holding() or release() says otherwise.
   [[nodiscard]] bool add_unread(const Unread& unread, std::optional<Entry> entry);
@@ -44,7 +46,10 @@ class OpenBodies {
   /// True if news was held back for this open, and now it is not.
   [[nodiscard]] bool stop_holding(NodeId node, HandleId handle);
   /// The octets are found there now. Counts no open; one that is not open is kept as add_unowned() does.
-  void replace(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
+  void replace(const Node& node, HandleId handle, std::shared_ptr<sync::Body> body);
+  /// Forgets what is known of the octets of another message that `node` stood for in the same mailbox. One that was moved
+  /// has the same octets.
+  void drop_replaced(const Node& node, HandleId handle);
   /// A body whose length is not proved yet: the open stays unread. Nothing happens if it is not unread any more.
   void keep_unproved(NodeId node, HandleId handle, std::shared_ptr<sync::Body> body);
   /// Takes that body away again, if it is this one.
@@ -67,6 +72,7 @@ class OpenBodies {
   using Key = std::pair<NodeId, HandleId>;
   struct Open {
     std::shared_ptr<sync::Body> body;
+    DecodedNode message;  ///< whose octets these are
     std::optional<Entry> entry;
     std::size_t count = 0;
     std::optional<Unread> unread;  ///< until there is a body with a proved length

@@ -83,6 +83,7 @@ void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
 void Removal::removed(const NamedFile& file) const {
   context_.entries.remove(file.node);
   if (!context_.staging || file.kind == NamedFile::Kind::deleted) return;
+  context_.staging->message_gone(file.node);
   auto& displaced = context_.staging->displaced();
   displaced.left(file.mailbox, file.name, {file.message, file.meta, file.node, file.generation, {}});
 }

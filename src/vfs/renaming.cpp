@@ -161,7 +161,10 @@ void Renaming::rename_mailbox(const OperationPtr& operation) {
 void Renaming::rename_staged(const OperationPtr& operation) {
   const auto rename = [this, operation](const std::optional<Staging::Original>& replaces) {
     context_.staging->rename(operation->caller, operation->source.node, operation->new_mailbox(),
-                             operation->request.new_name, replaces, operation->reply);
+                             operation->request.new_name, replaces, [this, operation, replaces](Result<void> renamed) {
+                               if (renamed && replaces) context_.staging->message_gone(replaces->node);
+                               operation->reply(std::move(renamed));
+                             });
   };
   if (!is_message(operation->target)) return rename(std::nullopt);
   arrivals_.await(operation->target, [this, operation, rename](Result<NamedFile> target) {
@@ -211,7 +214,7 @@ void Renaming::give_name(const OperationPtr& operation, const NamedFile& message
                                  [this, operation, message, replaces](Result<bool> taken) {
                                    if (!taken) return operation->refuse(std::move(taken).error());
                                    if (!*taken) return give_name(operation, message, replaces);
-                                   if (replaces.uid.value != 0) context_.entries.remove(operation->target.node);
+                                   if (replaces.uid.value != 0) replaced(*operation);
                                    operation->reply({});
                                  });
   });
@@ -221,11 +224,17 @@ void Renaming::give_name(const OperationPtr& operation, const NamedFile& message
   const auto& name = operation->request.new_name;
   context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
     if (!given) return operation->refuse(std::move(given).error());
-    if (operation->target.kind != NamedFile::Kind::nothing) context_.entries.remove(operation->target.node);
+    if (operation->target.kind != NamedFile::Kind::nothing) replaced(*operation);
     context_.entries.rename(message.node, message.mailbox, name);
+    context_.staging->message_renamed(message.node, name);
     name_left(*operation, message, is_backup_of(name, operation->request.name) ? name : std::string());
     operation->reply({});
   });
+}
+
+void Renaming::replaced(const Operation& operation) const {
+  context_.entries.remove(operation.target.node);
+  context_.staging->message_gone(operation.target.node);
 }
 
 /// What takes the old name is the next version of this message; what had been at the new one is forgotten.
@@ -244,6 +253,8 @@ void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
       if (!operation->caller.waits()) return operation->refuse(given_up());
       arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
         if (!moved) return operation->refuse(std::move(moved).error());
+        context_.staging->message_renamed(message.node, operation->request.new_name);
+        if (is_message(operation->target)) context_.staging->message_gone(operation->target.node);
         name_left(*operation, message, {});
         operation->reply({});
       });

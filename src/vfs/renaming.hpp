@@ -39,6 +39,8 @@ class Renaming {
   void rename_message(const OperationPtr& operation);
   void give_name(const OperationPtr& operation, const NamedFile& message);
   void give_name(const OperationPtr& operation, const NamedFile& message, const MessageLocation& replaces);
+  /// Another message has the name of the target.
+  void replaced(const Operation& operation) const;
   void name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const;
   void move(const OperationPtr& operation, const NamedFile& message);
   void restore(const OperationPtr& operation);

@@ -210,6 +210,14 @@ void Staging::rename(const Caller& caller, NodeId node, MailboxId mailbox, const
                          reply = std::move(reply)] { self->rename(caller, node, mailbox, name, replaces, reply); });
 }
 
+void Staging::message_gone(NodeId node) {
+  implementation_->post([self = implementation_.get(), node] { self->message_gone(node); });
+}
+
+void Staging::message_renamed(NodeId node, const std::string& name) {
+  implementation_->post([self = implementation_.get(), node, name] { self->message_renamed(node, name); });
+}
+
 void Staging::remove(const Caller& caller, NodeId node, Reply<void> reply) {
   implementation_->post([self = implementation_.get(), caller, node, reply = std::move(reply)] {
     self->remove(caller, node, reply);

@@ -116,6 +116,10 @@ class Staging {
   void take_place(const Original& own, const std::string& name, const std::optional<Original>& target, Reply<bool> reply);
   /// What had a name a moment ago: told by whoever renames and removes messages, asked when a file gets a name.
   [[nodiscard]] DisplacedMessages& displaced();
+  /// The message of this node was removed, or another has taken its name. What is written to it from here on has no name either.
+  void message_gone(NodeId node);
+  /// The message of this node has another name, maybe in another mailbox: the version that is written next has it too.
+  void message_renamed(NodeId node, const std::string& name);
   /// unlink. An open one goes on without a name and is never uploaded.
   void remove(const Caller& caller, NodeId node, Reply<void> reply);
 

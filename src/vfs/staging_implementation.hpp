@@ -77,6 +77,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name,
               const std::optional<Original>& replaces, const Reply<void>& reply);
   void remove(const Caller& caller, NodeId node, const Reply<void>& reply);
+  void message_gone(NodeId node);
+  void message_renamed(NodeId node, const std::string& name);
 
   // -- staging_directories.cpp --
   void make_directory(MailboxId parent, const std::string& name, const Reply<Entry>& reply);
@@ -190,6 +192,10 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void when_idle(const FilePtr& file, Job job);
   /// The file is not busy any more: whoever waits goes on.
   void go_on(const FilePtr& file);
+  // -- staging_moved.cpp --
+  /// Runs `job` when it is known where the message is by now that the file is a version of. The file is idle, and busy meanwhile.
+  void follow_message(const FilePtr& file, const Job& job);
+
   /// A completion for the account that runs `job` with its result on the thread "staging", unless Staging is gone.
   template <class T, class Function>
   Completion<T> on_thread(Function function) {

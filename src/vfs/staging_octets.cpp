@@ -194,7 +194,7 @@ void Staging::Implementation::with_content(const FilePtr& file, std::function<vo
   if (file->has_row()) return job(open_content(*file));
   // Uploaded and still open: what was uploaded is the beginning of the next version.
   const auto before = file->content ? file->content : file->as_written;
-  if (!before) return fetch(file, job);
+  if (!before) return follow_message(file, [this, file, job] { fetch(file, job); });
   job(stage_copy(file, before));
 }
 
@@ -223,6 +223,7 @@ void Staging::Implementation::with_empty_content(const FilePtr& file, const std:
 
 void Staging::Implementation::fetch(const FilePtr& file, const std::function<void(Result<void>)>& job) {
   file->busy = true;
+  if (file->original && !file->copying) file->source = file->original->message;
   const auto done = [this, file, job](Result<void> fetched) {
     if (!fetched && file->has_row()) {
       (void)around_.journal->unstage(std::exchange(file->row.id, {}));

@@ -37,9 +37,11 @@ void Staging::Implementation::queue(const FilePtr& file) {
 void Staging::Implementation::try_queued(const FilePtr& file) {
   when_idle(file, [this, file] {
     if (!file->dirty || file->failed || file->nameless || file->row.state != store::StagedFile::State::queued) return;
-    const auto destination = destination_of(*file);
-    upload(file, destination, [this, file, destination](const Result<sync::Arrival>& arrived) {
-      queued_ended(file, destination, arrived);
+    follow_message(file, [this, file] {
+      const auto destination = destination_of(*file);
+      upload(file, destination, [this, file, destination](const Result<sync::Arrival>& arrived) {
+        queued_ended(file, destination, arrived);
+      });
     });
   });
 }

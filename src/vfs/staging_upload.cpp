@@ -31,13 +31,17 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
     // A child that inherited the descriptor ends; who opened it may still be writing.
     if (opener != 0 && caller.process != 0 && caller.process != opener) return reply({});
   }
+  if (caller.killed) {
+    // Its last call may still be on its way: it waits for octets of the message, and nobody waits for it any more.
+    when_idle(file, [this, file] {
+      if (file->dirty) file->failed = Error{ECANCELED, Scope::message, Retry::never, "the program that wrote it was killed: it may be a part"};
+      else show_message(file);
+    });
+    return reply({});
+  }
   // A flush of a clean handle never fails: nobody expects close(2) to do so.
   if (!file->dirty && !file->failed) {
     show_message(file);
-    return reply({});
-  }
-  if (caller.killed) {
-    file->failed = Error{ECANCELED, Scope::message, Retry::never, "the program that wrote it was killed: it may be a part"};
     return reply({});
   }
   when_idle(file, [this, file, handle, reply] {
@@ -70,11 +74,13 @@ void Staging::Implementation::upload_for(const FilePtr& file, const Reply<void>&
       return reply(fail(error));
     }
     if (!file->dirty || file->nameless || file->size() == 0 || has_temporary_name(*file)) return reply({});
-    const auto destination = destination_of(*file);
-    upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
-      if (arrived) return reply({});
-      report_failure(file, destination, arrived.error());
-      reply(fail(std::move(arrived).error().while_doing("upload")));
+    follow_message(file, [this, file, reply] {
+      const auto destination = destination_of(*file);
+      upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
+        if (arrived) return reply({});
+        report_failure(file, destination, arrived.error());
+        reply(fail(std::move(arrived).error().while_doing("upload")));
+      });
     });
   });
 }

@@ -201,6 +201,63 @@ TEST_F(KilledWriters, AreNotThoseThatEndWithoutClosingTheirFiles) {
   EXPECT_EQ(outbox(), 0);
 }
 
+/// A message that somebody has open for writing while it goes elsewhere.
+class OpenForWriting : public Appending {
+ protected:
+  /// Keeps the message open, runs `meanwhile`, then writes to it and closes it.
+  void write_after(const std::string& meanwhile) {
+    SCOPED_TRACE(meanwhile);
+    sh("exec 6>>INBOX/log; " + meanwhile + "; echo entry >&6; exec 6>&-");
+    sync();
+  }
+  void SetUp() override {
+    Appending::SetUp();
+    sh("mkdir Old");
+    file("log.eml", text_of("log", ""));
+    file("new.eml", text_of("new"));
+    sh("cp $F/log.eml INBOX/log");
+    sync();
+  }
+};
+
+TEST_F(OpenForWriting, FollowsTheMessageToAnotherMailbox) {
+  write_after("mv INBOX/log Old/log.1");
+  EXPECT_EQ(sh("ls INBOX Old"), "INBOX:\n\nOld:\nlog.1\n");
+  EXPECT_EQ(bodies("Old"), std::vector<std::string>{mail_of("log", "entry\n")});
+  EXPECT_EQ(sh("cat Old/log.1"), mail_of("log", "entry\n"));
+  EXPECT_EQ(count("INBOX", "log"), 0u);
+}
+
+TEST_F(OpenForWriting, FollowsTheMessageWhereItHasArrivedAlready) {
+  write_after("mv INBOX/log Old/log.1; sync .");
+  EXPECT_EQ(bodies("Old"), std::vector<std::string>{mail_of("log", "entry\n")});
+  EXPECT_EQ(count("INBOX", "log"), 0u);
+}
+
+TEST_F(OpenForWriting, KeepsTheNewNameInAMailboxThatWasNeverListed) {
+  sh("mkdir New; cp $F/log.eml New/log");
+  sh("exec 6>>New/log; mv New/log New/log.1; echo entry >&6; exec 6>&-");
+  EXPECT_EQ(sh("ls New"), "log.1\n");
+  EXPECT_EQ(bodies("New"), std::vector<std::string>{mail_of("log", "entry\n")});
+}
+
+TEST_F(OpenForWriting, DoesNotBringBackWhatWasRemoved) {
+  write_after("rm INBOX/log");
+  EXPECT_EQ(sh("ls INBOX"), "");
+  EXPECT_EQ(count("INBOX", "log"), 0u);
+}
+
+TEST_F(OpenForWriting, DoesNotTakeTheNameFromWhatWasPutThere) {
+  sh("cp $F/new.eml Old/new");
+  write_after("mv Old/new INBOX/log");
+  EXPECT_EQ(sh("ls INBOX"), "log\n");
+  EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{mail_of("new")});
+  sh("cp $F/log.eml INBOX/log");
+  write_after("cp $F/new.eml INBOX/.log.Ab12Cd; mv INBOX/.log.Ab12Cd INBOX/log");
+  EXPECT_EQ(sh("ls INBOX"), "log\n");
+  EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{mail_of("new")});
+}
+
 /// execve(2) closes what is O_CLOEXEC while it holds a lock that readers of procfs wait for (Linux 6.18).
 class ExecutingWriters : public WritingTest {};
 

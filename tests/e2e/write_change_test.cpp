@@ -142,6 +142,33 @@ TEST_F(ChangedMessages, AReaderWhoHasTheOldOneOpenReadsItToTheEnd) {
   EXPECT_EQ(std::string(text, static_cast<std::size_t>(length)), mail_of("draft-a"));
 }
 
+/// tail -f and less hold a message open while others write to it.
+TEST_F(ChangedMessages, WrittenInPlaceAreReadAsTheyAreNowByOldAndNewReaders) {
+  const auto path = path_of("draft-a");
+  file("new.eml", text_of("draft-a", "Another text, and a longer one than before.\n"));
+  file("short.eml", text_of("draft-a", "x\n"));
+  const int reader = ::open(mount().path(path).c_str(), O_RDONLY);
+  ASSERT_GE(reader, 0);
+  const auto read_again = [&] {
+    std::string text(65536, '\0');
+    const auto length = ::pread(reader, text.data(), text.size(), 0);
+    text.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+    return text;
+  };
+  EXPECT_EQ(read_again(), mail_of("draft-a"));
+  for (const char* change : {"echo more >> ", "cat $F/new.eml > ", "echo again >> ", "cp $F/short.eml "}) {
+    SCOPED_TRACE(change);
+    sh(change + path);
+    std::string now;
+    for (const auto& body : bodies("INBOX"))
+      if (body.find("Subject: draft-a\r\n") != std::string::npos) now = body;
+    EXPECT_EQ(sh("cat " + path), now);
+    EXPECT_EQ(read_again(), now);
+    EXPECT_EQ(sh("stat -c %s " + path), std::to_string(now.size()) + "\n");
+  }
+  ::close(reader);
+}
+
 TEST_F(ChangedMessages, AreDeletedByThePolicyAfterwards) {
   sh("sed -i 's/^Hello/changed/' " + path_of("draft-a"));
   sync();

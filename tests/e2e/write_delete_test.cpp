@@ -12,7 +12,9 @@ class Deleting : public WritingTest {
   explicit Deleting(const char* policy = nullptr) : policy_(policy) {}
   Mounted::Settings mount_settings() override {
     Mounted::Settings settings;
-    if (policy_ != nullptr) settings.options = {std::string("--on-delete=") + policy_};
+    // What other clients put into mailboxes that nobody watches shows soon.
+    settings.options = {"--refresh=1"};
+    if (policy_ != nullptr) settings.options.push_back(std::string("--on-delete=") + policy_);
     return settings;
   }
   void fill() override {
@@ -151,6 +153,20 @@ TEST_F(Deleting, RmROfATreeThatWasNeverListedRemovesIt) {
   EXPECT_FALSE(other().exists("Old"));
   sync();
   EXPECT_EQ(count("Trash", "damson"), 3u);
+}
+
+TEST_F(Deleting, ANewMailboxOfARemovedOrRenamedNameTakesMailAtOnce) {
+  file("a.eml", text_of("again"));
+  const std::string fill = "for i in 1 2 3 4 5 6; do cp $F/a.eml Old/m$i || exit 1; done; ";
+  for (int round = 0; round < 3; ++round) {
+    SCOPED_TRACE(round);
+    sh("mkdir Old; " + fill + "rm -rf Old; mkdir Old; " + fill + "ls Old > /dev/null");
+    EXPECT_EQ(count("Old", "again"), 6u);
+    sh("mv Old Older && mkdir Old && " + fill + "ls Old Older > /dev/null");
+    EXPECT_EQ(count("Old", "again"), 6u);
+    EXPECT_EQ(count("Older", "again"), 6u);
+    sh("rm -rf Old Older");
+  }
 }
 
 TEST_F(Deleting, RmRKeepsWhatOthersHaveFlagged) {

@@ -91,6 +91,16 @@ class FakeSession : public imap::Session {
     return {};
   }
 
+  Result<void> leave(const imap::WireName& mailbox, const CallContext& context) override {
+    Lock lock(state_->mutex);
+    if (selected_.empty() || !selected_.starts_with(mailbox)) return {};
+    IMAPFS_TRY(enter("UNSELECT", lock, context));
+    selected_.clear();
+    selection_ = {};
+    connection_->selected.clear();
+    return {};
+  }
+
   Result<std::optional<imap::Quota>> quota(const imap::WireName&, const CallContext& context) override {
     Lock lock(state_->mutex);
     IMAPFS_TRY(enter("QUOTA", lock, context));

@@ -47,6 +47,7 @@ class EtpanSession final : public Session {
   Result<CopiedMessages> move(const UidSet& uids, const WireName& destination, const CallContext& context) override;
   Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) override;
   Result<void> expunge(const UidSet& uids, const CallContext& context) override;
+  Result<void> leave(const WireName& mailbox, const CallContext& context) override;
   Result<void> create_mailbox(const WireName& mailbox, const CallContext& context) override;
   Result<void> delete_mailbox(const WireName& mailbox, const CallContext& context) override;
   Result<void> rename_mailbox(const WireName& from, const WireName& to, const CallContext& context) override;
@@ -91,8 +92,6 @@ class EtpanSession final : public Session {
   /// An OK with a code that no command has taken: the selected mailbox may have changed its state.
   void note_code(const Answer& answer);
   void forget_selection();
-  /// Gives up the selection, by UNSELECT where there is one, if it is `mailbox` or may be below it.
-  Result<void> leave(const WireName& mailbox, const CallContext& context);
   /// EROFS, scope mailbox, unless a mailbox is selected read-write.
   [[nodiscard]] Result<void> may_change(Effect effect) const;
   /// Messages of `uids` that are newer than this session's view of the mailbox would be left out by the server without a

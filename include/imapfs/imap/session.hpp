@@ -245,6 +245,8 @@ class Session {
   /// UIDs of the selected mailbox by SEARCH (ESEARCH where offered). `criteria` is sent as given ("ALL", "UID 1:5").
   virtual Result<UidSet> search(const std::string& criteria, const CallContext& context) = 0;
   virtual Result<void> noop(const CallContext& context) = 0;
+  /// Gives up the selection, by UNSELECT where there is one, if it is `mailbox` or may be below it.
+  virtual Result<void> leave(const WireName& mailbox, const CallContext& context) = 0;
   /// RFC 9208 for the root of `mailbox`; nothing where there is no QUOTA or no STORAGE limit.
   virtual Result<std::optional<Quota>> quota(const WireName& mailbox, const CallContext& context) = 0;
 

@@ -47,6 +47,10 @@ struct PoolJob {
   /// Carries out what a user wants changed. Worth as many connection attempts as an interactive job, though one in the background gives way to
   /// those; and a connection that has rested for a while is asked first, since what becomes of a change on a dead one is hard to tell.
   bool changes = false;
+  /// Names that this job takes from their mailboxes (DELETE, RENAME). Once it has run, no other session does anything before it has left
+  /// those mailboxes and what is below them: what it has selected is not what the name means any more (RFC 2180 §3), and Dovecot answers
+  /// an APPEND to the new mailbox of the name with an internal error where the old one is still open.
+  std::vector<WireName> unmakes;
   /// Of a job in the background: true from the moment when somebody waits for it after all. From then on it is worth as many attempts.
   std::shared_ptr<const std::atomic<bool>> awaited;
 };

@@ -217,7 +217,7 @@ void MessageView::opened_unread(const Node& node, const MessageMeta& meta, const
 /// The body of an open that did without. True if the kernel was told a size that is too small.
 bool MessageView::take_first(const OpenBodies::Unread& unread, const std::shared_ptr<sync::Body>& body) {
   const bool too_short = body->length() < unread.size;
-  bodies_.replace(unread.node.id, unread.handle, body);
+  bodies_.replace(unread.node, unread.handle, body);
   // A size that is too large is put right by a READ that comes back short, as long as nothing is invalidated.
   if (!too_short && bodies_.stop_holding(unread.node.id, unread.handle)) publisher_.release_attributes(unread.node.id);
   return body->length() > unread.size;
@@ -287,7 +287,7 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
   if (!meta) meta = std::move(before);
   std::optional<Entry> entry = meta ? entry_of(node, *meta) : std::nullopt;
   if (entry) entry->attributes.size = body->length();
-  bodies_.add(node.id, result.handle, body, entry);
+  bodies_.add(node, result.handle, body, entry);
 
   const std::uint64_t length = body->length();
   if (length == 0 || length > context_.settings.push_limit || !body->whole() ||
@@ -302,6 +302,7 @@ void MessageView::opened(const Node& node, std::optional<MessageMeta> before, co
 }
 
 void MessageView::read(const Caller&, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
+  bodies_.drop_replaced(node, request.handle);
   const auto open = bodies_.find(node.id, request.handle);
   if (open.unread) return read_unread(*open.unread, open.body, request, std::move(reply));
   if (!open.body) return reopen(node, request, std::move(reply));
@@ -320,13 +321,13 @@ void MessageView::read_at_new_place(const Node& node, const ReadRequest& request
                                [this, node, request, gone, reply](Result<std::shared_ptr<sync::Body>> body) {
                                  if (!body)
                                    return reply(fail(body.error().errnum == ENOENT ? gone : std::move(body).error()));
-                                 bodies_.replace(node.id, request.handle, *body);
+                                 bodies_.replace(node, request.handle, *body);
                                  read_body(*body, request, reply);
                                });
   });
 }
 
-/// The open happened in an earlier process. Its handle says which UIDVALIDITY the reader means.
+/// The open happened in an earlier process, or the file was written to since. Its handle says which UIDVALIDITY the reader means.
 void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
   // A node that stands for another message by now was opened under another UIDVALIDITY.
   const bool itself = node.id == message_node(node.meaning.mailbox, node.meaning.uid());
@@ -339,7 +340,7 @@ void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<Rea
     if (stale(validity(node))) {
       return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
     }
-    bodies_.add_unowned(node.id, request.handle, *body);
+    bodies_.replace(node, request.handle, *body);
     read_body(*body, request, reply);
   });
 }

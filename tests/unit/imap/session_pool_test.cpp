@@ -186,6 +186,32 @@ TEST_F(SessionPoolTest, PrefersTheSessionThatHasTheMailboxSelected) {
   EXPECT_EQ(server_.count("LOGIN"), 2u);
 }
 
+TEST_F(SessionPoolTest, SessionsLeaveAMailboxThatAnotherHasRemovedBeforeTheyDoAnythingElse) {
+  std::string of_a;
+  std::string of_b;
+  ASSERT_EQ(select("A", &of_a), 0);
+  ASSERT_EQ(select("B", &of_b), 0);
+  Outcome removed;
+  auto removal = select_job("B", removed);
+  removal.unmakes = {"A"};
+  ASSERT_EQ(run(std::move(removal), removed), 0);
+  std::string selected = "?";
+  Outcome outcome;
+  auto look = noop_job(outcome);
+  look.run = [&](Session& session, const CallContext&) -> Result<void> {
+    if (session.description() == of_a) selected = session.selected();
+    return {};
+  };
+  ASSERT_EQ(run(std::move(look), outcome), 0);
+  EXPECT_EQ(selected, "");
+  EXPECT_EQ(server_.count("UNSELECT"), 1u);
+  ASSERT_EQ(select("A"), 0);
+  ASSERT_EQ(select("B"), 0);
+  EXPECT_EQ(server_.count("UNSELECT"), 1u) << "told once, and who has something else selected keeps it";
+  EXPECT_EQ(server_.count("SELECT"), 3u);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
 TEST_F(SessionPoolTest, PrefersASessionWithNothingSelectedToANewConnection) {
   pool().adopt(open());
   EXPECT_EQ(select("A"), 0);

@@ -114,6 +114,9 @@ class LyingSession : public imap::Session {
     return honest_->search(criteria, context);
   }
   Result<void> noop(const CallContext& context) override { return honest_->noop(context); }
+  Result<void> leave(const imap::WireName& mailbox, const CallContext& context) override {
+    return honest_->leave(mailbox, context);
+  }
   Result<std::optional<imap::Quota>> quota(const imap::WireName& mailbox, const CallContext& context) override {
     return honest_->quota(mailbox, context);
   }

@@ -178,6 +178,22 @@ TEST(KilledWriter, OfAMessageLeavesTheMessageAsItWas) {
   EXPECT_EQ(at.outbox().size(), 1u);
 }
 
+TEST(KilledWriter, InACallThatWaitsForTheMessageChangesNothing) {
+  KilledWriter at;
+  const auto file = at.open_as(at.node, O_WRONLY | O_APPEND);
+  at.account.hold();
+  Answer<std::size_t> written;
+  at.filesystem.write({}, {file.node, file.handle, 0, "more\r\n", true}, written.reply());
+  EXPECT_EQ(at.flush_killed(file), 0);
+  at.filesystem.release(file.node, file.handle);
+  at.account.answer_all();
+  EXPECT_EQ(written.wait().error(), 0) << "nobody waits for it any more";
+  at.settle();
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_EQ(at.cat(at.find("INBOX/" + at.name)), "From: anna\r\n\r\nHello\r\n");
+  EXPECT_EQ(at.outbox().size(), 1u);
+}
+
 TEST(KilledWriter, ThatHadClosedTheFileHasWrittenIt) {
   KilledWriter at;
   const auto file = at.create("INBOX/new.eml");
