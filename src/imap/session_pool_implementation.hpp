@@ -82,6 +82,7 @@ class SessionPool::Implementation {
     std::string description;
     WireName selected;
     std::vector<WireName> to_leave;  ///< PoolJob::unmakes of others
+    bool saw_names_go = false;  ///< PoolJob::unmakes, of any slot, since its session was opened
     SteadyClock::time_point last_used{};
     std::jthread thread;
   };
@@ -123,6 +124,8 @@ class SessionPool::Implementation {
   bool leave_unmade(Slot& slot, const Entry& entry);
   /// With the mutex held.
   void tell_to_leave(const Slot& teller, const WireName& mailbox);
+  /// An internal error of the server, which another session may be spared.
+  bool blames_session(const Slot& slot, const Error& error);
   Result<void> connect(Slot& slot, Entry& entry);
   void connect_failed(Slot& slot, Entry& entry, const Error& error, SteadyClock::time_point started);
   void install(Slot& slot, std::unique_ptr<Session> session, SteadyClock::time_point started);

@@ -1,6 +1,7 @@
 // A slot's thread: takes the job chosen for it, sees to a live session, runs the job, and again on a new connection when the old one was lost.
 
 #include <algorithm>
+#include <string_view>
 
 #include "imapfs/base/telemetry.hpp"
 #include "session_pool_implementation.hpp"
@@ -106,6 +107,10 @@ Result<void> SessionPool::Implementation::run_job(Slot& slot, const Entry& entry
   }
   auto result = entry.job.run(*slot.session, entry.context());
   note_state(slot);
+  if (!result && blames_session(slot, result.error())) {
+    result.error().scope = Scope::session;
+    result.error().retry = Retry::now;
+  }
   if (!entry.job.unmakes.empty()) {
     const Lock lock(mutex_);
     for (const auto& mailbox : entry.job.unmakes) tell_to_leave(slot, mailbox);
@@ -131,11 +136,21 @@ Result<void> SessionPool::Implementation::prepare_session(Slot& slot, Entry& ent
 
 void SessionPool::Implementation::tell_to_leave(const Slot& teller, const WireName& mailbox) {
   for (const auto& slot : slots_) {
+    if (slot->connected) slot->saw_names_go = true;
     if (slot.get() == &teller || !slot->connected) continue;
     auto& names = slot->to_leave;
     if (std::find(names.begin(), names.end(), mailbox) == names.end()) names.push_back(mailbox);
     if (slot->selected.starts_with(mailbox)) slot->selected.clear();
   }
+}
+
+/// Dovecot keeps the index of a closed mailbox in memory for a while, and answers SELECT and APPEND of a new mailbox of that name with an
+/// internal error ("duplicate transaction log sequence" in its log), or as if that were the old one.
+bool SessionPool::Implementation::blames_session(const Slot& slot, const Error& error) {
+  const auto says = [&](std::string_view words) { return error.what.find(words) != std::string::npos; };
+  if (error.scope >= Scope::session || (!says("[SERVERBUG]") && !says("Mailbox was deleted under us"))) return false;
+  const Lock lock(mutex_);
+  return slot.saw_names_go;
 }
 
 bool SessionPool::Implementation::leave_unmade(Slot& slot, const Entry& entry) {
@@ -240,6 +255,7 @@ void SessionPool::Implementation::discard_session(Slot& slot, const Error& reaso
     const Lock lock(mutex_);
     lost = std::move(slot.session);
     slot.to_leave.clear();
+    slot.saw_names_go = false;
     slot.connected = false;
     slot.selected.clear();
     if (by_itself) {

@@ -212,6 +212,32 @@ TEST_F(SessionPoolTest, SessionsLeaveAMailboxThatAnotherHasRemovedBeforeTheyDoAn
   EXPECT_EQ(server_.count("LOGIN"), 2u);
 }
 
+TEST_F(SessionPoolTest, AnInternalErrorIsTriedOnAnotherSessionWhereMailboxesWereRemoved) {
+  const auto stumbling = [this](Outcome& outcome, int& runs) {
+    auto job = noop_job(outcome);
+    job.run = [&runs](Session&, const CallContext&) -> Result<void> {
+      ++runs;
+      return fail(EIO, Scope::request, Retry::never, "server answered NO [SERVERBUG] Internal error occurred");
+    };
+    return job;
+  };
+  have_patience();
+  settings_.connections = 1;
+  int runs = 0;
+  Outcome plain;
+  EXPECT_EQ(run(stumbling(plain, runs), plain), EIO);
+  EXPECT_EQ(runs, 1);
+  Outcome removed;
+  auto removal = noop_job(removed);
+  removal.unmakes = {"A"};
+  ASSERT_EQ(run(std::move(removal), removed), 0);
+  runs = 0;
+  Outcome again;
+  EXPECT_EQ(run(stumbling(again, runs), again), EIO);
+  EXPECT_EQ(runs, 2) << "once more on a new connection, and no further";
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
 TEST_F(SessionPoolTest, PrefersASessionWithNothingSelectedToANewConnection) {
   pool().adopt(open());
   EXPECT_EQ(select("A"), 0);
