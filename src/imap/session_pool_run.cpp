@@ -128,7 +128,7 @@ Result<void> SessionPool::Implementation::run_job(Slot& slot, const Entry& entry
 
 Result<void> SessionPool::Implementation::prepare_session(Slot& slot, Entry& entry) {
   IMAPFS_TRY(entry.context().check());
-  if (slot.session && leave_unmade(slot, entry) && still_alive(slot, entry)) return {};
+  if (slot.session && still_alive(slot, entry) && leave_unmade(slot, entry)) return {};
   // The check may have used up the job's time.
   IMAPFS_TRY(entry.context().check());
   return connect(slot, entry);
@@ -148,7 +148,10 @@ void SessionPool::Implementation::tell_to_leave(const Slot& teller, const WireNa
 /// internal error ("duplicate transaction log sequence" in its log), or as if that were the old one.
 bool SessionPool::Implementation::blames_session(const Slot& slot, const Error& error) {
   const auto says = [&](std::string_view words) { return error.what.find(words) != std::string::npos; };
-  if (error.scope >= Scope::session || (!says("[SERVERBUG]") && !says("Mailbox was deleted under us"))) return false;
+  // Commands that have changed nothing then: a part of a COPY or MOVE may be carried out, and is not to be repeated.
+  const bool changed_nothing = says("SELECT: ") || says("EXAMINE: ") || says("STATUS: ") || says("APPEND: ");
+  if (error.scope >= Scope::session || !changed_nothing) return false;
+  if (!says("[SERVERBUG]") && !says("Mailbox was deleted under us")) return false;
   const Lock lock(mutex_);
   return slot.saw_names_go;
 }

@@ -174,6 +174,7 @@ void Staging::Implementation::show_message(const FilePtr& file) {
 void Staging::Implementation::last_release(const FilePtr& file) {
   const auto known = files_.find(file->node);
   if (known == files_.end() || known->second != file) return;
+  judge_name(*file);
   if (file->nameless) return drop(file);
   if (file->dirty && file->size() > 0 && has_temporary_name(*file)) return await_name(file);
   if (file->dirty && file->size() > 0) {

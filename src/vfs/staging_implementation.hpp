@@ -134,6 +134,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::optional<Error> failed;
     bool reported = false;  ///< the last upload has failed, and somebody was told
     bool nameless = false;  ///< removed while it was open
+    bool message_gone = false;  ///< its message was removed or replaced: judge_name() says whether it still is
     bool named = false;     ///< its temporary name is as good as a final one: nobody has changed it
     SteadyClock::time_point closed_at;  ///< of a temporary name: when it was closed or got that name
     /// Why a closed file with a temporary name is not uploaded under it: it is no Internet message.
@@ -193,8 +194,10 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   /// The file is not busy any more: whoever waits goes on.
   void go_on(const FilePtr& file);
   // -- staging_moved.cpp --
-  /// Runs `job` when it is known where the message is by now that the file is a version of. The file is idle, and busy meanwhile.
-  void follow_message(const FilePtr& file, const Job& job);
+  void judge_name(File& file) const;
+  /// Runs `job` when it is known where the message is by now that the file is a version of, or with an Error. The file is idle, and busy
+  /// meanwhile.
+  void follow_message(const FilePtr& file, const std::function<void(Result<void>)>& job);
 
   /// A completion for the account that runs `job` with its result on the thread "staging", unless Staging is gone.
   template <class T, class Function>
@@ -242,6 +245,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     if (!file.handles.empty()) file.failed = error;
     reply(fail(std::move(error)));
   }
+  void locate_source(File& file) const;
   void read_source(const FilePtr& file, const ReadRequest& request, const Reply<ReadResult>& reply);
 
   // -- staging_upload.cpp --

@@ -1,16 +1,35 @@
 // A message that is open for writing while it is moved, renamed, removed or replaced: what is written follows the file, as on
 // any file system.
 
+#include <memory>
 #include <utility>
 
 #include "staging_implementation.hpp"
 
 namespace imapfs::vfs {
+namespace {
+
+/// A move that takes longer waits for a connection: whoever closes the file is not kept until there is one.
+constexpr auto longest_move = std::chrono::seconds(20);
+/// Between the end of a change and the moment when its outcome is known here.
+constexpr auto moment = std::chrono::milliseconds(50);
+
+}  // namespace
 
 void Staging::Implementation::message_gone(NodeId node) {
-  const auto file = find(node);
-  if (!file || !file->original || file->handles.empty()) return;
-  when_idle(file, [file] { file->nameless = true; });
+  if (const auto file = find(node); file && file->original) file->message_gone = true;
+}
+
+/// The message may be back: it was restored, or the server has refused to let it go.
+void Staging::Implementation::judge_name(File& file) const {
+  if (!file.message_gone || !file.original) return;
+  refresh(*file.original);
+  const auto& message = file.original->message;
+  const auto table = around_.account.table(message.mailbox);
+  const bool same = table && table->uid_validity() == message.uid_validity;
+  const auto meta = same ? table->find(message.uid) : std::nullopt;
+  file.nameless = !meta || meta->flags.has(SystemFlag::deleted);
+  file.message_gone = file.nameless;
 }
 
 void Staging::Implementation::message_renamed(NodeId node, const std::string& name) {
@@ -18,24 +37,39 @@ void Staging::Implementation::message_renamed(NodeId node, const std::string& na
   if (file && file->original) file->original->meta.file_name = name;
 }
 
-void Staging::Implementation::follow_message(const FilePtr& file, const Job& job) {
-  if (!file->original) return job();
-  const auto local = around_.entries.find(file->node);
-  if (!local || local->kind != LocalEntry::Kind::pending) {
+void Staging::Implementation::follow_message(const FilePtr& file, const std::function<void(Result<void>)>& job) {
+  if (!file->original) return job({});
+  const auto is_on_its_way = [this, node = file->node] {
+    const auto local = around_.entries.find(node);
+    return local && local->kind == LocalEntry::Kind::pending ? local : std::nullopt;
+  };
+  const auto local = is_on_its_way();
+  if (!local) {
     refresh(*file->original);
-    return job();
+    return job({});
   }
   file->busy = true;
-  around_.account.await_change(
-      local->change, on_thread<sync::Arrival>([this, file, change = local->change, job](Result<sync::Arrival> arrival) {
-        // Refused, or arrived nobody knows where: it is where it was, and the server says what is wrong with that.
-        if (arrival && arrival->message.uid.value != 0)
-          around_.entries.arrived(file->node, file->generation, arrival->message, change);
-        refresh(*file->original);
-        file->busy = false;
-        job();
-        if (!file->busy) go_on(file);
-      }));
+  const auto known = [this, file, job, ended = std::make_shared<bool>(false)](Result<void> place) {
+    if (std::exchange(*ended, true)) return;
+    refresh(*file->original);
+    file->busy = false;
+    job(std::move(place));
+    if (!file->busy) go_on(file);
+  };
+  later(longest_move, [known] {
+    known(fail(ETIMEDOUT, Scope::message, Retry::later, "the message is still on its way to another mailbox"));
+  });
+  around_.account.await_change(local->change, on_thread<sync::Arrival>([this, file, known, is_on_its_way, change = local->change](
+                                                  Result<sync::Arrival> arrival) {
+    if (arrival && arrival->message.uid.value != 0) {
+      around_.entries.arrived(file->node, file->generation, arrival->message, change);
+      return known({});
+    }
+    const auto unknown = fail(EAGAIN, Scope::message, Retry::later, "it is not known where the message has arrived");
+    if (arrival) return known(unknown);
+    // Refused: it is where it was. Or the change has ended before we asked, and what came of it is about to be told.
+    later(moment, [known, is_on_its_way, unknown] { known(is_on_its_way() ? Result<void>(unknown) : Result<void>()); });
+  }));
 }
 
 }  // namespace imapfs::vfs

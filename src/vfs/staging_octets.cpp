@@ -27,6 +27,13 @@ void Staging::Implementation::read(const ReadRequest& request, const Reply<ReadR
   reply(ReadResult(std::move(*data)));
 }
 
+/// The message may have been moved since it was opened.
+void Staging::Implementation::locate_source(File& file) const {
+  if (!file.original || file.copying) return;
+  refresh(*file.original);
+  file.source = file.original->message;
+}
+
 /// From the message, until the file has content of its own.
 void Staging::Implementation::read_source(const FilePtr& file, const ReadRequest& request,
                                           const Reply<ReadResult>& reply) {
@@ -41,6 +48,7 @@ void Staging::Implementation::read_source(const FilePtr& file, const ReadRequest
     });
   };
   if (file->body) return from_body(file->body);
+  locate_source(*file);
   around_.account.open_body(file->source.mailbox, file->source.uid,
                             on_thread<std::shared_ptr<sync::Body>>(
                                 [file, from_body, reply](Result<std::shared_ptr<sync::Body>> body) {
@@ -194,7 +202,12 @@ void Staging::Implementation::with_content(const FilePtr& file, std::function<vo
   if (file->has_row()) return job(open_content(*file));
   // Uploaded and still open: what was uploaded is the beginning of the next version.
   const auto before = file->content ? file->content : file->as_written;
-  if (!before) return follow_message(file, [this, file, job] { fetch(file, job); });
+  if (!before) {
+    return follow_message(file, [this, file, job](Result<void> found) {
+      if (!found) return job(std::move(found));
+      fetch(file, job);
+    });
+  }
   job(stage_copy(file, before));
 }
 
@@ -223,7 +236,7 @@ void Staging::Implementation::with_empty_content(const FilePtr& file, const std:
 
 void Staging::Implementation::fetch(const FilePtr& file, const std::function<void(Result<void>)>& job) {
   file->busy = true;
-  if (file->original && !file->copying) file->source = file->original->message;
+  locate_source(*file);
   const auto done = [this, file, job](Result<void> fetched) {
     if (!fetched && file->has_row()) {
       (void)around_.journal->unstage(std::exchange(file->row.id, {}));

@@ -36,12 +36,16 @@ void Staging::Implementation::queue(const FilePtr& file) {
 
 void Staging::Implementation::try_queued(const FilePtr& file) {
   when_idle(file, [this, file] {
+    judge_name(*file);
+    if (file->nameless && file->handles.empty()) return drop(file);
     if (!file->dirty || file->failed || file->nameless || file->row.state != store::StagedFile::State::queued) return;
-    follow_message(file, [this, file] {
+    follow_message(file, [this, file](Result<void> found) {
       const auto destination = destination_of(*file);
-      upload(file, destination, [this, file, destination](const Result<sync::Arrival>& arrived) {
+      const auto ended = [this, file, destination](const Result<sync::Arrival>& arrived) {
         queued_ended(file, destination, arrived);
-      });
+      };
+      if (!found) return ended(fail(std::move(found).error()));
+      upload(file, destination, ended);
     });
   });
 }

@@ -73,14 +73,17 @@ void Staging::Implementation::upload_for(const FilePtr& file, const Reply<void>&
       report_partial(file);
       return reply(fail(error));
     }
+    judge_name(*file);
     if (!file->dirty || file->nameless || file->size() == 0 || has_temporary_name(*file)) return reply({});
-    follow_message(file, [this, file, reply] {
+    follow_message(file, [this, file, reply](Result<void> found) {
       const auto destination = destination_of(*file);
-      upload(file, destination, [this, file, destination, reply](Result<sync::Arrival> arrived) {
+      const auto ended = [this, file, destination, reply](Result<sync::Arrival> arrived) {
         if (arrived) return reply({});
         report_failure(file, destination, arrived.error());
         reply(fail(std::move(arrived).error().while_doing("upload")));
-      });
+      };
+      if (!found) return ended(fail(std::move(found).error()));
+      upload(file, destination, ended);
     });
   });
 }

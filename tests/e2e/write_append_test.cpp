@@ -247,6 +247,12 @@ TEST_F(OpenForWriting, DoesNotBringBackWhatWasRemoved) {
   EXPECT_EQ(count("INBOX", "log"), 0u);
 }
 
+TEST_F(OpenForWriting, GoesOnWhenTheMessageIsTakenBack) {
+  write_after("rm INBOX/log; mv INBOX/.deleted/log INBOX/log");
+  EXPECT_EQ(sh("cat INBOX/log"), mail_of("log", "entry\n"));
+  EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{mail_of("log", "entry\n")});
+}
+
 TEST_F(OpenForWriting, DoesNotTakeTheNameFromWhatWasPutThere) {
   sh("cp $F/new.eml Old/new");
   write_after("mv Old/new INBOX/log");

@@ -341,6 +341,7 @@ void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<Rea
       return reply(fail(ESTALE, Scope::message, Retry::never, "UIDVALIDITY has changed"));
     }
     bodies_.replace(node, request.handle, *body);
+    if (bodies_.stop_holding(node.id, request.handle)) publisher_.release_attributes(node.id);
     read_body(*body, request, reply);
   });
 }

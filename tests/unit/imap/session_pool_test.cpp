@@ -217,7 +217,7 @@ TEST_F(SessionPoolTest, AnInternalErrorIsTriedOnAnotherSessionWhereMailboxesWere
     auto job = noop_job(outcome);
     job.run = [&runs](Session&, const CallContext&) -> Result<void> {
       ++runs;
-      return fail(EIO, Scope::request, Retry::never, "server answered NO [SERVERBUG] Internal error occurred");
+      return fail(EIO, Scope::request, Retry::never, "SELECT: server answered NO [SERVERBUG] Internal error occurred");
     };
     return job;
   };
