@@ -69,7 +69,8 @@ bool SessionPool::Implementation::is_dead(const Slot& slot, SteadyClock::time_po
 void SessionPool::Implementation::ask_idle_slots() {
   for (const auto& slot : slots_) {
     slot->suspect = true;
-    if (closed_ || !slot->connected || slot->busy || slot->assigned) continue;
+    // One that only tells what became of its job is about to rest, and is asked then.
+    if (closed_ || !slot->connected || (slot->busy && !slot->finishing) || slot->assigned) continue;
     slot->to_be_asked = true;
     wake(*slot);
   }
