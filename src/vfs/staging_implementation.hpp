@@ -77,6 +77,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void rename(const Caller& caller, NodeId node, MailboxId mailbox, const std::string& name,
               const std::optional<Original>& replaces, const Reply<void>& reply);
   void remove(const Caller& caller, NodeId node, const Reply<void>& reply);
+
+  // -- staging_moved.cpp --
   void message_gone(NodeId node);
   void message_renamed(NodeId node, const std::string& name);
 
@@ -193,12 +195,6 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void when_idle(const FilePtr& file, Job job);
   /// The file is not busy any more: whoever waits goes on.
   void go_on(const FilePtr& file);
-  // -- staging_moved.cpp --
-  void judge_name(File& file) const;
-  /// Runs `job` when it is known where the message is by now that the file is a version of, or with an Error. The file is idle, and busy
-  /// meanwhile.
-  void follow_message(const FilePtr& file, const std::function<void(Result<void>)>& job);
-
   /// A completion for the account that runs `job` with its result on the thread "staging", unless Staging is gone.
   template <class T, class Function>
   Completion<T> on_thread(Function function) {
@@ -247,6 +243,11 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   }
   void locate_source(File& file) const;
   void read_source(const FilePtr& file, const ReadRequest& request, const Reply<ReadResult>& reply);
+
+  // -- staging_moved.cpp --
+  void judge_name(File& file) const;
+  /// Runs `job` when the message that the file is a version of is where it goes, or with an Error. The file is idle, and busy meanwhile.
+  void follow_message(const FilePtr& file, const std::function<void(Result<void>)>& job);
 
   // -- staging_upload.cpp --
   [[nodiscard]] Destination destination_of(File& file) const;

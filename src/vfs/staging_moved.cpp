@@ -44,14 +44,10 @@ void Staging::Implementation::follow_message(const FilePtr& file, const std::fun
     return local && local->kind == LocalEntry::Kind::pending ? local : std::nullopt;
   };
   const auto local = is_on_its_way();
-  if (!local) {
-    refresh(*file->original);
-    return job({});
-  }
+  if (!local) return job({});
   file->busy = true;
   const auto known = [this, file, job, ended = std::make_shared<bool>(false)](Result<void> place) {
     if (std::exchange(*ended, true)) return;
-    refresh(*file->original);
     file->busy = false;
     job(std::move(place));
     if (!file->busy) go_on(file);

@@ -39,6 +39,9 @@ class Requests : public ::testing::Test {
   std::shared_ptr<Request> start() {
     return Request::start(environment_, {"lookup", vfs::NodeId{7}, "name.eml", {.thread = 11, .uid = 12}}, nullptr);
   }
+  std::shared_ptr<Request> start_in_any_case() {
+    return Request::start(environment_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, true}, nullptr);
+  }
   bool succeed(Request& request, int outcome = 0) {
     return request.succeed([&](fuse_req*) {
       ++successes_;
@@ -204,8 +207,7 @@ TEST_F(Requests, ASignalDuringTheStartIsNotForgotten) {
 
 TEST_F(Requests, OneThatBeginsInAnyCaseHeedsAnInterruptOnceItHasBegun) {
   killed_ = true;
-  const auto request = Request::start(
-      environment_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, /*begins_in_any_case=*/true}, nullptr);
+  const auto request = start_in_any_case();
   request->interrupt();
   EXPECT_FALSE(request->answered()) << "the RELEASE that follows an answer would overtake it";
   request->heed_interrupts();
@@ -214,8 +216,7 @@ TEST_F(Requests, OneThatBeginsInAnyCaseHeedsAnInterruptOnceItHasBegun) {
 
 TEST_F(Requests, OneThatBeginsInAnyCaseHeedsInterruptsThatComeLater) {
   killed_ = true;
-  const auto request = Request::start(
-      environment_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, /*begins_in_any_case=*/true}, nullptr);
+  const auto request = start_in_any_case();
   request->heed_interrupts();
   EXPECT_TRUE(errors().empty());
   request->interrupt();
