@@ -238,8 +238,10 @@ class Daemon::Implementation {
     const auto original = store::original_of(own);
     if (original.empty()) return;
     const auto first = store::read_lock_note(original);
-    const std::string where =
-        first.mountpoint.empty() ? "" : fmt::format(" at {} (process {})", first.mountpoint, first.process);
+    const bool elsewhere = first.mount_namespace != 0 && first.mount_namespace != mount_namespace();
+    const std::string where = first.mountpoint.empty() ? ""
+                                                       : fmt::format(" at {} (process {}{})", first.mountpoint, first.process,
+                                                                     elsewhere ? ", in another mount namespace" : "");
     notices().set("second mount", fmt::format("the account is mounted already{}: this mount has a cache and a journal of "
                                               "its own, {}", where, own));
   }

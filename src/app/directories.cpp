@@ -1,5 +1,6 @@
 #include "imapfs/app/directories.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "imapfs/base/telemetry.hpp"
@@ -14,6 +15,11 @@ std::filesystem::path resolved(const std::string& path) {
   std::error_code ignored;
   auto whole = std::filesystem::weakly_canonical(path + "/.", ignored).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
+}
+
+/// Both without links.
+bool is_in(const std::filesystem::path& directory, const std::filesystem::path& path) {
+  return std::mismatch(directory.begin(), directory.end(), path.begin(), path.end()).first == directory.end();
 }
 
 }  // namespace
@@ -31,10 +37,12 @@ Result<void> check_roots(const Options& options) {
   const auto state = state_root(options);
   if (!options.cache || options.read_only || cache.empty() || state.empty()) return {};
   std::error_code missing;
-  if (resolved(cache) != resolved(state) && !std::filesystem::equivalent(cache, state, missing)) return {};
-  return fail(EINVAL, Scope::account, Retry::never,
-              "the cache and the journal cannot be in the same directory, {}: give another one with cache-dir= or "
-              "state-dir=", telemetry::printable(state));
+  if (std::filesystem::equivalent(cache, state, missing) || is_in(resolved(cache), resolved(state))) {
+    return fail(EINVAL, Scope::account, Retry::never,
+                "the journal cannot be in the directory of the cache, {}, which may be removed at any time: give another "
+                "one with cache-dir= or state-dir=", telemetry::printable(cache));
+  }
+  return {};
 }
 
 }  // namespace imapfs::app

@@ -44,23 +44,25 @@ class Descriptor {
   int number_;
 };
 
-/// Called again and again while somebody waits.
-using Tick = std::function<void()>;
+/// Called again and again while somebody waits. False: whoever was to write has ended, and what he wrote is all there.
+using Tick = std::function<bool()>;
 
-/// Waits until there is something to read, in slices short enough to notice a stop.
-Result<void> wait_for_input(int descriptor, const CallContext& context, const Tick& tick) {
+/// Waits until there is something to read, in slices short enough to notice a stop; false if nothing more will come.
+Result<bool> wait_for_input(int descriptor, const CallContext& context, const Tick& tick) {
   while (true) {
     IMAPFS_TRY(context.check());
-    if (tick) tick();
+    const bool more = !tick || tick();
     const int left = context.poll_timeout();
+    const int slice = left < 0 ? stop_check_milliseconds : std::min(left, stop_check_milliseconds);
     pollfd waiting{descriptor, POLLIN, 0};
-    const int ready = ::poll(&waiting, 1, left < 0 ? stop_check_milliseconds : std::min(left, stop_check_milliseconds));
-    if (ready > 0) return {};
+    const int ready = ::poll(&waiting, 1, more ? slice : 0);
+    if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return fail(system_error(errno, "wait for the password"));
+    if (!more) return false;
   }
 }
 
-/// Reads to the end, or to `until`, at most `most` bytes: what exceeds them is an error, not a shorter password.
+/// Reads to the end, to `until`, or until `tick` says that nothing more comes, at most `most` bytes: what exceeds them is an error, not a shorter password.
 Result<std::string> read_text(int descriptor, std::optional<char> until, const CallContext& context,
                               const std::string& source, const Tick& tick = {}) {
   std::string text;
@@ -69,6 +71,7 @@ Result<std::string> read_text(int descriptor, std::optional<char> until, const C
   std::array<char, 4096> buffer{};
   while (true) {
     auto ready = wait_for_input(descriptor, context, tick);
+    if (ready && !*ready) return text;
     const ssize_t got = ready ? ::read(descriptor, buffer.data(), until ? 1 : buffer.size()) : 0;
     if (!ready || (got < 0 && errno != EINTR)) {
       const int errnum = errno;
@@ -100,24 +103,24 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  /// Looks whether it has ended. What it has started may live on.
+  bool ended() {
+    if (!reaped_) reaped_ = ::waitpid(process_, &status_, WNOHANG) == process_;
+    return reaped_;
+  }
   /// The status once it has ended. It may have closed its output long before.
   Result<int> wait(const CallContext& context, const Tick& tick) {
-    while (true) {
-      int status = 0;
-      const pid_t ended = ::waitpid(process_, &status, WNOHANG);
-      if (ended == process_) {
-        reaped_ = true;
-        return status;
-      }
-      if (ended < 0 && errno != EINTR) return fail(system_error(errno, "wait for the password command"));
+    while (!ended()) {
       IMAPFS_TRY(context.check());
       tick();
       ::poll(nullptr, 0, 5);  // there is no descriptor to wait on: output is at its end
     }
+    return status_;
   }
 
  private:
   pid_t process_;
+  int status_ = 0;
   bool reaped_ = false;
 };
 
@@ -269,10 +272,13 @@ Result<std::string> run_command(const std::string& command, const CallContext& c
   Descriptor input(ends[1]);
   Child child(IMAPFS_TRY(spawn_shell(command, input.get())));
   input.close();
-  const Tick tick = [&slow, begun = SteadyClock::now(), told = false]() mutable {
-    if (told || !slow || SteadyClock::now() - begun < slow_after) return;
-    told = true;
-    slow(slow_after);
+  // A program that it leaves in the background may keep its output open.
+  const Tick tick = [&slow, &child, begun = SteadyClock::now(), told = false]() mutable {
+    if (!told && slow && SteadyClock::now() - begun >= slow_after) {
+      told = true;
+      slow(slow_after);
+    }
+    return !child.ended();
   };
   auto text = read_text(output.get(), std::nullopt, context, "the password command", tick);
   if (!text) return fail(named(std::move(text).error()));

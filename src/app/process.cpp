@@ -6,6 +6,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
+#include "imapfs/base/notices.hpp"
+
 // The leak checker attaches to the process as a debugger does.
 #if defined(__SANITIZE_ADDRESS__)
 #define IMAPFS_NEEDS_DEBUGGER 1
@@ -38,12 +42,26 @@ void close_inherited_descriptors(int kept) {
   ::close_range(number + 1, ~0U, 0);
 }
 
+namespace {
+
+/// What is left of a limit when all that may be had is taken.
+rlim_t raise_limit(__rlimit_resource_t resource) {
+  rlimit limit{};
+  if (::getrlimit(resource, &limit) != 0) return RLIM_INFINITY;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(resource, &limit);
+  return limit.rlim_max;
+}
+
+}  // namespace
+
 void prepare_limits() {
   ::signal(SIGXFSZ, SIG_IGN);
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
+  (void)raise_limit(RLIMIT_NOFILE);
+  const auto largest = raise_limit(RLIMIT_FSIZE);
+  if (largest == RLIM_INFINITY) return;
+  notices().set("file size", fmt::format("the journal and the cache cannot grow beyond {} octets a file, and no larger "
+                                         "message can be written: see ulimit -f", largest));
 }
 
 }  // namespace imapfs::app

@@ -63,7 +63,7 @@ Result<void> Staging::Implementation::check_quota() {
 HandleId Staging::Implementation::new_handle(File& file, const Caller& caller, bool writing) {
   if (next_handle_ == 0) next_handle_ = static_cast<HandleId>(now().seconds) << 32;
   const HandleId handle = ++next_handle_;
-  file.handles[handle] = Open{caller.process, writing, false};
+  file.handles[handle] = Open{.process = caller.process, .writes = writing};
   return handle;
 }
 
@@ -146,6 +146,7 @@ void Staging::Implementation::add_handle(const FilePtr& file, const Caller& call
     result.size_corrected = true;
   }
   if ((flags & O_TRUNC) == 0 || !writes(flags)) return reply(std::move(result));
+  file->handles[handle].wrote = true;
   truncate(file->node, 0, [this, file, handle, result, reply](Result<void> truncated) {
     if (truncated) return reply(result);
     release(file->node, handle);

@@ -11,6 +11,7 @@
 // staging_rename.cpp, staging_displaced.cpp what had a name before, staging_times.cpp, staging_flags.cpp, staging_copy.cpp,
 // staging_directories.cpp, staging_recovery.cpp.
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <list>
@@ -105,6 +106,9 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   struct Open {
     pid_t process = 0;
     bool writes = false;
+    bool wrote = false;  ///< octets, or emptied the file
+    /// Its opener has closed it, or a copy of it, since the last write.
+    bool flushed = false;
     /// It was open when File::as_written was put aside: its offsets are those of these octets.
     bool from_before = false;
   };
@@ -155,6 +159,10 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
 
     [[nodiscard]] bool has_row() const { return row.id.value != 0; }
     [[nodiscard]] std::uint64_t size() const { return content ? content->size() : source_size; }
+    /// By somebody who has not closed it yet. The kernel's RELEASE comes after close(2) has returned and says nothing.
+    [[nodiscard]] bool is_being_written() const {
+      return std::any_of(handles.begin(), handles.end(), [](const auto& handle) { return handle.second.writes && !handle.second.flushed; });
+    }
   };
   using FilePtr = std::shared_ptr<File>;
 
@@ -271,6 +279,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   [[nodiscard]] static std::optional<Error> missing_octets(const File& file);
   [[nodiscard]] std::optional<Error> left_unfinished(const File& file) const;
   [[nodiscard]] bool expects_more(File& file, HandleId handle);
+  [[nodiscard]] static bool is_others_work(const File& file, HandleId handle);
   void await_rest(const FilePtr& file);
   void give_up_rest(const FilePtr& file);
 

@@ -107,6 +107,10 @@ void Staging::Implementation::write(const WriteRequest& request, const Reply<std
     // Who opened it since has seen what the server made of it, and writes into that.
     const auto open = file->handles.find(request.handle);
     if (!request.append && (open == file->handles.end() || !open->second.from_before)) file->as_written.reset();
+    if (open != file->handles.end()) {
+      open->second.wrote = true;
+      open->second.flushed = false;
+    }
     with_content(file, [this, file, request, reply](Result<void> ready) {
       if (!ready) return refuse(*file, reply, std::move(ready).error());
       const auto offset = request.append ? file->content->size() : request.offset;

@@ -44,6 +44,10 @@ void Staging::Implementation::rename_idle(const Caller& caller, const FilePtr& f
     return reply(rename_only(file, wanted.mailbox, wanted.name));
   }
   if (file->failed) return reply(fail(*file->failed));
+  // It is not whole yet: whoever writes it uploads it when he closes it.
+  if (!file->original && !replaces_message && file->is_being_written()) {
+    return reply(rename_only(file, wanted.mailbox, wanted.name));
+  }
   file->replaced.reset();
   const auto before = std::exchange(file->displaced, std::nullopt);
   if (!replaces_message) file->displaced = displaced_.find(wanted.mailbox, wanted.name);

@@ -36,6 +36,13 @@ bool Staging::Implementation::expects_more(File& file, HandleId handle) {
   return !inspected && inspected.error().errnum == EINVAL;
 }
 
+/// What is in the file was written by others, who still have it open.
+bool Staging::Implementation::is_others_work(const File& file, HandleId handle) {
+  const auto own = file.handles.find(handle);
+  if (own == file.handles.end() || own->second.wrote) return false;
+  return std::any_of(file.handles.begin(), file.handles.end(), [](const auto& other) { return other.second.wrote; });
+}
+
 /// Closed, and its rest is missing: nobody is about to write it.
 std::optional<Error> Staging::Implementation::left_unfinished(const File& file) const {
   if (!file.dirty || !file.handles.empty() || file.busy || file.reported || file.size() == 0) return std::nullopt;

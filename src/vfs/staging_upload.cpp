@@ -30,8 +30,10 @@ void Staging::Implementation::flush(const Caller& caller, NodeId node, HandleId 
     const pid_t opener = open->second.process;
     // A child that inherited the descriptor ends; who opened it may still be writing.
     if (opener != 0 && caller.process != 0 && caller.process != opener) return reply({});
+    if (!caller.killed) open->second.flushed = true;
   }
   if (caller.killed) {
+    if (is_others_work(*file, handle)) return reply({});
     // Its last call may still be on its way: it waits for octets of the message, and nobody waits for it any more.
     when_idle(file, [this, file] {
       if (file->dirty) file->failed = Error{ECANCELED, Scope::message, Retry::never, "the program that wrote it was killed: it may be a part"};

@@ -107,5 +107,18 @@ TEST_F(MountAgain, ASecondMountIsToldOfAndHasTheGivenNames) {
   EXPECT_TRUE(lists("INBOX", "given.eml"));
 }
 
+TEST_F(MountAgain, ASecondMountIsToldThatTheFirstIsInAnotherNamespace) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a mount namespace";
+  mount().unmount();
+  BackgroundCommand container("exec unshare -m --propagation private sh -c " +
+                              shell_quote(mount().command() + " && echo mounted; exec sleep 1000"));
+  ASSERT_TRUE(container.wait_for_line("mounted")) << container.output();
+  const auto result = mount().mount_by(mount().command());
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_NE(result.errors.find("in another mount namespace"), std::string::npos) << result.errors;
+  const auto end = shell(fmt::format("nsenter -t {} -m fusermount3 -u {}", container.pid(), mount().path()));
+  EXPECT_EQ(end.status, 0) << end.errors;
+}
+
 }  // namespace
 }  // namespace imapfs::testing

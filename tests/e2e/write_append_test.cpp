@@ -130,14 +130,15 @@ TEST_F(SizesAtOnce, AreTheServersAfterATimeWasSet) { expect_exact("rm -f INBOX/f
 /// A writer that a signal ends in mid-write.
 class KilledWriters : public WritingTest {
  protected:
-  /// Writes half of a message into `path`, says so, and waits to be killed.
-  void kill_in_mid_write(const std::string& path, int signal) {
+  /// Writes half of a message into `path`, says so, and waits to be killed; `meanwhile` runs before that.
+  void kill_in_mid_write(const std::string& path, int signal, const std::string& meanwhile = ":") {
     const auto before = outbox();
     BackgroundCommand writer("exec python3 -c '\nimport os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
                              "f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)\n"
                              "os.write(f, b\"Subject: half\\n\\nThe first\")\nprint(\"written\", flush=True)\nsignal.pause()\n' " +
                              shell_quote(mount().path(path)));
     ASSERT_TRUE(writer.wait_for_line("written"));
+    sh(meanwhile);
     writer.signal(signal);
     writer.wait();
     EXPECT_TRUE(eventually([&] { return outbox() == before + 1; })) << "what was written can be had back";
@@ -153,6 +154,13 @@ TEST_F(KilledWriters, OfNewFilesAppendNothing) {
   EXPECT_EQ(other().ever("INBOX"), 0u);
   EXPECT_TRUE(mount().list("INBOX").empty());
   EXPECT_GE(log_lines({"warning", "new2.eml", "killed"}), 1u);
+}
+
+TEST_F(KilledWriters, OfFilesThatWereRenamedMeanwhileAppendNothing) {
+  kill_in_mid_write("INBOX/.new.eml.Ab12Cd", SIGTERM, "mv INBOX/.new.eml.Ab12Cd INBOX/new.eml");
+  kill_in_mid_write("INBOX/other.eml", SIGTERM, "mv INBOX/other.eml INBOX/final.eml");
+  EXPECT_EQ(other().ever("INBOX"), 0u);
+  EXPECT_TRUE(mount().list("INBOX").empty());
 }
 
 TEST_F(KilledWriters, OfMessagesLeaveThemAsTheyWere) {

@@ -171,6 +171,11 @@ TEST_F(Passwords, ACommandEndsWithItsChildrenAtTheDeadline) {
   EXPECT_TRUE(ended());
 }
 
+TEST_F(Passwords, ACommandIsNotWaitedForLongerThanItRunsWhenAChildKeepsItsOutputOpen) {
+  options_.password_command = "sleep 1000 & echo s3cret";
+  EXPECT_EQ(password(CallContext::within(seconds(30))).value(), "s3cret");
+}
+
 TEST_F(Passwords, ACommandEndsWhenItIsCancelled) {
   options_.password_command = "sleep 1000";
   std::stop_source stop;

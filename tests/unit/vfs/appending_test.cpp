@@ -194,6 +194,32 @@ TEST(KilledWriter, InACallThatWaitsForTheMessageChangesNothing) {
   EXPECT_EQ(at.outbox().size(), 1u);
 }
 
+TEST(KilledWriter, OfAFileThatWasRenamedMeanwhileLeavesItToTheOutbox) {
+  KilledWriter at;
+  const auto file = at.create("INBOX/.new.eml.a1B2c3");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.mv("INBOX/.new.eml.a1B2c3", "INBOX/new.eml"), 0);
+  at.flush_killed(file);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_EQ(at.outbox(), Files::Lines{"1-new.eml"});
+}
+
+TEST(KilledWriter, WhoHasWrittenNothingLeavesTheWorkOfOthersAlone) {
+  KilledWriter at;
+  const auto file = at.create("INBOX/new.eml");
+  EXPECT_EQ(at.write(file, mail), 0);
+  const auto idle = at.open_as(file.node, O_WRONLY | O_APPEND);
+  at.flush_killed(idle);
+  at.filesystem.release(idle.node, idle.handle);
+  EXPECT_EQ(at.write(file, "more\r\n", mail.size()), 0);
+  EXPECT_EQ(at.flush(file), 0);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 1u);
+  EXPECT_TRUE(at.outbox().empty());
+  EXPECT_EQ(at.cat(at.find("INBOX/new.eml")), mail + "more\r\n");
+}
+
 TEST(KilledWriter, ThatHadClosedTheFileHasWrittenIt) {
   KilledWriter at;
   const auto file = at.create("INBOX/new.eml");

@@ -140,6 +140,31 @@ TEST(ToolsThatWrite, RsyncUploadsAtTheRenameToTheFinalName) {
   EXPECT_EQ(at.cat(file.node), mail);
 }
 
+TEST(ToolsThatWrite, WhatIsRenamedWhileItIsWrittenIsUploadedWhenItIsClosed) {
+  Files at;
+  const auto file = at.create("INBOX/.a.eml.K0zFit");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.mv("INBOX/.a.eml.K0zFit", "INBOX/a.eml"), 0);
+  EXPECT_EQ(at.uploads(), 0u);
+  EXPECT_EQ(at.find("INBOX/a.eml"), file.node);
+  EXPECT_EQ(at.write(file, "more\r\n", mail.size()), 0);
+  EXPECT_EQ(at.flush(file), 0);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 1u);
+  EXPECT_EQ(at.cat(at.find("INBOX/a.eml")), mail + "more\r\n");
+}
+
+TEST(ToolsThatWrite, ARenameDoesNotWaitForTheKernelToReleaseWhatWasClosed) {
+  Files at;
+  const auto file = at.create("INBOX/.a.eml.K0zFit");
+  EXPECT_EQ(at.write(file, mail), 0);
+  EXPECT_EQ(at.flush(file), 0);
+  EXPECT_EQ(at.mv("INBOX/.a.eml.K0zFit", "INBOX/a.eml"), 0);
+  EXPECT_EQ(at.uploads(), 1u);
+  at.close(file);
+  EXPECT_EQ(at.uploads(), 1u);
+}
+
 TEST(ToolsThatWrite, ARenameIsAnsweredInTimeAndItsFileIsQueuedInThePlaceOfTheOld) {
   Files at;
   const auto file = at.create("INBOX/.new.tmp");
