@@ -223,6 +223,7 @@ class Mutations {
   void upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
   void park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error);
   void show_uploaded(const UploadAttempt& attempt);
+  void hide_replaced(const UploadAttempt& attempt) const;
   void give_up_staged(const store::JournalChange& change, const Error& reason);
 
   // mutation_upload_again.cpp

@@ -95,7 +95,9 @@ Entry pending_entry(const sync::Account& account, const Settings& settings, cons
   entry.generation = local.generation;
   entry.attribute_timeout = pending_timeout;
   const auto tree = account.tree();
-  const auto* mailbox = local.source.uid.value != 0 ? tree->find(local.source.mailbox) : nullptr;
+  // A copy is another file than its source.
+  const bool moved = local.source.uid.value != 0 && !local.copied;
+  const auto* mailbox = moved ? tree->find(local.source.mailbox) : nullptr;
   if (mailbox) {
     const auto seed = message_inode_seed(account.name(), mailbox->path, local.source.uid_validity);
     entry.attributes.inode = message_inode(seed, local.source.uid);

@@ -29,7 +29,11 @@ Error not_writable() { return Error{EACCES, Scope::request, Retry::never, "this 
 void Filesystem::original(NodeId node, Completion<Message> done) {
   const auto local = views_->entries.find(node);
   if (local && local->kind == LocalEntry::Kind::pending) {
-    return account_.await_change(local->change, [this, node, done = std::move(done)](const Result<sync::Arrival>&) {
+    return account_.await_change(local->change, [this, node, pending = *local,
+                                                 done = std::move(done)](const Result<sync::Arrival>& arrival) {
+      if (arrival && arrival->message.uid.value != 0) {
+        views_->entries.arrived(node, pending.generation, arrival->message, pending.change);
+      }
       const auto now = views_->entries.find(node);
       if (now && now->kind == LocalEntry::Kind::pending) {
         return done(fail(EBUSY, Scope::message, Retry::later, "the message is still on its way here"));

@@ -66,7 +66,7 @@ void Filesystem::listxattr(const Caller&, NodeId node, Reply<std::string> reply)
   reply(std::move(names));
 }
 
-void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, const std::string& value,
+void Filesystem::setxattr(const Caller& caller, NodeId node, const std::string& name, const std::string& value,
                           Reply<void> reply) {
   if (auto writable = check_writable("set an extended attribute"); !writable) return reply(std::move(writable));
   auto file = target(node);
@@ -79,7 +79,16 @@ void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, c
   auto changes = parse_flag_words(value);
   if (!changes) return reply(fail(std::move(changes).error()));
 
-  auto set = [this, changes = std::move(*changes), reply = std::move(reply)](const MessageLocation& message) {
+  // A new version takes over the flags that the message has when its upload begins.
+  views_->staging->hold(node, [this, caller, node, changes = std::move(*changes),
+                               reply = std::move(reply)](const Staging::Hold& hold) {
+    if (!caller.waits()) return reply(fail(given_up()));
+    set_flags_of_message(node, changes, [reply, hold](Result<void> set) { reply(std::move(set)); });
+  });
+}
+
+void Filesystem::set_flags_of_message(NodeId node, const std::vector<FlagChange>& changes, Reply<void> reply) {
+  auto set = [this, changes, reply](const MessageLocation& message) {
     if (account_.rights(message.mailbox).read_only) {
       return reply(fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only"));
     }
@@ -92,8 +101,10 @@ void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, c
       set(arrival->message);
     });
   }
-  const auto table = account_.table(meaning.mailbox);
-  set({meaning.mailbox, table ? table->uid_validity() : UidValidity{}, meaning.uid()});
+  const auto meaning = meaning_of(node);
+  if (!meaning || meaning->kind != NodeKind::message) return reply(fail(ESTALE, Scope::message, Retry::now, "no such message"));
+  const auto table = account_.table(meaning->mailbox);
+  set({meaning->mailbox, table ? table->uid_validity() : UidValidity{}, meaning->uid()});
 }
 
 /// It may have become a message meanwhile.

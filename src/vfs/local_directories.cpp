@@ -37,6 +37,10 @@ bool stays_local(MailboxId directory, std::string_view name) {
   return is_local_directory(directory) || is_temporary_name(name);
 }
 
+bool directory_stays_local(MailboxId directory, std::string_view name) {
+  return is_local_directory(directory) || is_temporary_directory_name(name);
+}
+
 bool is_within(const LocalEntries& entries, MailboxId directory, MailboxId other) {
   while (directory != other) {
     const auto entry = is_local_directory(directory) ? entries.find(mailbox_node(directory)) : std::nullopt;

@@ -22,6 +22,8 @@ namespace imapfs::vfs {
 
 /// Whether a file of that name in that directory is never uploaded.
 [[nodiscard]] bool stays_local(MailboxId directory, std::string_view name);
+/// Whether a directory of that name in that one is local.
+[[nodiscard]] bool directory_stays_local(MailboxId directory, std::string_view name);
 
 /// Whether `directory` is `other`, or below it.
 [[nodiscard]] bool is_within(const LocalEntries& entries, MailboxId directory, MailboxId other);

@@ -36,6 +36,7 @@ struct LocalEntry {
   MessageMeta meta;          ///< pending, arrived
   MessageLocation source;    ///< pending: where its octets can be read meanwhile; uid 0: nowhere
   sync::ChangeId change;     ///< pending
+  bool copied = false;       ///< pending: the message at `source` stays
   MessageLocation message;   ///< arrived
 };
 

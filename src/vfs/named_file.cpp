@@ -52,6 +52,14 @@ void NamedFiles::find(const Node& parent, const std::string& name, Completion<Na
   done(fail(ENOTDIR, "not a directory"));
 }
 
+NamedFile NamedFiles::as_it_is_now(NamedFile file) const {
+  const auto present = context_.entries.message_of(file.node);
+  if (file.kind != NamedFile::Kind::message || !present) return file;
+  file.message = *present;
+  file.meta.uid = present->uid;
+  return file;
+}
+
 NamedFile NamedFiles::in_control_directory(const Node& parent, const std::string& name) const {
   // Which control files there are is the view's business: none of them can be changed, whatever its name.
   if (parent.id == fixed_node(FixedNode::control_directory)) {

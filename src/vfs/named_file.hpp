@@ -46,6 +46,8 @@ class NamedFiles {
 
   /// Nothing there is no Error.
   void find(const Node& parent, const std::string& name, Completion<NamedFile> done) const;
+  /// Its node stands for another message by now if a new version of it was uploaded meanwhile.
+  [[nodiscard]] NamedFile as_it_is_now(NamedFile file) const;
 
  private:
   [[nodiscard]] NamedFile in_control_directory(const Node& parent, const std::string& name) const;

@@ -46,8 +46,11 @@ void Removal::remove(const Caller& caller, const NamedFile& file, Reply<void> re
   // Whoever reads it goes on to its end.
   Job go_on = [this, caller, file, reply = std::move(reply)] {
     messages_.keep_open(file.node, [this, caller, file, reply] {
-      if (!caller.waits()) return reply(fail(given_up()));
-      remove_message(file, reply);
+      if (!context_.staging) return remove_message(file, nullptr, reply);
+      context_.staging->hold(file.node, [this, caller, file, reply](const Staging::Hold& hold) {
+        if (!caller.waits()) return reply(fail(given_up()));
+        remove_message(named_.as_it_is_now(file), hold, reply);
+      });
     });
   };
   if (!context_.staging || !context_.staging->status(file.node)) return go_on();
@@ -55,9 +58,9 @@ void Removal::remove(const Caller& caller, const NamedFile& file, Reply<void> re
   context_.staging->remove(caller, file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
 }
 
-void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
+void Removal::remove_message(const NamedFile& file, const Staging::Hold& hold, Reply<void> reply) {
   sync::ChangeReply answers;
-  answers.accepted = [this, file, reply = std::move(reply)](Result<sync::ChangeId> change) {
+  answers.accepted = [this, file, hold, reply = std::move(reply)](Result<sync::ChangeId> change) {
     if (!change) {
       // Between finding it and removing it, it has arrived.
       const auto message = context_.entries.message_of(file.node);
@@ -67,7 +70,7 @@ void Removal::remove_message(const NamedFile& file, Reply<void> reply) {
       NamedFile arrived = file;
       arrived.kind = NamedFile::Kind::message;
       arrived.message = *message;
-      return remove_message(arrived, reply);
+      return remove_message(arrived, hold, reply);
     }
     removed(file);
     reply({});

@@ -5,6 +5,7 @@
 
 #include "directory_listing.hpp"
 #include "named_file.hpp"
+#include "staging.hpp"
 #include "views/message.hpp"
 
 namespace imapfs::vfs {
@@ -22,7 +23,7 @@ class Removal {
 
  private:
   void remove(const Caller& caller, const NamedFile& file, Reply<void> reply);
-  void remove_message(const NamedFile& file, Reply<void> reply);
+  void remove_message(const NamedFile& file, const Staging::Hold& hold, Reply<void> reply);
   void removed(const NamedFile& file) const;
 
   const ViewContext context_;

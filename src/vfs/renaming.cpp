@@ -35,6 +35,13 @@ struct Renaming::Operation {
   NamedFile target;
 
   void refuse(Error error) const { reply(fail(std::move(error))); }
+  /// Until the reply nothing new is uploaded as the message that is replaced.
+  void keep(Staging::Hold hold) {
+    reply = [hold = std::make_shared<Staging::Hold>(std::move(hold)), answer = std::move(reply)](Result<void> result) {
+      answer(std::move(result));
+      hold->reset();
+    };
+  }
   [[nodiscard]] MailboxId new_mailbox() const { return new_parent.meaning.mailbox; }
 };
 
@@ -51,8 +58,19 @@ void Renaming::rename(const Caller& caller, const Directories& directories, cons
     named_.find(operation->new_parent, operation->request.new_name, [this, operation](Result<NamedFile> target) {
       if (!target) return operation->refuse(std::move(target).error());
       operation->target = std::move(*target);
-      resolved(operation);
+      with_quiet_target(operation);
     });
+  });
+}
+
+/// A new version of what is to be replaced may be on its way.
+void Renaming::with_quiet_target(const std::shared_ptr<Operation>& operation) {
+  const auto& target = operation->target;
+  if (!is_message(target) || target.node == operation->source.node) return resolved(operation);
+  context_.staging->hold(target.node, [this, operation](Staging::Hold hold) {
+    operation->target = named_.as_it_is_now(std::move(operation->target));
+    operation->keep(std::move(hold));
+    resolved(operation);
   });
 }
 
@@ -105,7 +123,7 @@ void Renaming::rename_directory(const OperationPtr& operation) {
   const auto& name = operation->request.new_name;
   // mv makes a mailbox then, and copies what is in the directory into it.
   const auto parent = operation->new_mailbox();
-  if (!stays_local(parent, name)) return operation->reply(fail(EXDEV, "a local directory does not become a mailbox"));
+  if (!directory_stays_local(parent, name)) return operation->reply(fail(EXDEV, "a local directory does not become a mailbox"));
   if (operation->target.kind == NamedFile::Kind::mailbox) {
     return operation->reply(fail(ENOTEMPTY, "a mailbox does not make way for a local directory"));
   }
@@ -221,15 +239,24 @@ void Renaming::give_name(const OperationPtr& operation, const NamedFile& message
 }
 
 void Renaming::give_name(const OperationPtr& operation, const NamedFile& message, const MessageLocation& replaces) {
-  const auto& name = operation->request.new_name;
-  context_.account.give_name(message.message, name, replaces, [this, operation, message, name](Result<void> given) {
-    if (!given) return operation->refuse(std::move(given).error());
-    if (operation->target.kind != NamedFile::Kind::nothing) replaced(*operation);
-    context_.entries.rename(message.node, message.mailbox, name);
-    context_.staging->message_renamed(message.node, name);
-    name_left(*operation, message, is_backup_of(name, operation->request.name) ? name : std::string());
-    operation->reply({});
+  context_.staging->hold(message.node, [this, operation, message, replaces](const Staging::Hold& hold) {
+    if (!operation->caller.waits()) return operation->refuse(given_up());
+    const auto present = named_.as_it_is_now(message);
+    context_.account.give_name(present.message, operation->request.new_name, replaces,
+                               [this, operation, present, hold](Result<void> given) {
+                                 if (!given) return operation->refuse(std::move(given).error());
+                                 name_given(*operation, present);
+                                 operation->reply({});
+                               });
   });
+}
+
+void Renaming::name_given(const Operation& operation, const NamedFile& message) const {
+  const auto& name = operation.request.new_name;
+  if (operation.target.kind != NamedFile::Kind::nothing) replaced(operation);
+  context_.entries.rename(message.node, message.mailbox, name);
+  context_.staging->message_renamed(message.node, name);
+  name_left(operation, message, is_backup_of(name, operation.request.name) ? name : std::string());
 }
 
 void Renaming::replaced(const Operation& operation) const {
@@ -248,16 +275,24 @@ void Renaming::name_left(const Operation& operation, const NamedFile& message, c
 void Renaming::move(const OperationPtr& operation, const NamedFile& message) {
   with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
     const sync::ArrivalTarget target{operation->new_mailbox(), operation->request.new_name, replaces};
-    // Its octets cannot be had under the old UID once it is gone: whoever reads it goes on to its end.
-    messages_.keep_readable(message.node, [this, operation, message, target] {
-      if (!operation->caller.waits()) return operation->refuse(given_up());
-      arrivals_.move(message, target, [this, operation, message](Result<void> moved) {
-        if (!moved) return operation->refuse(std::move(moved).error());
-        context_.staging->message_renamed(message.node, operation->request.new_name);
-        if (is_message(operation->target)) context_.staging->message_gone(operation->target.node);
-        name_left(*operation, message, {});
-        operation->reply({});
-      });
+    context_.staging->hold(message.node, [this, operation, message, target](const Staging::Hold& hold) {
+      move(operation, named_.as_it_is_now(message), target, hold);
+    });
+  });
+}
+
+void Renaming::move(const OperationPtr& operation, const NamedFile& message, const sync::ArrivalTarget& target,
+                    const Staging::Hold& hold) {
+  // Its octets cannot be had under the old UID once it is gone: whoever reads it goes on to its end.
+  messages_.keep_readable(message.node, [this, operation, message, target, hold] {
+    if (!operation->caller.waits()) return operation->refuse(given_up());
+    arrivals_.move(message, target, [this, operation, message, hold](Result<void> moved) {
+      if (!moved) return operation->refuse(std::move(moved).error());
+      context_.staging->message_renamed(message.node, operation->request.new_name);
+      if (is_message(operation->target)) context_.staging->message_gone(operation->target.node);
+      // No editor keeps a backup in another mailbox: what is written under the old name from here on is another message.
+      context_.staging->displaced().taken(operation->new_mailbox(), operation->request.new_name);
+      operation->reply({});
     });
   });
 }

@@ -9,6 +9,7 @@
 #include "arrivals.hpp"
 #include "directory_listing.hpp"
 #include "named_file.hpp"
+#include "staging.hpp"
 #include "views/message.hpp"
 
 namespace imapfs::vfs {
@@ -31,6 +32,7 @@ class Renaming {
   struct Operation;
   using OperationPtr = std::shared_ptr<const Operation>;
 
+  void with_quiet_target(const std::shared_ptr<Operation>& operation);
   void resolved(const OperationPtr& operation);
   void rename_directory(const OperationPtr& operation);
   void move_to_local_directory(const OperationPtr& operation);
@@ -42,7 +44,10 @@ class Renaming {
   /// Another message has the name of the target.
   void replaced(const Operation& operation) const;
   void name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const;
+  void name_given(const Operation& operation, const NamedFile& message) const;
   void move(const OperationPtr& operation, const NamedFile& message);
+  void move(const OperationPtr& operation, const NamedFile& message, const sync::ArrivalTarget& target,
+            const Staging::Hold& hold);
   void restore(const OperationPtr& operation);
   void with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation& replaces)> then);
   [[nodiscard]] Result<void> check(const Operation& operation) const;

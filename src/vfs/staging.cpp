@@ -210,6 +210,8 @@ void Staging::rename(const Caller& caller, NodeId node, MailboxId mailbox, const
                          reply = std::move(reply)] { self->rename(caller, node, mailbox, name, replaces, reply); });
 }
 
+void Staging::hold(NodeId node, std::function<void(Hold)> then) { implementation_->hold(node, std::move(then)); }
+
 void Staging::message_gone(NodeId node) {
   implementation_->post([self = implementation_.get(), node] { self->message_gone(node); });
 }

@@ -19,6 +19,7 @@
 // the same thread. ENOSPC beyond Settings::staging_limit, EFBIG beyond the account's append_limit() as early as write.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -37,6 +38,8 @@ namespace imapfs::vfs {
 
 /// Whether tools use such a name for a file that they will rename: nothing is uploaded under it.
 [[nodiscard]] bool is_temporary_name(std::string_view name);
+/// The same of a directory. It is local for good, so fewer names count: "Lists.NetBSD" is a mailbox.
+[[nodiscard]] bool is_temporary_directory_name(std::string_view name);
 
 class Staging {
  public:
@@ -116,6 +119,11 @@ class Staging {
   void take_place(const Original& own, const std::string& name, const std::optional<Original>& target, Reply<bool> reply);
   /// What had a name a moment ago: told by whoever renames and removes messages, asked when a file gets a name.
   [[nodiscard]] DisplacedMessages& displaced();
+  /// As long as somebody has it, no upload of the file begins, and nothing else that waits for it.
+  using Hold = std::shared_ptr<void>;
+  /// For whoever gives the message of `node` another name, place, flags, or removes it: `then` runs when no version of it is on
+  /// its way to the server, at once if nobody has it open for writing. What the node stands for may have changed by then.
+  void hold(NodeId node, std::function<void(Hold)> then);
   /// The message of this node was removed, or another has taken its name. What is written to it from here on has no name either.
   void message_gone(NodeId node);
   /// The message of this node has another name, maybe in another mailbox: the version that is written next has it too.

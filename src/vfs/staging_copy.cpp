@@ -51,6 +51,7 @@ void Staging::Implementation::copy_accepted(const FilePtr& file, const CopySourc
   entry.meta.file_name = file->name;
   entry.source = source.change_source.message;
   entry.change = change;
+  entry.copied = true;
   around_.entries.update(entry);
   show(*file);
 }

@@ -53,11 +53,15 @@ void Staging::Implementation::with_backup(const FilePtr& file, const Destination
   });
 }
 
-/// The message is replaced: its backup is a file of this machine, under the node that the kernel knows.
-void Staging::Implementation::keep_backup(const FilePtr& backup, const DisplacedMessage& displaced) {
+/// The message is replaced: its backup is a file of this machine, under the node that the kernel knows. It has the flags and
+/// the date that it had as a message, which its successor has now, for whoever makes a message of it again.
+void Staging::Implementation::keep_backup(const FilePtr& backup, const DisplacedMessage& displaced,
+                                          const Destination& successor) {
   const bool open = files_.contains(displaced.node);
   backup->node = open ? staged_node(static_cast<std::uint32_t>(backup->row.id.value)) : displaced.node;
   backup->dirty = true;
+  backup->row.flags = successor.flags;
+  backup->row.internal_date = displaced.meta.internal_date;
   backup->changed = Timestamp{displaced.meta.internal_date, 0};
   backup->source = {};
   backup->source_size = backup->size();
@@ -102,6 +106,11 @@ void Staging::Implementation::take_place(const Original& own, const std::string&
       destination.flags = flags_to_give(replaced.meta.flags);
       destination.internal_date = replaced.meta.internal_date;
     }
+    // Flags that a user has given to the new one are its own.
+    auto present = own;
+    refresh(present);
+    const auto given = flags_to_give(present.meta.flags);
+    if (given.to_string() != around_.settings.append_flags.to_string()) destination.flags = given;
     replace_by_own(file, destination, reply);
   });
 }

@@ -111,6 +111,7 @@ void Staging::Implementation::open_message(const Caller& caller, const Original&
     file->own = is_own_new_file(original.node);
     files_[file->node] = file;
     take_original(*file, original);
+    show(*file);
   } else if (!file->dirty && !file->busy && !file->content) {
     // Still open by whoever made the copy that has become this message, perhaps elsewhere.
     take_original(*file, original);
@@ -178,6 +179,8 @@ void Staging::Implementation::last_release(const FilePtr& file) {
   judge_name(*file);
   if (file->nameless) return drop(file);
   if (file->dirty && file->size() > 0 && has_temporary_name(*file)) return await_name(file);
+  // An editor's backup that somebody has read.
+  if (file->dirty && file->row.state == store::StagedFile::State::local) return;
   if (file->dirty && file->size() > 0) {
     if (file->failed) {
       // Its writer may have ended without a flush.

@@ -80,6 +80,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void remove(const Caller& caller, NodeId node, const Reply<void>& reply);
 
   // -- staging_moved.cpp --
+  /// Any thread.
+  void hold(NodeId node, std::function<void(Hold)> then);
   void message_gone(NodeId node);
   void message_renamed(NodeId node, const std::string& name);
 
@@ -87,6 +89,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void make_directory(MailboxId parent, const std::string& name, const Reply<Entry>& reply);
   void remove_directory(NodeId node, const Reply<void>& reply);
   void rename_directory(NodeId node, MailboxId parent, const std::string& name, const Reply<void>& reply);
+
   // -- staging_displaced.cpp --
   void take_place(const Original& own, const std::string& name, const std::optional<Original>& target,
                   const Reply<bool>& reply);
@@ -340,7 +343,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
   void inherit(const DisplacedMessage& displaced, Destination& destination) const;
   [[nodiscard]] bool is_still_backup(const DisplacedMessage& displaced) const;
   void with_backup(const FilePtr& file, const Destination& destination, const Completion<FilePtr>& then);
-  void keep_backup(const FilePtr& backup, const DisplacedMessage& displaced);
+  void keep_backup(const FilePtr& backup, const DisplacedMessage& displaced, const Destination& successor);
   void replace_by_own(const FilePtr& file, const Destination& destination, const Reply<bool>& reply);
 
   // -- staging_copy.cpp --

@@ -16,6 +16,26 @@ constexpr auto moment = std::chrono::milliseconds(50);
 
 }  // namespace
 
+void Staging::Implementation::hold(NodeId node, std::function<void(Hold)> then) {
+  if (!shown_.with_lock([&](const Shown& shown) { return shown.files.contains(node); })) return then(nullptr);
+  post([this, node, then = std::move(then)] {
+    const auto file = find(node);
+    if (!file) return then(nullptr);
+    when_idle(file, [this, file, then] {
+      file->busy = true;
+      const auto let_go = [weak = weak_from_this(), file](void*) {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->post([self = self.get(), file] {
+          self->go_on(file);
+          self->check_settled();
+        });
+      };
+      then(Hold(file.get(), let_go));
+    });
+  });
+}
+
 void Staging::Implementation::message_gone(NodeId node) {
   if (const auto file = find(node); file && file->original) file->message_gone = true;
 }

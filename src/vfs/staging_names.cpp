@@ -106,14 +106,20 @@ std::string_view without_random_bck(std::string_view name) {
 }  // namespace
 
 bool is_temporary_name(std::string_view name) {
-  if (name.starts_with('.') || name.starts_with("tmp_obj_")) return true;
+  if (is_temporary_directory_name(name) || name.starts_with("tmp_obj_")) return true;
   // sed -i, perl -i, unix2dos
   if (is_prefix_and_six(name, "sed") || is_prefix_and_six(name, "XX") || is_prefix_and_six(name, "d2utmp")) return true;
+  return has_random_suffix(name);
+}
+
+bool is_temporary_directory_name(std::string_view name) {
+  if (name.starts_with('.')) return true;
   if (std::any_of(temporary_suffixes.begin(), temporary_suffixes.end(),
                   [&](std::string_view suffix) { return !without(name, suffix).empty(); })) {
     return true;
   }
-  return is_of_tempfile(name) || has_random_suffix(name);
+  // mktemp -d
+  return is_of_tempfile(name) || (name.starts_with("tmp.") && has_random_suffix(name));
 }
 
 std::vector<std::string> originals_of_backup(std::string_view name) {

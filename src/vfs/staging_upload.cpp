@@ -184,7 +184,7 @@ void Staging::Implementation::upload_to(const FilePtr& file, const Destination& 
   around_.account.upload(
       *prepared, on_thread<sync::Arrival>([this, file, destination, backup, upload = *prepared,
                                            finish](Result<sync::Arrival> arrived) {
-        if (backup && arrived) keep_backup(backup, *file->displaced);
+        if (backup && arrived) keep_backup(backup, *file->displaced, destination);
         if (backup && !arrived) drop(backup);
         if (arrived) uploaded(file, destination, upload, *arrived);
         finish(std::move(arrived));

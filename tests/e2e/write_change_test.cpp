@@ -203,6 +203,96 @@ TEST_F(ChangedMessages, WhoseEditorDiesAfterItsBackupAreStillMessages) {
   EXPECT_EQ(sh("cat " + shell_quote(path + "~")), mail_of("draft-a"));
 }
 
+TEST_F(ChangedMessages, LeaveABackupThatIsReadWithoutBecomingAMessage) {
+  const auto path = path_of("draft-a");
+  for (const std::string suffix : {".bak", ".orig", ".bck", "~"}) {
+    SCOPED_TRACE(suffix);
+    const auto backup = shell_quote(path + suffix);
+    sh("M=" + shell_quote(path) + "; mv $M " + backup + " && sed s/Bob/Rob/ " + backup + " > $M && cat " + backup + " " + backup + " > /dev/null");
+    sync();
+    EXPECT_EQ(count("INBOX", "draft-a"), 1u);
+    sh("rm " + backup);
+  }
+}
+
+TEST_F(ChangedMessages, LeaveABackupWithFlagsAndDateForWhoMakesAMessageOfIt) {
+  const auto path = path_of("draft-a");
+  sh("sed -i.bak s/Hello/changed/ " + shell_quote(path) + " && mv " + shell_quote(path + ".bak") + " INBOX/before.eml");
+  sync();
+  ASSERT_EQ(count("INBOX", "draft-a"), 2u);
+  for (const auto& living : other().living("INBOX")) {
+    if (living.body.find("Subject: draft-a\r") == std::string::npos) continue;
+    EXPECT_EQ(living.flags, (std::vector<std::string>{"$Label", "\\Answered", "\\Flagged"}));
+    EXPECT_EQ(living.internal_date, put_date);
+  }
+}
+
+TEST_F(ChangedMessages, ThatWereMovedAwayGiveNothingToWhatTakesTheirName) {
+  const auto path = path_of("draft-a");
+  file("next.eml", text_of("next"));
+  sh("mkdir Old; mv " + shell_quote(path) + " Old/ && cp $F/next.eml " + shell_quote(path));
+  sync();
+  EXPECT_TRUE(message("INBOX", "next").flags.empty()) << "another message, not an edited one";
+  EXPECT_NE(message("INBOX", "next").internal_date, put_date);
+}
+
+TEST_F(ChangedMessages, ByOneThatHasFlagsOfItsOwnGetThose) {
+  const auto path = path_of("draft-a");
+  file("next.eml", text_of("next"));
+  sh("cp $F/next.eml INBOX/next && setfattr -n user.imap.flags -v '+\\Draft +own' INBOX/next && mv INBOX/next " + shell_quote(path));
+  sync();
+  EXPECT_EQ(message("INBOX", "next").flags, (std::vector<std::string>{"\\Draft", "own"}));
+}
+
+/// Changed messages whose new versions are still on their way to the server.
+class UploadingMessages : public WritingTest {
+ protected:
+  void fill() override { put("INBOX", "page", "\\Flagged"); }
+  /// Appends to the message on a server that says nothing, begins `meanwhile`, and lets the server go on.
+  void append_and(const std::string& meanwhile) {
+    const auto path = "INBOX/" + mount().list("INBOX").at(0);
+    sh("mkdir -p Old; cat " + shell_quote(path) + " > /dev/null; sync .");
+    dovecot().freeze();
+    const auto in_mount = "cd " + shell_quote(mount().path()) + "; P=" + shell_quote(path) + "; ";
+    BackgroundCommand writer(in_mount + "echo more >> \"$P\"");
+    EXPECT_TRUE(eventually([&] { return mount().status().at("staged").at("uploading") == 1; }));
+    EXPECT_EQ("INBOX/" + mount().list("INBOX").at(0), path) << "who makes a backup now must not miss it";
+    BackgroundCommand user(in_mount + meanwhile);
+    EXPECT_TRUE(eventually([&] { return mount().run("ls /proc/" + std::to_string(user.pid()) + "/task").status == 0; }));
+    dovecot().thaw();
+    EXPECT_EQ(writer.wait(), 0);
+    EXPECT_EQ(user.wait(), 0) << user.output();
+    sync();
+  }
+  const std::string whole = mail_of("page", "Hello.\nmore\n");
+};
+
+TEST_F(UploadingMessages, GetTheFlagsThatAreGivenToThemMeanwhile) {
+  append_and("setfattr -n user.imap.flags -v '+mine' \"$P\"");
+  EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{whole});
+  EXPECT_EQ(other().living("INBOX").at(0).flags, (std::vector<std::string>{"\\Flagged", "mine"}));
+}
+
+TEST_F(UploadingMessages, GoWhereTheyAreMovedMeanwhile) {
+  append_and("mv \"$P\" Old/page");
+  EXPECT_EQ(bodies("Old"), std::vector<std::string>{whole});
+  EXPECT_TRUE(bodies("INBOX").empty());
+  EXPECT_EQ(sh("cat Old/page"), whole);
+}
+
+TEST_F(UploadingMessages, AreRemovedMeanwhileAsTheyWillBe) {
+  append_and("rm \"$P\"");
+  EXPECT_TRUE(bodies("INBOX").empty());
+  EXPECT_EQ(sh("ls INBOX"), "");
+}
+
+TEST_F(UploadingMessages, MakeWayForWhatIsRenamedOntoThemMeanwhile) {
+  file("other.eml", text_of("other"));
+  sh("cp $F/other.eml Old/other.eml || { mkdir Old; cp $F/other.eml Old/other.eml; }");
+  append_and("mv Old/other.eml \"$P\"");
+  EXPECT_EQ(bodies("INBOX"), std::vector<std::string>{mail_of("other")});
+}
+
 class ChangedOverQuota : public WritingTest {
  protected:
   std::vector<std::string> server_options() override { return {"--quota=100k"}; }

@@ -112,6 +112,13 @@ TEST_F(CopyAndMove, CpOverAMessageReplacesIt) {
   EXPECT_EQ(sh("cat " + target), mail_of("apple"));
 }
 
+TEST_F(CopyAndMove, ACopyIsAnotherFileAndCanBeWrittenAtOnce) {
+  const auto name = shell_quote(mount().list("INBOX").at(0));
+  sh("mkdir Copies; for i in $(seq 10); do cp INBOX/" + name + " Copies/c$i && echo x >> Copies/c$i && cp Copies/c$i Copies/d$i && cp Copies/d$i Copies/c$i || exit 1; done");
+  sync();
+  EXPECT_EQ(other().living("Copies").size(), 20u);
+}
+
 TEST_F(CopyAndMove, PartOfAMessageIsAnOrdinaryUpload) {
   const auto source = path_of("INBOX", "apple");
   sh("head -c -3 " + source + " > Archive/part.eml; cat " + source + " " + source + " > Archive/twice.eml");

@@ -130,6 +130,7 @@ class Filesystem {
               Reply<void> reply);
   void resize_closed(const Caller& caller, NodeId node, std::uint64_t size, Reply<void> reply);
   void set_flags_of_staged(NodeId node, const std::string& value, Reply<void> reply);
+  void set_flags_of_message(NodeId node, const std::vector<FlagChange>& changes, Reply<void> reply);
   void set_times(NodeId node, const Attributes& shown, const AttributeChanges& changes, bool own, Reply<void> reply);
 
   sync::Account& account_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "mutation_test_support.hpp"
 
 namespace imapfs::sync {
@@ -92,6 +94,23 @@ TEST_P(Uploads, WhatIsReplacedGoesAfterTheNewHasCome) {
   ASSERT_TRUE(f.settle());
   EXPECT_EQ(f.messages("Archive"), (Subjects{"up", "up!"}));
   EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"same.eml"});
+}
+
+TEST_P(Uploads, WhatIsReplacedIsListedUntilTheNewHasCome) {
+  ASSERT_TRUE(f.upload(f.stage("Archive", content, "same.eml")));
+  f.list("Archive");
+  auto upload = f.stage("Archive", content + "More.\n", "same.eml");
+  upload.target.replaces = f.at("Archive", 1);
+  f.server.hold("APPEND answer");
+  std::promise<Result<Arrival>> arrived;
+  f.engine->upload(upload, [&](Result<Arrival> arrival) { arrived.set_value(std::move(arrival)); });
+  ASSERT_TRUE(f.server.wait_until_held("APPEND answer"));
+  EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"same.eml"});
+  f.server.release("APPEND answer");
+  ASSERT_TRUE(arrived.get_future().get());
+  EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"same.eml"});
+  EXPECT_EQ(f.table("Archive")->find_by_name("same.eml")->uid, Uid{2});
+  ASSERT_TRUE(f.settle());
 }
 
 TEST_P(Uploads, WhatHadArrivedBeforeARestartIsNotUploadedAgain) {

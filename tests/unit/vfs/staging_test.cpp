@@ -35,6 +35,15 @@ TEST(TemporaryNames, AreNotThoseThatPeopleAndMailProgramsChoose) {
   }
 }
 
+TEST(TemporaryNames, OfDirectoriesAreFewerForTheyAreLocalForGood) {
+  for (const char* name : {".old", ".~tmp~", "tmp.Ab3dE9xYz1", "tmpx3k_9wq2", "New.tmp", "a~"}) {
+    EXPECT_TRUE(is_temporary_directory_name(name)) << name;
+  }
+  for (const char* name : {"Lists.NetBSD", "Lists.PyPI3k", "Projekt.A1B2C3", "Case.4F7T2Q", "XXLarge1", "sedGitHub", "Work"}) {
+    EXPECT_FALSE(is_temporary_directory_name(name)) << name;
+  }
+}
+
 TEST(BackupNames, TellOfWhichFile) {
   for (const char* name : {"a.eml~", "a.eml.bak", "a.eml.bck", "a.emlXk3d9Q.bck", "a.eml___jb_old___", "a.eml.~12~", "#a.eml#",
                            ".a.eml.swp", ".a.eml.un~", ".#a.eml", "a.eml.orig"}) {
