@@ -277,6 +277,7 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
         std::find_if(come.begin(), come.end(), [](const Come& item) { return item.arrived.uid.value != 0; });
     if (placed != come.end() && destination->replica.table()->uid_validity().value == 0)
       destination->replica.note_validity(placed->arrived.uid_validity);
+    hide_replaced(come);
     for (const auto& [validity, arrivals] : own) {
       destination->replica.begin_arrivals();
       destination->replica.end_arrivals(validity, arrivals);
@@ -287,6 +288,16 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
     state_.lock()->concluding.erase(item.pending->change.id);
     const Result<Arrival> superseded = fail(changed_since_sent());
     finish(*item.pending, item.keeps_staged ? superseded : arrival_of(*item.pending, item.arrived));
+  }
+}
+
+/// What uploads have replaced, whose names go on to what has come.
+void Mutations::hide_replaced(const std::vector<Come>& come) const {
+  for (const auto& item : come) {
+    const auto& replaced = item.pending->change.replaces;
+    if (replaced.uid.value == 0) continue;
+    if (const auto mailbox = surroundings_.mailbox_by_name(replaced.mailbox))
+      mailbox->replica.hide(UidSet::single(replaced.uid));
   }
 }
 

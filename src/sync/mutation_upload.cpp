@@ -84,6 +84,7 @@ void Mutations::accept_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   pending.accepted_at = std::time(nullptr);
   pending.finished.push_back(std::exchange(attempt->done, nullptr));
   describe(pending);
+  // What is replaced stays listed until the new one is: whoever lists the mailbox meanwhile would take it for removed.
   state_.lock()->ledger.add(std::move(pending));
   submit_upload(attempt);
 }
@@ -175,22 +176,13 @@ void Mutations::show_uploaded(const UploadAttempt& attempt) {
   row.size = attempt.change.size;
   const auto header = staged_header(surroundings_.journal.staging_path(attempt.change.staged));
   row.header_block = header;
-  hide_replaced(attempt);
   replica.take_row(row, false, false);
-}
-
-/// Only now: somebody who lists the mailbox during the upload would take the message for removed. Published with the arrival.
-void Mutations::hide_replaced(const UploadAttempt& attempt) const {
-  const auto& replaced = attempt.change.replaces;
-  const auto mailbox = replaced.uid.value != 0 ? surroundings_.mailbox_by_name(replaced.mailbox) : nullptr;
-  if (mailbox) mailbox->replica.hide(UidSet::single(replaced.uid));
 }
 
 void Mutations::upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result) {
   const auto id = attempt->change.id;
   const auto hold = std::exchange(attempt->hold, nullptr);
   if (result) {
-    hide_replaced(*attempt);
     end({{id, true, attempt->arrived, {}}}, hold);
     return remove_superseded(*attempt);
   }

@@ -203,6 +203,7 @@ class Mutations {
   };
   void show_come(std::vector<Come> come, const std::shared_ptr<ArrivalHold>& hold);
   void reveal(const MailboxPointer& destination, const std::vector<Come>& come);
+  void hide_replaced(const std::vector<Come>& come) const;
   void show_carried_out(const std::vector<PendingChange>& done);
   void report(const PendingChange& pending, const Error& error);
   void finish(PendingChange& pending, const Result<Arrival>& result);
@@ -223,7 +224,6 @@ class Mutations {
   void upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
   void park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error);
   void show_uploaded(const UploadAttempt& attempt);
-  void hide_replaced(const UploadAttempt& attempt) const;
   void give_up_staged(const store::JournalChange& change, const Error& reason);
 
   // mutation_upload_again.cpp

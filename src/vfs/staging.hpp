@@ -119,7 +119,7 @@ class Staging {
   void take_place(const Original& own, const std::string& name, const std::optional<Original>& target, Reply<bool> reply);
   /// What had a name a moment ago: told by whoever renames and removes messages, asked when a file gets a name.
   [[nodiscard]] DisplacedMessages& displaced();
-  /// As long as somebody has it, no upload of the file begins, and nothing else that waits for it.
+  /// As long as somebody has it, no upload of the file begins, and nobody opens it for writing who had not before.
   using Hold = std::shared_ptr<void>;
   /// For whoever gives the message of `node` another name, place, flags, or removes it: `then` runs when no version of it is on
   /// its way to the server, at once if nobody has it open for writing. What the node stands for may have changed by then.

@@ -192,6 +192,7 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
     std::unordered_map<NodeId, Of> files;
     std::unordered_set<NodeId> own_messages;
     std::unordered_set<NodeId> stale_pages;
+    std::unordered_map<NodeId, int> held;  ///< messages that nobody has open for writing, by who has a Hold of them
     std::map<store::StagedId, OutboxEntry> outbox;
   };
   static constexpr std::size_t max_uploaded = 4096;
@@ -257,6 +258,9 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
 
   // -- staging_moved.cpp --
   void judge_name(File& file) const;
+  [[nodiscard]] bool is_held(NodeId node) const;
+  void end_hold(NodeId node);
+  void open_after_hold(const Caller& caller, const Original& original, int flags, const Reply<OpenResult>& reply);
   /// Runs `job` when the message that the file is a version of is where it goes, or with an Error. The file is idle, and busy meanwhile.
   void follow_message(const FilePtr& file, const std::function<void(Result<void>)>& job);
 
@@ -367,6 +371,8 @@ class Staging::Implementation : public std::enable_shared_from_this<Staging::Imp
 
   const Surroundings around_;
   std::map<NodeId, FilePtr> files_;
+  std::unordered_map<NodeId, std::vector<Job>> waiting_opens_;  ///< for the end of the last Hold
+  std::unordered_set<NodeId> gone_while_held_;
   std::list<Uploaded> uploaded_;  ///< the newest last
   std::uint64_t kept_octets_ = 0;
   std::uint64_t used_ = 0;  ///< octets that count towards the limit

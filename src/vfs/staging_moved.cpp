@@ -17,7 +17,17 @@ constexpr auto moment = std::chrono::milliseconds(50);
 }  // namespace
 
 void Staging::Implementation::hold(NodeId node, std::function<void(Hold)> then) {
-  if (!shown_.with_lock([&](const Shown& shown) { return shown.files.contains(node); })) return then(nullptr);
+  const bool open = shown_.with_lock([&](Shown& shown) {
+    const bool known = shown.files.contains(node);
+    if (!known) ++shown.held[node];
+    return known;
+  });
+  if (!open) {
+    return then(Hold(this, [weak = weak_from_this(), node](void*) {
+      const auto self = weak.lock();
+      if (self) self->post([self = self.get(), node] { self->end_hold(node); });
+    }));
+  }
   post([this, node, then = std::move(then)] {
     const auto file = find(node);
     if (!file) return then(nullptr);
@@ -36,19 +46,55 @@ void Staging::Implementation::hold(NodeId node, std::function<void(Hold)> then) 
   });
 }
 
-void Staging::Implementation::message_gone(NodeId node) {
-  if (const auto file = find(node); file && file->original) file->message_gone = true;
+bool Staging::Implementation::is_held(NodeId node) const {
+  return shown_.with_lock([&](const Shown& shown) { return shown.held.contains(node); });
 }
 
-/// The message may be back: it was restored, or the server has refused to let it go.
+void Staging::Implementation::end_hold(NodeId node) {
+  const bool last = shown_.with_lock([&](Shown& shown) {
+    const auto held = shown.held.find(node);
+    if (held == shown.held.end() || --held->second > 0) return false;
+    shown.held.erase(held);
+    return true;
+  });
+  if (!last) return;
+  const auto waiting = waiting_opens_.find(node);
+  if (waiting != waiting_opens_.end()) {
+    const auto opens = std::move(waiting->second);
+    waiting_opens_.erase(waiting);
+    for (const auto& open : opens) open();
+  }
+  gone_while_held_.erase(node);
+}
+
+/// The name may lead elsewhere by now, or nowhere: on ESTALE the kernel looks it up again.
+void Staging::Implementation::open_after_hold(const Caller& caller, const Original& original, int flags,
+                                              const Reply<OpenResult>& reply) {
+  const auto local = around_.entries.find(original.node);
+  const bool on_its_way = local && local->kind == LocalEntry::Kind::pending;
+  if (on_its_way || gone_while_held_.contains(original.node)) {
+    return reply(fail(ESTALE, Scope::message, Retry::now, "the message was moved or removed meanwhile"));
+  }
+  auto present = original;
+  refresh(present);
+  open_message(caller, present, flags, reply);
+}
+
+void Staging::Implementation::message_gone(NodeId node) {
+  const auto file = find(node);
+  if (file && file->original) file->message_gone = true;
+  if (!file && is_held(node)) gone_while_held_.insert(node);
+}
+
+/// The message may be back: it was restored, or the server has refused to let it go. On its way out, to the trash too, it is
+/// not.
 void Staging::Implementation::judge_name(File& file) const {
   if (!file.message_gone || !file.original) return;
   refresh(*file.original);
   const auto& message = file.original->message;
   const auto table = around_.account.table(message.mailbox);
   const bool same = table && table->uid_validity() == message.uid_validity;
-  const auto meta = same ? table->find(message.uid) : std::nullopt;
-  file.nameless = !meta || meta->flags.has(SystemFlag::deleted);
+  file.nameless = !same || table->place(message.uid) != sync::MessageTable::Place::listed;
   file.message_gone = file.nameless;
 }
 

@@ -73,6 +73,10 @@ struct Files : Writing {
   /// Returns when it has had its effect, but for uploads that it has started.
   void close(const OpenFile& file) {
     filesystem.release(file.node, file.handle);
+    settled();
+  }
+  /// What was asked of staged files before has had its effect.
+  void settled() {
     Answer<ReadResult> after;
     filesystem.read({}, {staged_node(0xffffffffU), (HandleId{1} << 40), 0, 1, 0}, after.reply());
     after.wait();

@@ -83,6 +83,25 @@ TEST_F(MessageOnItsWay, ReplacedMakesWayAsItWillBe) {
   EXPECT_NE(sent().back().find("INBOX/101"), std::string::npos) << sent().back();
 }
 
+/// A message that is opened for writing while something else is done to it.
+struct OpenedMeanwhile : ::testing::Test, Files {
+  Answer<OpenResult> opened;
+  Answer<void> answer;
+};
+
+TEST_F(OpenedMeanwhile, WaitsForTheFlagsThatItIsGiven) {
+  account.hold_changes();
+  filesystem.setxattr({}, node, "user.imap.flags", "+\\Flagged", answer.reply());
+  EXPECT_FALSE(answer.came());
+  filesystem.open(caller(1), node, O_WRONLY | O_APPEND, opened.reply());
+  settled();
+  EXPECT_FALSE(opened.came());
+  account.finish_changes();
+  EXPECT_EQ(answer.wait().error(), 0);
+  EXPECT_EQ(opened.wait().error(), 0);
+  filesystem.release(node, opened.value().handle);
+}
+
 TEST_F(MessageOnItsWay, IsLeftAloneByWhoWaitsNoMore) {
   auto waits = std::make_shared<bool>(true);
   Caller impatient;
