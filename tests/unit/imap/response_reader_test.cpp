@@ -33,6 +33,7 @@ class Collector final : public BodySink, public BodyReceiver {
     return {};
   }
   Result<BodySink*> receive(const BodyLabel&, std::uint64_t) override { return this; }
+  [[nodiscard]] bool accepts(Uid) const override { return true; }
   std::string text;
 };
 
