@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include "change_support.hpp"
@@ -21,6 +23,38 @@ Result<void> check_size(std::uint64_t size, const ServerTraits& traits) {
   if (size > longest_literal) return fail(EFBIG, "APPEND: a message of {} octets is too large for IMAP", size);
   return {};
 }
+
+/// A message whose beginning may be looked at before it is sent.
+class PeekedSource final : public AppendSource {
+ public:
+  explicit PeekedSource(AppendSource& source) : source_(source) {}
+  [[nodiscard]] std::uint64_t size() const override { return source_.size(); }
+  Result<std::size_t> read(std::span<char> buffer) override {
+    if (beginning_.empty()) return source_.read(buffer);
+    const auto count = std::min(buffer.size(), beginning_.size());
+    beginning_.copy(buffer.data(), count);
+    beginning_.erase(0, count);
+    return count;
+  }
+
+  /// RFC 6855 §4: such a message must be sent as one, once UTF8=ACCEPT is enabled. Of a long header the beginning
+  /// counts.
+  Result<bool> has_eight_bit_header() {
+    constexpr std::size_t longest = 64 * 1024;
+    std::array<char, 4096> piece;
+    while (beginning_.size() < longest && beginning_.find("\r\n\r\n") == std::string::npos) {
+      const auto count = IMAPFS_TRY(source_.read(piece));
+      if (count == 0) break;
+      beginning_.append(piece.data(), count);
+    }
+    const auto header = std::string_view(beginning_).substr(0, beginning_.find("\r\n\r\n"));
+    return std::any_of(header.begin(), header.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  }
+
+ private:
+  AppendSource& source_;
+  std::string beginning_;
+};
 
 /// \Recent, and other names with a backslash that are the server's to define (RFC 9051 §2.3.2), are left out.
 Result<std::string> flags_text(FlagSet flags) {
@@ -52,14 +86,14 @@ Result<AppendedMessage> EtpanSession::append(const AppendRequest& request, Appen
   const auto size = source.size();
   IMAPFS_TRY(check_size(size, login_.traits));
   auto line = command("APPEND");
-  line.string(request.mailbox);
+  line.string(on_wire(request.mailbox));
   if (const auto flags = IMAPFS_TRY(flags_text(request.flags)); !flags.empty()) line.word('(' + flags + ')');
   if (request.internal_date) {
     // A date that IMAP cannot say is no reason to refuse a message: it gets the time of its arrival.
     if (const auto date = format_internal_date(*request.internal_date)) line.word('"' + *date + '"');
   }
-  // An ordinary literal with UTF8=ACCEPT as well: RFC 6855 §4 asks for "UTF8 (~{…})" only where the header holds 8-bit
-  // text. Whether it does is not known before it was read, and servers take such messages in an ordinary literal, too.
+  PeekedSource peeked(source);
+  const bool utf8 = login_.utf8 && IMAPFS_TRY(peeked.has_eight_bit_header());
   const bool waits = !has("LITERAL+") && !(has("LITERAL-") && size <= literal_minus_limit);
   AppendedMessage appended;
   const auto note = [&](const Answer& answer) {
@@ -72,7 +106,7 @@ Result<AppendedMessage> EtpanSession::append(const AppendRequest& request, Appen
   auto& channel = connection_->channel;
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   const ChangeUnderWay under_way(channel.transport());
-  auto answer = channel.run(line, CommandChannel::StreamedLiteral{source, waits}, handler, context);
+  auto answer = channel.run(line, CommandChannel::StreamedLiteral{peeked, waits, utf8}, handler, context);
   if (!answer) {
     return fail(outcome_of_change(std::move(answer).error(), "APPEND"));
   }

@@ -1,12 +1,13 @@
 #include "imapfs/imap/authentication.hpp"
 
+#include <sasl/sasl.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <mutex>
 #include <optional>
-
-#include <sasl/sasl.h>
+#include <utility>
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/imap/response_values.hpp"
@@ -16,6 +17,15 @@ namespace {
 
 constexpr std::size_t max_id_fields = 30;
 constexpr std::size_t max_id_value = 1024;
+/// As often as a person may mistype a password before accounts are locked.
+constexpr int most_refusals = 3;
+
+struct Mechanism {
+  std::string_view name;
+  Quirk without;
+};
+constexpr std::array<Mechanism, 3> mechanisms = {
+    {{"SCRAM-SHA-256", Quirk::no_auth_scram}, {"PLAIN", Quirk::no_auth_plain}, {"LOGIN", Quirk::no_auth_login}}};
 
 /// A string that leaves no copy behind, not even where it came from.
 struct Secret {
@@ -41,14 +51,43 @@ bool sasl_has(std::string_view mechanism) {
   return false;
 }
 
-std::vector<std::string_view> usable_mechanisms(const Capabilities& capabilities, const std::string& user) {
-  std::vector<std::string_view> usable;
+std::vector<Mechanism> usable_mechanisms(const Capabilities& capabilities, const std::string& user) {
+  std::vector<Mechanism> usable;
   // "user\shared" (Office 365) and "domain/user" only work with the LOGIN command.
   if (user.find_first_of("\\/") != std::string::npos) return usable;
-  for (const std::string_view mechanism : {"SCRAM-SHA-256", "PLAIN", "LOGIN"}) {
-    if (capabilities.has("AUTH=" + std::string(mechanism)) && sasl_has(mechanism)) usable.push_back(mechanism);
+  for (const auto& mechanism : mechanisms) {
+    if (capabilities.has("AUTH=" + std::string(mechanism.name)) && sasl_has(mechanism.name))
+      usable.push_back(mechanism);
   }
   return usable;
+}
+
+bool names_oauth(const std::optional<Answer>& answer) {
+  if (!answer) return false;
+  const auto words = upper(answer->code + ' ' + answer->code_data + ' ' + answer->text);
+  const auto says = [&](std::string_view word) { return words.find(word) != std::string::npos; };
+  return says("OAUTH") || says("BASIC AUTH") || says("BASICAUTH");
+}
+
+/// Nothing but OAuth is offered.
+bool offers_oauth(const Capabilities& capabilities) {
+  return capabilities.has("AUTH=XOAUTH2") || capabilities.has("AUTH=OAUTHBEARER");
+}
+
+Error wants_oauth(Error error) {
+  error.what +=
+      "; the server wants OAuth 2, which imapfs does not have: where the provider gives passwords for programs "
+      "(app passwords), one of those may do";
+  return error;
+}
+
+/// Whether another way to log in may have more luck: not with a password that the server calls wrong, an account that
+/// it calls closed, or while it is busy.
+bool is_final(const Error& refusal, const std::optional<Answer>& answer) {
+  constexpr std::array<std::string_view, 5> codes = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED",
+                                                     "CONTACTADMIN", "PRIVACYREQUIRED"};
+  if (refusal.retry == Retry::later || !answer) return true;
+  return std::find(codes.begin(), codes.end(), answer->code) != codes.end();
 }
 
 Result<void> try_mechanism(Connection& connection, std::string_view mechanism, const AccountSettings& settings,
@@ -79,31 +118,34 @@ char* duplicate(const std::string& text) { return strdup(text.c_str()); }
 }  // namespace
 
 Result<void> authenticate(Connection& connection, const Capabilities& capabilities, const AccountSettings& settings,
-                          const CallContext& context) {
+                          LoginTrial& trial, const CallContext& context) {
   auto given = settings.password(context);
   if (!given) return fail(std::move(given).error());
   const Secret password(*given);
   if (cannot_be_sent(settings.user) || cannot_be_sent(password.value)) {
     return fail(EACCES, Scope::account, Retry::never, "user name or password holds a line break or NUL");
   }
-  std::optional<Error> refused;
-  for (const auto mechanism : usable_mechanisms(capabilities, settings.user)) {
-    auto outcome = try_mechanism(connection, mechanism, settings, password, context);
+  for (const auto& mechanism : usable_mechanisms(capabilities, settings.user)) {
+    auto outcome = try_mechanism(connection, mechanism.name, settings, password, context);
     if (outcome) return {};
-    refused = std::move(outcome).error();
-    // Only a server that did not understand gets a second try: repeating a wrong password locks accounts.
-    const bool misunderstood = refused->what.find("server: BAD") != std::string::npos;
-    if (!misunderstood || refused->scope == Scope::session || !connection.channel.usable()) {
-      return fail(std::move(*refused));
-    }
+    const auto& answer = connection.link.last_answer();
+    if (names_oauth(answer)) return fail(wants_oauth(std::move(outcome).error()));
+    if (is_final(outcome.error(), answer)) return outcome;
+    // BAD: not understood, so no password was looked at.
+    if (answer->kind != Answer::Kind::bad && ++trial.refusals >= most_refusals) return outcome;
+    trial.refused = std::move(outcome).error();
+    trial.found.insert(mechanism.without);
   }
   if (capabilities.has("LOGINDISABLED")) {
-    if (refused) return fail(std::move(*refused));
-    return fail(EACCES, Scope::account, Retry::never,
-                "{} offers no way to log in with a password (LOGINDISABLED and no mechanism in common)",
-                settings.endpoint.host);
+    if (trial.refused) return fail(Error(*trial.refused));
+    Error none{EACCES, Scope::account, Retry::never,
+               fmt::format("{} offers no way to log in with a password (LOGINDISABLED and no mechanism in common)",
+                           settings.endpoint.host)};
+    return fail(offers_oauth(capabilities) ? wants_oauth(std::move(none)) : std::move(none));
   }
-  return try_login(connection, settings, password, context);
+  auto outcome = try_login(connection, settings, password, context);
+  if (outcome || !names_oauth(connection.link.last_answer())) return outcome;
+  return fail(wants_oauth(std::move(outcome).error()));
 }
 
 Result<IdFields> exchange_id(Connection& connection, const CallContext& context) {
@@ -132,8 +174,10 @@ Result<IdFields> exchange_id(Connection& connection, const CallContext& context)
   return fields;
 }
 
-Result<void> enable_capabilities(Connection& connection, const std::vector<std::string>& names,
-                                 const CallContext& context) {
+Result<std::set<std::string>> enable_capabilities(Connection& connection, const std::vector<std::string>& names,
+                                                  const CallContext& context) {
+  // What was named before it was asked for does not count.
+  (void)connection.channel.take_enabled();
   clist* list = clist_new();
   if (list == nullptr) return fail(ENOMEM, "out of memory");
   for (const auto& name : names) {
@@ -147,7 +191,9 @@ Result<void> enable_capabilities(Connection& connection, const std::vector<std::
   mailimap_capability_data_free(wanted);
   if (enabled != nullptr) mailimap_capability_data_free(enabled);
   if (!outcome) return fail(std::move(outcome).error());
-  return {};
+  auto told = connection.channel.take_enabled();
+  std::erase_if(told, [&](const auto& name) { return std::find(names.begin(), names.end(), name) == names.end(); });
+  return told;
 }
 
 }  // namespace imapfs::imap

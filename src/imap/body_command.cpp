@@ -83,6 +83,8 @@ class EtpanSession::BodyFetch final : public BodyRows {
     return nullptr;
   }
 
+  [[nodiscard]] bool accepts(Uid uid_of_row) const override { return uid_of_row == uid_; }
+
   Result<bool> row_ended(const FetchRow& row) override {
     const bool ours = std::exchange(in_this_row_, false);
     if (ours && row.uid != uid_) wrong_uid_ = true;
@@ -146,6 +148,8 @@ class EtpanSession::BodySetFetch final : public BodyRows, private BodySink {
     receiving_ = label.uid_so_far;
     return static_cast<BodySink*>(this);
   }
+
+  [[nodiscard]] bool accepts(Uid uid_of_row) const override { return uid_of_row == receiving_; }
 
   Result<bool> row_ended(const FetchRow& row) override {
     const auto uid = std::exchange(receiving_, Uid());

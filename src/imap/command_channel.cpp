@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint32_t max_junk_lines = 10'000;  // per command; a flood of blank lines is an attack, not news
 constexpr std::size_t max_response_name = 32;
+constexpr std::size_t most_enabled = 64;
 
 std::optional<Answer::Kind> status_kind(std::string_view name) {
   if (name == "OK" || name == "PREAUTH") return Answer::Kind::ok;
@@ -185,7 +186,13 @@ Result<Answer> CommandChannel::await_answer(const CommandLine& command, std::opt
     }
   }
   if (answer->kind == Answer::Kind::ok) return std::move(*answer);
-  return fail(broken_by(error_from_answer(command.name(), *answer)));
+  return fail(refused(command.name(), *answer));
+}
+
+Error CommandChannel::refused(std::string_view name, const Answer& answer) {
+  auto error = error_from_answer(name, answer);
+  if (refusal_filter_) error = refusal_filter_(answer, std::move(error));
+  return broken_by(std::move(error));
 }
 
 /// Sends the pieces, of the last text what stays in `pending`; where a synchronising literal is refused, the answer.
@@ -250,14 +257,21 @@ std::optional<std::set<std::string>> CommandChannel::take_capabilities() {
   return std::exchange(capabilities_, std::nullopt);
 }
 
+std::set<std::string> CommandChannel::take_enabled() { return std::exchange(enabled_, {}); }
+
 Result<void> CommandChannel::dispatch_data(const Response& response) {
   if (response.is("CAPABILITY")) {
     capabilities_ = parse_capability_words(reader_.rest());
     return {};
   }
   if (response.is("ENABLED")) {
-    enabled_.merge(parse_capability_words(reader_.rest()));
+    // Of several responses the last would do; more of them must not grow.
+    auto words = parse_capability_words(reader_.rest());
+    if (enabled_.size() < most_enabled) enabled_.merge(std::move(words));
     return {};
+  }
+  if (response.is("EXISTS") && response.number && *response.number <= UINT32_MAX) {
+    most_exist_ = std::max(most_exist_, static_cast<std::uint32_t>(*response.number));
   }
   if (listener_ == nullptr) return {};
   if (response.is("EXISTS") && response.number && *response.number <= UINT32_MAX) {
@@ -269,7 +283,7 @@ Result<void> CommandChannel::dispatch_data(const Response& response) {
   } else if (response.is("FETCH") && response.number) {
     listener_->on_fetch(IMAPFS_TRY(fetch_parser_.parse(reader_, nullptr)));
   } else if (response.is("STATUS")) {
-    return deliver_status();
+    return deliver_status_row();
   } else if (response.is("LIST")) {
     listener_->on_mailbox_list_changed();
   } else {
@@ -297,12 +311,16 @@ Result<void> CommandChannel::deliver_vanished() {
   return {};
 }
 
-Result<void> CommandChannel::deliver_status() {
-  const auto name = IMAPFS_TRY(parse_mailbox_name(reader_));
-  const auto status = IMAPFS_TRY(parse_status_items(reader_));
-  if (!name || name->empty()) return {};
-  listener_->on_status(*name, status);
+void CommandChannel::deliver_status(const WireName& name, const MailboxStatus& status) {
+  if (listener_ == nullptr || name.empty()) return;
+  listener_->on_status(name, status);
   ++delivered_;
+}
+
+Result<void> CommandChannel::deliver_status_row() {
+  auto name = IMAPFS_TRY(parse_name_before(reader_, Following::list));
+  const auto status = IMAPFS_TRY(parse_status_items(reader_));
+  if (name) deliver_status(name_reader_ ? name_reader_(std::move(*name)) : std::move(*name), status);
   return {};
 }
 

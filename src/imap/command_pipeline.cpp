@@ -33,7 +33,7 @@ Result<void> CommandChannel::run(const Pipeline& pipeline, const UntaggedHandler
       const auto number = numbers.at(static_cast<std::size_t>(place));
       numbers.erase(numbers.begin() + place);
       const auto answer = IMAPFS_TRY(tagged_answer(response));
-      if (answer.kind != Answer::Kind::ok && !refusal) refusal = broken_by(error_from_answer(name, answer));
+      if (answer.kind != Answer::Kind::ok && !refusal) refusal = refused(name, answer);
       pipeline.answered(number);
     } else if (auto finished = reader_.finish(); !finished) {
       return fail(broken_by(std::move(finished).error()));

@@ -36,7 +36,7 @@ Result<CopiedMessages> EtpanSession::copy_or_move(std::string_view name, const U
   MergedParts merged;
   IMAPFS_TRY(change_in_parts(uids, effect, context, [&](const UidSet& part) -> Result<void> {
     auto line = command(name);
-    line.word(part.to_string()).string(destination);
+    line.word(part.to_string()).string(on_wire(destination));
     CopyUidCollector collector(part);
     const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
       if (!response.is("OK")) return false;

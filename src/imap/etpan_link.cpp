@@ -13,6 +13,8 @@ namespace imapfs::imap {
 namespace {
 
 constexpr std::size_t stream_buffer = 8192;
+/// libetpan keeps every response that its command expects; one would do.
+constexpr std::size_t max_expected_octets = 4 * max_guarded_response;
 
 EtpanLink* link_of(mailstream_low* low) { return static_cast<EtpanLink*>(low->data); }
 
@@ -88,6 +90,7 @@ Result<void> EtpanLink::connect(bool preauthenticated) {
 
 Result<Answer> EtpanLink::call(const Command& command, const CallContext& context,
                                const std::function<int(mailimap*)>& function) {
+  answer_.reset();
   IMAPFS_TRY(channel_.usable());
   if (imap_ == nullptr) return fail(EIO, Scope::session, Retry::now, "not connected");
   IMAPFS_TRY(context.check());  // before anything is sent, giving up costs nothing
@@ -97,7 +100,7 @@ Result<Answer> EtpanLink::call(const Command& command, const CallContext& contex
   given_ = 0;
   begun_ = false;
   expected_given_ = false;
-  answer_.reset();
+  expected_octets_ = 0;
   cause_.reset();
   const int outcome = function(imap_);
   command_ = nullptr;
@@ -106,7 +109,7 @@ Result<Answer> EtpanLink::call(const Command& command, const CallContext& contex
     return fail(channel_.broken_by(Error{EIO, Scope::session, Retry::now,
                                          fmt::format("{}: libetpan gave up (error {})", command.name, outcome)}));
   }
-  if (answer_->kind == Answer::Kind::ok) return std::move(*answer_);
+  if (answer_->kind == Answer::Kind::ok) return *answer_;
   return fail(channel_.broken_by(error_from_answer(command.name, *answer_)));
 }
 
@@ -195,7 +198,15 @@ Result<void> EtpanLink::produce_untagged(const Response& response) {
   };
   IMAPFS_TRY(channel_.take_untagged(response, gatherer));
   expected_given_ = expected_given_ || !pending_.empty();
-  return {};
+  return bound_expected();
+}
+
+Result<void> EtpanLink::bound_expected() {
+  expected_octets_ += pending_.size();
+  if (expected_octets_ <= max_expected_octets) return {};
+  auto error = channel_.reader().protocol_error(fmt::format("{} answered without end", command_->name));
+  error.retry = Retry::never;
+  return fail(std::move(error));
 }
 
 /// The response with its literals as one text; what is too long comes out too long and is then refused.

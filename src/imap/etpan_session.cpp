@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "imapfs/base/telemetry.hpp"
 #include "imapfs/imap/response_values.hpp"
 #include "imapfs/mime/names.hpp"
 
@@ -9,7 +10,16 @@ namespace imapfs::imap {
 namespace {
 
 constexpr auto logout_patience = std::chrono::seconds(1);
-constexpr std::size_t max_namespaces = 1000;
+constexpr std::size_t max_namespaces = 1000;  // of the few octets that libetpan is given at all
+
+/// What a connection finds out where the server refuses something with or without UTF8=ACCEPT.
+Quirk utf8_quirk(bool enabled) { return enabled ? Quirk::no_utf8_accept : Quirk::needs_utf8_accept; }
+
+bool speaks_of_utf8(std::string_view text) {
+  const auto words = upper(text);
+  const auto says = [&](std::string_view word) { return words.find(word) != std::string::npos; };
+  return says("UTF8") || says("UTF-8") || says("RFC6855") || says("RFC 6855");
+}
 
 void add_namespaces(std::vector<Namespace>& result, const mailimap_namespace_item* item, Namespace::Kind kind) {
   if (item == nullptr || item->ns_data_list == nullptr) return;
@@ -23,8 +33,7 @@ void add_namespaces(std::vector<Namespace>& result, const mailimap_namespace_ite
 
 /// `* QUOTA "" (STORAGE 10 512 MESSAGE 3 1000)`, behind the root's name. Sets the quota if STORAGE has a limit.
 Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
-  std::string storage;
-  IMAPFS_TRY(reader.string(storage, max_mailbox_name));
+  IMAPFS_TRY(parse_name_before(reader, Following::list));
   reader.skip_spaces();
   if (!reader.accept('(')) return {};
   while (!reader.at_end()) {
@@ -48,8 +57,28 @@ Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
 
 EtpanSession::EtpanSession(std::unique_ptr<Connection> connection, Login login)
     : connection_(std::move(connection)), login_(std::move(login)) {
-  utf8_ = connection_->channel.enabled().contains("UTF8=ACCEPT") || connection_->channel.enabled().contains("IMAP4REV2");
-  connection_->channel.set_code_listener([this](const Answer& answer) { note_code(answer); });
+  auto& channel = connection_->channel;
+  channel.set_code_listener([this](const Answer& answer) { note_code(answer); });
+  channel.set_name_reader([this](std::string name) { return from_wire(std::move(name)); });
+  // What was known at the login has been tried: to find it out again would be a circle.
+  const auto found_out = login_.learned->all().contains(utf8_quirk(login_.utf8));
+  if (found_out) return;
+  channel.set_refusal_filter(
+      [this](const Answer& answer, Error error) { return judge_refusal(answer, std::move(error)); });
+}
+
+/// RFC 6855: a server may keep mail with 8-bit headers from clients that have not enabled UTF8=ACCEPT, and does not
+/// take their mail (Courier). Others have it wrong once it is enabled. Either way a connection of the other kind is
+/// needed, on which the command may be sent again.
+Error EtpanSession::judge_refusal(const Answer& answer, Error error) {
+  if (error.scope >= Scope::session || !speaks_of_utf8(answer.text)) return error;
+  const bool offered = has("UTF8=ACCEPT") && has("ENABLE");
+  if (!login_.utf8 && !offered) return error;
+  telemetry::info("imap: the server refuses {} UTF8=ACCEPT: {}", login_.utf8 ? "with" : "without", error.what);
+  login_.learned->add({utf8_quirk(login_.utf8)});
+  error.scope = Scope::session;
+  error.retry = Retry::now;
+  return error;
 }
 
 void EtpanSession::note_code(const Answer& answer) {
@@ -83,7 +112,10 @@ Result<std::vector<Namespace>> EtpanSession::namespaces(const CallContext& conte
     mailimap_namespace_data_free(data);
   }
   if (!outcome) return fail(std::move(outcome).error());
-  for (auto& space : result) space.prefix = decoded(space.wire_prefix);
+  for (auto& space : result) {
+    space.wire_prefix = from_wire(std::move(space.wire_prefix));
+    space.prefix = mime::decode_mailbox_name(space.wire_prefix).utf8;
+  }
   if (result.empty()) result.emplace_back();
   return result;
 }
@@ -107,7 +139,7 @@ Result<std::optional<Quota>> EtpanSession::quota(const WireName& mailbox, const 
   std::optional<Quota> result;
   if (!has("QUOTA")) return result;
   auto line = command("GETQUOTAROOT");
-  line.string(mailbox);
+  line.string(on_wire(mailbox));
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (response.is("QUOTAROOT")) return true;
     if (!response.is("QUOTA")) return false;

@@ -3,6 +3,7 @@
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/imap/etpan_session.hpp"
 #include "imapfs/imap/response_values.hpp"
+#include "imapfs/mime/header_decode.hpp"
 
 namespace imapfs::imap {
 namespace {
@@ -41,7 +42,30 @@ bool answers(const FetchRow& row, bool named_listing_item, const Session::FetchR
   return only_news || named_listing_item;
 }
 
+constexpr std::string_view content_type = "CONTENT-TYPE";
+
+bool needs_content_type(const FetchItems& items) {
+  const auto& fields = items.header_fields;
+  return !fields.empty() &&
+         std::none_of(fields.begin(), fields.end(), [](const auto& field) { return iequals(field, content_type); });
+}
+
+/// Rows of one message: the answer, and news of its flags meanwhile.
+constexpr std::uint64_t most_rows_per_message = 4;
+/// For messages that come while the command runs, and for servers that count badly.
+constexpr std::uint64_t most_rows_beyond = 10'000;
+
+Error endless_answer() {
+  return Error{EIO, Scope::session, Retry::never,
+               "protocol error: the server sends rows of more messages than there are"};
+}
+
 }  // namespace
+
+std::uint64_t EtpanSession::most_rows(const UidSet& uids) const {
+  const std::uint64_t messages = std::max(selection_.messages, connection_->channel.most_exist());
+  return std::min(messages, uids.count()) * most_rows_per_message + most_rows_beyond;
+}
 
 Result<void> EtpanSession::fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                                  const CallContext& context) {
@@ -69,6 +93,10 @@ Result<std::uint64_t> EtpanSession::fetch_rows(const FetchRequest& request,
     line.word(fmt::format("(CHANGEDSINCE {}{})", request.changed_since->value, vanished ? " VANISHED" : ""));
   }
   auto& channel = connection_->channel;
+  auto limit = most_rows(request.uids);
+  // Text that is no UTF-8 is read in the charset of its message, which is asked for where it is needed only.
+  const bool asks_again = needs_content_type(request.items);
+  UidSet unread;
   std::uint64_t headers = 0;
   std::uint64_t count = 0;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
@@ -85,14 +113,26 @@ Result<std::uint64_t> EtpanSession::fetch_rows(const FetchRequest& request,
       channel.deliver_fetch(row);
       return true;
     }
+    if (++count > limit) {
+      // Messages may have come since.
+      limit = most_rows(request.uids);
+      if (count > limit) return fail(endless_answer());
+    }
+    if (asks_again && !mime::is_header_readable(row.header_block)) {
+      unread.add(row.uid, row.uid);
+      return true;
+    }
     if (row.header_block.data() != nullptr) ++headers;
-    ++count;
     rows(row);
     return true;
   };
   auto outcome = channel.run(line, handler, context);
   telemetry::counters().headers_fetched.fetch_add(headers, std::memory_order_relaxed);
   if (!outcome) return fail(std::move(outcome).error());
+  if (unread.empty()) return count;
+  FetchRequest again{std::move(unread), request.items, {}, {}};
+  again.items.header_fields.emplace_back(content_type);
+  IMAPFS_TRY(fetch_rows(again, rows, context));
   return count;
 }
 

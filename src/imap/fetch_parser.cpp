@@ -31,13 +31,14 @@ std::optional<std::uint64_t> take_origin(ResponseReader& reader) {
   return origin;
 }
 
-Result<void> pour_literal(ResponseReader& reader, BodySink& sink) {
-  while (true) {
-    const auto piece = IMAPFS_TRY(reader.literal_piece());
-    if (piece.empty()) break;
-    IMAPFS_TRY(sink.data(piece));
-  }
-  return reader.end_literal();
+/// What follows the announced octets is not what can follow a value: they were not as many as announced.
+Error lying_literal() {
+  return Error{EIO, Scope::session, Retry::never,
+               "protocol error: the server announced another length than the text in its answer has"};
+}
+
+Error impossible_uid() {
+  return Error{EIO, Scope::session, Retry::never, "protocol error: the server gave a UID beyond 32 bits"};
 }
 
 }  // namespace
@@ -45,14 +46,55 @@ Result<void> pour_literal(ResponseReader& reader, BodySink& sink) {
 Result<FetchRow> FetchParser::parse(ResponseReader& reader, BodyReceiver* bodies) {
   FetchRow row;
   named_listing_item_ = false;
+  endings_.clear();
+  const auto literals = reader.literals();
   reader.skip_spaces();
   if (!reader.accept('(')) return row;
+  bool closed = false;
   while (true) {
     reader.skip_spaces();
-    if (reader.at_end() || reader.accept(')')) break;
+    closed = reader.accept(')');
+    if (closed || reader.at_end()) break;
+    const auto before = reader.literals();
     IMAPFS_TRY(item(reader, row, bodies));
+    const bool literal = reader.literals() != before;
+    if (literal && reader.peek() != ' ' && reader.peek() != ')') return fail(lying_literal());
   }
+  const bool may_be_cut_short = reader.literals() != literals || !endings_.empty();
+  if (!closed && may_be_cut_short) return fail(lying_literal());
+  if (bodies != nullptr && bodies->accepts(row.uid)) IMAPFS_TRY(give_endings());
   return row;
+}
+
+Result<void> FetchParser::give_endings() {
+  for (const auto& ending : endings_) IMAPFS_TRY(ending.sink->data({&ending.octet, 1}));
+  return {};
+}
+
+Result<void> FetchParser::give(BodySink& sink, std::span<const char> octets, bool last) {
+  if (last) {
+    endings_.push_back({&sink, octets.back()});
+    octets = octets.first(octets.size() - 1);
+  }
+  return octets.empty() ? Result<void>{} : sink.data(octets);
+}
+
+Result<void> FetchParser::pour_literal(ResponseReader& reader, BodySink& sink) {
+  while (true) {
+    const auto piece = IMAPFS_TRY(reader.literal_piece());
+    if (piece.empty()) break;
+    IMAPFS_TRY(give(sink, piece, reader.literal_left() == 0));
+  }
+  return reader.end_literal();
+}
+
+Result<void> FetchParser::uid_item(ResponseReader& reader, FetchRow& row) {
+  const bool digits = reader.peek() >= '0' && reader.peek() <= '9';
+  const auto uid = reader.number();
+  if (!digits) return {};
+  if (!uid || *uid > std::numeric_limits<std::uint32_t>::max()) return fail(impossible_uid());
+  row.uid = Uid{static_cast<std::uint32_t>(*uid)};
+  return {};
 }
 
 Result<void> FetchParser::item(ResponseReader& reader, FetchRow& row, BodyReceiver* bodies) {
@@ -70,8 +112,7 @@ Result<void> FetchParser::item(ResponseReader& reader, FetchRow& row, BodyReceiv
   }
   reader.skip_spaces();
   if (iequals(name, "UID")) {
-    const auto uid = reader.number();
-    if (uid && *uid <= std::numeric_limits<std::uint32_t>::max()) row.uid = Uid{static_cast<std::uint32_t>(*uid)};
+    return uid_item(reader, row);
   } else if (iequals(name, "FLAGS")) {
     if (reader.peek() != '(') return reader.skip_value();
     row.flags = parse_flag_list(reader);
@@ -124,8 +165,7 @@ Result<void> FetchParser::body_item(ResponseReader& reader, FetchRow& row, BodyR
   BodySink* sink = IMAPFS_TRY(bodies->receive(label, text.size()));
   if (sink == nullptr) return {};
   IMAPFS_TRY(sink->begin(text.size()));
-  if (!text.empty()) IMAPFS_TRY(sink->data({text.data(), text.size()}));
-  return {};
+  return text.empty() ? Result<void>{} : give(*sink, text, true);
 }
 
 }  // namespace imapfs::imap

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "imapfs/imap/response_values.hpp"
+#include "imapfs/model/dates.hpp"
 
 namespace imapfs::imap {
 namespace {
@@ -75,7 +76,8 @@ std::optional<UnixTime> parse_internal_date(std::string_view text) {
   if (take(text, ':')) second = take_number(text, 2);
   if (second < 0 || second > 60) return std::nullopt;
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
-  return static_cast<UnixTime>(days) * 86400 + hour * 3600 + minute * 60 + second - take_zone(text);
+  const auto time = static_cast<UnixTime>(days) * 86400 + hour * 3600 + minute * 60 + second - take_zone(text);
+  return is_usable_date(time) ? std::optional(time) : std::nullopt;
 }
 
 std::optional<std::string> format_internal_date(UnixTime time) {

@@ -10,7 +10,10 @@
 namespace imapfs::imap {
 namespace {
 
-constexpr std::size_t max_mailboxes = 200'000;
+/// Of names, in the rows of one LIST; a mailbox takes several times its name on the way to a directory.
+constexpr std::size_t max_list_octets = 16 << 20;
+/// What a row takes besides its names.
+constexpr std::size_t row_octets = 64;
 
 struct SpecialUseName {
   std::string_view flag;
@@ -52,7 +55,7 @@ Result<std::optional<ListedMailbox>> parse_list_row(ResponseReader& reader) {
   std::string storage;
   const auto delimiter = IMAPFS_TRY(reader.string(storage, 8));
   if (delimiter && delimiter->size() == 1) mailbox.delimiter = delimiter->front();
-  auto name = IMAPFS_TRY(parse_mailbox_name(reader));
+  auto name = IMAPFS_TRY(parse_last_name(reader));
   if (!name || name->empty() || name->find_first_of("\r\n") != std::string::npos) return Row();
   mailbox.wire_name = std::move(*name);
   return Row(std::move(mailbox));
@@ -72,8 +75,14 @@ std::string status_key(const WireName& name) { return iequals(name, "INBOX") ? "
 
 }  // namespace
 
-std::string EtpanSession::decoded(const WireName& name) const {
-  return utf8_ ? name : mime::decode_mailbox_name(name).utf8;
+std::string EtpanSession::on_wire(const WireName& name) const {
+  return login_.utf8 ? mime::decode_mailbox_name(name).utf8 : name;
+}
+
+WireName EtpanSession::from_wire(std::string name) const {
+  if (!login_.utf8) return name;
+  auto encoded = mime::encode_mailbox_name(name);
+  return encoded ? std::move(*encoded) : name;
 }
 
 std::string EtpanSession::status_items() const {
@@ -85,7 +94,7 @@ std::string EtpanSession::status_items() const {
 
 Result<std::vector<ListedMailbox>> EtpanSession::list(const WireName& wire_reference, const CallContext& context) {
   auto plain = command("LIST");
-  plain.string("").string(wire_reference + "*");
+  plain.string("").string(on_wire(wire_reference) + "*");
   IMAPFS_TRY(plain.check());
   const bool extended = has("LIST-EXTENDED") || has("IMAP4REV2");
   const bool unusable = list_return_failed_ || login_.traits.has(Quirk::no_list_return);
@@ -111,20 +120,30 @@ Result<std::vector<ListedMailbox>> EtpanSession::list_with(const CommandLine& li
                                                            const CallContext& context) {
   std::vector<ListedMailbox> mailboxes;
   std::map<std::string, MailboxStatus> statuses;
+  std::size_t octets = 0;
+  const auto bounded = [&](const ResponseReader& reader, const WireName& name) -> Result<void> {
+    octets += name.size() + row_octets;
+    if (octets <= max_list_octets) return {};
+    auto error = reader.protocol_error(fmt::format("names of mailboxes of more than {} octets", max_list_octets));
+    error.retry = Retry::never;
+    return fail(std::move(error));
+  };
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (response.is("STATUS")) {
-      const auto name = IMAPFS_TRY(parse_mailbox_name(reader));
+      auto name = IMAPFS_TRY(parse_name_before(reader, Following::list));
       const auto status = IMAPFS_TRY(parse_status_items(reader));
-      if (name && statuses.size() < max_mailboxes) statuses[status_key(*name)] = status;
+      if (!name) return true;
+      IMAPFS_TRY(bounded(reader, *name));
+      statuses[status_key(from_wire(std::move(*name)))] = status;
       return true;
     }
     if (!response.is("LIST")) return false;
     auto row = IMAPFS_TRY(parse_list_row(reader));
-    if (!row || (!row->wire_name.starts_with(reference) && !iequals(row->wire_name, "INBOX"))) return true;
-    if (mailboxes.size() >= max_mailboxes) {
-      return fail(reader.protocol_error(fmt::format("more than {} mailboxes", max_mailboxes)));
-    }
-    row->name = canonical(decoded(row->wire_name), row->delimiter);
+    if (!row) return true;
+    IMAPFS_TRY(bounded(reader, row->wire_name));
+    row->wire_name = from_wire(std::move(row->wire_name));
+    if (!row->wire_name.starts_with(reference) && !iequals(row->wire_name, "INBOX")) return true;
+    row->name = canonical(mime::decode_mailbox_name(row->wire_name).utf8, row->delimiter);
     mailboxes.push_back(std::move(*row));
     return true;
   };
@@ -138,17 +157,31 @@ Result<std::vector<ListedMailbox>> EtpanSession::list_with(const CommandLine& li
 
 Result<MailboxStatus> EtpanSession::status(const WireName& mailbox, const CallContext& context) {
   auto line = command("STATUS");
-  line.string(mailbox).word("(" + status_items() + ")");
+  line.string(on_wire(mailbox)).word("(" + status_items() + ")");
   IMAPFS_TRY(line.check());
+  auto& channel = connection_->channel;
   std::optional<MailboxStatus> answer;
+  // One of another name may be the answer, in another spelling, or news (NOTIFY): it is the answer if it is the only
+  // one.
+  std::optional<std::pair<WireName, MailboxStatus>> other;
+  bool several_others = false;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (!response.is("STATUS")) return false;
-    const auto name = IMAPFS_TRY(parse_mailbox_name(reader));
+    auto name = IMAPFS_TRY(parse_name_before(reader, Following::list));
     const auto status = IMAPFS_TRY(parse_status_items(reader));
-    if (name && status_key(*name) == status_key(mailbox)) answer = status;
+    auto known = from_wire(name ? std::move(*name) : std::string());
+    if (status_key(known) == status_key(mailbox)) {
+      answer = status;
+      return true;
+    }
+    if (other) channel.deliver_status(other->first, other->second);
+    several_others = several_others || other.has_value();
+    other.emplace(std::move(known), status);
     return true;
   };
-  IMAPFS_TRY(connection_->channel.run(line, handler, context));
+  IMAPFS_TRY(channel.run(line, handler, context));
+  if (!answer && other && !several_others) return other->second;
+  if (other) channel.deliver_status(other->first, other->second);
   if (!answer) return fail(EIO, Scope::mailbox, Retry::never, "STATUS: the server answered OK without a status");
   return *answer;
 }

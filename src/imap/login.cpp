@@ -1,24 +1,34 @@
 #include "imapfs/imap/login.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/imap/authentication.hpp"
 #include "imapfs/imap/etpan_session.hpp"
 #include "imapfs/imap/response_values.hpp"
-
+#include "imapfs/net/tls_stream.hpp"
 
 namespace imapfs::imap {
 namespace {
 
 constexpr std::size_t max_greeting = 1000;
 
+/// The connection ended, or what came over it made no sense; not that its time was up, or that the server does not want
+/// us.
+bool is_broken(const Error& error) {
+  return error.scope == Scope::session && error.retry != Retry::later && error.errnum != EINTR &&
+         error.errnum != ETIMEDOUT;
+}
+
 /// The steps of a login, in order; each leaves the connection ready for the next.
 class LoginDialogue {
  public:
-  LoginDialogue(std::unique_ptr<net::ByteStream> stream, const AccountSettings& settings, const CallContext& context)
+  LoginDialogue(std::unique_ptr<net::ByteStream> stream, const AccountSettings& settings, LoginTrial& trial,
+                const CallContext& context)
       : connection_(std::make_unique<Connection>(std::move(stream), settings.max_line)),
         settings_(settings),
+        trial_(trial),
         context_(context) {}
 
   Result<std::unique_ptr<Session>> run() {
@@ -27,18 +37,20 @@ class LoginDialogue {
     IMAPFS_TRY(know_capabilities());
     if (!settings_.implicit_tls) IMAPFS_TRY(secure());
     if (!preauthenticated_) {
-      IMAPFS_TRY(authenticate(*connection_, capabilities_, settings_, context_));
+      IMAPFS_TRY(authenticate(*connection_, traits().capabilities, settings_, trial_, context_));
       // RFC 9051 §6.2: what was announced before the login says nothing about what holds after it.
       capabilities_ = Capabilities();
       IMAPFS_TRY(know_capabilities());
     }
     IMAPFS_TRY(identify());
-    auto traits = make_traits(greeting_, capabilities_, id_, settings_.quirks);
-    IMAPFS_TRY(compress(traits));
-    IMAPFS_TRY(enable(traits));
-    connection_->channel.set_literal_plus(traits.has("LITERAL+"));
-    EtpanSession::Login login{std::move(traits), fmt::format("{} {}:{}", settings_.implicit_tls ? "imaps" : "imap",
-                                                             settings_.endpoint.host, settings_.endpoint.port)};
+    auto known = traits();
+    IMAPFS_TRY(compress(known));
+    const bool utf8 = IMAPFS_TRY(enable(known));
+    connection_->channel.set_literal_plus(known.has("LITERAL+"));
+    settings_.learned->add(trial_.found);
+    const auto description = fmt::format("{} {}:{}", settings_.implicit_tls ? "imaps" : "imap", settings_.endpoint.host,
+                                         settings_.endpoint.port);
+    EtpanSession::Login login{std::move(known), description, utf8, settings_.learned};
     return std::unique_ptr<Session>(std::make_unique<EtpanSession>(std::move(connection_), std::move(login)));
   }
 
@@ -48,11 +60,15 @@ class LoginDialogue {
   Result<void> secure();
   Result<void> start_tls();
   Result<void> identify();
-  Result<void> compress(const ServerTraits& traits);
-  Result<void> enable(ServerTraits& traits);
+  Result<void> compress(const ServerTraits& known);
+  /// Whether UTF8=ACCEPT is enabled.
+  Result<bool> enable(ServerTraits& known);
+  /// What is known of the server by now.
+  [[nodiscard]] ServerTraits traits() const;
 
   std::unique_ptr<Connection> connection_;
   const AccountSettings& settings_;
+  LoginTrial& trial_;
   const CallContext& context_;
   std::string greeting_;
   Capabilities capabilities_;
@@ -123,24 +139,35 @@ Result<void> LoginDialogue::start_tls() {
   const EtpanLink::Command command{"STARTTLS", {}, false};
   IMAPFS_TRY(connection_->link.call(command, context_, mailimap_starttls));
   if (reader.has_buffered()) return refuse();
-  auto secured = connection_->channel.transport().start_tls(settings_.endpoint.host, settings_.tls, context_);
-  if (!secured) return fail(std::move(secured).error());
-  (void)connection_->channel.take_capabilities();
+  // Whatever was said before anybody was proved to be the server is forgotten: the greeting, capabilities, ENABLED,
+  // BYE, tags.
+  auto plain = connection_->channel.transport().take_stream();
+  auto secured = IMAPFS_TRY(net::start_tls(std::move(plain), settings_.endpoint.host, settings_.tls, context_));
+  connection_ = std::make_unique<Connection>(std::move(secured), settings_.max_line);
+  greeting_.clear();
   capabilities_ = Capabilities();
+  IMAPFS_TRY(connection_->link.connect(false));
   return know_capabilities();
+}
+
+ServerTraits LoginDialogue::traits() const {
+  auto overrides = settings_.quirks;
+  overrides.add.merge(settings_.learned->all());
+  overrides.add.insert(trial_.found.begin(), trial_.found.end());
+  return make_traits(greeting_, capabilities_, id_, overrides);
 }
 
 /// Some servers refuse SELECT to clients that did not introduce themselves, so ID is always sent where it is known, and to
 /// those servers even if they do not announce it.
 Result<void> LoginDialogue::identify() {
-  const auto so_far = make_traits(greeting_, capabilities_, {}, settings_.quirks);
-  if (!capabilities_.has("ID") && !so_far.has(Quirk::id_before_select)) return {};
+  const auto so_far = traits();
+  if (!so_far.has("ID") && !so_far.has(Quirk::id_before_select)) return {};
   id_ = IMAPFS_TRY(exchange_id(*connection_, context_));
   return {};
 }
 
-Result<void> LoginDialogue::compress(const ServerTraits& traits) {
-  if (!settings_.compress || !traits.has("COMPRESS=DEFLATE")) return {};
+Result<void> LoginDialogue::compress(const ServerTraits& known) {
+  if (!settings_.compress || !known.has("COMPRESS=DEFLATE")) return {};
   auto& channel = connection_->channel;
   CommandLine line("COMPRESS");
   line.word("DEFLATE");
@@ -149,46 +176,68 @@ Result<void> LoginDialogue::compress(const ServerTraits& traits) {
     if (answer.error().scope >= Scope::session) return fail(std::move(answer).error());
     return {};  // [COMPRESSIONACTIVE] and the like: it goes on uncompressed
   }
-  return channel.transport().start_compression(channel.reader().take_buffered());
+  const auto note_damage = [learned = settings_.learned] {
+    telemetry::info("imap: COMPRESS=DEFLATE is broken, going on without");
+    learned->add({Quirk::no_compress});
+  };
+  return channel.transport().start_compression(channel.reader().take_buffered(), note_damage);
 }
 
-Result<void> LoginDialogue::enable(ServerTraits& traits) {
-  if (!traits.has("ENABLE")) {
-    traits.capabilities.remove("QRESYNC");
-    return {};
+Result<bool> LoginDialogue::enable(ServerTraits& known) {
+  if (!known.has("ENABLE")) {
+    known.capabilities.remove("QRESYNC");
+    return false;
   }
   std::vector<std::string> wanted;
-  for (const auto* word : {"QRESYNC", "CONDSTORE", "UTF8=ACCEPT"}) {
-    if (traits.has(word)) wanted.emplace_back(word);
+  if (known.has("QRESYNC")) {
+    wanted.emplace_back("QRESYNC");  // RFC 7162 §3.2.3: CONDSTORE is implied
+  } else if (known.has("CONDSTORE")) {
+    wanted.emplace_back("CONDSTORE");
   }
-  if (wanted.empty()) return {};
-  if (wanted.front() == "QRESYNC") std::erase(wanted, "CONDSTORE");  // RFC 7162 §3.2.3: implied
-  auto outcome = enable_capabilities(*connection_, wanted, context_);
-  if (!outcome && outcome.error().scope >= Scope::session) return fail(std::move(outcome).error());
+  // Names can be said without it, so it is for servers that keep mail back from clients that have not enabled it.
+  const bool utf8_is_needed =
+      known.has("UTF8=ONLY") || (known.has("UTF8=ACCEPT") && known.has(Quirk::needs_utf8_accept));
+  if (utf8_is_needed) wanted.emplace_back("UTF8=ACCEPT");
+  if (wanted.empty()) return false;
+  auto enabled = enable_capabilities(*connection_, wanted, context_);
+  if (!enabled && enabled.error().scope >= Scope::session) return fail(std::move(enabled).error());
   // RFC 7162 §3.2.5: QRESYNC in SELECT is only allowed once ENABLED said so.
-  if (!connection_->channel.enabled().contains("QRESYNC")) traits.capabilities.remove("QRESYNC");
-  return {};
+  if (!enabled || !enabled->contains("QRESYNC")) known.capabilities.remove("QRESYNC");
+  return enabled && enabled->contains("UTF8=ACCEPT");
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Session>> login_session(std::unique_ptr<net::ByteStream> stream, const AccountSettings& settings,
                                                const CallContext& context) {
-  return LoginDialogue(std::move(stream), settings, context).run();
+  LoginTrial trial;
+  return LoginDialogue(std::move(stream), settings, trial, context).run();
+}
+
+Result<std::unique_ptr<Session>> login_session(const Connector& connect, const AccountSettings& settings,
+                                               const CallContext& context) {
+  LoginTrial trial;
+  const auto found = [&] { return trial.found.size() + settings.learned->all().size(); };
+  while (true) {
+    const auto known = found();
+    auto stream = IMAPFS_TRY(connect(context));
+    auto session = LoginDialogue(std::move(stream), settings, trial, context).run();
+    const bool without_more = !session && is_broken(session.error()) && found() > known;
+    if (!without_more) return session;
+    telemetry::info("imap: connecting again: {}", telemetry::printable(session.error().what));
+  }
 }
 
 Result<std::unique_ptr<Session>> open_session(const AccountSettings& settings, const CallContext& context) {
   const auto where = fmt::format("{}@{}:{}", settings.user, settings.endpoint.host, settings.endpoint.port);
   auto& counters = telemetry::counters();
   counters.connects.fetch_add(1, std::memory_order_relaxed);
-  const auto attempt = [&]() -> Result<std::unique_ptr<Session>> {
-    auto stream = IMAPFS_TRY(net::connect_tcp(settings.endpoint, context));
-    if (settings.implicit_tls) {
-      stream = IMAPFS_TRY(net::start_tls(std::move(stream), settings.endpoint.host, settings.tls, context));
-    }
-    return login_session(std::move(stream), settings, context);
+  const auto connect = [&settings](const CallContext& patience) -> Result<std::unique_ptr<net::ByteStream>> {
+    auto stream = IMAPFS_TRY(net::connect_tcp(settings.endpoint, patience));
+    if (!settings.implicit_tls) return stream;
+    return net::start_tls(std::move(stream), settings.endpoint.host, settings.tls, patience);
   };
-  auto session = attempt();
+  auto session = login_session(Connector(connect), settings, context);
   if (session) return session;
   counters.connect_failures.fetch_add(1, std::memory_order_relaxed);
   auto error = std::move(session).error();

@@ -10,11 +10,11 @@ namespace {
 
 constexpr std::size_t max_rights = 64;
 
-bool is_right(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-
 bool same_mailbox(std::string_view left, std::string_view right) {
   return left == right || (iequals(left, "INBOX") && iequals(right, "INBOX"));
 }
+
+bool is_right(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 /// RFC 4314 §2.1.1: servers of RFC 2086 know "c" and "d" for what is "kx" and "te" now.
 std::string in_new_letters(std::string rights) {
@@ -38,24 +38,24 @@ Result<void> EtpanSession::leave(const WireName& mailbox, const CallContext& con
 }
 
 Result<void> EtpanSession::create_mailbox(const WireName& mailbox, const CallContext& context) {
-  IMAPFS_TRY(run_change(command("CREATE").string(mailbox), nullptr, context));
+  IMAPFS_TRY(run_change(command("CREATE").string(on_wire(mailbox)), nullptr, context));
   return {};
 }
 
 Result<void> EtpanSession::delete_mailbox(const WireName& mailbox, const CallContext& context) {
   IMAPFS_TRY(leave(mailbox, context));
-  IMAPFS_TRY(run_change(command("DELETE").string(mailbox), nullptr, context));
+  IMAPFS_TRY(run_change(command("DELETE").string(on_wire(mailbox)), nullptr, context));
   return {};
 }
 
 Result<void> EtpanSession::rename_mailbox(const WireName& from, const WireName& to, const CallContext& context) {
   IMAPFS_TRY(leave(from, context));
-  IMAPFS_TRY(run_change(command("RENAME").string(from).string(to), nullptr, context));
+  IMAPFS_TRY(run_change(command("RENAME").string(on_wire(from)).string(on_wire(to)), nullptr, context));
   return {};
 }
 
 Result<void> EtpanSession::subscribe(const WireName& mailbox, bool subscribed, const CallContext& context) {
-  IMAPFS_TRY(run_change(command(subscribed ? "SUBSCRIBE" : "UNSUBSCRIBE").string(mailbox), nullptr, context));
+  IMAPFS_TRY(run_change(command(subscribed ? "SUBSCRIBE" : "UNSUBSCRIBE").string(on_wire(mailbox)), nullptr, context));
   return {};
 }
 
@@ -64,17 +64,17 @@ Result<std::optional<std::string>> EtpanSession::my_rights(const WireName& mailb
   if (!has("ACL")) return rights;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (!response.is("MYRIGHTS")) return false;
-    const auto name = IMAPFS_TRY(parse_mailbox_name(reader));
+    auto name = IMAPFS_TRY(parse_name_before(reader, Following::word));
     reader.skip_spaces();
     std::string storage;
     const auto letters = IMAPFS_TRY(reader.string(storage, max_rights)).value_or("");
-    if (!name || !same_mailbox(*name, mailbox)) return true;
+    if (!name || !same_mailbox(from_wire(std::move(*name)), mailbox)) return true;
     std::string known;
     std::copy_if(letters.begin(), letters.end(), std::back_inserter(known), is_right);
     rights = in_new_letters(std::move(known));
     return true;
   };
-  auto answer = connection_->channel.run(command("MYRIGHTS").string(mailbox), handler, context);
+  auto answer = connection_->channel.run(command("MYRIGHTS").string(on_wire(mailbox)), handler, context);
   if (!answer) return fail(not_again_by_itself(std::move(answer).error()));
   return rights;
 }

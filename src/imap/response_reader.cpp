@@ -205,6 +205,7 @@ Result<std::uint64_t> ResponseReader::begin_literal() {
     return fail(protocol_error("malformed literal length"));
   }
   in_literal_ = true;
+  ++literals_;
   line_begin_ = next_line_;
   literal_left_ = *length;
   cursor_ = line_end_ = next_line_;

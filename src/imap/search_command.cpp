@@ -5,7 +5,7 @@ namespace imapfs::imap {
 namespace {
 
 /// (TAG "F7") UID ALL 1:5,7
-Result<void> take_esearch(ResponseReader& reader, UidSet& found) {
+Result<void> take_esearch(ResponseReader& reader, UidCollector& found) {
   while (true) {
     reader.skip_spaces();
     if (reader.at_end()) return {};
@@ -17,19 +17,11 @@ Result<void> take_esearch(ResponseReader& reader, UidSet& found) {
     if (iequals(word, "UID")) continue;
     reader.skip_spaces();
     if (iequals(word, "ALL")) {
-      found = IMAPFS_TRY(parse_uid_set(reader));
+      IMAPFS_TRY(parse_uid_set(reader, found));
     } else {
       IMAPFS_TRY(reader.skip_value());
     }
   }
-}
-
-void add_all(UidSet& set, const UidSet& more) {
-  if (set.empty()) {
-    set = more;
-    return;
-  }
-  for (const auto& range : more.ranges()) set.add(Uid{range.first}, Uid{range.last});
 }
 
 }  // namespace
@@ -39,18 +31,18 @@ Result<UidSet> EtpanSession::search(const std::string& criteria, const CallConte
   if (has("ESEARCH")) line.word("RETURN (ALL)");
   line.word(criteria);
   IMAPFS_TRY(line.check());
-  UidSet found;
+  UidCollector found;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (response.is("ESEARCH")) {
       IMAPFS_TRY(take_esearch(reader, found));
       return true;
     }
     if (!response.is("SEARCH")) return false;
-    add_all(found, IMAPFS_TRY(parse_uid_words(reader)));
+    IMAPFS_TRY(parse_uid_words(reader, found));
     return true;
   };
   IMAPFS_TRY(connection_->channel.run(line, handler, context));
-  return found;
+  return found.take();
 }
 
 }  // namespace imapfs::imap

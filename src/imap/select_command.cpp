@@ -83,7 +83,7 @@ class SelectCollector {
 
 Result<SelectedMailbox> EtpanSession::select(const SelectRequest& request, const CallContext& context) {
   auto line = command(request.read_write ? "SELECT" : "EXAMINE");
-  line.string(request.mailbox);
+  line.string(on_wire(request.mailbox));
   IMAPFS_TRY(line.check());
   SelectCollector collector(request, fetch_parser_);
   if (request.qresync && has("QRESYNC") && request.qresync->highest_modseq.value > 0) {
@@ -98,6 +98,7 @@ Result<SelectedMailbox> EtpanSession::select(const SelectRequest& request, const
   IMAPFS_TRY(context.check());
   // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
   forget_selection();
+  connection_->channel.reset_exists();
   const auto answer = IMAPFS_TRY(connection_->channel.run(
       line, [&](const Response& response, ResponseReader& reader) { return collector.take(response, reader); },
       context));

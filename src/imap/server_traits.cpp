@@ -10,8 +10,9 @@
 namespace imapfs::imap {
 namespace {
 
-/// One row per quirk: its name, which servers show it, and which capabilities it makes unusable. A pattern matches when it
-/// occurs in the greeting, in "name vendor" of ID, or is a capability; letters in any case; empty patterns never match.
+/// One row per quirk: its name, which servers show it, and which capabilities it makes unusable ("X=" with whatever
+/// value). A pattern matches when it occurs in the greeting, in "name vendor" of ID, or is a capability; letters in any
+/// case; empty patterns never match.
 struct QuirkRow {
   Quirk quirk;
   std::string_view name;
@@ -35,6 +36,24 @@ constexpr std::array<QuirkRow, quirk_count> quirk_table = {{
     {Quirk::small_fetch_sets, "small-fetch-sets", {"Yahoo", "IMAP4rev1 imapgate", "aol.com"}, {}},
     // 163, 126, 188 and yeah.net answer SELECT with "Unsafe Login" until they have seen ID.
     {Quirk::id_before_select, "id-before-select", {"Coremail", "163.com", "126.com", "yeah.net"}, {}},
+    {Quirk::needs_utf8_accept, "needs-utf8-accept", {}, {}},
+    {Quirk::no_acl, "no-acl", {}, {"ACL"}},
+    {Quirk::no_appendlimit, "no-appendlimit", {}, {"APPENDLIMIT="}},
+    {Quirk::no_auth_login, "no-auth-login", {}, {"AUTH=LOGIN"}},
+    {Quirk::no_auth_plain, "no-auth-plain", {}, {"AUTH=PLAIN"}},
+    {Quirk::no_auth_scram, "no-auth-scram", {}, {"AUTH=SCRAM-SHA-256"}},
+    {Quirk::no_compress, "no-compress", {}, {"COMPRESS=DEFLATE"}},
+    {Quirk::no_enable, "no-enable", {}, {"ENABLE"}},
+    {Quirk::no_esearch, "no-esearch", {}, {"ESEARCH"}},
+    {Quirk::no_id, "no-id", {}, {"ID"}},
+    {Quirk::no_literal_plus, "no-literal-plus", {}, {"LITERAL+", "LITERAL-"}},
+    {Quirk::no_namespace, "no-namespace", {}, {"NAMESPACE"}},
+    {Quirk::no_quota, "no-quota", {}, {"QUOTA"}},
+    {Quirk::no_special_use, "no-special-use", {}, {"SPECIAL-USE"}},
+    {Quirk::no_status_size, "no-status-size", {}, {"STATUS=SIZE"}},
+    {Quirk::no_uidplus, "no-uidplus", {}, {"UIDPLUS"}},
+    {Quirk::no_unselect, "no-unselect", {}, {"UNSELECT"}},
+    {Quirk::no_utf8_accept, "no-utf8-accept", {}, {"UTF8=ACCEPT", "UTF8=ONLY"}},
 }};
 
 const QuirkRow& row_of(Quirk quirk) {
@@ -95,6 +114,14 @@ ServerTraits make_traits(std::string greeting, Capabilities capabilities, IdFiel
     }
   }
   return traits;
+}
+
+void LearnedQuirks::add(const Quirks& quirks) {
+  quirks_.with_lock([&](Quirks& known) { known.insert(quirks.begin(), quirks.end()); });
+}
+
+Quirks LearnedQuirks::all() const {
+  return quirks_.with_lock([](const Quirks& known) { return known; });
 }
 
 }  // namespace imapfs::imap

@@ -65,7 +65,8 @@ Result<Answer> CommandChannel::run(const CommandLine& command, const StreamedLit
 /// Sends the rest of the command with the literal and the line's end. The answer if the server did not wait for it.
 Result<std::optional<Answer>> CommandChannel::stream(const StreamedLiteral& literal, std::string announcement,
                                                      const UntaggedHandler& handler, const CallContext& context) {
-  announcement += fmt::format(" {{{}{}}}\r\n", literal.source.size(), literal.synchronising ? "" : "+");
+  announcement += fmt::format(" {}{{{}{}}}\r\n", literal.utf8 ? "UTF8 (~" : "", literal.source.size(),
+                              literal.synchronising ? "" : "+");
   if (literal.synchronising) {
     if (auto refused = IMAPFS_TRY(ask_for_literal(announcement, handler, context))) return refused;
   } else {
@@ -88,7 +89,8 @@ Result<std::optional<Answer>> CommandChannel::stream(const StreamedLiteral& lite
     }
     if (!answer) answer = IMAPFS_TRY(early_answer(handler, context));
   }
-  if (auto written = write("\r\n", context); !written && !answer) return fail(std::move(written).error());
+  if (auto written = write(literal.utf8 ? ")\r\n" : "\r\n", context); !written && !answer)
+    return fail(std::move(written).error());
   return answer;
 }
 

@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::size_t compressed_chunk = 16384;
 
+/// Of text that was never compressed, inflating it makes anything.
+bool may_begin_response(char first) {
+  return first == '*' || first == '+' || (first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z');
+}
+
 }  // namespace
 
 Transport::Transport(std::unique_ptr<net::ByteStream> stream) : stream_(std::move(stream)) {}
@@ -59,11 +64,10 @@ Result<std::size_t> Transport::read(std::span<char> buffer, const CallContext& c
     return count;
   }
   while (true) {
-    const auto plain = IMAPFS_TRY(codec_->decompress(buffer));
+    const auto plain = IMAPFS_TRY(decompress(buffer));
     if (plain > 0) return plain;
     std::array<char, compressed_chunk> raw;
-    const auto got = IMAPFS_TRY(read_stream(raw, context));
-    codec_->feed({raw.data(), got});
+    codec_->feed({raw.data(), IMAPFS_TRY(read_compressed(raw, context))});
   }
 }
 
@@ -79,6 +83,7 @@ Result<void> Transport::write(std::string_view bytes, const CallContext& context
   }
   if (written) return {};
   auto error = std::move(written).error();
+  if (codec_ && !proved_ && error.errnum != EINTR) compression_is_broken();
   error.scope = Scope::session;
   if (error.errnum != ETIMEDOUT && error.errnum != EINTR && error.retry == Retry::never) error.retry = Retry::now;
   return fail(std::move(error));
@@ -89,29 +94,45 @@ Result<void> Transport::wait_readable(const CallContext& context) {
   // What the codec holds may be a whole response, or only the start of a block: only inflating it tells.
   while (ahead_.empty()) {
     std::array<char, compressed_chunk> bytes;
-    const auto plain = IMAPFS_TRY(codec_->decompress(bytes));
+    const auto plain = IMAPFS_TRY(decompress(bytes));
     if (plain > 0) {
       ahead_.assign(bytes.data(), plain);
       break;
     }
     IMAPFS_TRY(stream_->wait_readable(context));
-    const auto got = IMAPFS_TRY(read_stream(bytes, context));
-    codec_->feed({bytes.data(), got});
+    codec_->feed({bytes.data(), IMAPFS_TRY(read_compressed(bytes, context))});
   }
   return {};
 }
 
-Result<void> Transport::start_tls(const std::string& host, const net::TlsSettings& settings,
-                                  const CallContext& context) {
-  stream_ = IMAPFS_TRY(net::start_tls(std::move(stream_), host, settings, context));
-  return {};
+Result<std::size_t> Transport::decompress(std::span<char> buffer) {
+  auto plain = codec_->decompress(buffer);
+  if (plain && *plain == 0) return plain;
+  const bool sense = plain && (proved_ || may_begin_response(buffer.front()));
+  if (!sense) compression_is_broken();
+  if (plain && !sense) return fail(EIO, Scope::session, Retry::now, "what the server sends is not compressed");
+  proved_ = true;
+  return plain;
 }
 
-Result<void> Transport::start_compression(std::string_view already_read) {
+/// A connection that ends, or a server that is mute, before anything has come compressed: there must be no such
+/// coincidence.
+Result<std::size_t> Transport::read_compressed(std::span<char> buffer, const CallContext& context) {
+  auto got = read_stream(buffer, context);
+  if (!got && !proved_ && got.error().errnum != EINTR) compression_is_broken();
+  return got;
+}
+
+void Transport::compression_is_broken() {
+  if (on_damage_) std::exchange(on_damage_, nullptr)();
+}
+
+Result<void> Transport::start_compression(std::string_view already_read, std::function<void()> on_damage) {
   auto codec = std::make_unique<DeflateCodec>();
   if (!codec->valid()) return fail(ENOMEM, Scope::session, Retry::now, "cannot start compression");
   codec->feed(already_read);
   codec_ = std::move(codec);
+  on_damage_ = std::move(on_damage);
   return {};
 }
 

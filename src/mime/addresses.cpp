@@ -1,12 +1,14 @@
 // Address fields (RFC 5322 §3.4) by GMime, with what it cannot parse read by hand.
 
+#include "addresses.hpp"
+
 #include <gmime/gmime.h>
 
 #include <algorithm>
 #include <array>
 #include <memory>
 
-#include "addresses.hpp"
+#include "encoded_words.hpp"
 #include "field_text.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "unicode.hpp"
@@ -54,7 +56,7 @@ bool has_literal_and_comment(std::string_view line) {
 AddressList parse(std::string_view line) {
   if (has_literal_and_comment(line)) return nullptr;
   initialise_mime();
-  return AddressList(internet_address_list_parse(nullptr, std::string(with_few_colons(line)).c_str()));
+  return AddressList(internet_address_list_parse(nullptr, with_padding(std::string(with_few_colons(line))).c_str()));
 }
 
 /// An encoded word where an address should be ("=?utf-8?Q?Anna_=3Ca=40b=3E?=") or a word without '@' is a name.

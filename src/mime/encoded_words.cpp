@@ -3,7 +3,9 @@
 #include <gmime/gmime.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
+#include <vector>
 
 #include "imapfs/mime/header_decode.hpp"
 #include "unicode.hpp"
@@ -130,8 +132,58 @@ bool append_decoded(std::string& text, std::string_view word) {
 
 }  // namespace
 
-std::string decode_words(const std::string& line) {
+namespace {
+
+/// A word of base64 in a line, up to its "?=".
+struct Base64Word {
+  std::size_t begin = 0;  ///< of the word, "=?"
+  std::size_t payload = 0;
+  std::size_t end = 0;  ///< of the payload
+  [[nodiscard]] std::size_t length() const { return end - payload; }
+};
+
+std::optional<Base64Word> next_base64_word(std::string_view line, std::size_t from) {
+  for (auto begin = line.find("=?", from); begin != std::string_view::npos; begin = line.find("=?", begin + 2)) {
+    const auto mark = line.find('?', begin + 2);
+    if (mark == std::string_view::npos) break;
+    if (mark + 2 >= line.size() || g_ascii_toupper(line[mark + 1]) != 'B' || line[mark + 2] != '?') continue;
+    const auto end = line.find('?', mark + 3);
+    if (end == std::string_view::npos) break;
+    if (line.compare(end, 2, "?=") == 0) return Base64Word{begin, mark + 3, end};
+  }
+  return std::nullopt;
+}
+
+/// Words that follow each other, with nothing but spaces between them.
+std::vector<Base64Word> next_chain(std::string_view line, std::size_t from) {
+  std::vector<Base64Word> chain;
+  for (auto word = next_base64_word(line, from); word; word = next_base64_word(line, word->end)) {
+    if (!chain.empty() && line.find_first_not_of(' ', chain.back().end + 2) != word->begin) break;
+    chain.push_back(*word);
+  }
+  return chain;
+}
+
+}  // namespace
+
+std::string with_padding(std::string line) {
+  std::vector<Base64Word> incomplete;
+  for (auto chain = next_chain(line, 0); !chain.empty(); chain = next_chain(line, chain.back().end)) {
+    std::size_t octets = 0;
+    for (const auto& word : chain) octets += word.length();
+    if (chain.size() > 1 && octets % 4 == 0) continue;
+    std::copy_if(chain.begin(), chain.end(), std::back_inserter(incomplete),
+                 [](const Base64Word& word) { return word.length() % 4 > 1; });
+  }
+  // From the back, so that places stay what they are.
+  for (auto word = incomplete.rbegin(); word != incomplete.rend(); ++word)
+    line.insert(word->end, 4 - word->length() % 4, '=');
+  return line;
+}
+
+std::string decode_words(const std::string& as_sent) {
   initialise_mime();
+  const auto line = with_padding(as_sent);
   std::string text;
   std::string_view rest = line;
   for (auto end = end_of_padded_word(rest); end != std::string_view::npos; end = end_of_padded_word(rest)) {

@@ -7,6 +7,10 @@
 
 namespace imapfs::mime {
 
+/// `line` with the padding that words of base64 should have: GMime drops what stands in a last group that is not full.
+/// Words among which one text was split (which RFC 2047 forbids, and GMime puts together) are left as they are.
+[[nodiscard]] std::string with_padding(std::string line);
+
 /// The encoded words of an unstructured field decoded by GMime, which is right about everything that mail holds. `line`
 /// comes from unfolded(); the result may be any text.
 [[nodiscard]] std::string decode_words(const std::string& line);

@@ -10,6 +10,8 @@
 
 #include "encoded_words.hpp"
 #include "field_text.hpp"
+#include "imapfs/model/dates.hpp"
+#include "raw_text.hpp"
 #include "unicode.hpp"
 
 namespace imapfs::mime {
@@ -85,7 +87,8 @@ std::string unfolded(std::string_view raw_value) {
     raw_value.remove_prefix(std::min(raw_value.find_first_not_of(white_space), raw_value.size()));
     line += ' ';
   }
-  return is_ascii(line) && line.find('\0') == std::string::npos ? line : valid_utf8(line);
+  const bool plain = is_ascii(line) && line.find_first_of(std::string_view("\0\x1b", 2)) == std::string::npos;
+  return plain ? line : read_raw_text(line, {});
 }
 
 std::string shown(std::string_view decoded) {
@@ -132,7 +135,8 @@ std::optional<UnixTime> parse_date(std::string_view raw_value) {
   const std::unique_ptr<GDateTime, decltype(&g_date_time_unref)> date(g_mime_utils_header_decode_date(line.c_str()),
                                                                       &g_date_time_unref);
   if (!date) return std::nullopt;
-  return g_date_time_to_unix(date.get());
+  const UnixTime time = g_date_time_to_unix(date.get());
+  return is_usable_date(time) ? std::optional(time) : std::nullopt;
 }
 
 std::optional<std::string_view> find_field(std::string_view header_block, std::string_view name) {
@@ -159,8 +163,28 @@ ListedFields listed_fields(std::string_view header_block) {
   return listed;
 }
 
+std::string_view header_in_utf8(std::string_view header_block, std::string& storage) {
+  if (is_readable(header_block)) return header_block;
+  const auto content_type = find_field(header_block, "Content-Type");
+  const auto charset = content_type ? charset_parameter(*content_type) : std::string_view();
+  storage.clear();
+  visit_fields(header_block, [&](std::string_view, std::string_view field) {
+    if (is_readable(field)) {
+      storage += field;
+    } else {
+      storage += read_raw_text(field.substr(0, max_field_bytes), charset);
+      if (field.size() > max_field_bytes) storage += "\r\n";
+    }
+    return true;
+  });
+  return storage;
+}
+
+bool is_header_readable(std::string_view header_block) { return is_readable(header_block); }
+
 MessageHeaders decode_listing_headers(std::string_view header_block) {
-  const auto fields = listed_fields(header_block);
+  std::string storage;
+  const auto fields = listed_fields(header_in_utf8(header_block, storage));
   MessageHeaders headers;
   headers.from = decode_addresses(fields.from);
   headers.subject = decode_text(fields.subject);

@@ -173,12 +173,20 @@ Result<void> BodyTransfer::fetch_whole(imap::Session& session, const CallContext
     const auto known = known_length();
     if (known) return *known == length;
     if (length < given_early()) return false;
-    publish_length(length);
+    if (may_be_published(length)) publish_length(length);
     return true;
   });
   IMAPFS_TRY(session.fetch_body(request_.key.uid, std::nullopt, sink, context));
   IMAPFS_TRY(sink.check());
-  return sink.accepted() ? Result<void>{} : break_off(sink.announced());
+  if (!sink.accepted()) return break_off(sink.announced());
+  if (!known_length()) publish_length(sink.announced());
+  return {};
+}
+
+/// A literal may lie about its length, which is known at its end. Until then nothing is corrected by it, unless it is
+/// so long that readers could not wait.
+bool BodyTransfer::may_be_published(std::uint64_t length) const {
+  return length == request_.size || length > host_->settings().whole_fetch_limit;
 }
 
 Result<void> BodyTransfer::fetch_rest(imap::Session& session, ByteSpan rest, const CallContext& context) {
@@ -263,11 +271,12 @@ Result<void> BodyTransfer::begin_carried(std::uint64_t length) {
     // Nobody would ever find it.
     if (!writer_->cached() && openers_.empty()) return fail(ENOSPC, Scope::message, Retry::later, "the disk takes no bodies");
   }
-  publish_length(length);
+  if (may_be_published(length)) publish_length(length);
   return {};
 }
 
-void BodyTransfer::end_carried() {
+void BodyTransfer::end_carried(std::uint64_t length) {
+  if (!known_length()) publish_length(length);
   commit_if_whole();
   let_go();
 }
@@ -275,7 +284,7 @@ void BodyTransfer::end_carried() {
 void BodyTransfer::receive_whole(std::span<const char> bytes) {
   const auto file = host_->cache().open(request_.key);
   if (!file) {
-    if (begin_carried(bytes.size()) && take_carried(0, bytes)) commit_if_whole();
+    if (begin_carried(bytes.size()) && take_carried(0, bytes)) return end_carried(bytes.size());
     return let_go();
   }
   Lock lock(mutex_);

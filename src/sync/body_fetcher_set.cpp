@@ -180,7 +180,7 @@ Result<void> BodySet::begin(Uid uid, std::uint64_t length) {
     return {};
   }
   if (length <= largest_small) {
-    begin_small(uid, length, size);
+    begin_small(length, size);
   } else {
     begin_large(uid, length, size);
   }
@@ -202,23 +202,24 @@ Result<void> BodySet::end() {
     end_small();
   } else if (large_) {
     ++telemetry::counters().bodies_fetched_ahead;
-    std::exchange(large_, nullptr)->end_carried();
+    std::exchange(large_, nullptr)->end_carried(large_offset_);
   }
   arriving_ = Arriving::nothing;
   return {};
 }
 
-void BodySet::begin_small(Uid uid, std::uint64_t length, std::uint64_t size) {
+void BodySet::begin_small(std::uint64_t length, std::uint64_t size) {
   arriving_ = Arriving::small;
+  told_size_ = size;
   small_.clear();
   small_.reserve(static_cast<std::size_t>(length));
-  // Before anybody can read it.
-  if (length != size) host_->exact_size(request_of(uid, size), length);
 }
 
 /// The message is expected until it is in the cache: whoever opens it meanwhile waits here.
 void BodySet::end_small() {
   ++telemetry::counters().bodies_fetched_ahead;
+  // Before anybody can read it.
+  if (small_.size() != told_size_) host_->exact_size(request_of(arriving_uid_, told_size_), small_.size());
   (void)host_->cache().store(key_of(arriving_uid_), small_);
   if (const auto waiting = take_waiting(arriving_uid_)) waiting->receive_whole(small_);
 }

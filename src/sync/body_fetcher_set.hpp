@@ -55,7 +55,7 @@ class BodySet : public std::enable_shared_from_this<BodySet>, private imap::Body
   Result<void> run(imap::Session& session, const CallContext& context);
   void finished(const Result<void>& result, const OnEnd& on_end);
   UidSet take_next();
-  void begin_small(Uid uid, std::uint64_t length, std::uint64_t size);
+  void begin_small(std::uint64_t length, std::uint64_t size);
   void begin_large(Uid uid, std::uint64_t length, std::uint64_t size);
   void end_small();
   void drop_large();
@@ -76,6 +76,7 @@ class BodySet : public std::enable_shared_from_this<BodySet>, private imap::Body
   enum class Arriving : std::uint8_t { nothing, small, large };
   Arriving arriving_ = Arriving::nothing;
   Uid arriving_uid_;
+  std::uint64_t told_size_ = 0;  ///< by RFC822.SIZE, of a small one
   std::vector<char> small_;
   std::shared_ptr<BodyTransfer> large_;
   std::uint64_t large_offset_ = 0;

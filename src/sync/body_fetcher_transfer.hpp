@@ -77,7 +77,7 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   /// The octets of the whole message, on the pool's thread, in order. An Error concerns this message alone: it is to be let go.
   Result<void> begin_carried(std::uint64_t length);
   Result<void> take_carried(std::uint64_t offset, std::span<const char> bytes) { return store(offset, bytes); }
-  void end_carried();
+  void end_carried(std::uint64_t length);
   /// All of them at once. They are in the cache already, unless it cannot take them.
   void receive_whole(std::span<const char> bytes);
 
@@ -131,6 +131,7 @@ class BodyTransfer : public std::enable_shared_from_this<BodyTransfer> {
   [[nodiscard]] std::uint64_t given_early() const;
   void publish_length(std::uint64_t length);
   void publish_measured_length(std::uint64_t length);
+  [[nodiscard]] bool may_be_published(std::uint64_t length) const;
   void expect(std::uint64_t octets);
   Result<void> store(std::uint64_t offset, std::span<const char> bytes);
   void commit_if_whole();

@@ -86,7 +86,8 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
   // A server may send flags of a message unasked between the rows that were asked for.
   if (!row.size && !row.internal_date && row.header_block.empty()) return take_flags(row);
   if (row.uid.value == 0) return false;
-  const auto fields = mime::listed_fields(row.header_block);
+  std::string readable;
+  const auto fields = mime::listed_fields(mime::header_in_utf8(row.header_block, readable));
   auto meta = render(row, fields);
   const Lock lock(mutex_);
   if (vanished_meanwhile_.contains(row.uid)) return true;

@@ -84,7 +84,8 @@ void MailboxReplica::note_validity(UidValidity validity) {
 }
 
 MessageMeta MailboxReplica::take_single(const imap::FetchRow& row) {
-  auto meta = render(row, mime::listed_fields(row.header_block));
+  std::string readable;
+  auto meta = render(row, mime::listed_fields(mime::header_in_utf8(row.header_block, readable)));
   const Lock lock(mutex_);
   if (const auto known = singles_.find(row.uid); known != singles_.end() && known->second.size_is_exact) {
     meta.size = known->second.size;

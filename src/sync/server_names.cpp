@@ -76,7 +76,7 @@ std::optional<ServerName> server_name_of(const MailboxTree& tree, const MailboxN
 }
 
 Result<ServerName> server_name_below(const MailboxTree& tree, const std::vector<imap::Namespace>& namespaces,
-                                     const MailboxNode& parent, const std::string& component, bool utf8) {
+                                     const MailboxNode& parent, const std::string& component) {
   if (component.size() > longest_component) return fail(ENAMETOOLONG, "the name is too long");
   const auto level = IMAPFS_TRY(mime::mailbox_level_from_component(component));
   if (level.empty()) return fail(EINVAL, "no mailbox can have this name");
@@ -95,7 +95,7 @@ Result<ServerName> server_name_below(const MailboxTree& tree, const std::vector<
   }
   if (name.delimiter != 0 && level.find(name.delimiter) != std::string::npos)
     return fail(EINVAL, "the server separates levels by '{}', so no mailbox can have it in its name", name.delimiter);
-  name.wire += utf8 ? level : IMAPFS_TRY(mime::encode_mailbox_name(level));
+  name.wire += IMAPFS_TRY(mime::encode_mailbox_name(level));
   name.name += level;
   return name;
 }

@@ -27,12 +27,12 @@ struct ServerName {
 /// descendants do not agree with it.
 [[nodiscard]] std::optional<ServerName> server_name_of(const MailboxTree& tree, const MailboxNode& directory);
 
-/// What a new mailbox `component` in `parent` must be called; in the root it gets the personal namespace's prefix. `utf8`: names are not encoded
-/// (RFC 6855). EINVAL: no mailbox can have this name (it would be two levels, or does not come back as this component). ENAMETOOLONG. EEXIST: INBOX in
-/// any case. EPERM: there cannot be anything below `parent`.
+/// What a new mailbox `component` in `parent` must be called; in the root it gets the personal namespace's prefix.
+/// EINVAL: no mailbox can have this name (it would be two levels, or does not come back as this component).
+/// ENAMETOOLONG. EEXIST: INBOX in any case. EPERM: there cannot be anything below `parent`.
 [[nodiscard]] Result<ServerName> server_name_below(const MailboxTree& tree,
                                                    const std::vector<imap::Namespace>& namespaces,
-                                                   const MailboxNode& parent, const std::string& component, bool utf8);
+                                                   const MailboxNode& parent, const std::string& component);
 
 /// `row` of LIST after RENAME of `from` to `to`; false if it is about another mailbox.
 bool rename_row(imap::ListedMailbox& row, const ServerName& from, const ServerName& to);

@@ -22,8 +22,10 @@ MessageHeaders decode_headers(const MessageHeaders& stored) {
           mime::decode_text(stored.message_id)};
 }
 
-MessageDetails details_of(std::string_view header_block) {
+MessageDetails details_of(std::string_view as_sent) {
   MessageDetails details;
+  std::string readable;
+  const auto header_block = mime::header_in_utf8(as_sent, readable);
   details.headers = mime::decode_listing_headers(header_block);
   if (const auto to = mime::find_field(header_block, "To")) details.to = mime::decode_addresses(*to);
   return details;

@@ -286,7 +286,6 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] Completion<T> leaving_tree(Completion<T> done);
   /// The tree as the listing that it was made of.
   [[nodiscard]] Listing known_listing() const;
-  [[nodiscard]] bool names_are_utf8() const;
   [[nodiscard]] std::vector<imap::Namespace> known_namespaces() const;
   struct Renaming;
   /// A change of the tree that has been answered, or not.
@@ -377,6 +376,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void open_known(const MailboxPointer& mailbox, const MessageMeta& meta, imap::OctetRange wanted,
                   const Completion<std::shared_ptr<Body>>& done);
   void open_fetcher();
+  /// A body has `length` octets, of which the server had told what `told` says. Any thread.
+  void note_length(const MessageMeta& told, std::uint64_t length);
   [[nodiscard]] Usage known_usage() const;
   void finish_usage(const Usage& usage);
 
@@ -406,6 +407,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   const std::shared_ptr<Handle> handle_ = std::make_shared<Handle>();
   std::atomic<bool> stopping_{false};
   std::atomic<bool> tick_queued_{false};
+  std::atomic<bool> sizes_are_wrong_{false};  ///< one was
 
   mutable Guarded<TreeState> tree_;
   SyncGate tree_gate_;

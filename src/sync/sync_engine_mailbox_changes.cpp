@@ -112,10 +112,6 @@ std::vector<imap::Namespace> EngineImplementation::known_namespaces() const {
   return tree_.with_lock([](const TreeState& state) { return state.namespaces; });
 }
 
-bool EngineImplementation::names_are_utf8() const {
-  return traits_.with_lock([](const auto& traits) { return traits && traits->has("UTF8=ACCEPT"); });
-}
-
 void EngineImplementation::settle_all(std::vector<MailboxId> mailboxes, Completion<void> done) {
   if (mailboxes.empty()) return done({});
   const auto next = mailboxes.back();
@@ -189,7 +185,7 @@ void EngineImplementation::submit_creation(MailboxId parent, const std::string& 
   const auto* node = mailboxes->find(parent);
   if (node == nullptr) return done(no_such_directory());
   if (node->children.contains(component)) return done(fail(EEXIST, "there is one already"));
-  auto name = server_name_below(*mailboxes, known_namespaces(), *node, component, names_are_utf8());
+  auto name = server_name_below(*mailboxes, known_namespaces(), *node, component);
   if (!name) return done(fail(std::move(name).error()));
   if (!rights(parent).create_children) return done(forbidden("create mailboxes here (right k)"));
   auto creation = std::make_shared<MailboxCreation>(*name);
@@ -364,7 +360,7 @@ Result<void> EngineImplementation::prepare(Renaming& renaming) const {
   if (!from) return fail(EPERM, "the directory has no name on the server");
   renaming.old_node = *node;
   renaming.from = std::move(*from);
-  renaming.to = IMAPFS_TRY(server_name_below(*mailboxes, known_namespaces(), *parent, renaming.component, names_are_utf8()));
+  renaming.to = IMAPFS_TRY(server_name_below(*mailboxes, known_namespaces(), *parent, renaming.component));
   renaming.new_path = path_below(*parent, renaming.component);
   if (!rights(renaming.id).delete_mailbox) return forbidden("rename this mailbox (right x)");
   if (!rights(renaming.parent).create_children) return forbidden("create mailboxes there (right k)");

@@ -182,8 +182,9 @@ bool EngineImplementation::open_can_wait(MailboxId id, Uid uid) const {
   if (!meta->size_is_exact) {
     // The kernel asks for no octet of a file that it holds for empty.
     if (meta->size == 0) return false;
-    const bool wrong_sizes = traits_.with_lock(
-        [](const auto& traits) { return !traits || traits->has(imap::Quirk::wrong_sizes); });
+    const bool wrong_sizes = sizes_are_wrong_ || traits_.with_lock([](const auto& traits) {
+      return !traits || traits->has(imap::Quirk::wrong_sizes);
+    });
     if (wrong_sizes) return false;
   }
   return !bodies_->contains({mailbox->replica.identity().name, mailbox->replica.table()->uid_validity(), uid});
@@ -211,6 +212,7 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
     if (!body || !(*body)->length_is_proved()) return done(std::move(body));
     if (is_no_news(meta, (*body)->length(), settings_.whole_fetch_limit)) return done(std::move(body));
     // Everybody hears of the right size before the first byte can be read.
+    note_length(meta, (*body)->length());
     const auto correct = [mailbox, uid = meta.uid, done, body = std::move(*body)] {
       mailbox->replica.take_exact_size(uid, body->length(), [done, body] { done(body); });
     };
@@ -226,6 +228,14 @@ void EngineImplementation::message_is_gone(const MailboxPointer& mailbox, Uid ui
   mailbox->replica.publish();
 }
 
+/// A server that is wrong about one size is wrong about others: from then on bodies are asked for when they are opened,
+/// before a program has gone by the size.
+void EngineImplementation::note_length(const MessageMeta& told, std::uint64_t length) {
+  if (told.size_is_exact || told.size == 0 || told.size == length || sizes_are_wrong_.exchange(true)) return;
+  telemetry::info("sizes are not trusted any more: the server told {} octets of a message that has {}", told.size,
+                  length);
+}
+
 void EngineImplementation::open_fetcher() {
   BodyFetcher::Settings fetcher;
   fetcher.timeout = settings_.timeout;
@@ -233,7 +243,10 @@ void EngineImplementation::open_fetcher() {
   fetcher_ = std::make_unique<BodyFetcher>(
       fetcher, [this](imap::PoolJob job) { submit(std::move(job)); }, bodies_,
       [this](MailboxId id, Uid uid, std::uint64_t length) {
-        if (const auto mailbox = find_mailbox(id)) mailbox->replica.take_exact_size(uid, length, {});
+        const auto mailbox = find_mailbox(id);
+        if (!mailbox) return;
+        if (const auto told = mailbox->replica.find(uid)) note_length(*told, length);
+        mailbox->replica.take_exact_size(uid, length, {});
       });
   ReadingAhead::Settings ahead;
   ahead.connections = pool_->status().connections.size();

@@ -95,7 +95,7 @@ class Connection {
   /// Every octet from here on is counted as it is before DEFLATE. The server waits for the next command, so nothing was read ahead.
   Result<void> start_compression() {
     IMAPFS_TRY(run("COMPRESS DEFLATE"));
-    return transport_->start_compression({});
+    return transport_->start_compression({}, nullptr);
   }
 
   [[nodiscard]] std::string transport() const { return transport_->description(); }

@@ -85,6 +85,34 @@ TEST(Fetch, TakesItemsInAnyOrderAndSkipsUnknownOnes) {
   EXPECT_EQ(rows[0].flags, "\\Seen $Forwarded [x] a]b");
 }
 
+TEST(Fetch, TextThatIsNoUtf8ComesWithTheContentTypeThatSaysWhatItIs) {
+  const auto row = [](int uid, const std::string& block) {
+    return fmt::format("* {} FETCH (UID {} BODY[HEADER.FIELDS (SUBJECT)] {{{}}}\r\n{})\r\n", uid, uid, block.size(),
+                       block);
+  };
+  const std::string koi8 = "Subject: \xc4\xc1\r\n";
+  ScriptedServer server;
+  server.log_in("IMAP4rev1")
+      .answer("EXAMINE", "")
+      .answer("(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])",
+              row(1, "Subject: a\r\n") + row(2, koi8) + row(3, "Subject: \xc3\xbc\r\n") + row(4, koi8))
+      .answer("UID FETCH 2,4 (UID BODY.PEEK[HEADER.FIELDS (SUBJECT CONTENT-TYPE)])",
+              row(2, koi8 + "Content-Type: text/plain; charset=koi8-r\r\n") + row(4, koi8));
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  ASSERT_TRUE(session->select(inbox(), patient()));
+  Session::FetchRequest request;
+  request.uids = UidSet::range(Uid{1}, Uid{9});
+  request.items.header_fields = {"Subject"};
+  std::vector<std::string> told;
+  const auto note = [&](const FetchRow& fetched) {
+    told.push_back(fmt::format("{}{}", fetched.uid.value,
+                               fetched.header_block.find("koi8-r") != std::string_view::npos ? " koi8-r" : ""));
+  };
+  ASSERT_TRUE(session->fetch(request, note, patient())) << server.complaint();
+  EXPECT_EQ(told, (std::vector<std::string>{"1", "3", "2 koi8-r", "4"})) << "each comes once";
+}
+
 TEST(Fetch, ABadDateOrSizeIsAbsentAndNoError) {
   Fetching fetching("* 1 FETCH (UID 1 INTERNALDATE \"yesterday\" RFC822.SIZE 5)\r\n* 2 FETCH (UID 2 INTERNALDATE NIL RFC822.SIZE -1)\r\n"
                     "* 3 FETCH (UID 3 RFC822.SIZE NIL INTERNALDATE \"01-Jan-2026 00:00:00\")\r\n");

@@ -84,6 +84,107 @@ TEST(HostileServer, AnEndlessFloodEndsAtTheDeadline) {
   EXPECT_EQ(outcome.error().scope, Scope::session);
 }
 
+/// What a command ends with that the server answers without end, and by how much memory has grown.
+void expect_an_end(const std::string& capabilities, const std::string& command, const std::string& piece,
+                   const std::function<Result<void>(Session&)>& run) {
+  SCOPED_TRACE(command + " answered by " + piece.substr(0, 40));
+  const auto before = peak_kilobytes();
+  ScriptedServer server;
+  server.log_in(capabilities).answer("EXAMINE", "* 3 EXISTS\r\n").expect(command).flood(piece, 100'000);
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  ASSERT_TRUE(session->select(inbox(), patient()));
+  const auto outcome = run(*session);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().errnum, EIO) << outcome.error().what;
+  EXPECT_EQ(outcome.error().scope, Scope::session);
+  EXPECT_EQ(outcome.error().retry, Retry::never) << "asked again, the server would answer the same";
+  EXPECT_LT(peak_kilobytes() - before, 150 * 1024);
+}
+
+Result<void> list_all(Session& session) {
+  auto listed = session.list("", patient());
+  if (!listed) return fail(std::move(listed).error());
+  return {};
+}
+
+TEST(EndlessAnswer, OfLongMailboxNamesIsBoundedInOctets) {
+  const std::string name(4000, 'n');
+  expect_an_end("IMAP4rev1", "LIST", repeated("* LIST () \"/\" \"" + name + "\"\r\n", 16), list_all);
+  expect_an_end("IMAP4rev1", "LIST", repeated("* LIST () \"/\" x\r\n", 4096), list_all);
+  int number = 0;
+  std::string statuses;
+  for (; number < 64; ++number) statuses += fmt::format("* STATUS \"{}{}\" (MESSAGES 1)\r\n", name, number);
+  expect_an_end("IMAP4rev1 LIST-STATUS", "LIST", statuses, list_all);
+}
+
+TEST(EndlessAnswer, OfNamespacesIsBoundedInOctets) {
+  const std::string row = "* NAMESPACE ((\"" + std::string(4000, 'n') + "\" \"/\")) NIL NIL\r\n";
+  expect_an_end("IMAP4rev1 NAMESPACE", "NAMESPACE", repeated(row, 16), [](Session& session) -> Result<void> {
+    auto spaces = session.namespaces(patient());
+    if (!spaces) return fail(std::move(spaces).error());
+    return {};
+  });
+}
+
+TEST(EndlessAnswer, OfUidsIsBoundedInOctetsInAnyOrder) {
+  std::string descending;
+  for (std::uint32_t uid = UINT32_MAX; uid > UINT32_MAX - 2 * 5'000'000; uid -= 2)
+    descending += ' ' + std::to_string(uid);
+  const auto search = [](Session& session) -> Result<void> {
+    auto found = session.search("ALL", patient());
+    if (!found) return fail(std::move(found).error());
+    return {};
+  };
+  expect_an_end("IMAP4rev1", "UID SEARCH", "* SEARCH" + descending + "\r\n", search);
+}
+
+TEST(EndlessAnswer, OfCapabilitiesAtTheLoginIsBoundedInOctets) {
+  std::string row = "* CAPABILITY";
+  for (int i = 0; i < 400; ++i) row += fmt::format(" X-{:0>120}", i);
+  ScriptedServer server;
+  server.send("* OK hello\r\n").expect("CAPABILITY").flood(row + "\r\n", 1'000'000);
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.errnum, EIO) << error.what;
+}
+
+Result<void> fetch_all(Session& session) {
+  return session.fetch(
+      listing(), [](const FetchRow&) {}, patient());
+}
+
+TEST(EndlessAnswer, OfRowsEndsWithTheMessagesThereAre) {
+  const auto rows = [](std::uint32_t first, int step) {
+    std::string text;
+    for (int i = 0; i < 4096; ++i)
+      text += fmt::format("* 1 FETCH (UID {} RFC822.SIZE 5)\r\n", first + static_cast<std::uint32_t>(i * step));
+    return text;
+  };
+  expect_an_end("IMAP4rev1", "UID FETCH", rows(1, 1), fetch_all);
+  expect_an_end("IMAP4rev1", "UID FETCH", rows(4'000'000'000, -7), fetch_all);
+}
+
+TEST(EndlessAnswer, OfUidsBeyondTheNumbersThereAreEndsAtTheFirst) {
+  for (const auto* uid : {"4294967296", "18446744073709551617"}) {
+    const auto row = fmt::format("* 1 FETCH (UID {} RFC822.SIZE 5)\r\n", uid);
+    expect_an_end("IMAP4rev1", "UID FETCH", row, fetch_all);
+  }
+}
+
+TEST(EndlessAnswer, IsNotWhatALargeMailboxGives) {
+  constexpr int messages = 30'000;
+  std::string rows;
+  for (int i = 1; i <= messages; ++i) rows += fmt::format("* {} FETCH (UID {} RFC822.SIZE 5)\r\n", i, i);
+  ScriptedServer server;
+  server.log_in("IMAP4rev1")
+      .answer("EXAMINE", "* 3 EXISTS\r\n")
+      .answer("UID FETCH", fmt::format("* {} EXISTS\r\n", messages) + rows + rows);
+  const auto session = logged_in(server);
+  ASSERT_NE(session, nullptr);
+  ASSERT_TRUE(session->select(inbox(), patient()));
+  EXPECT_TRUE(fetch_all(*session)) << "messages that have come since count";
+}
+
 TEST(HostileServer, AFloodOfBlankLinesIsCutShort) {
   const auto outcome = noop_after(repeated("\r\n", 100'000));
   ASSERT_FALSE(outcome);

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <deque>
+
 #include "dialogue.hpp"
 
 namespace imapfs::imap::test {
@@ -130,6 +133,117 @@ TEST(Login, AMechanismTheServerDoesNotUnderstandGivesWayToTheNext) {
   EXPECT_NE(logged_in(server), nullptr) << server.complaint();
 }
 
+/// A way to log in that is refused by `answer`, after which the script goes on.
+ScriptedServer& refuse_plain(ScriptedServer& server, const std::string& answer) {
+  return server.expect("AUTHENTICATE PLAIN")
+      .send("+ \r\n")
+      .expect_bare("AGFubmEAc2VjcmV0")
+      .send("{tag} " + answer + "\r\n");
+}
+
+TEST(WaysToLogIn, TheNextIsTriedAfterARefusalThatSaysNothingOfThePassword) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN] hello\r\n");
+  refuse_plain(server, "NO failure")
+      .expect("AUTHENTICATE LOGIN")
+      .send("{tag} NO failure\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  auto settings = account();
+  const auto session = logged_in(server, settings);
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_TRUE(session->traits().has(Quirk::no_auth_plain));
+}
+
+TEST(WaysToLogIn, TheOneThatWorkedIsRememberedForTheAccount) {
+  const auto settings = account();
+  ScriptedServer first;
+  first.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n");
+  refuse_plain(first, "NO failure").answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  ASSERT_NE(logged_in(first, settings), nullptr) << first.complaint();
+  ScriptedServer second;
+  second.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n").answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  EXPECT_NE(logged_in(second, settings), nullptr) << second.complaint();
+}
+
+TEST(WaysToLogIn, AWrongPasswordIsNoReasonToForgetAny) {
+  const auto settings = account();
+  ScriptedServer first;
+  first.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n");
+  refuse_plain(first, "NO failure").answer("LOGIN", "", "NO failure");
+  EXPECT_EQ(refused_login(first, settings).scope, Scope::account);
+  ScriptedServer second;
+  second.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n")
+      .expect("AUTHENTICATE PLAIN")
+      .send("+ \r\n")
+      .expect_bare("AGFubmEAc2VjcmV0")
+      .send("{tag} OK [CAPABILITY IMAP4rev1] in\r\n");
+  EXPECT_NE(logged_in(second, settings), nullptr) << second.complaint();
+}
+
+TEST(WaysToLogIn, AreNotTriedOnWhileTheServerIsBusy) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n");
+  refuse_plain(server, "NO [UNAVAILABLE] later");
+  EXPECT_EQ(refused_login(server).retry, Retry::later);
+  EXPECT_EQ(server.received().size(), 2u);
+}
+
+TEST(WaysToLogIn, OneThatCostsTheConnectionIsLeftOutOnTheNext) {
+  ScriptedServer first;
+  first.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n")
+      .expect("AUTHENTICATE PLAIN")
+      .send("{tag} BAD what\r\n")
+      .hang_up();
+  ScriptedServer second;
+  second.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n").answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  std::deque<ScriptedServer*> servers{&first, &second};
+  const Connector connect = [&](const CallContext&) -> Result<std::unique_ptr<net::ByteStream>> {
+    auto* server = servers.front();
+    servers.pop_front();
+    return server->client();
+  };
+  const auto session = login_session(connect, account(), patient());
+  EXPECT_TRUE(session) << session.error().what << second.complaint();
+  EXPECT_TRUE(servers.empty());
+}
+
+TEST(WaysToLogIn, AConnectionThatIsLostByItselfIsNotMadeAnewHere) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n").expect("AUTHENTICATE PLAIN").hang_up();
+  int connections = 0;
+  const Connector connect = [&](const CallContext&) -> Result<std::unique_ptr<net::ByteStream>> {
+    if (++connections > 1) return fail(EHOSTUNREACH, Scope::session, Retry::now, "once is enough");
+    return server.client();
+  };
+  EXPECT_FALSE(login_session(connect, account(), patient()));
+  EXPECT_EQ(connections, 1);
+}
+
+class WantsOAuth : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(WantsOAuth, SaysSoAndTriesNoOtherWay) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n");
+  refuse_plain(server, GetParam());
+  const auto error = refused_login(server);
+  EXPECT_EQ(error.errnum, EACCES);
+  EXPECT_EQ(error.scope, Scope::account);
+  EXPECT_NE(error.what.find("the server wants OAuth 2"), std::string::npos) << error.what;
+  EXPECT_EQ(server.received().size(), 2u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Answers, WantsOAuth,
+                         ::testing::Values("NO please use OAUTH to log in", "NO [AUTHENTICATIONFAILED] XOAUTH2 only",
+                                           "NO Basic authentication is disabled",
+                                           "NO AUTHENTICATE failed. BasicAuthBlocked"));
+
+TEST(WaysToLogIn, WhereNothingButOAuthIsOfferedThatIsSaid) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=XOAUTH2] hello\r\n");
+  EXPECT_NE(refused_login(server).what.find("the server wants OAuth 2"), std::string::npos);
+  EXPECT_TRUE(server.received().empty());
+}
+
 TEST(Login, ASharedMailboxUserLogsInByTheLoginCommand) {
   ScriptedServer server;
   server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n").answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
@@ -239,6 +353,74 @@ TEST(StartTls, RefusesDataInjectedBehindTheAnswer) {
   const auto error = refused_login(server, starttls_account());
   EXPECT_EQ(error.errnum, EACCES);
   EXPECT_NE(error.what.find("before TLS"), std::string::npos);
+}
+
+/// A server with a certificate, and an account that trusts it.
+class StartTlsSession : public ::testing::Test {
+ protected:
+  imapfs::testing::Credential authority_ = imapfs::testing::make_authority();
+  imapfs::testing::TemporaryFile ca_file_{authority_.certificate_pem()};
+  imapfs::testing::Credential server_ = imapfs::testing::make_credential({}, &authority_);
+
+  AccountSettings settings() const {
+    auto settings = starttls_account();
+    settings.tls.ca_file = ca_file_.path();
+    return settings;
+  }
+  /// What is sent in the clear before and within the answer to STARTTLS, and the handshake.
+  void begin(ScriptedServer& server, const std::string& greeting, const std::string& injected) const {
+    server.send(greeting).answer("STARTTLS", injected, "OK go").secure(server_);
+  }
+};
+
+TEST_F(StartTlsSession, AsksForEverythingAnew) {
+  ScriptedServer server;
+  begin(server, "* OK [CAPABILITY IMAP4rev1 STARTTLS MOVE] hello\r\n", "");
+  server.answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n").answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1 IDLE] in");
+  const auto session = logged_in(server, settings());
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_FALSE(session->traits().has("MOVE"));
+  EXPECT_TRUE(session->traits().has("IDLE"));
+}
+
+TEST_F(StartTlsSession, IsNotRuledByWhatWasInjectedBeforeIt) {
+  ScriptedServer server;
+  begin(server, "* OK [CAPABILITY IMAP4rev1 STARTTLS] Microsoft Exchange Server 2003\r\n",
+        "* ENABLED UTF8=ACCEPT QRESYNC\r\n* BYE Request is throttled. Suggested Backoff Time: 300000 milliseconds\r\n"
+        "* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n");
+  server.answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in")
+      .answer("LIST", "* LIST () \"/\" \"&ANw-ber\"\r\n")
+      .expect("NOOP")
+      .hang_up();
+  const auto session = logged_in(server, settings());
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_EQ(session->traits().greeting, "");
+  EXPECT_TRUE(session->traits().quirks.empty());
+  const auto list = session->list("", patient());
+  ASSERT_TRUE(list && list->size() == 1u);
+  EXPECT_EQ(list->front().name,
+            "\u00dc"
+            "ber");
+  const auto lost = session->noop(patient());
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().what.find("throttled"), std::string::npos) << "nobody who could be believed has said BYE";
+}
+
+TEST_F(StartTlsSession, TakesNoWordOfEnabledThatItHasNotAskedFor) {
+  ScriptedServer server;
+  begin(server, "* OK [CAPABILITY IMAP4rev1 STARTTLS] hello\r\n", "");
+  server.answer("CAPABILITY", "* CAPABILITY IMAP4rev1\r\n")
+      .answer("LOGIN", "* ENABLED UTF8=ACCEPT\r\n", "OK [CAPABILITY IMAP4rev1 ENABLE CONDSTORE] in")
+      .answer("ENABLE CONDSTORE", "* ENABLED CONDSTORE UTF8=ACCEPT\r\n")
+      .answer("LIST", "* LIST () \"/\" \"&ANw-ber\"\r\n");
+  const auto session = logged_in(server, settings());
+  ASSERT_NE(session, nullptr) << server.complaint();
+  const auto list = session->list("", patient());
+  ASSERT_TRUE(list && list->size() == 1u);
+  EXPECT_EQ(list->front().name,
+            "\u00dc"
+            "ber");
 }
 
 TEST(StartTls, RefusedByTheServerEndsTheLogin) {

@@ -134,6 +134,52 @@ TEST(IdBeforeSelect, WithoutItAnUnannouncedIdIsNotSent) {
   EXPECT_TRUE(session->select(inbox(), patient())) << server.complaint();
 }
 
+struct Switch {
+  Quirk quirk;
+  const char* capability;
+};
+void PrintTo(const Switch& tested, std::ostream* stream) { *stream << to_string(tested.quirk); }
+
+class SwitchedOff : public ::testing::TestWithParam<Switch> {};
+
+TEST_P(SwitchedOff, AnExtensionIsAsIfItWereNotOffered) {
+  const std::string capability = GetParam().capability;
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1] ready\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1 " + capability + "] in")
+      .answer("NOOP", "");
+  const auto overrides = QuirkOverrides::parse("+" + std::string(to_string(GetParam().quirk)));
+  ASSERT_TRUE(overrides);
+  auto settings = account();
+  settings.quirks = *overrides;
+  const auto session = logged_in(server, settings);
+  ASSERT_NE(session, nullptr) << server.complaint();
+  EXPECT_FALSE(session->traits().has(capability));
+  EXPECT_FALSE(append_limit(session->traits().capabilities));
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Extensions, SwitchedOff,
+    ::testing::Values(Switch{Quirk::no_acl, "ACL"}, Switch{Quirk::no_appendlimit, "APPENDLIMIT=7"},
+                      Switch{Quirk::no_compress, "COMPRESS=DEFLATE"}, Switch{Quirk::no_enable, "ENABLE"},
+                      Switch{Quirk::no_esearch, "ESEARCH"}, Switch{Quirk::no_id, "ID"},
+                      Switch{Quirk::no_literal_plus, "LITERAL+"}, Switch{Quirk::no_literal_plus, "LITERAL-"},
+                      Switch{Quirk::no_namespace, "NAMESPACE"}, Switch{Quirk::no_quota, "QUOTA"},
+                      Switch{Quirk::no_special_use, "SPECIAL-USE"}, Switch{Quirk::no_status_size, "STATUS=SIZE"},
+                      Switch{Quirk::no_uidplus, "UIDPLUS"}, Switch{Quirk::no_unselect, "UNSELECT"},
+                      Switch{Quirk::no_utf8_accept, "UTF8=ACCEPT"}, Switch{Quirk::no_utf8_accept, "UTF8=ONLY"}));
+
+TEST(SwitchedOffLogin, AWayToLogInIsNotTaken) {
+  ScriptedServer server;
+  server.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN] ready\r\n")
+      .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1] in");
+  auto settings = account();
+  settings.quirks.add = {Quirk::no_auth_plain, Quirk::no_auth_login};
+  EXPECT_NE(logged_in(server, settings), nullptr) << server.complaint();
+  EXPECT_FALSE(was_sent(server, "AUTHENTICATE"));
+}
+
 // What these three change is decided above the session (body_fetcher_test, mailbox_sync_test): here, that they are
 // seen.
 TEST(QuirksForTheCaller, AreDetectedOnTheServersThatHaveThem) {

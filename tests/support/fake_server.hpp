@@ -153,6 +153,12 @@ class FakeServer {
     message.reported_size = static_cast<std::uint64_t>(static_cast<std::int64_t>(message.body->size()) + delta);
   }
 
+  /// BODY[] announces `length` octets, and something else follows than may.
+  void lie_about_literal(Uid uid, std::uint64_t length) {
+    const std::lock_guard guard(state_->mutex);
+    state_->lying_literals[uid.value] = length;
+  }
+
   // -- connections and faults --
   void refuse_connections(Error error) {
     const std::lock_guard guard(state_->mutex);

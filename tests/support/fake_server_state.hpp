@@ -79,6 +79,7 @@ struct FakeServerState {
   imap::Quirks quirks;
   std::optional<imap::Quota> quota;
   std::size_t chunk_bytes = 16 * 1024;
+  std::map<std::uint32_t, std::uint64_t> lying_literals;  ///< by UID: what is announced; the text does not end there
 
   std::vector<std::weak_ptr<FakeConnection>> connections;
   std::optional<Error> refusal;  ///< of new connections

@@ -320,6 +320,7 @@ class FakeSession : public imap::Session {
   Result<imap::CopiedMessages> copy_or_move(bool move, const UidSet& uids, const imap::WireName& destination,
                                             const CallContext& context);
 
+  Result<void> send_lie(const std::string& body, std::uint64_t announced, imap::BodySink& sink, Lock& lock);
   Result<void> send_body(const std::string& body, imap::OctetRange range, imap::BodySink& sink, Lock& lock,
                          const CallContext& context);
 

@@ -6,6 +6,8 @@
 // received, "{previous tag}" that of the one before. A command that is not the expected one ends the connection and is reported by complaint(). The destructor
 // joins.
 
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 
 #include "imapfs/imap/deflate_codec.hpp"
 #include "imapfs/net/tls_stream.hpp"
+#include "support/test_certificates.hpp"
 
 namespace imapfs::test {
 
@@ -34,6 +37,7 @@ class ScriptedServer {
   ~ScriptedServer() {
     ::shutdown(ends_[1], SHUT_RDWR);
     if (thread_.joinable()) thread_.join();
+    tls_.reset();
     ::close(ends_[1]);
     if (!client_taken_) ::close(ends_[0]);
   }
@@ -88,6 +92,23 @@ class ScriptedServer {
       codec_ = std::make_unique<imap::DeflateCodec>();
       codec_->feed(std::exchange(input_, {}));
       return codec_->valid();
+    });
+    return *this;
+  }
+  /// From here on both directions are TLS, with the server's part of the handshake.
+  ScriptedServer& secure(const imapfs::testing::Credential& credential) {
+    steps_.push_back([this, credential] {
+      const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
+      SSL_CTX_use_certificate(context.get(), credential.certificate.get());
+      SSL_CTX_use_PrivateKey(context.get(), credential.key.get());
+      // OpenSSL's socket raises SIGPIPE in this thread when the client is gone.
+      sigset_t signals;
+      sigemptyset(&signals);
+      sigaddset(&signals, SIGPIPE);
+      pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+      tls_.reset(SSL_new(context.get()));
+      SSL_set_fd(tls_.get(), ends_[1]);
+      return SSL_accept(tls_.get()) == 1;
     });
     return *this;
   }
@@ -153,6 +174,7 @@ class ScriptedServer {
     return compressed && write_raw(*compressed);
   }
   bool write_raw(std::string_view text) {
+    if (tls_) return SSL_write(tls_.get(), text.data(), static_cast<int>(text.size())) > 0;
     while (!text.empty()) {
       const auto written = ::send(ends_[1], text.data(), text.size(), MSG_NOSIGNAL);
       if (written < 0 && errno == EINTR) continue;
@@ -196,8 +218,12 @@ class ScriptedServer {
       input_.append(buffer.data(), *plain);
       if (*plain > 0) return true;
     }
-    auto got = ::recv(ends_[1], buffer.data(), buffer.size(), 0);
-    while (got < 0 && errno == EINTR) got = ::recv(ends_[1], buffer.data(), buffer.size(), 0);
+    const auto receive = [&]() -> ssize_t {
+      if (tls_) return SSL_read(tls_.get(), buffer.data(), static_cast<int>(buffer.size()));
+      return ::recv(ends_[1], buffer.data(), buffer.size(), 0);
+    };
+    auto got = receive();
+    while (!tls_ && got < 0 && errno == EINTR) got = receive();
     if (got <= 0) return false;
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
     if (codec_) {
@@ -230,6 +256,10 @@ class ScriptedServer {
   std::string previous_tag_;                   // script thread only
   std::string input_;                          // script thread only
   std::unique_ptr<imap::DeflateCodec> codec_;  // script thread only
+  struct FreeTls {
+    void operator()(SSL* tls) const { SSL_free(tls); }
+  };
+  std::unique_ptr<SSL, FreeTls> tls_;  // script thread only, and the destructor
   std::mutex mutex_;
   std::string complaint_;
   std::vector<std::string> received_;

@@ -29,9 +29,11 @@ const std::map<std::string, std::set<std::string>> allowed_layers = {
 
 /// Third-party headers that may appear in one layer only.
 const std::map<std::string, std::string> library_layer = {
-    {"libetpan/", "imap"}, {"sasl/", "imap"},    {"openssl/", "net"}, {"SQLiteCpp/", "store"}, {"sqlite3", "store"},
-    {"fuse", "fuse"},      {"gmime/", "mime"},   {"glib", "mime"},    {"CLI/", "app"},         {"toml++/", "app"},
-    {"spdlog/", "base"},   {"systemd/", "base,app"}, {"zlib.h", "imap,store"}, {"nlohmann/", "sync,vfs,fuse,app"},
+    {"libetpan/", "imap"},    {"sasl/", "imap"},        {"openssl/", "net"},
+    {"SQLiteCpp/", "store"},  {"sqlite3", "store"},     {"fuse", "fuse"},
+    {"gmime/", "mime"},       {"glib", "mime"},         {"uchardet", "mime"},
+    {"CLI/", "app"},          {"toml++/", "app"},       {"spdlog/", "base"},
+    {"systemd/", "base,app"}, {"zlib.h", "imap,store"}, {"nlohmann/", "sync,vfs,fuse,app"},
 };
 
 struct Include {

@@ -46,12 +46,19 @@ class CommandChannel {
   /// Gets every OK with a response code, tagged or not, that no command has taken.
   void set_code_listener(std::function<void(const Answer&)> listener) { code_listener_ = std::move(listener); }
 
+  /// Makes of a name on the wire what the listener knows it by.
+  void set_name_reader(std::function<WireName(std::string)> reader) { name_reader_ = std::move(reader); }
+  /// Sees every refusal of a command that run() sends, and may make another Error of it.
+  using RefusalFilter = std::function<Error(const Answer&, Error)>;
+  void set_refusal_filter(RefusalFilter filter) { refusal_filter_ = std::move(filter); }
+
   /// Sends `command` and handles responses until it is answered with OK.
   Result<Answer> run(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);
   /// A literal that ends a command and is read while it is sent.
   struct StreamedLiteral {
     AppendSource& source;
     bool synchronising = true;  ///< to be sent only once the server has asked for it: it knows no LITERAL+
+    bool utf8 = false;          ///< as "UTF8 (~{n}" and ")": RFC 6855 §4
   };
   /// run() of `command` followed by `literal`, in constant memory (streamed_literal.cpp). A refusal leaves the channel
   /// usable. An Error of the source, or an end at another place than its size(), breaks it: the server waits for octets
@@ -93,6 +100,7 @@ class CommandChannel {
   Result<void> take_untagged(const Response& response, const UntaggedHandler& handler);
   /// Gives the listener a row that a command saw and did not ask for.
   void deliver_fetch(const FetchRow& row);
+  void deliver_status(const WireName& name, const MailboxStatus& status);
   /// The tagged answer the reader stands on.
   Result<Answer> tagged_answer(const Response& response);
 
@@ -100,7 +108,11 @@ class CommandChannel {
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
   /// Capabilities last announced by the server in any form; consumed by the caller.
   std::optional<std::set<std::string>> take_capabilities();
-  [[nodiscard]] const std::set<std::string>& enabled() const { return enabled_; }
+  /// What ENABLED has named since the last call.
+  std::set<std::string> take_enabled();
+  /// The most messages that EXISTS has told the listener of since the last reset_exists().
+  [[nodiscard]] std::uint32_t most_exist() const { return most_exist_; }
+  void reset_exists() { most_exist_ = 0; }
 
  private:
   Result<std::optional<Answer>> send_up_to_end(const CommandLine& command, const UntaggedHandler& handler,
@@ -117,7 +129,8 @@ class CommandChannel {
   Result<void> dispatch_status_text(const Response& response);
   Result<void> dispatch_data(const Response& response);
   Result<void> deliver_vanished();
-  Result<void> deliver_status();
+  Result<void> deliver_status_row();
+  Error refused(std::string_view name, const Answer& answer);
   Result<void> junk_line();
   Error closed_error(Error error) const;
   void note_codes(const Answer& answer);
@@ -128,12 +141,15 @@ class CommandChannel {
   FetchParser fetch_parser_;
   UntaggedListener* listener_ = nullptr;
   std::function<void(const Answer&)> code_listener_;
+  std::function<WireName(std::string)> name_reader_;
+  RefusalFilter refusal_filter_;
   CallContext context_;
   std::string tag_;
   std::vector<std::string> pipelined_;  ///< tags of commands that wait for their answer; empty but for run() of a Pipeline
   std::uint64_t next_tag_ = 1;
   std::uint64_t delivered_ = 0;
   std::uint32_t junk_ = 0;
+  std::uint32_t most_exist_ = 0;
   bool literal_plus_ = false;
   bool traced_ = false;
   std::optional<Answer> bye_;

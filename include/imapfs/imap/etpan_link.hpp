@@ -35,6 +35,8 @@ class EtpanLink {
     std::vector<std::string_view> expects;  ///< untagged responses libetpan parses: CAPABILITY, ID, NAMESPACE
     bool secret = false;                    ///< logs in: never trace what is sent
   };
+  /// What the server has answered to the last command, if it has.
+  [[nodiscard]] const std::optional<Answer>& last_answer() const { return answer_; }
   /// Runs one libetpan function. OK: the server's answer; NO, BAD and lost connections as Errors.
   Result<Answer> call(const Command& command, const CallContext& context, const std::function<int(mailimap*)>& function);
 
@@ -51,6 +53,7 @@ class EtpanLink {
   Result<void> produce();
   Result<void> produce_untagged(const Response& response);
   Result<std::string> gather(const Response& response);
+  Result<void> bound_expected();
   ssize_t send(std::string_view bytes);
 
   CommandChannel& channel_;
@@ -59,6 +62,7 @@ class EtpanLink {
   CallContext context_;
   std::string pending_;  ///< for libetpan to read
   std::size_t given_ = 0;
+  std::size_t expected_octets_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
   bool begun_ = false;
   bool expected_given_ = false;
   std::string tag_;

@@ -28,6 +28,8 @@ class EtpanSession final : public Session {
   struct Login {
     ServerTraits traits;
     std::string description;  ///< "imaps host:port"
+    bool utf8 = false;        ///< UTF8=ACCEPT is enabled
+    std::shared_ptr<LearnedQuirks> learned;
   };
   EtpanSession(std::unique_ptr<Connection> connection, Login login);
   EtpanSession(const EtpanSession&) = delete;  // the channel calls back
@@ -77,10 +79,16 @@ class EtpanSession final : public Session {
   /// Where a command changes something: in the selected mailbox, which must not be read-only then, or in another.
   enum class Effect : std::uint8_t { here, elsewhere };
 
-  [[nodiscard]] CommandLine command(std::string_view name) const { return CommandLine(name, utf8_); }
+  [[nodiscard]] CommandLine command(std::string_view name) const { return CommandLine(name, login_.utf8); }
   [[nodiscard]] bool has(std::string_view capability) const { return login_.traits.has(capability); }
   [[nodiscard]] std::string status_items() const;
-  [[nodiscard]] std::string decoded(const WireName& name) const;
+  /// Names are modified UTF-7 for everybody above; where UTF8=ACCEPT is enabled they are UTF-8 on the wire.
+  [[nodiscard]] std::string on_wire(const WireName& name) const;
+  [[nodiscard]] WireName from_wire(std::string name) const;
+  /// How many rows of messages `uids` an answer may have.
+  [[nodiscard]] std::uint64_t most_rows(const UidSet& uids) const;
+  /// Finds out whether the server refuses because of UTF8=ACCEPT.
+  Error judge_refusal(const Answer& answer, Error error);
   Result<std::vector<ListedMailbox>> list_with(const CommandLine& command, const WireName& reference,
                                                const CallContext& context);
   /// A server renews a session's view of its mailbox only between commands (RFC 9051 §5.5), so a message that another session has told us of
@@ -117,7 +125,6 @@ class EtpanSession final : public Session {
   WireName selected_;
   SelectedMailbox selection_;
   Uid view_end_;  ///< every message below was known to the server's view of the selected mailbox
-  bool utf8_ = false;              ///< UTF8=ACCEPT is enabled: names are UTF-8, and 8-bit may stand in quotes
   bool list_return_failed_ = false;
 };
 

@@ -1,13 +1,16 @@
 #pragma once
 // One FETCH response: its items in any order, unknown ones skipped by structure.
 //
-// Nothing but header blocks is kept in memory (at most max_header_block octets of one; the rest is read over). Bodies go where the
-// BodyReceiver says, in pieces. Malformed items are absent. Errors: scope session, or what a sink returned (then the literal
-// was left unread: the session is lost).
+// Nothing but header blocks is kept in memory (at most max_header_block octets of one; the rest is read over). Bodies
+// go where the BodyReceiver says, in pieces, and the last octet of each only when the row has ended as a row must: who
+// has got as many octets as were announced has the whole body. Malformed items are absent. Errors: scope session, or
+// what a sink returned (then the literal was left unread: the session is lost). A literal whose length is a lie, or a
+// UID beyond 32 bits, is EIO, scope session, never to be tried again: what follows is no IMAP.
 
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "imapfs/imap/response_reader.hpp"
 #include "imapfs/imap/session.hpp"
@@ -29,6 +32,8 @@ class BodyReceiver {
   virtual ~BodyReceiver() = default;
   /// Called at a body of `length` octets. The sink that receives it (begin() is called by the parser), or null to skip it.
   virtual Result<BodySink*> receive(const BodyLabel& label, std::uint64_t length) = 0;
+  /// Whether the bodies of the row that ends are of its message; if not, they stay without their last octet.
+  [[nodiscard]] virtual bool accepts(Uid uid_of_row) const = 0;
 };
 
 class FetchParser {
@@ -44,7 +49,18 @@ class FetchParser {
   Result<void> item(ResponseReader& reader, FetchRow& row, BodyReceiver* bodies);
   Result<void> body_item(ResponseReader& reader, FetchRow& row, BodyReceiver* bodies);
   Result<void> header_item(ResponseReader& reader, FetchRow& row);
+  Result<void> uid_item(ResponseReader& reader, FetchRow& row);
+  Result<void> pour_literal(ResponseReader& reader, BodySink& sink);
+  /// All but the last octet goes to the sink.
+  Result<void> give(BodySink& sink, std::span<const char> octets, bool last);
+  Result<void> give_endings();
 
+  struct Ending {
+    BodySink* sink;
+    char octet;
+  };
+
+  std::vector<Ending> endings_;  ///< of the row's bodies
   bool named_listing_item_ = false;
   std::string header_;
   std::string scratch_;

@@ -71,6 +71,9 @@ class ResponseReader {
   Result<std::span<const char>> literal_piece();
   /// Skips what is left of the literal and loads the line that goes on after it.
   Result<void> end_literal();
+  [[nodiscard]] std::uint64_t literal_left() const { return literal_left_; }
+  /// How many literals have been begun: whether there was one in what was read is told by comparing.
+  [[nodiscard]] std::uint64_t literals() const { return literals_; }
 
   /// astring or nstring of at most `limit` octets (more is cut off, and read over): atom, quoted or literal; nothing for NIL.
   /// The view is into `storage` or the line.
@@ -103,6 +106,7 @@ class ResponseReader {
   bool text_ = false;
   bool in_literal_ = false;
   std::uint64_t literal_left_ = 0;
+  std::uint64_t literals_ = 0;
 };
 
 /// ASCII comparison without regard to case.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "imapfs/base/concurrency.hpp"
 #include "imapfs/base/result.hpp"
 
 namespace imapfs::imap {
@@ -23,7 +24,11 @@ class Capabilities {
   explicit Capabilities(std::set<std::string> words) : words_(std::move(words)) {}
   [[nodiscard]] bool has(std::string_view word) const { return words_.contains(std::string(word)); }
   [[nodiscard]] const std::set<std::string>& words() const { return words_; }
-  void remove(std::string_view word) { words_.erase(std::string(word)); }
+  /// "X=" stands for every word that begins so.
+  void remove(std::string_view word) {
+    std::erase_if(words_,
+                  [&](const auto& known) { return known == word || (word.ends_with('=') && known.starts_with(word)); });
+  }
   [[nodiscard]] bool empty() const { return words_.empty(); }
 
  private:
@@ -32,18 +37,37 @@ class Capabilities {
 
 /// Each is explained where it is declared in server_traits.cpp's table.
 enum class Quirk : std::uint8_t {
-  no_qresync,           ///< QRESYNC is advertised but unusable (iCloud, WorkMail)
-  no_condstore,         ///< CONDSTORE is advertised but unusable
-  no_partial,           ///< BODY.PEEK[]<…> returns wrong data (old Exchange)
-  no_list_return,       ///< LIST … RETURN is a syntax error (Courier, Exchange rev2)
-  no_move,              ///< MOVE is advertised but broken (yahoo.co.jp)
-  no_idle,              ///< IDLE is advertised but unusable
-  no_notify,            ///< NOTIFY is advertised but unusable
-  wrong_sizes,          ///< RFC822.SIZE is not the body's length (Gmail, Exchange, hMailServer)
-  small_fetch_sets,     ///< more than 2,000 messages in one FETCH fail (Yahoo)
-  id_before_select,     ///< SELECT is refused until ID was sent (163, 126, yeah.net)
+  no_qresync,         ///< QRESYNC is advertised but unusable (iCloud, WorkMail)
+  no_condstore,       ///< CONDSTORE is advertised but unusable
+  no_partial,         ///< BODY.PEEK[]<…> returns wrong data (old Exchange)
+  no_list_return,     ///< LIST … RETURN is a syntax error (Courier, Exchange rev2)
+  no_move,            ///< MOVE is advertised but broken (yahoo.co.jp)
+  no_idle,            ///< IDLE is advertised but unusable
+  no_notify,          ///< NOTIFY is advertised but unusable
+  wrong_sizes,        ///< RFC822.SIZE is not the body's length (Gmail, Exchange, hMailServer)
+  small_fetch_sets,   ///< more than 2,000 messages in one FETCH fail (Yahoo)
+  id_before_select,   ///< SELECT is refused until ID was sent (163, 126, yeah.net)
+  needs_utf8_accept,  ///< mail with 8-bit headers is refused until UTF8=ACCEPT was enabled (Courier)
+  // Every other extension that is used where it is offered: advertised, but unusable.
+  no_acl,
+  no_appendlimit,
+  no_auth_login,  ///< the way to log in of that name, as of the next two: it is refused where another is not
+  no_auth_plain,
+  no_auth_scram,
+  no_compress,
+  no_enable,
+  no_esearch,
+  no_id,
+  no_literal_plus,
+  no_namespace,
+  no_quota,
+  no_special_use,
+  no_status_size,
+  no_uidplus,
+  no_unselect,
+  no_utf8_accept,
 };
-inline constexpr int quirk_count = 10;
+inline constexpr int quirk_count = 28;
 [[nodiscard]] std::string_view to_string(Quirk quirk);
 std::optional<Quirk> quirk_from_string(std::string_view name);
 
@@ -56,6 +80,16 @@ struct QuirkOverrides {
   Quirks remove;
   /// "+no-qresync,-no-idle"; EINVAL names the unknown word and lists the known ones.
   static Result<QuirkOverrides> parse(std::string_view text);
+};
+
+/// Quirks that connections to an account have met, for those that follow. Any thread.
+class LearnedQuirks {
+ public:
+  void add(const Quirks& quirks);
+  [[nodiscard]] Quirks all() const;
+
+ private:
+  mutable Guarded<Quirks> quirks_;
 };
 
 /// What is known of a logged-in server.

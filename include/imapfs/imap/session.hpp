@@ -28,7 +28,8 @@
 
 namespace imapfs::imap {
 
-/// A mailbox by the exact octets the server uses (modified UTF-7, or UTF-8 once UTF8=ACCEPT is enabled).
+/// A mailbox by the exact octets that the server uses without UTF8=ACCEPT: modified UTF-7, or what it sends instead.
+/// The same on every session, whatever is enabled there.
 using WireName = std::string;
 
 /// A row of LIST with what LIST … RETURN (STATUS …) added.
@@ -302,12 +303,14 @@ struct AccountSettings {
   std::string user;
   std::function<Result<std::string>(const CallContext&)> password;
   QuirkOverrides quirks;
+  /// Shared by all connections of the account.
+  std::shared_ptr<LearnedQuirks> learned = std::make_shared<LearnedQuirks>();
   std::size_t max_line = 1 << 20;      ///< a longer response line is a protocol error
   bool compress = true;                ///< COMPRESS=DEFLATE where offered
 };
 
-/// Connects, secures, logs in, sends ID, enables QRESYNC/CONDSTORE/UTF8=ACCEPT where offered. Login refused: EACCES, scope
-/// account, retry never. `listener` may be null.
+/// Connects, secures, logs in, sends ID, enables QRESYNC/CONDSTORE where offered, UTF8=ACCEPT where it is needed. Login
+/// refused: EACCES, scope account, retry never. `listener` may be null.
 Result<std::unique_ptr<Session>> open_session(const AccountSettings& settings, const CallContext& context);
 
 using SessionFactory = std::function<Result<std::unique_ptr<Session>>(const CallContext&)>;

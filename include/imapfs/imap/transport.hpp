@@ -1,10 +1,11 @@
 #pragma once
-// The bytes of one IMAP connection: the net::ByteStream, the upgrade to TLS, and COMPRESS=DEFLATE (RFC 4978) on top.
+// The bytes of one IMAP connection: the net::ByteStream, and COMPRESS=DEFLATE (RFC 4978) on top.
 //
 // Counts what passes in telemetry. Errors are the stream's (scope session); the end of the stream is an error too, with
 // Retry::now, because IMAP never ends in the middle of a dialogue. One thread at a time; owns the stream.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,7 +13,6 @@
 
 #include "imapfs/imap/session.hpp"
 #include "imapfs/net/byte_stream.hpp"
-#include "imapfs/net/tls_stream.hpp"
 
 namespace imapfs::imap {
 
@@ -35,10 +35,11 @@ class Transport {
   /// What the watch is told of the command that waits.
   void set_changing(bool changing) { changing_ = changing; }
 
-  /// The stream becomes TLS. Nothing read before may be used after.
-  Result<void> start_tls(const std::string& host, const net::TlsSettings& settings, const CallContext& context);
-  /// From here on both directions are raw DEFLATE. `already_read` is what was read beyond the tagged OK.
-  Result<void> start_compression(std::string_view already_read);
+  /// Gives the stream away, for STARTTLS; only the destructor may follow.
+  [[nodiscard]] std::unique_ptr<net::ByteStream> take_stream() { return std::move(stream_); }
+  /// From here on both directions are raw DEFLATE. `already_read` is what was read beyond the tagged OK. `on_damage` is
+  /// called, once, when what comes is none, or the connection ends before anything has come so.
+  Result<void> start_compression(std::string_view already_read, std::function<void()> on_damage);
 
   [[nodiscard]] std::string description() const;
 
@@ -46,9 +47,14 @@ class Transport {
   /// Returns when there is something to read, or the watch gives up.
   Result<void> outlast_silence(const CallContext& context);
   Result<std::size_t> read_stream(std::span<char> buffer, const CallContext& context);
+  Result<std::size_t> decompress(std::span<char> buffer);
+  Result<std::size_t> read_compressed(std::span<char> buffer, const CallContext& context);
+  void compression_is_broken();
 
   std::unique_ptr<net::ByteStream> stream_;
   std::unique_ptr<DeflateCodec> codec_;
+  std::function<void()> on_damage_;
+  bool proved_ = false;  ///< something has come compressed
   SilenceWatch silence_watch_;
   bool changing_ = false;
   std::string ahead_;  ///< decompressed by wait_readable(), not yet read

@@ -17,6 +17,12 @@ void initialise_mime();
 /// Valid UTF-8 in NFC from any bytes: UTF-8 where valid, else Windows-1252.
 [[nodiscard]] std::string to_utf8(std::string_view bytes);
 
+/// A header block of which every field is valid UTF-8: text that says nothing of its charset is read in that of the
+/// block's Content-Type, else by a guess, else as Windows-1252. The view is into `storage`, or the block as it is.
+[[nodiscard]] std::string_view header_in_utf8(std::string_view header_block, std::string& storage);
+/// Whether it is that already, and needs no Content-Type to be read.
+[[nodiscard]] bool is_header_readable(std::string_view header_block);
+
 /// The value of an unstructured field (Subject): unfolded, encoded words decoded, raw 8-bit guessed, trimmed.
 [[nodiscard]] std::string decode_text(std::string_view raw_value);
 
@@ -27,7 +33,7 @@ void initialise_mime();
 /// All addresses for people to read: `Anna Müller <anna@example.org>, bob@example.org`.
 [[nodiscard]] std::string decode_addresses(std::string_view raw_value);
 
-/// The Date field as Unix time; nothing where it cannot be parsed.
+/// The Date field as Unix time; nothing where it cannot be parsed, or meant (model/dates.hpp).
 [[nodiscard]] std::optional<UnixTime> parse_date(std::string_view raw_value);
 
 /// The raw value of the first field called `name` (any case) in a header block (CRLF or LF lines, folded lines

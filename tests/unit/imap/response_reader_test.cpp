@@ -33,6 +33,7 @@ class Collector final : public BodySink, public BodyReceiver {
     return {};
   }
   Result<BodySink*> receive(const BodyLabel&, std::uint64_t) override { return this; }
+  [[nodiscard]] bool accepts(Uid) const override { return true; }
   std::string text;
 };
 
@@ -131,7 +132,7 @@ TEST(Compression, WhatOneSideWritesTheOtherReads) {
   EXPECT_LT(compressed->size(), text.size() / 4);
   for (const std::size_t piece : {std::size_t{1}, std::size_t{100}, std::size_t{1} << 20}) {
     Transport transport(std::make_unique<TextStream>(compressed->substr(10), piece));
-    ASSERT_TRUE(transport.start_compression(compressed->substr(0, 10)));
+    ASSERT_TRUE(transport.start_compression(compressed->substr(0, 10), nullptr));
     ASSERT_TRUE(transport.wait_readable({}));
     std::string got;
     std::array<char, 1000> buffer;
@@ -146,7 +147,7 @@ TEST(Compression, WhatOneSideWritesTheOtherReads) {
 
 TEST(Compression, DamagedDataIsAnError) {
   Transport transport(std::make_unique<TextStream>(std::string(100, '\xff')));
-  ASSERT_TRUE(transport.start_compression({}));
+  ASSERT_TRUE(transport.start_compression({}, nullptr));
   std::array<char, 100> buffer;
   const auto outcome = transport.read(buffer, {});
   ASSERT_FALSE(outcome);

@@ -14,7 +14,7 @@ TEST(InternalDate, IsReadWithItsZone) {
   EXPECT_EQ(parse_internal_date("17-Jul-1996 02:44:25 -0700"), 837596665);
   EXPECT_EQ(parse_internal_date(" 1-Jan-1970 01:00:00 +0100"), 0);
   EXPECT_EQ(parse_internal_date("1-jan-1970 00:00:00 +0000"), 0);
-  EXPECT_EQ(parse_internal_date("31-Dec-1969 23:59:59 +0000"), -1);
+  EXPECT_EQ(parse_internal_date("31-Dec-2200 23:59:59 +0000"), 7289654399);
   EXPECT_EQ(parse_internal_date("29-Feb-2024 12:00:00 +0000"), 1709208000);
 }
 
@@ -23,7 +23,7 @@ TEST(InternalDate, IsWrittenInUtcWithASpaceBeforeASingleDigit) {
   EXPECT_EQ(format_internal_date(0), " 1-Jan-1970 00:00:00 +0000");
   EXPECT_EQ(format_internal_date(-1), "31-Dec-1969 23:59:59 +0000");
   EXPECT_EQ(format_internal_date(253402300799), "31-Dec-9999 23:59:59 +0000");
-  for (const auto time : std::vector<UnixTime>{-62167219200, 951782400, 1709208000}) {
+  for (const auto time : std::vector<UnixTime>{0, 951782400, 1709208000}) {
     EXPECT_EQ(parse_internal_date(*format_internal_date(time)), time);
   }
 }
@@ -47,6 +47,36 @@ TEST(InternalDate, WhatIsNoDateIsAbsent) {
                            "1-Jan-2026 00:61:00 +0000", "-1-Jan-2026 00:00:00 +0000", "32-Jan-2026 00:00:00 +0000"}) {
     EXPECT_FALSE(parse_internal_date(text)) << text;
   }
+}
+
+TEST(InternalDate, ThatCannotBeMeantIsAbsent) {
+  for (const auto* text : {"31-Dec-1969 23:59:59 +0000", "30-Dec-1899 00:00:00 +0000", " 1-Jan-0001 00:00:00 +0000",
+                           " 1-Jan-2201 00:00:00 +0000", "31-Dec-9999 23:59:59 +0000", " 1-Jan-1970 00:30:00 +0100"}) {
+    EXPECT_FALSE(parse_internal_date(text)) << text;
+  }
+}
+
+TEST(Keywords, AreBoundedInOctetsWhateverTheirNumber) {
+  const std::string keyword(4000, 'k');
+  std::string text = "(";
+  for (int i = 0; i < 100; ++i) text += keyword + std::to_string(i) + ' ';
+  bool wildcard = false;
+  std::size_t octets = 0;
+  const auto flags = parse_flag_text(text + "\\Seen)", wildcard);
+  for (const auto& kept : flags.keywords()) octets += kept.size();
+  EXPECT_GT(octets, 4000u);
+  EXPECT_LE(octets, 16u * 1024);
+}
+
+TEST(UidCollector, HoldsWhatComesInAnyOrderAndNoMoreThanItsBound) {
+  UidCollector uids;
+  for (const std::uint32_t uid : {9u, 3u, 4u, 1u}) ASSERT_TRUE(uids.add(uid, uid));
+  ASSERT_TRUE(uids.add(20, 10));
+  EXPECT_EQ(uids.take().to_string(), "1,3:4,9:20");
+  EXPECT_TRUE(uids.take().empty());
+  std::uint32_t next = UINT32_MAX;
+  while (next > 1 && uids.add(next, next)) next -= 2;
+  EXPECT_GT(next, 1u) << "a descending answer must have an end";
 }
 
 TEST(InternalDate, AMissingOrBadZoneIsUtc) {

@@ -1,5 +1,6 @@
 #include "imapfs/mime/header_decode.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -73,6 +74,98 @@ TEST(DecodeText, UnfoldsAndNeverHasLineEnds) {
 TEST(DecodeText, GuessesRaw8BitBytes) {
   EXPECT_EQ(decode_text("M\xfcller"), "Müller");
   EXPECT_EQ(decode_text("Müller =?utf-8?Q?=C3=BC?="), "Müller ü");
+}
+
+struct RawSubject {
+  const char* charset;
+  const char* octets;
+  const char* text;
+};
+void PrintTo(const RawSubject& subject, std::ostream* stream) { *stream << subject.charset << ' ' << subject.text; }
+
+class RawText : public ::testing::TestWithParam<RawSubject> {};
+
+TEST_P(RawText, IsReadByAGuessWhereNothingSaysItsCharset) {
+  EXPECT_EQ(decode_text(GetParam().octets), GetParam().text);
+}
+
+TEST_P(RawText, IsReadInTheCharsetOfItsContentType) {
+  const auto block = fmt::format("Subject: {}\r\nContent-Type: text/plain;\r\n Charset=\"{}\"\r\n\r\n",
+                                 GetParam().octets, GetParam().charset);
+  EXPECT_EQ(decode_listing_headers(block).subject, GetParam().text);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Subjects, RawText,
+    ::testing::Values(
+        RawSubject{"GBK", "\xb9\xd8\xd3\xda\xd5\xd9\xbf\xaa\xc4\xea\xb6\xc8\xbb\xe1\xd2\xe9\xb5\xc4\xcd\xa8\xd6\xaa",
+                   "关于召开年度会议的通知"},
+        RawSubject{"Big5", "\xc3\xf6\xa9\xf3\xa5\xbb\xa4\xeb\xaa\xba\xb5\x6f\xb2\xbc", "關於本月的發票"},
+        RawSubject{"Shift_JIS", "\x82\xb2\x92\x8d\x95\xb6\x82\xcc\x8a\x6d\x94\x46", "ご注文の確認"},
+        RawSubject{"EUC-JP", "\xa4\xb4\xc3\xed\xca\xb8\xa4\xce\xb3\xce\xc7\xa7", "ご注文の確認"},
+        RawSubject{"ISO-2022-JP", "\x1b$B$4CmJ8$N3NG'\x1b(B", "ご注文の確認"},
+        RawSubject{"KOI8-R", "\xf7\xd3\xd4\xd2\xc5\xde\xc1 \xd7 \xd0\xcf\xce\xc5\xc4\xc5\xcc\xd8\xce\xc9\xcb",
+                   "Встреча в понедельник"},
+        RawSubject{"windows-1251", "\xc2\xf1\xf2\xf0\xe5\xf7\xe0 \xe2 \xef\xee\xed\xe5\xe4\xe5\xeb\xfc\xed\xe8\xea",
+                   "Встреча в понедельник"},
+        RawSubject{"EUC-KR", "\xc1\xd6\xb9\xae \xc8\xae\xc0\xce \xb8\xde\xc0\xcf\xc0\xd4\xb4\xcf\xb4\xd9",
+                   "주문 확인 메일입니다"},
+        RawSubject{"ISO-8859-1",
+                   "Gr\xfc\xdf"
+                   "e aus M\xfcnchen",
+                   "Grüße aus München"}));
+
+TEST(RawTextOf, OfContentTypeCountsWhereAGuessHasTooLittle) {
+  const std::string koi8 = "\xc4\xc1";  // "да"
+  EXPECT_EQ(decode_listing_headers("Subject: " + koi8 + "\r\nContent-Type: text/plain; charset=koi8-r\r\n").subject,
+            "да");
+  EXPECT_EQ(decode_listing_headers("Subject: " + koi8 + "\r\n").subject, "ÄÁ");
+}
+
+TEST(RawTextOf, WesternTextIsNotTakenForAnother) {
+  EXPECT_EQ(decode_text("\xe0 \xe9t\xe9 tr\xe8s"), "à été très");
+  EXPECT_EQ(decode_text("\x93quoted\x94 \x96 text\x92s"), "“quoted” – text’s");
+  EXPECT_EQ(decode_text("Sm\xf6rg\xe5s"), "Smörgås");
+}
+
+TEST(RawTextOf, DamagedUtf8StaysUtf8) { EXPECT_EQ(decode_text("日本語のメー\xe3\x83"), "日本語のメーãƒ"); }
+
+TEST(RawTextOf, ACharsetThatDoesNotFitIsNotBelieved) {
+  for (const auto* charset : {"utf-8", "us-ascii", "x-unknown", "iso-2022-jp", ""}) {
+    const auto block = fmt::format(
+        "Subject: Gr\xfc\xdf"
+        "e\r\nContent-Type: text/plain; charset={}\r\n",
+        charset);
+    EXPECT_EQ(decode_listing_headers(block).subject, "Grüße") << charset;
+  }
+}
+
+TEST(HeaderInUtf8, ConvertsFieldsThatNeedItAndLeavesOthersAsTheyAre) {
+  std::string storage;
+  const std::string plain = "Subject: a\r\nFrom: b@example.org\r\n\r\n";
+  EXPECT_EQ(header_in_utf8(plain, storage).data(), plain.data()) << "nothing is copied";
+  const auto mixed =
+      header_in_utf8("From: Müller\r\nSubject: \xf7\xd3\xd4\xd2\xc5\xde\xc1\r\n folded \xf7\xd3\r\nTo: c\r\n", storage);
+  EXPECT_EQ(mixed, "From: Müller\r\nSubject: Встреча\r\n folded Вс\r\nTo: c\r\n");
+}
+
+TEST(DecodeText, ReadsBase64WithoutItsPaddingToTheEnd) {
+  EXPECT_EQ(decode_text("=?utf-8?B?SGFsbG8?="), "Hallo");
+  EXPECT_EQ(decode_text("=?utf-8?B?SGFsbG8h?="), "Hallo!");
+  EXPECT_EQ(decode_text("=?utf-8?B?SGFsbA?= there"), "Hall there");
+  EXPECT_EQ(decode_text("=?utf-8?B?w7w?= =?utf-8?B?w6Q?="), "üä");
+  EXPECT_EQ(decode_text("=?utf-8?b?w7w?= and =?utf-8?Q?=C3=A4?="), "ü and ä");
+  EXPECT_EQ(decode_addresses("=?utf-8?B?QW5uYQ?= <anna@example.org>"), "Anna <anna@example.org>");
+}
+
+TEST(DecodeText, OfBase64ThatIsSplitWithinAGroupIsPutTogether) {
+  EXPECT_EQ(decode_text("=?utf-8?B?SGFsb?= =?utf-8?B?G8h?="), "Hallo!");
+}
+
+TEST(ParseDate, OfADateThatCannotBeMeantIsNothing) {
+  EXPECT_FALSE(parse_date("Sat, 30 Dec 1899 00:00:00 +0000"));
+  EXPECT_FALSE(parse_date("1 Jan 2300 00:00:00 +0000"));
+  EXPECT_TRUE(parse_date("1 Jan 2199 00:00:00 +0000"));
 }
 
 TEST(DecodeText, KeepsWhatIsNoEncodedWord) {

@@ -321,6 +321,32 @@ TEST_F(BodyFetcherTest, ASmallMessagesSizeIsCorrectedBeforeItOpens) {
   }
 }
 
+TEST_F(BodyFetcherTest, ALiteralThatLiesIsEIOAndCorrectsAndKeepsNothing) {
+  deliver(1000);
+  server_.lie_about_literal(uid_, 900);
+  const auto opened = start_open().get();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().errnum, EIO);
+  settle();
+  EXPECT_EQ(exact_sizes(), Sizes{});
+  EXPECT_FALSE(in_cache());
+  EXPECT_EQ(fetches(), 1U) << "the server would lie again";
+}
+
+TEST_F(BodyFetcherTest, ALiteralThatLiesAsTheSizeDoesNeverShowItsEnd) {
+  deliver(1000);
+  server_.lie_about_size("INBOX", uid_, -100);
+  server_.lie_about_literal(uid_, 900);
+  const auto opened = start_open().get();
+  if (opened) {
+    const auto end = start_read(**opened, 0, 900).get();
+    ASSERT_FALSE(end);
+    EXPECT_EQ(end.error().errnum, EIO);
+  }
+  settle();
+  EXPECT_FALSE(in_cache());
+}
+
 TEST_F(BodyFetcherTest, TheHeadOfALargeMessageCostsOneRoundTrip) {
   const auto expected = deliver(20 * mib);
   const auto body = open();

@@ -366,6 +366,19 @@ TEST(SyncEngine, AnOpenDoesNotWaitWhereSizesAreWrongUntilTheLengthWasSeen) {
   EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{1}));
 }
 
+TEST(SyncEngine, OneWrongSizeMakesEveryOpenWaitForTheLength) {
+  EngineFixture f;
+  const auto wrong = f.server.deliver("Lists", mail("m"));
+  const auto other = f.server.deliver("Lists", mail("n"));
+  f.server.lie_about_size("Lists", wrong, 7);
+  f.mount();
+  ASSERT_TRUE(f.list("Lists"));
+  EXPECT_TRUE(f.engine->open_can_wait(f.id("Lists"), other));
+  ASSERT_TRUE(await<std::shared_ptr<Body>>(
+      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), wrong, std::move(done)); }));
+  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), other));
+}
+
 TEST(SyncEngine, AMessageOfAnUnlistedMailboxCanBeOpened) {
   EngineFixture f;
   f.server.deliver("Lists", mail("m"));

@@ -1,0 +1,18 @@
+#pragma once
+// Which dates of mail can be meant. Pure functions.
+
+#include <chrono>
+
+#include "imapfs/model/types.hpp"
+
+namespace imapfs {
+
+/// Dates before 1970 or after 2200 are mistakes of servers and programs ("1899" for every message, "0102", "23026"):
+/// worse than none, since file systems and the tools that compare times take them for others.
+[[nodiscard]] constexpr bool is_usable_date(UnixTime time) {
+  constexpr UnixTime end =
+      std::chrono::sys_seconds(std::chrono::sys_days(std::chrono::year(2201) / 1 / 1)).time_since_epoch().count();
+  return time >= 0 && time < end;
+}
+
+}  // namespace imapfs
