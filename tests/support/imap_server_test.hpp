@@ -46,7 +46,8 @@ class ImapServerTest : public ::testing::Test {
   std::size_t files_in(const std::string& directory) { return mount_->list(directory).size(); }
   /// What status says of a mailbox.
   nlohmann::json mailbox_status(const std::string& path) {
-    for (const auto& mailbox : mount_->status().at("mailboxes")) {
+    const auto status = mount_->status();
+    for (const auto& mailbox : status.at("mailboxes")) {
       if (mailbox.at("path") == path) return mailbox;
     }
     return {};
