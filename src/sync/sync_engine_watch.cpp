@@ -93,7 +93,7 @@ void EngineImplementation::note_heard(const MailboxPointer& mailbox) {
     ++activity->told;
   }
   if (idle_.exchange(Idle::heard) != Idle::heard)
-    telemetry::info("{}: IDLE tells of changes", telemetry::printable(mailbox->replica.identity().path));
+    telemetry::info("{}: the watch tells of changes", telemetry::printable(mailbox->replica.identity().path));
 }
 
 // -- the clock --

@@ -14,7 +14,7 @@ constexpr auto window = std::chrono::seconds(12);
 
 /// IDLE as servers answer it that say something every time.
 struct TalkativeIdle : ImapCommands {
-  enum class Way { ok_at_once, plus_and_ok, exists, fetch, vanished, expunge_of_nothing };
+  enum class Way { ok_at_once, plus_and_ok, exists, fetch, vanished, still_here };
   explicit TalkativeIdle(Way way) : way_(way) {}
 
   void idle(ImapDialogue& client, const ImapCommand& command) override {
@@ -32,7 +32,7 @@ struct TalkativeIdle : ImapCommands {
       case Way::vanished:
         client.untagged("VANISHED 4711");
         break;
-      case Way::expunge_of_nothing:
+      case Way::still_here:
         client.untagged("OK Still here");
         break;
     }
@@ -73,7 +73,7 @@ class StormOfIdle : public Storm, public ::testing::WithParamInterface<Talkative
 INSTANTIATE_TEST_SUITE_P(Ways, StormOfIdle,
                          ::testing::Values(TalkativeIdle::Way::ok_at_once, TalkativeIdle::Way::plus_and_ok,
                                            TalkativeIdle::Way::exists, TalkativeIdle::Way::fetch,
-                                           TalkativeIdle::Way::vanished, TalkativeIdle::Way::expunge_of_nothing));
+                                           TalkativeIdle::Way::vanished, TalkativeIdle::Way::still_here));
 
 TEST_P(StormOfIdle, IsNotRaised) {
   serve<TalkativeIdle>(GetParam());

@@ -140,7 +140,7 @@ TEST(Idle, AskedItEndsAsIfRenewalWereDue) {
   const Stopper asker(server, "IDLE");
   const auto end = session->idle(long_renewal, patient(), asker.context().stop);
   ASSERT_TRUE(end) << end.error().what << server.complaint();
-  EXPECT_EQ(*end, IdleEnd::event);
+  EXPECT_EQ(*end, IdleEnd::renewal_due);
   EXPECT_EQ(listener.notes, std::vector<std::string>{"exists 3"});
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
