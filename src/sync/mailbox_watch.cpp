@@ -143,7 +143,6 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
   auto activity = mailbox_->activity.lock();
   if (watching) {
     activity->watched_by = name;
-    activity->heard = false;
   } else if (activity->watched_by == name) {
     activity->watched_by.clear();
     // Until now nothing was missed, unless nothing could be heard.
