@@ -1,5 +1,6 @@
 #include "imapfs/imap/etpan_session.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
@@ -55,9 +56,56 @@ Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
 
 }  // namespace
 
+class EtpanSession::CountKeeper final : public UntaggedListener {
+ public:
+  explicit CountKeeper(EtpanSession& session) : session_(session) {}
+
+  void on_exists(std::uint32_t messages) override {
+    session_.selection_.messages = messages;
+    pass_on([&](UntaggedListener& listener) { listener.on_exists(messages); });
+  }
+  void on_expunge() override {
+    take_away(1);
+    pass_on([](UntaggedListener& listener) { listener.on_expunge(); });
+  }
+  void on_vanished(const UidSet& uids) override {
+    take_away(uids.count());
+    pass_on([&](UntaggedListener& listener) { listener.on_vanished(uids); });
+  }
+  void on_fetch(const FetchRow& row) override {
+    pass_on([&](UntaggedListener& listener) { listener.on_fetch(row); });
+  }
+  void on_highest_modseq(ModSeq modseq) override {
+    pass_on([&](UntaggedListener& listener) { listener.on_highest_modseq(modseq); });
+  }
+  void on_status(const WireName& mailbox, const MailboxStatus& status) override {
+    pass_on([&](UntaggedListener& listener) { listener.on_status(mailbox, status); });
+  }
+  void on_mailbox_list_changed() override {
+    pass_on([](UntaggedListener& listener) { listener.on_mailbox_list_changed(); });
+  }
+
+ private:
+  void take_away(std::uint64_t messages) {
+    auto& count = session_.selection_.messages;
+    count -= static_cast<std::uint32_t>(std::min<std::uint64_t>(count, messages));
+  }
+  template <class Tell>
+  void pass_on(Tell tell) {
+    if (session_.listener_ != nullptr) tell(*session_.listener_);
+  }
+
+  EtpanSession& session_;
+};
+
+EtpanSession::~EtpanSession() = default;
+
 EtpanSession::EtpanSession(std::unique_ptr<Connection> connection, Login login)
-    : connection_(std::move(connection)), login_(std::move(login)) {
+    : count_keeper_(std::make_unique<CountKeeper>(*this)),
+      connection_(std::move(connection)),
+      login_(std::move(login)) {
   auto& channel = connection_->channel;
+  channel.set_listener(count_keeper_.get());
   channel.set_code_listener([this](const Answer& answer) { note_code(answer); });
   channel.set_name_reader([this](std::string name) { return from_wire(std::move(name)); });
   // What was known at the login has been tried: to find it out again would be a circle.
@@ -86,6 +134,9 @@ void EtpanSession::note_code(const Answer& answer) {
   // RFC 9051 §7.1: also sent when the access to the mailbox changes while it is selected.
   if (answer.code == "READ-ONLY") selection_.read_only = true;
   if (answer.code == "CLOSED") forget_selection();
+  // So is the mailbox itself, by servers that make one anew under the same name.
+  if (answer.code != "UIDVALIDITY") return;
+  if (const auto value = parse_nz_number(answer.code_data)) selection_.uid_validity = UidValidity{*value};
 }
 
 void EtpanSession::forget_selection() {

@@ -167,20 +167,23 @@ Result<IdleEnd> EtpanSession::idle(std::chrono::seconds renew_after, const CallC
   const auto tag = channel.begin(sending);
   IMAPFS_TRY(channel.write(tag + " IDLE\r\n", sending));
 
-  const auto ended = [&] { return channel.delivered() != before ? IdleEnd::event : IdleEnd::renewal_due; };
+  auto begun = before;  // what comes before the server waits, or after DONE, comes with any command
+  const auto ended = [&] { return channel.delivered() != begun ? IdleEnd::event : IdleEnd::renewal_due; };
   const Interruption interruption(context.stop, asked);
   const CallContext resting{interruption.either(), context.deadline};
   const auto started = IMAPFS_TRY(await_continuation(channel, interruption, context.deadline));
+  begun = channel.delivered();
   if (started == Phase::answered) return ended();
   auto wake = started == Phase::stopped ? Wake::stopped : Wake::data;
   if (wake == Wake::data && IMAPFS_TRY(deliver_news(channel, before, renewal, resting, wake)) == Phase::answered) {
     return ended();
   }
+  const auto end = ended();
   IMAPFS_TRY(finish_idle(channel, interruption));
-  if (wake == Wake::stopped && interruption.asked()) return ended();
+  if (wake == Wake::stopped && interruption.asked()) return end;
   if (wake == Wake::stopped) return fail(EINTR, "IDLE was stopped");
   if (wake == Wake::deadline) return fail(ETIMEDOUT, "IDLE reached its deadline");
-  return ended();
+  return end;
 }
 
 Result<void> EtpanSession::notify_personal(const CallContext& context) {

@@ -71,6 +71,10 @@ std::string canonical(std::string name, char delimiter) {
   return name;
 }
 
+bool has_inbox(const std::vector<ListedMailbox>& mailboxes) {
+  return std::any_of(mailboxes.begin(), mailboxes.end(), [](const auto& mailbox) { return mailbox.name == "INBOX"; });
+}
+
 std::string status_key(const WireName& name) { return iequals(name, "INBOX") ? "INBOX" : name; }
 
 }  // namespace
@@ -107,13 +111,27 @@ Result<std::vector<ListedMailbox>> EtpanSession::list(const WireName& wire_refer
   auto with_return = plain;
   with_return.word("RETURN (" + options.substr(1) + ")");
   auto mailboxes = list_with(with_return, wire_reference, context);
-  if (mailboxes || mailboxes.error().scope >= Scope::session || mailboxes.error().retry == Retry::later) {
-    return mailboxes;
+  // INBOX is always there (RFC 9051 §5.1).
+  if (mailboxes) {
+    const bool whole = !wire_reference.empty() || has_inbox(*mailboxes);
+    return whole ? std::move(mailboxes) : list_plainly(plain, std::move(*mailboxes), context);
   }
+  if (mailboxes.error().scope >= Scope::session || mailboxes.error().retry == Retry::later) return mailboxes;
   // Servers that advertise RETURN and refuse it: once is enough, Exchange closes after ten errors.
   telemetry::info("imap: LIST with RETURN failed, going on without: {}", mailboxes.error().what);
   list_return_failed_ = true;
   return list_with(plain, wire_reference, context);
+}
+
+/// After a list with RETURN that misses INBOX: if RETURN was to blame, it is not used again.
+Result<std::vector<ListedMailbox>> EtpanSession::list_plainly(const CommandLine& plain,
+                                                              std::vector<ListedMailbox> extended,
+                                                              const CallContext& context) {
+  auto mailboxes = IMAPFS_TRY(list_with(plain, "", context));
+  if (!has_inbox(mailboxes)) return mailboxes.size() > extended.size() ? mailboxes : extended;
+  telemetry::info("imap: LIST with RETURN left INBOX out, going on without");
+  list_return_failed_ = true;
+  return mailboxes;
 }
 
 Result<std::vector<ListedMailbox>> EtpanSession::list_with(const CommandLine& line, const WireName& reference,

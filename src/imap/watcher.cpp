@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "imapfs/base/pace.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::imap {
@@ -16,6 +17,8 @@ namespace {
 
 /// News that arrive while the listener works on earlier ones call it again, this often at most before IDLE starts again.
 constexpr int news_rounds_at_most = 8;
+/// News of what this program has done itself come in bursts, and are known by then.
+constexpr int free_rounds = 6;
 
 /// Passes everything on and counts it.
 class CountingListener : public UntaggedListener {
@@ -68,7 +71,7 @@ class Watcher::Implementation {
  public:
   Implementation(Settings settings, SessionFactory factory, WatchListener& listener)
       : settings_(std::move(settings)), factory_(std::move(factory)), listener_(listener), untagged_(listener),
-        backoff_(settings_.backoff) {}
+        backoff_(settings_.backoff), pace_({.free_rounds = free_rounds, .longest = settings_.poll_interval}) {}
   ~Implementation() { stop(); }
 
   void start() {
@@ -189,26 +192,32 @@ class Watcher::Implementation {
     const bool can_idle = session.traits().has("IDLE");
     for (;;) {
       const auto before = untagged_.received();
-      IMAPFS_TRY(can_idle ? idle(session, stop) : poll(session, stop));
-      if (untagged_.received() != before) IMAPFS_TRY(tell_news(session, stop));
+      const auto began = SteadyClock::now();
+      const bool told = IMAPFS_TRY(can_idle ? idle(session, stop) : poll(session, stop));
+      const bool heard = untagged_.received() != before;
+      if (heard) IMAPFS_TRY(tell_news(session, stop));
+      const bool news = heard && listener_.brought_news(told);
+      const auto pause = pace_.after(news, SteadyClock::now() - began);
+      if (pause > SteadyClock::duration{}) rest(stop, pause, false);
     }
   }
 
-  Result<void> idle(Session& session, const std::stop_token& stop) {
+  /// Whether the server has said something while it was waited for.
+  Result<bool> idle(Session& session, const std::stop_token& stop) {
     // The deadline is for a connection on which not even the renewal is answered.
     const auto patience = settings_.renew_after + settings_.connect_timeout;
     const auto question = next_question();
-    IMAPFS_TRY(session.idle(settings_.renew_after, CallContext::within(patience, stop), question));
+    const auto end = IMAPFS_TRY(session.idle(settings_.renew_after, CallContext::within(patience, stop), question));
     if (question.stop_requested() && take_question()) listener_.on_connection_answers();
-    return {};
+    return end == IdleEnd::event;
   }
 
-  Result<void> poll(Session& session, const std::stop_token& stop) {
+  Result<bool> poll(Session& session, const std::stop_token& stop) {
     rest(stop, settings_.poll_interval, false);
     const bool asked = take_question();
     IMAPFS_TRY(session.noop(CallContext::within(asked ? settings_.answer_patience : settings_.connect_timeout, stop)));
     if (asked) listener_.on_connection_answers();
-    return {};
+    return true;  // NOOP is how such a server tells
   }
 
   Result<void> tell_news(Session& session, const std::stop_token& stop) {
@@ -249,6 +258,7 @@ class Watcher::Implementation {
   // Of the watch's thread alone.
   CountingListener untagged_;
   Backoff backoff_;
+  Pace pace_;
   std::optional<bool> watching_;
   bool stood_ = false;
 

@@ -22,7 +22,9 @@ Result<void> select_for_reading(const BodyFetcher::Request& wanted, imap::Sessio
   if (wanted.is_current && !wanted.is_current()) {
     return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
   }
-  if (session.selected() == wanted.wire_name) return {};
+  // A session may still have a mailbox open that was removed since, and made anew under the same name (RFC 2180 §3.1).
+  const auto told = session.selection().uid_validity.value_or(wanted.key.uid_validity);
+  if (session.selected() == wanted.wire_name && told == wanted.key.uid_validity) return {};
   imap::Session::SelectRequest request;
   request.mailbox = wanted.wire_name;
   const auto selected = IMAPFS_TRY(session.select(request, context));

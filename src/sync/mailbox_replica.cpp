@@ -48,7 +48,8 @@ MailboxReplica::MailboxReplica(Identity identity, Surroundings surroundings, std
 
 KnownMailbox MailboxReplica::known() const {
   const Lock lock(mutex_);
-  return {state_.uid_validity, state_.uid_next, state_.highest_modseq, messages_, listed_, table_->complete()};
+  return {state_.uid_validity, state_.uid_next,     state_.highest_modseq, messages_,
+          listed_,             table_->complete(), in_doubt_};
 }
 
 bool MailboxReplica::stored_or_listed() const {
@@ -112,6 +113,7 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
     held_back_.insert(row.uid);
   }
   table_->upsert(meta, in_order);
+  if (!before) ++revision_;
   if (!before) note_new_row(row.uid, listing && !late);
   if (!before && !listing) witness_change();
   noted_.batch.upserts.add(meta, undecoded(fields));
@@ -135,6 +137,7 @@ void MailboxReplica::take_known_flags(Uid uid, const FlagSet& flags, ModSeq mods
   auto name_before = moves ? table_->find(uid)->file_name : std::string();
   const auto rivals = moves ? rivals_of(uid) : Rivals();
   if (!table_->set_flags(uid, flags, modseq)) return;
+  ++revision_;
   noted_.batch.flag_changes.push_back({uid, flags, modseq});
   if (moves)
     note_move(uid, place, std::move(name_before));
@@ -158,6 +161,7 @@ void MailboxReplica::take_vanished(const UidSet& uids) {
   note_unused_names(uids);
   auto removed = table_->remove(uids);
   if (removed.empty()) return note_rivals(rivals);
+  ++revision_;
   noted_.batch.upserts.remove(uids);
   for (auto& row : removed) {
     noted_.batch.removals.add(row.uid, row.uid);
@@ -178,7 +182,9 @@ void MailboxReplica::restart(UidValidity validity) {
   singles_order_.clear();
   vanished_meanwhile_ = {};
   listed_up_to_ = highest_seen_ = Uid{};
-  messages_ = 0;
+  messages_ = unaccounted_ = 0;
+  in_doubt_ = false;
+  ++revision_;
   const auto changed = state_;
   state_ = {};
   state_.uid_validity = validity;
@@ -226,10 +232,36 @@ void MailboxReplica::sync_ends() {
   vanished_meanwhile_ = {};
 }
 
+bool MailboxReplica::accounts_for(std::uint64_t messages) const {
+  const Lock lock(mutex_);
+  return table_->size() + unaccounted_ == messages;
+}
+
+std::uint64_t MailboxReplica::unaccounted() const {
+  const Lock lock(mutex_);
+  return unaccounted_;
+}
+
+void MailboxReplica::compared(std::uint64_t messages) {
+  const Lock lock(mutex_);
+  const auto held = table_->size();
+  const auto before = std::exchange(unaccounted_, messages > held ? messages - held : 0);
+  const auto path = telemetry::printable(identity_.path);
+  if (unaccounted_ > before) telemetry::warning("{}: the server counts {} messages and shows {}", path, messages, held);
+  if (std::exchange(in_doubt_, false)) telemetry::info("{}: it is clear again what is there", path);
+}
+
+void MailboxReplica::doubt(std::uint64_t messages) {
+  const Lock lock(mutex_);
+  if (std::exchange(in_doubt_, true)) return;
+  telemetry::warning("{}: of {} messages the server does not name all, and counts {}; none is taken for removed",
+                     telemetry::printable(identity_.path), table_->size(), messages);
+}
+
 void MailboxReplica::in_step_with_watch(ModSeq modseq) {
   const Lock lock(mutex_);
   if (!table_->complete()) return;
-  messages_ = table_->size();
+  messages_ = table_->size() + unaccounted_;
   if (highest_seen_ >= state_.uid_next) state_.uid_next = Uid{highest_seen_.value + 1};
   // Where it is not known, the old one stays: what it stands for is told once more at the next QRESYNC, and does no harm.
   state_.highest_modseq = std::max(state_.highest_modseq, modseq);
@@ -240,13 +272,14 @@ void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected) {
   const Lock lock(mutex_);
   listed_ = true;
   const bool first = !table_->complete();
-  messages_ = table_->size();
+  messages_ = table_->size() + unaccounted_;
   state_.uid_validity = selected.uid_validity.value_or(UidValidity{});
   state_.uid_next = std::max(selected.uid_next.value_or(Uid{1}), Uid{highest_seen_.value + 1});
   state_.highest_modseq = selected.highest_modseq.value_or(ModSeq{});
   if (table_->uid_validity() != state_.uid_validity && table_->size() == 0)
     table_->reset(state_.uid_validity, keeps_places(state_.uid_validity));
-  if (selected.uid_next) forget_what_is_gone(*selected.uid_next);
+  // A name outlives what an answer leaves out.
+  if (selected.uid_next && !in_doubt_ && unaccounted_ == 0) forget_what_is_gone(*selected.uid_next);
   table_->set_complete(true);
   if (first && state_.changed_at == 0) {
     const auto time = unwitnessed_directory_time(state_.uid_validity, state_.uid_next, messages_);

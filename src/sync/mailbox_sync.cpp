@@ -13,6 +13,11 @@ constexpr Uid highest_uid{UINT32_MAX};
 
 Uid after(Uid uid) { return Uid{uid.value == UINT32_MAX ? UINT32_MAX : uid.value + 1}; }
 
+tl::unexpected<Error> shows_none(const imap::Session& session) {
+  return fail(EIO, Scope::mailbox, Retry::later, "the server says it has {} messages and shows none",
+              session.selection().messages);
+}
+
 bool has_condstore(const imap::Session& session) {
   return session.traits().has("CONDSTORE") || session.traits().has("QRESYNC");
 }
@@ -47,9 +52,9 @@ void MailboxSync::adapt_chunk_size(std::uint64_t asked, SteadyClock::duration ta
   chunk_size_ = std::max(least, static_cast<std::uint64_t>(wanted));
 }
 
-bool MailboxSync::agrees() const {
-  // What came after SELECT had counted is not in its count.
-  return replica_.table()->size() == selected_->messages + newer_than_select_;
+bool MailboxSync::agrees(const imap::Session& session) const {
+  // A server may hand out what came after SELECT before it counts it.
+  return replica_.accounts_for(counted(session)) || replica_.accounts_for(selected_->messages + newer_than_select_);
 }
 
 Result<void> MailboxSync::run(imap::Session& session, const CallContext& context) {
@@ -59,8 +64,10 @@ Result<void> MailboxSync::run(imap::Session& session, const CallContext& context
 
 Result<MailboxSync::Progress> MailboxSync::step(imap::Session& session, const CallContext& context) {
   const auto activity = fmt::format("sync {}", telemetry::printable(replica_.identity().path));
-  if (!selected_ || session.selected() != replica_.identity().wire_name)
-    IMAPFS_TRY_WHILE(activity, select(session, context));
+  // Another session may still have a mailbox open that was removed since, and made anew (RFC 2180 §3.1).
+  const bool same = selected_ && session.selected() == replica_.identity().wire_name &&
+                    session.selection().uid_validity == selected_->uid_validity;
+  if (!same) IMAPFS_TRY_WHILE(activity, select(session, context));
   auto progress = Progress::finished;
   switch (method_) {
     case SyncMethod::none: break;
@@ -173,15 +180,12 @@ Result<MailboxSync::Progress> MailboxSync::list_chunk(imap::Session& session, co
     replica_.gate().wake(*replica_.table());
   }
   if (!last) return Progress::more;
-  if (resumed_ || replica_.table()->size() < selected_->messages) IMAPFS_TRY(apply_full(session, context));
+  if (resumed_ || replica_.table()->size() < counted(session)) IMAPFS_TRY(apply_full(session, context));
   return Progress::finished;
 }
 
 Result<void> MailboxSync::fetch_rows(imap::Session& session, const CallContext& context, const UidSet& uids,
                                      bool listing) {
-  imap::Session::FetchRequest request;
-  request.uids = uids;
-  request.items = listing_items(replica_.names(), has_condstore(session));
   Uid highest;
   bool ascending = true;
   std::uint64_t rows = 0;
@@ -199,7 +203,28 @@ Result<void> MailboxSync::fetch_rows(imap::Session& session, const CallContext& 
     wake_time = SteadyClock::now() + settings_.wake_after;
     replica_.gate().wake(*replica_.table());
   };
-  IMAPFS_TRY_WHILE("fetch headers", session.fetch(request, take, bounded(context, settings_.fetch_timeout)));
+  const RowsByParts::Work work{
+      [&](const UidSet& part, RowsByParts::Items items) { return fetch_items(session, context, part, items, take); },
+      [&] { return all_uids(session, context); }};
+  return rows_.run(uids, work);
+}
+
+Result<void> MailboxSync::fetch_items(imap::Session& session, const CallContext& context, const UidSet& uids,
+                                      RowsByParts::Items items,
+                                      const std::function<void(const imap::FetchRow&)>& take) {
+  imap::Session::FetchRequest request;
+  request.uids = uids;
+  request.items = listing_items(replica_.names(), has_condstore(session));
+  if (items != RowsByParts::Items::all) request.items.header_fields.clear();
+  if (items == RowsByParts::Items::flags) request.items.internal_date = request.items.size = false;
+  const auto note = [&](const imap::FetchRow& row) {
+    rows_.arrived(row.uid);
+    if (items != RowsByParts::Items::flags) return take(row);
+    auto bare = row;
+    bare.size = bare.size.value_or(0);
+    take(bare);
+  };
+  IMAPFS_TRY_WHILE("fetch headers", session.fetch(request, note, bounded(context, settings_.fetch_timeout)));
   return {};
 }
 
@@ -208,9 +233,9 @@ Result<void> MailboxSync::fetch_rows(imap::Session& session, const CallContext& 
 Result<void> MailboxSync::apply_qresync(imap::Session& session, const CallContext& context) {
   if (may_have_new_messages(known_, *selected_, replica_.table()->size()))
     IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
-  if (agrees()) return {};
+  if (agrees(session)) return {};
   telemetry::info("{}: QRESYNC leaves {} messages where the server has {}; comparing all",
-                  telemetry::printable(replica_.identity().path), replica_.table()->size(), selected_->messages);
+                  telemetry::printable(replica_.identity().path), replica_.table()->size(), counted(session));
   return apply_full(session, context);
 }
 
@@ -220,26 +245,80 @@ Result<void> MailboxSync::apply_condstore(imap::Session& session, const CallCont
   if (may_have_new_messages(known_, *selected_, replica_.table()->size()))
     IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
   // With all new messages counted in, an equal count proves that nothing has gone.
-  if (agrees()) return {};
-  return reconcile(session, context, IMAPFS_TRY(all_uids(session, context)));
+  if (agrees(session)) return {};
+  // Numbers may be no UIDs, though they are as many: rows say what they are about.
+  const bool clear = IMAPFS_TRY(reconcile(session, context, IMAPFS_TRY(all_uids(session, context))));
+  return clear && agrees(session) ? Result<void>{} : apply_full(session, context);
 }
 
 Result<void> MailboxSync::apply_full(imap::Session& session, const CallContext& context) {
   UidSet seen;
-  if (selected_->messages > 0) IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
-  if (seen.empty() && selected_->messages > 0)
-    return fail(EIO, Scope::mailbox, Retry::later, "the server says it has {} messages and lists none",
-                selected_->messages);
-  return reconcile(session, context, seen);
+  if (counted(session) > 0) IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
+  if (seen.empty() && replica_.table()->size() == 0 && counted(session) > 0)
+    return shows_none(session);
+  if (!IMAPFS_TRY(reconcile(session, context, seen))) replica_.doubt(counted(session));
+  return {};
 }
 
-Result<void> MailboxSync::reconcile(imap::Session& session, const CallContext& context, const UidSet& server) {
-  auto difference = compare_uids(replica_.table()->uids(), server);
-  replica_.take_vanished(difference.gone);
+Result<bool> MailboxSync::reconcile(imap::Session& session, const CallContext& context, const UidSet& named) {
+  // An answer that is short may lack what is new.
+  if (named.count() < counted(session) && method_ != SyncMethod::listing)
+    IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
+  auto difference = compare_uids(replica_.table()->uids(), named);
+  IMAPFS_TRY(fetch_missing(session, context, std::move(difference.missing)));
+  return remove_absent(session, context, std::move(difference.gone), named);
+}
+
+/// What an answer leaves out though it was asked for by its UID is asked for once more, without its header.
+Result<void> MailboxSync::fetch_missing(imap::Session& session, const CallContext& context, UidSet missing) {
   const bool listing = method_ == SyncMethod::listing;
-  while (!difference.missing.empty())
-    IMAPFS_TRY(fetch_rows(session, context, take_first(difference.missing, chunk_size(session)), listing));
+  while (!missing.empty()) {
+    const auto chunk = take_first(missing, chunk_size(session));
+    IMAPFS_TRY(fetch_rows(session, context, chunk, listing));
+    const auto left_out = subtract(subtract(chunk, replica_.table()->uids()), rows_.left_out());
+    if (left_out.empty()) continue;
+    const auto take = [&](const imap::FetchRow& row) { replica_.take_row(row, listing, false); };
+    IMAPFS_TRY(fetch_items(session, context, left_out, RowsByParts::Items::no_header, take));
+  }
   return {};
+}
+
+/// `absent`: what the table holds and `named` does not.
+Result<bool> MailboxSync::remove_absent(imap::Session& session, const CallContext& context, UidSet absent,
+                                        const UidSet& named) {
+  const auto& table = *replica_.table();
+  const auto still_known = [&] { absent = subtract(absent, subtract(absent, table.uids())); };
+  still_known();
+  const auto accounted = [&](std::uint64_t others) {
+    return table.size() + others >= counted(session) + absent.count();
+  };
+  const bool most = absent.count() * 2 > table.size();
+  if (!absent.empty() && (most || !accounted(replica_.unaccounted())))
+    absent = subtract(absent, IMAPFS_TRY(present_of(session, context, absent)));
+  still_known();
+  // What was named and cannot be had is there all the same.
+  const auto without_row = subtract(named, table.uids()).count();
+  if (!absent.empty() && !accounted(std::max(replica_.unaccounted(), without_row))) return false;
+  replica_.take_vanished(absent);
+  replica_.compared(counted(session));
+  return true;
+}
+
+Result<UidSet> MailboxSync::present_of(imap::Session& session, const CallContext& context, const UidSet& uids) {
+  UidSet present;
+  imap::Session::FetchRequest request;
+  request.items.flags = true;
+  auto left = uids;
+  while (!left.empty()) {
+    request.uids = take_first(left, chunk_size(session));
+    const auto take = [&](const imap::FetchRow& row) { present.add(row.uid, row.uid); };
+    const auto asked = session.fetch(request, take, bounded(context, settings_.fetch_timeout));
+    if (asked) continue;
+    // To ask for messages of an empty mailbox is an error for some.
+    const bool empty = counted(session) == 0 && asked.error().scope < Scope::session;
+    if (!empty) return fail(Error(asked.error()).while_doing("ask for missing messages"));
+  }
+  return present;
 }
 
 Result<void> MailboxSync::fetch_flags(imap::Session& session, const CallContext& context, std::optional<ModSeq> since,
@@ -264,9 +343,8 @@ Result<void> MailboxSync::fetch_flags(imap::Session& session, const CallContext&
 
 Result<UidSet> MailboxSync::all_uids(imap::Session& session, const CallContext& context) {
   auto uids = IMAPFS_TRY_WHILE("search all", session.search("ALL", bounded(context, settings_.fetch_timeout)));
-  if (uids.empty() && selected_->messages > 0)
-    return fail(EIO, Scope::mailbox, Retry::later, "the server says it has {} messages and finds none",
-                selected_->messages);
+  if (uids.empty() && counted(session) > 0 && replica_.table()->size() == 0)
+    return shows_none(session);
   return uids;
 }
 
@@ -301,11 +379,10 @@ Result<void> MailboxSync::fetch_changes(imap::Session& session, ModSeq up_to, co
 Result<void> MailboxSync::compare_all(imap::Session& session, const CallContext& context) {
   known_ = replica_.known();
   method_ = SyncMethod::full;
-  // The count is not known on this path: an empty answer is believed.
-  selected_ = imap::SelectedMailbox{};
+  selected_ = session.selection();
   UidSet seen;
   IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
-  IMAPFS_TRY(reconcile(session, context, seen));
+  if (!IMAPFS_TRY(reconcile(session, context, seen))) replica_.doubt(counted(session));
   replica_.in_step_with_watch();
   return {};
 }

@@ -55,6 +55,7 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
   engine_.note_traits(session);
   snapshot_.lock()->description = session.description();
   forget_news();
+  known_revision_ = mailbox_->replica.revision();
   may_have_missed_ = false;
   auto result = catch_up(session, context);
   // The watcher gives up after an Error that no new connection can cure.
@@ -111,6 +112,7 @@ Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& 
   auto& replica = mailbox_->replica;
   replica.news_received(news_since_);
   Result<void> result;
+  const auto revision = replica.revision();
   if (all)
     result = sync.compare_all(session, context);
   else if (messages_came)
@@ -120,6 +122,11 @@ Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& 
   if (result && !all) result = sync.fetch_changes(session, highest_modseq_, context);
   replica.publish();
   replica.news_received(std::nullopt);
+  // A server may say with every command that something has changed, and not what.
+  if (all && compare_all_ && replica.revision() == revision) {
+    forget_news();
+    engine_.hint(mailbox_);
+  }
   return result;
 }
 
@@ -139,7 +146,8 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
   } else if (activity->watched_by == name) {
     activity->watched_by.clear();
     // Until now nothing was missed, unless nothing could be heard.
-    if (!may_have_missed_ && activity->checked != SteadyClock::time_point{}) activity->checked = SteadyClock::now();
+    const bool heard_all = activity->heard && !may_have_missed_;
+    if (heard_all && activity->checked != SteadyClock::time_point{}) activity->checked = SteadyClock::now();
   }
 }
 
@@ -150,13 +158,21 @@ void MailboxWatch::on_connection_lost(bool silently) {
 
 void MailboxWatch::on_connection_answers() { engine_.watcher_answers(); }
 
+/// Messages that came, went or changed, whoever saw it first; and what NOTIFY tells of other mailboxes.
+bool MailboxWatch::brought_news(bool told) {
+  const auto revision = mailbox_->replica.revision();
+  const bool changed = std::exchange(known_revision_, revision) != revision;
+  if (changed && told) engine_.note_heard(mailbox_);
+  return std::exchange(others_changed_, false) || changed;
+}
+
 void MailboxWatch::note_news(bool& what) {
   if (!has_news()) news_since_ = SteadyClock::now();
   what = true;
 }
 
 void MailboxWatch::on_exists(std::uint32_t messages) {
-  if (messages != mailbox_->replica.table()->size()) note_news(messages_came_);
+  if (!mailbox_->replica.accounts_for(messages)) note_news(messages_came_);
 }
 
 void MailboxWatch::on_expunge() { note_news(compare_all_); }
@@ -181,7 +197,7 @@ void MailboxWatch::on_highest_modseq(ModSeq modseq) {
 }
 
 void MailboxWatch::on_status(const imap::WireName& mailbox, const MailboxStatus& status) {
-  engine_.take_status(mailbox, status);
+  if (engine_.take_status(mailbox, status)) others_changed_ = true;
 }
 
 void MailboxWatch::on_mailbox_list_changed() { engine_.relist(); }

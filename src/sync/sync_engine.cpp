@@ -40,9 +40,7 @@ EngineImplementation::~EngineImplementation() { stop(); }
 Result<void> EngineImplementation::start(std::unique_ptr<imap::Session> first_session, const CallContext& context) {
   if (first_session) {
     note_traits(*first_session);
-    const auto listing = IMAPFS_TRY_WHILE("list mailboxes", list_mailboxes(*first_session, context));
-    adopt_listing(listing, true);
-    tree_.lock()->checked = SteadyClock::now();
+    IMAPFS_TRY_WHILE("list mailboxes", start_with_listing(*first_session, context));
   } else {
     const auto listing = stored_listing();
     if (!listing) return fail(EHOSTUNREACH, Scope::account, Retry::later, "no connection, and nothing is cached");

@@ -85,8 +85,8 @@ void EngineImplementation::fetch_details(const MailboxPointer& mailbox, Uid uid,
   job.mailbox = mailbox->replica.identity().wire_name;
   job.context = patience();
   job.what = fmt::format("fetch header fields of UID {}", uid.value);
-  job.run = [mailbox, uid, block](imap::Session& session, const CallContext& context) -> Result<void> {
-    IMAPFS_TRY(examine(mailbox, session, context));
+  job.run = [this, mailbox, uid, block](imap::Session& session, const CallContext& context) -> Result<void> {
+    IMAPFS_TRY(examine_and_follow(mailbox, session, context));
     *block = IMAPFS_TRY(session.fetch_header_fields(uid, {"FROM", "TO", "SUBJECT", "DATE", "MESSAGE-ID"}, context));
     return {};
   };

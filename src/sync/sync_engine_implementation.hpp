@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "imapfs/base/concurrency.hpp"
+#include "imapfs/base/pace.hpp"
 #include "imapfs/imap/session_pool.hpp"
 #include "imapfs/imap/watcher.hpp"
 #include "imapfs/sync/body_fetcher.hpp"
@@ -38,6 +39,14 @@ struct Mailbox {
     std::uint64_t covered = 0;             ///< the hints that the last good sync began after
     SteadyClock::time_point polled;        ///< STATUS told nothing new then
     std::string watched_by;                ///< empty: nobody
+    bool heard = false;                    ///< the watch has told of something by itself: IDLE is no idle promise here
+    std::uint64_t told = 0;                ///< how often
+    std::uint64_t revision = 0;            ///< of the replica, when the last sync ended
+    bool hinted = false;                   ///< it began for a hint
+    SteadyClock::time_point began;         ///< the last sync
+    SteadyClock::time_point not_before;    ///< hints that come earlier wait: the last ones brought nothing
+    bool hint_waits = false;               ///< a timer is set
+    std::optional<Pace> pace;              ///< of syncs that follow hints
     SyncMethod method = SyncMethod::none;  ///< of the last good sync
     UnixTime synced_at = 0;
     std::string last_error;
@@ -85,6 +94,7 @@ class MailboxWatch final : public imap::WatchListener {
   void on_watching(bool watching, const std::string& reason) override;
   void on_connection_lost(bool silently) override;
   void on_connection_answers() override;
+  bool brought_news(bool told) override;
   void on_exists(std::uint32_t messages) override;
   void on_expunge() override;
   void on_vanished(const UidSet& uids) override;
@@ -125,6 +135,8 @@ class MailboxWatch final : public imap::WatchListener {
   bool messages_came_ = false;   ///< watcher's thread only
   bool compare_all_ = false;     ///< watcher's thread only
   bool may_have_missed_ = false; ///< the connection was silent before it was lost; watcher's thread only
+  std::uint64_t known_revision_ = 0;  ///< of the replica, at the end of the last round; watcher's thread only
+  bool others_changed_ = false;       ///< NOTIFY has told of another mailbox; watcher's thread only
   std::atomic<bool> ended_{false};
   Guarded<Snapshot> snapshot_;
   imap::Watcher watcher_;        ///< last: its thread uses the rest
@@ -187,7 +199,10 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] MailboxPointer find_mailbox(const imap::WireName& wire_name) const;
   /// The server hinted at something new: a sync follows if rows are held.
   void hint(const MailboxPointer& mailbox);
-  void take_status(const imap::WireName& wire_name, const MailboxStatus& status);
+  /// Whether it says anything that no STATUS has said before.
+  bool take_status(const imap::WireName& wire_name, const MailboxStatus& status);
+  /// The watch of the mailbox has told of a change before anybody else.
+  void note_heard(const MailboxPointer& mailbox);
   void relist();
   /// Brackets a sync by whoever entered the mailbox's gate.
   [[nodiscard]] std::uint64_t begin_sync(const MailboxPointer& mailbox);
@@ -258,7 +273,12 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function);
 
   // sync_engine_tree.cpp
-  Result<Listing> list_mailboxes(imap::Session& session, const CallContext& context) const;
+  static Result<Listing> list_mailboxes(imap::Session& session, const std::vector<imap::WireName>& known_names,
+                                        const CallContext& context);
+  /// By the server's list, or by the stored one where that is not to be believed.
+  Result<void> start_with_listing(imap::Session& session, const CallContext& context);
+  /// Selectable ones.
+  [[nodiscard]] std::vector<imap::WireName> known_names() const;
   [[nodiscard]] std::optional<Listing> stored_listing();
   void store_listing(const Listing& listing);
   void adopt_listing(const Listing& listing, bool first, const OurPaths& ours = {});
@@ -270,6 +290,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void submit_listing(imap::Priority priority, Completion<Listing> done);
   /// What the server has said.
   void take_listing(const Listing& listing);
+  void keep_tree(const Error& error);
   void note_outdated();
   void list_if_outdated();
   void list_again_soon();
@@ -337,6 +358,10 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   /// Listed completely, and watched or checked within `refresh`; there may be news that are not in the table yet.
   [[nodiscard]] bool was_checked_lately(const MailboxPointer& mailbox) const;
   [[nodiscard]] bool online() const;
+  /// Because of a hint: when that is due, which is later where hints bring nothing.
+  void sync_by_hint(const MailboxPointer& mailbox);
+  void sync_later(const MailboxPointer& mailbox, SteadyClock::duration pause);
+  void note_pace(const MailboxPointer& mailbox);
   void freshen_loaded(const MailboxPointer& mailbox, Completion<void> done);
   /// The gate was just entered.
   void start_sync(const MailboxPointer& mailbox, imap::Priority priority);
@@ -361,6 +386,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void list_and_find(const MailboxPointer& mailbox, const Lookup& lookup, const Completion<MessageMeta>& done);
   [[nodiscard]] static Result<void> examine(const MailboxPointer& mailbox, imap::Session& session,
                                             const CallContext& context);
+  Result<void> examine_and_follow(const MailboxPointer& mailbox, imap::Session& session, const CallContext& context);
   /// SELECT, unless the session has it selected so that it may change something. EROFS if the server does not allow that.
   void store_flags(const MailboxPointer& mailbox, const MessageLocation& message, const FlagChange& change,
                    Completion<void> done);
@@ -392,6 +418,9 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void tick();
   void schedule_tick();
   void poll_mailboxes();
+  [[nodiscard]] bool poll_is_due(const MailboxPointer& mailbox) const;
+  /// What became of a poll that began when the watch had told so much: whether it was first.
+  void polled(const MailboxPointer& mailbox, std::uint64_t told_before, bool found);
   void poll(const MailboxPointer& mailbox);
   void keep_watchers();
   [[nodiscard]] MailboxPointer second_to_watch() const;
@@ -408,6 +437,9 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   std::atomic<bool> stopping_{false};
   std::atomic<bool> tick_queued_{false};
   std::atomic<bool> sizes_are_wrong_{false};  ///< one was
+  enum class Idle : std::uint8_t { unproved, heard, silent };
+  static std::string_view idle_text(Idle idle);
+  std::atomic<Idle> idle_{Idle::unproved};  ///< what is known of the server's IDLE
 
   mutable Guarded<TreeState> tree_;
   SyncGate tree_gate_;

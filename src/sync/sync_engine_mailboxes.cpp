@@ -1,6 +1,7 @@
 // Listings of SyncEngine: when a mailbox is checked, by whom, and who waits for it.
 
 #include <algorithm>
+#include <utility>
 
 #include "imapfs/base/memory.hpp"
 #include "imapfs/base/telemetry.hpp"
@@ -13,6 +14,8 @@ namespace {
 constexpr auto sync_deadline = std::chrono::minutes(15);
 /// A complete listing that is only somewhat old does not keep anybody waiting for a server that does not answer.
 constexpr SteadyClock::duration longest_freshen = std::chrono::seconds(10);
+/// News of our own changes are known by the time they are looked for.
+constexpr int free_hints = 3;
 constexpr auto load_retry = std::chrono::milliseconds(20);
 
 UnixTime unix_now() {
@@ -77,9 +80,11 @@ bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {
 
 bool EngineImplementation::was_checked_lately(const MailboxPointer& mailbox) const {
   if (!mailbox->replica.table()->complete()) return false;
+  const bool in_doubt = mailbox->replica.known().in_doubt;
   auto activity = mailbox->activity.lock();
   if (activity->checked == SteadyClock::time_point{}) return false;
-  return !activity->watched_by.empty() || SteadyClock::now() - activity->checked < settings_.refresh;
+  const bool told = !activity->watched_by.empty() && activity->heard && !in_doubt;
+  return told || SteadyClock::now() - activity->checked < settings_.refresh;
 }
 
 // -- loading --
@@ -113,7 +118,10 @@ MailboxSync::Settings EngineImplementation::sync_settings() const {
 
 std::uint64_t EngineImplementation::begin_sync(const MailboxPointer& mailbox) {
   mailbox->replica.sync_begins();
-  return mailbox->activity.lock()->news;
+  auto activity = mailbox->activity.lock();
+  activity->began = SteadyClock::now();
+  activity->hinted = activity->news != activity->covered;
+  return activity->news;
 }
 
 void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t began_after, SyncMethod method,
@@ -133,6 +141,7 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
       activity->last_error = telemetry::printable(result.error().what);
     }
   }
+  note_pace(mailbox);
   if (result && method == SyncMethod::listing) give_back_memory_of_listing(mailbox);
   if (!result && is_about_reaching(result.error()))
     telemetry::debug("{}", telemetry::printable(result.error().what));
@@ -140,7 +149,46 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
     telemetry::warning("{}", telemetry::printable(result.error().what));
   if (!result && result.error().errnum == ENOENT && result.error().scope == Scope::mailbox) relist();
   const bool again = replica.gate().finish(result);
-  if (again && result && replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
+  if (again && result) sync_by_hint(mailbox);
+}
+
+/// Hints that bring nothing, one after the other, cost a pause that grows: a server may give one with every command.
+void EngineImplementation::note_pace(const MailboxPointer& mailbox) {
+  const auto now = SteadyClock::now();
+  const auto revision = mailbox->replica.revision();
+  auto activity = mailbox->activity.lock();
+  const bool news = std::exchange(activity->revision, revision) != revision;
+  if (!activity->hinted) return;
+  if (!activity->pace) {
+    Pace::Settings settings;
+    settings.free_rounds = free_hints;
+    settings.longest = std::max(settings_.refresh, settings_.poll_interval);
+    settings.unhurried = SteadyClock::duration::max();
+    activity->pace.emplace(settings);
+  }
+  activity->not_before = now + activity->pace->after(news, now - activity->began);
+}
+
+void EngineImplementation::sync_later(const MailboxPointer& mailbox, SteadyClock::duration pause) {
+  later(pause, [mailbox](EngineImplementation& engine) {
+    const bool posted = engine.helper_->try_post([&engine, mailbox] {
+      mailbox->activity.lock()->hint_waits = false;
+      engine.sync_by_hint(mailbox);
+    });
+    if (!posted) engine.sync_later(mailbox, std::chrono::seconds(1));
+  });
+}
+
+void EngineImplementation::sync_by_hint(const MailboxPointer& mailbox) {
+  SteadyClock::duration pause{};
+  {
+    auto activity = mailbox->activity.lock();
+    pause = activity->not_before - SteadyClock::now();
+    if (pause > SteadyClock::duration{} && std::exchange(activity->hint_waits, true)) return;
+  }
+  if (pause > SteadyClock::duration{}) return sync_later(mailbox, pause);
+  if (!mailbox->replica.gate().ask_again() && mailbox->replica.gate().join({}))
+    start_sync(mailbox, imap::Priority::background);
 }
 
 /// Behind the rows in the store's queue, on its thread.
@@ -181,8 +229,7 @@ void EngineImplementation::hint(const MailboxPointer& mailbox) {
     mailbox->replica.gate().ask_again();
     return;
   }
-  if (!mailbox->replica.gate().ask_again() && mailbox->replica.gate().join({}))
-    start_sync(mailbox, imap::Priority::background);
+  if (!mailbox->replica.gate().ask_again()) sync_by_hint(mailbox);
 }
 
 // -- those who wait --

@@ -91,21 +91,30 @@ void EngineImplementation::list_and_find(const MailboxPointer& mailbox, const Lo
 
 Result<void> EngineImplementation::examine(const MailboxPointer& mailbox, imap::Session& session,
                                            const CallContext& context) {
-  const auto& wire_name = mailbox->replica.identity().wire_name;
-  if (session.selected() == wire_name) {
-    // Selected for a change, or for an earlier replica of the mailbox: ours may not know it yet.
-    if (mailbox->replica.table()->uid_validity().value == 0) {
-      mailbox->replica.note_validity(session.selection().uid_validity.value_or(UidValidity{}));
-      mailbox->replica.publish();
-    }
-    return {};
+  auto& replica = mailbox->replica;
+  const auto& wire_name = replica.identity().wire_name;
+  const auto wanted = replica.table()->uid_validity();
+  const auto told = session.selection().uid_validity.value_or(wanted);
+  // Selected for a change, or for an earlier replica of the mailbox: ours may not know its UIDVALIDITY yet. A session
+  // may also have a mailbox open that was removed since, and made anew under the same name (RFC 2180 §3.1).
+  if (session.selected() != wire_name || (wanted.value != 0 && told != wanted)) {
+    imap::Session::SelectRequest request;
+    request.mailbox = wire_name;
+    IMAPFS_TRY_WHILE("select", session.select(request, context));
   }
-  imap::Session::SelectRequest request;
-  request.mailbox = wire_name;
-  const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, context));
-  mailbox->replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
-  mailbox->replica.publish();
-  return {};
+  replica.note_validity(session.selection().uid_validity.value_or(UidValidity{}));
+  replica.publish();
+  const auto validity = session.selection().uid_validity.value_or(wanted);
+  if (replica.table()->uid_validity() == validity) return {};
+  return fail(ESTALE, Scope::mailbox, Retry::later, "the mailbox has UIDVALIDITY {} now", validity.value);
+}
+
+/// A mailbox that was made anew is listed anew.
+Result<void> EngineImplementation::examine_and_follow(const MailboxPointer& mailbox, imap::Session& session,
+                                                      const CallContext& context) {
+  auto examined = examine(mailbox, session, context);
+  if (!examined && examined.error().errnum == ESTALE) hint(mailbox);
+  return examined;
 }
 
 void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Lookup& lookup,
@@ -117,7 +126,7 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
   job.context = patience();
   job.what = fmt::format("look up {} in {}", telemetry::printable(lookup.key, 60), telemetry::printable(job.mailbox, 60));
   job.run = [this, mailbox, lookup, found](imap::Session& session, const CallContext& context) -> Result<void> {
-    IMAPFS_TRY(examine(mailbox, session, context));
+    IMAPFS_TRY(examine_and_follow(mailbox, session, context));
     const auto& table = *mailbox->replica.table();
     auto candidates = lookup.by_name ? table.uids_named(lookup.key) : std::vector<Uid>();
     candidates.insert(candidates.end(), lookup.uids.begin(), lookup.uids.end());

@@ -53,6 +53,7 @@ json describe(const MailboxPointer& mailbox) {
           {"age", age},
           {"memory", table->memory_bytes()},
           {"watched_by", text_or_null(activity.watched_by)},
+          {"in_doubt", known.in_doubt},
           {"error", text_or_null(activity.last_error)}};
 }
 
@@ -67,6 +68,16 @@ json describe_server(const imap::ServerTraits& traits) {
 }
 
 }  // namespace
+
+/// What is known of the server's IDLE.
+std::string_view EngineImplementation::idle_text(Idle idle) {
+  switch (idle) {
+    case Idle::unproved: return "unproved";
+    case Idle::heard: return "tells";
+    case Idle::silent: return "silent";
+  }
+  return "unknown";
+}
 
 json EngineImplementation::status() const {
   json result;
@@ -109,6 +120,7 @@ json EngineImplementation::status() const {
       {"pending", changes.pending}, {"refused", changes.refused}, {"oldest_seconds", changes.oldest_seconds}};
   const auto traits = traits_.with_lock([](const auto& known) { return known; });
   result["server"] = traits ? describe_server(*traits) : json(nullptr);
+  if (traits) result["server"]["idle"] = idle_text(idle_);
   result["counters"] = json::object();
   for (const auto& [name, value] : telemetry::counter_values()) result["counters"][std::string(name)] = value;
   result["warnings"] = json::array();

@@ -4,7 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "imapfs/base/notices.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "listing_check.hpp"
 #include "server_names.hpp"
 #include "sync_engine_implementation.hpp"
 
@@ -14,6 +16,7 @@ namespace {
 constexpr std::size_t mailboxes_limit = 100'000;
 constexpr std::size_t most_kept_levels = 10'000;
 constexpr auto listing_retry = std::chrono::seconds(1);
+constexpr auto listing_notice = "mailbox list";
 
 /// The store keeps mailboxes only. The namespaces, without which paths could not be made offline, are kept as rows under names that no mailbox
 /// can have: U+0001 and the kind, then the prefix.
@@ -53,8 +56,8 @@ void move_ours(std::vector<MailboxNode>& news, const std::optional<std::string>&
 
 std::shared_ptr<const MailboxTree> EngineImplementation::tree() const { return tree_.lock()->tree; }
 
-Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(imap::Session& session,
-                                                                           const CallContext& context) const {
+Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(
+    imap::Session& session, const std::vector<imap::WireName>& known_names, const CallContext& context) {
   Listing listing;
   auto namespaces = session.namespaces(context);
   if (!namespaces && namespaces.error().scope >= Scope::session) return fail(std::move(namespaces).error());
@@ -82,7 +85,30 @@ Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(imap:
     if (!listed && listed.error().scope >= Scope::session) return fail(std::move(listed).error());
     if (!listed) telemetry::warning("list namespace: {}", telemetry::printable(listed.error().what));
   }
+  IMAPFS_TRY(check_listing(listing.mailboxes, known_names, session, context));
   return listing;
+}
+
+std::vector<imap::WireName> EngineImplementation::known_names() const {
+  std::vector<imap::WireName> names;
+  for (const auto& [id, node] : tree()->nodes())
+    if (node.selectable && !node.name.empty()) names.push_back(node.wire_name);
+  return names;
+}
+
+Result<void> EngineImplementation::start_with_listing(imap::Session& session, const CallContext& context) {
+  const auto stored = stored_listing();
+  std::vector<imap::WireName> known;
+  if (stored) {
+    for (const auto& mailbox : stored->mailboxes)
+      if (mailbox.selectable) known.push_back(mailbox.wire_name);
+  }
+  auto listing = list_mailboxes(session, known, context);
+  if (!listing && (!stored || listing.error().scope >= Scope::session)) return fail(std::move(listing).error());
+  adopt_listing(listing ? *listing : *stored, true);
+  tree_.lock()->checked = SteadyClock::now();
+  if (!listing) keep_tree(listing.error());
+  return {};
 }
 
 std::optional<EngineImplementation::Listing> EngineImplementation::stored_listing() {
@@ -286,15 +312,26 @@ void EngineImplementation::take_listing(const Listing& listing) {
     state->outdated = false;
     unresolved.swap(state->unresolved);
   }
+  notices().clear(listing_notice);
   for (const auto& resolve : unresolved) resolve(listing);
   drop_levels_of_server(listing);
   adopt_listing(listing, false);
 }
 
+/// What was listed before stays. A server whose list is not to be believed is asked again when the list would be old.
+void EngineImplementation::keep_tree(const Error& error) {
+  if (error.scope >= Scope::session || error.errnum != EIO) return;
+  notices().set(listing_notice, error.what);
+  tree_.lock()->checked = SteadyClock::now();
+}
+
 /// tree_gate_ was just entered.
 void EngineImplementation::start_listing(imap::Priority priority) {
   submit_listing(priority, [this](const Result<Listing>& listing) {
-    if (listing) take_listing(*listing);
+    if (listing)
+      take_listing(*listing);
+    else
+      keep_tree(listing.error());
     const Result<void> result = listing ? Result<void>() : Result<void>(fail(listing.error()));
     if (tree_gate_.finish(result) && result) relist();
     if (!listing && tree_.with_lock([](const TreeState& state) { return state.outdated; })) list_again_soon();
@@ -309,7 +346,7 @@ void EngineImplementation::submit_listing(imap::Priority priority, Completion<Li
   job.what = "list mailboxes";
   auto listing = std::make_shared<Listing>();
   job.run = [this, listing](imap::Session& session, const CallContext& context) -> Result<void> {
-    *listing = IMAPFS_TRY(list_mailboxes(session, context));
+    *listing = IMAPFS_TRY(list_mailboxes(session, known_names(), context));
     return {};
   };
   job.done = [listing, done = std::move(done)](const Result<void>& result) {

@@ -12,14 +12,19 @@ constexpr auto in_use = std::chrono::minutes(10);
 constexpr auto polled_after_use = std::chrono::hours(1);
 constexpr auto retarget_pause = std::chrono::seconds(60);
 
-bool differs(const MailboxStatus& status, const KnownMailbox& known, std::size_t messages) {
-  return (status.messages && *status.messages != messages) ||
+bool differs(const MailboxStatus& status, const MailboxReplica& replica) {
+  const auto known = replica.known();
+  return (status.messages && !replica.accounts_for(*status.messages)) ||
          (status.uid_validity && *status.uid_validity != known.uid_validity) ||
          (status.uid_next && *status.uid_next > known.uid_next) ||
          (status.highest_modseq && *status.highest_modseq != known.highest_modseq);
 }
 
-bool is_watched(const MailboxPointer& mailbox) { return !mailbox->activity.lock()->watched_by.empty(); }
+/// By a watch that has shown that it tells.
+bool is_watched(const MailboxPointer& mailbox) {
+  auto activity = mailbox->activity.lock();
+  return !activity->watched_by.empty() && activity->heard;
+}
 
 }  // namespace
 
@@ -28,7 +33,7 @@ bool is_watched(const MailboxPointer& mailbox) { return !mailbox->activity.lock(
 void PoolSessionListener::on_exists(std::uint32_t messages) {
   const auto mailbox = engine_.find_mailbox(session_.selected());
   // A watcher hears the same, and has the better connection for it.
-  if (!mailbox || is_watched(mailbox) || messages == mailbox->replica.table()->size()) return;
+  if (!mailbox || is_watched(mailbox) || mailbox->replica.accounts_for(messages)) return;
   engine_.hint(mailbox);
 }
 
@@ -58,13 +63,16 @@ void PoolSessionListener::on_status(const imap::WireName& mailbox, const Mailbox
 
 void PoolSessionListener::on_mailbox_list_changed() { engine_.relist(); }
 
-void EngineImplementation::take_status(const imap::WireName& wire_name, const MailboxStatus& status) {
+bool EngineImplementation::take_status(const imap::WireName& wire_name, const MailboxStatus& status) {
   const auto mailbox = find_mailbox(wire_name);
-  if (!mailbox) return;
+  if (!mailbox) return false;
+  bool news = false;
   {
     auto activity = mailbox->activity.lock();
-    const auto merge = [](auto& known, const auto& told) {
-      if (told) known = told;
+    const auto merge = [&](auto& known, const auto& told) {
+      if (!told || known == told) return;
+      known = told;
+      news = true;
     };
     merge(activity->listed.messages, status.messages);
     merge(activity->listed.unseen, status.unseen);
@@ -73,16 +81,26 @@ void EngineImplementation::take_status(const imap::WireName& wire_name, const Ma
     merge(activity->listed.highest_modseq, status.highest_modseq);
     merge(activity->listed.size, status.size);
   }
-  const auto& table = mailbox->replica.table();
-  if (!table->complete() || is_watched(mailbox)) return;
-  if (differs(status, mailbox->replica.known(), table->size())) hint(mailbox);
+  if (!mailbox->replica.table()->complete() || is_watched(mailbox)) return news;
+  if (differs(status, mailbox->replica)) hint(mailbox);
+  return news;
+}
+
+void EngineImplementation::note_heard(const MailboxPointer& mailbox) {
+  {
+    auto activity = mailbox->activity.lock();
+    activity->heard = true;
+    ++activity->told;
+  }
+  if (idle_.exchange(Idle::heard) != Idle::heard)
+    telemetry::info("{}: the watch tells of changes", telemetry::printable(mailbox->replica.identity().path));
 }
 
 // -- the clock --
 
 void EngineImplementation::schedule_tick() {
-  const auto pause = std::clamp<SteadyClock::duration>(settings_.refresh / 2, std::chrono::seconds(1),
-                                                       std::chrono::seconds(30));
+  const auto interval = std::min(settings_.refresh, settings_.poll_interval);
+  const auto pause = std::clamp<SteadyClock::duration>(interval / 2, std::chrono::seconds(1), std::chrono::seconds(30));
   later(pause, [](EngineImplementation& engine) {
     engine.tick_soon();
     engine.schedule_tick();
@@ -103,23 +121,46 @@ void EngineImplementation::tick() {
 
 void EngineImplementation::poll_mailboxes() {
   if (!settings_.watch) return;
+  for (const auto& mailbox : all_mailboxes())
+    if (poll_is_due(mailbox)) poll(mailbox);
+}
+
+/// A mailbox is polled that was used of late and that nobody watches; or that is watched by IDLE which has never told
+/// of anything: some servers take IDLE and say nothing, whatever comes.
+bool EngineImplementation::poll_is_due(const MailboxPointer& mailbox) const {
+  if (!mailbox->replica.table()->complete() || mailbox->replica.gate().running()) return false;
+  const bool fresh = is_fresh(mailbox);
+  const bool in_doubt = mailbox->replica.known().in_doubt;
   const auto now = SteadyClock::now();
-  for (const auto& mailbox : all_mailboxes()) {
-    const auto accessed = mailbox->activity.lock()->accessed;
-    if (accessed == SteadyClock::time_point{} || now - accessed > polled_after_use) continue;
-    if (!mailbox->replica.table()->complete() || is_fresh(mailbox)) continue;
-    if (now - mailbox->activity.with_lock([](const auto& activity) { return activity.polled; }) < settings_.refresh)
-      continue;
-    poll(mailbox);
+  auto activity = mailbox->activity.lock();
+  const bool unproved = !activity->watched_by.empty() && !activity->heard;
+  if (unproved) return now - std::max(activity->polled, activity->checked) >= settings_.poll_interval;
+  const bool unused = activity->accessed == SteadyClock::time_point{} || now - activity->accessed > polled_after_use;
+  return !fresh && (in_doubt || !unused) && now - activity->polled >= settings_.refresh;
+}
+
+void EngineImplementation::polled(const MailboxPointer& mailbox, std::uint64_t told_before, bool found) {
+  {
+    auto activity = mailbox->activity.lock();
+    if (!found || activity->watched_by.empty() || activity->told != told_before) return;
+    activity->heard = false;
   }
+  if (idle_.exchange(Idle::silent) == Idle::silent) return;
+  telemetry::info("{}: a poll has found what IDLE did not tell; polls go on",
+                  telemetry::printable(mailbox->replica.identity().path));
 }
 
 /// With CONDSTORE a sync that finds nothing is one SELECT. Without, it fetches the flags of everything, so STATUS is asked first;
 /// flags that it does not show are looked for on access.
 void EngineImplementation::poll(const MailboxPointer& mailbox) {
-  const bool cheap = traits_.with_lock([](const auto& traits) { return traits && traits->has("CONDSTORE"); });
-  if (cheap) {
-    if (mailbox->replica.gate().join({})) start_sync(mailbox, imap::Priority::background);
+  const bool condstore = traits_.with_lock([](const auto& traits) { return traits && traits->has("CONDSTORE"); });
+  const auto told = mailbox->activity.lock()->told;
+  const auto revision = mailbox->replica.revision();
+  if (condstore || mailbox->replica.known().in_doubt) {
+    const auto ended = [this, mailbox, told, revision](const Result<void>&) {
+      polled(mailbox, told, mailbox->replica.revision() != revision);
+    };
+    if (mailbox->replica.gate().join(ended)) start_sync(mailbox, imap::Priority::background);
     return;
   }
   auto status = std::make_shared<MailboxStatus>();
@@ -131,8 +172,9 @@ void EngineImplementation::poll(const MailboxPointer& mailbox) {
     *status = IMAPFS_TRY(session.status(mailbox->replica.identity().wire_name, context));
     return {};
   };
-  job.done = [this, mailbox, status](const Result<void>& result) {
+  job.done = [this, mailbox, status, told](const Result<void>& result) {
     if (!result) return;
+    polled(mailbox, told, mailbox->replica.table()->complete() && differs(*status, mailbox->replica));
     const auto unseen = mailbox->activity.with_lock([](auto& activity) {
       activity.polled = SteadyClock::now();
       return activity.listed.unseen;

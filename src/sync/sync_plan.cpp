@@ -29,6 +29,7 @@ bool identity_changed(const KnownMailbox& known, const imap::SelectedMailbox& se
 
 SyncMethod choose_method(const KnownMailbox& known, const imap::SelectedMailbox& selected, bool condstore) {
   if (!known.complete || identity_changed(known, selected)) return SyncMethod::listing;
+  if (known.in_doubt) return SyncMethod::full;
   if (selected.uid_next && selected.uid_next->value != 0 && *selected.uid_next < known.uid_next) return SyncMethod::full;
   const auto modseq = selected.highest_modseq.value_or(ModSeq{});
   if (modseq.value == 0 || known.highest_modseq.value == 0 || modseq < known.highest_modseq) return SyncMethod::full;

@@ -58,13 +58,14 @@ TEST(Idle, NewsBeforeTheContinuationIsNoDeadlock) {
       .expect("IDLE")
       .send("* 4 EXISTS\r\n+\r\n")
       .expect_bare("DONE")
-      .send("{tag} OK\r\n");
+      .send("* 5 EXISTS\r\n{tag} OK\r\n");
   NotingListener listener;
   const auto session = idling_session(server, listener);
   ASSERT_NE(session, nullptr);
   const auto end = session->idle(long_renewal, patient());
   ASSERT_TRUE(end) << end.error().what;
-  EXPECT_EQ(*end, IdleEnd::event);
+  EXPECT_EQ(*end, IdleEnd::renewal_due) << "what comes with any command was not told by IDLE";
+  EXPECT_EQ(listener.notes, (std::vector<std::string>{"exists 4", "exists 5"}));
 }
 
 TEST(Idle, IsRenewedWhenItIsDue) {
@@ -139,7 +140,7 @@ TEST(Idle, AskedItEndsAsIfRenewalWereDue) {
   const Stopper asker(server, "IDLE");
   const auto end = session->idle(long_renewal, patient(), asker.context().stop);
   ASSERT_TRUE(end) << end.error().what << server.complaint();
-  EXPECT_EQ(*end, IdleEnd::event);
+  EXPECT_EQ(*end, IdleEnd::renewal_due);
   EXPECT_EQ(listener.notes, std::vector<std::string>{"exists 3"});
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }

@@ -237,6 +237,7 @@ class FakeSession : public imap::Session {
   /// Hands pending data to the listener on this thread, unlocked. Returns how much there was.
   std::size_t deliver_pending(Lock& lock) {
     auto pending = std::exchange(connection_->pending, {});
+    for (const auto& datum : pending) std::visit([this](const auto& value) { count(value); }, datum);
     lock.unlock();
     if (listener_ != nullptr)
       for (const auto& datum : pending) std::visit([this](const auto& value) { deliver(value); }, datum);
@@ -246,6 +247,13 @@ class FakeSession : public imap::Session {
 
   void deliver(const untagged::Exists& exists) { listener_->on_exists(exists.messages); }
   void deliver(const untagged::Expunge&) { listener_->on_expunge(); }
+  template <class Datum>
+  void count(const Datum&) {}
+  void count(const untagged::Exists& exists) { selection_.messages = exists.messages; }
+  void count(const untagged::Expunge&) { selection_.messages -= std::min(selection_.messages, 1U); }
+  void count(const untagged::Vanished& vanished) {
+    selection_.messages -= std::min(selection_.messages, static_cast<std::uint32_t>(vanished.uids.count()));
+  }
   void deliver(const untagged::Vanished& vanished) {
     // Without QRESYNC a server says EXPUNGE and a sequence number, which sessions do not pass on.
     if (has("QRESYNC")) return listener_->on_vanished(vanished.uids);

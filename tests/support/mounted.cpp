@@ -28,13 +28,13 @@ std::string make_mountpoint() {
 
 }  // namespace
 
-Mounted::Mounted(const Dovecot& dovecot, Settings settings)
+Mounted::Mounted(const ServerAddress& server, const Settings& settings)
     : mountpoint_(make_mountpoint()), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
       state_(settings.state.empty() ? directory_.path("state") : settings.state), log_(directory_.path("log")) {
   // The journal is found through the environment as it is for a user who gives no option.
-  command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? dovecot.url() : settings.url) + " " +
-             shell_quote(mountpoint_) + " --password-file=" + shell_quote(dovecot.password_file()) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
-  if (std::filesystem::exists(dovecot.ca_file())) command_ += " --ca-file=" + shell_quote(dovecot.ca_file());
+  command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? server.url : settings.url) + " " +
+             shell_quote(mountpoint_) + " --password-file=" + shell_quote(server.password_file) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
+  if (std::filesystem::exists(server.ca_file)) command_ += " --ca-file=" + shell_quote(server.ca_file);
   for (const auto& option : settings.options) command_ += " " + shell_quote(option);
   mount();
 }

@@ -15,18 +15,27 @@ namespace imapfs::testing {
 /// Why e2e tests cannot run here (no /dev/fuse), or nothing. Where /dev/fuse exists they must run.
 std::optional<std::string> why_no_mount();
 
+/// How the program reaches a server and logs in there.
+struct ServerAddress {
+  std::string url;
+  std::string ca_file;  ///< need not exist
+  std::string password_file;
+};
+
 /// Mounts on a fresh directory with a cache and a state directory of its own; unmounts when the object goes.
 class Mounted {
  public:
   struct Settings {
     std::vector<std::string> options;  ///< further arguments, for example "--refresh=1"
-    std::string url;                   ///< default: the Dovecot's imaps URL
+    std::string url;                   ///< default: the server's
     std::string cache;                 ///< default: a directory that goes with the object
     std::string state;                 ///< likewise
   };
   /// Throws (with what the program printed) if the mount fails.
   explicit Mounted(const Dovecot& dovecot) : Mounted(dovecot, Settings{}) {}
-  Mounted(const Dovecot& dovecot, Settings settings);
+  Mounted(const Dovecot& dovecot, const Settings& settings)
+      : Mounted(ServerAddress{dovecot.url(), dovecot.ca_file(), dovecot.password_file()}, settings) {}
+  Mounted(const ServerAddress& server, const Settings& settings);
   ~Mounted();
   Mounted(const Mounted&) = delete;
   Mounted& operator=(const Mounted&) = delete;

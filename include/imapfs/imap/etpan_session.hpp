@@ -34,10 +34,11 @@ class EtpanSession final : public Session {
   EtpanSession(std::unique_ptr<Connection> connection, Login login);
   EtpanSession(const EtpanSession&) = delete;  // the channel calls back
   EtpanSession& operator=(const EtpanSession&) = delete;
+  ~EtpanSession() override;
 
   [[nodiscard]] const ServerTraits& traits() const override { return login_.traits; }
   [[nodiscard]] std::string description() const override;
-  void set_listener(UntaggedListener* listener) override { connection_->channel.set_listener(listener); }
+  void set_listener(UntaggedListener* listener) override { listener_ = listener; }
   Result<std::vector<Namespace>> namespaces(const CallContext& context) override;
   Result<std::vector<ListedMailbox>> list(const WireName& wire_reference, const CallContext& context) override;
   Result<MailboxStatus> status(const WireName& mailbox, const CallContext& context) override;
@@ -97,6 +98,8 @@ class EtpanSession final : public Session {
   /// The number of rows.
   Result<std::uint64_t> fetch_rows(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                                    const CallContext& context);
+  Result<std::vector<ListedMailbox>> list_plainly(const CommandLine& plain, std::vector<ListedMailbox> extended,
+                                                  const CallContext& context);
   /// An OK with a code that no command has taken: the selected mailbox may have changed its state.
   void note_code(const Answer& answer);
   void forget_selection();
@@ -112,6 +115,8 @@ class EtpanSession final : public Session {
                                const std::function<Result<void>(const UidSet&)>& part);
   Result<CopiedMessages> copy_or_move(std::string_view name, const UidSet& uids, const WireName& destination,
                                       const CallContext& context);
+  /// Keeps the count of the selected mailbox's messages as the server tells it, and passes everything on.
+  class CountKeeper;
   class BodyRows;
   class BodyFetch;
   class BodySetFetch;
@@ -119,6 +124,8 @@ class EtpanSession final : public Session {
   [[nodiscard]] UntaggedHandler body_handler(BodyRows& rows);
   Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
 
+  UntaggedListener* listener_ = nullptr;
+  std::unique_ptr<CountKeeper> count_keeper_;  ///< before the connection, which calls it
   std::unique_ptr<Connection> connection_;
   Login login_;
   FetchParser fetch_parser_;

@@ -202,7 +202,7 @@ class Session {
 
   /// The mailbox selected now; empty if none.
   [[nodiscard]] virtual const WireName& selected() const = 0;
-  /// What the last select() of it said; read_only is false only if it was selected with read_write and the server agreed.
+  /// What select() said of it, `messages` as told since; read_only is false only if read_write was wanted and granted.
   [[nodiscard]] virtual const SelectedMailbox& selection() const = 0;
   /// EXAMINE (reading can never set \Seen), with QRESYNC where state is given and the server has it. Rows and vanished UIDs of
   /// QRESYNC go to `rows` and `vanished`.

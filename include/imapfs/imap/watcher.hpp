@@ -4,7 +4,8 @@
 // The watcher selects its mailbox (with QRESYNC when the listener gives a state), lets the listener catch up through the session, then
 // idles; every untagged datum goes to the listener; after each burst the listener may use the session (fetch the new rows) before
 // IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends NOOP every `poll_interval`. A lost connection is
-// reopened with back-off and jitter, then the mailbox is selected and caught up again. A connection that may be dead can be asked: without an
+// reopened with back-off and jitter, then the mailbox is selected and caught up again. Rounds that end at once and
+// bring no news cost a pause that grows to `poll_interval`. A connection that may be dead can be asked: without an
 // answer within seconds it counts as lost. All callbacks come from the thread "watch-N".
 
 #include <chrono>
@@ -31,6 +32,9 @@ class WatchListener : public UntaggedListener {
   virtual void on_connection_lost(bool) {}
   /// It was asked, and has answered.
   virtual void on_connection_answers() {}
+  /// A round has ended, from one IDLE to the next: whether it has brought anything that was not known. `told`: the
+  /// server has said something while it was waited for, rather than to a command.
+  virtual bool brought_news(bool /*told*/) { return true; }
 };
 
 class Watcher {

@@ -5,6 +5,7 @@
 // change something only note what is to be announced; publish() hands it on, with no lock held. Rows for UIDs that vanished while a sync runs are
 // ignored: another connection may still have had them on the way.
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -88,6 +89,17 @@ class MailboxReplica {
   /// Around every sync, by whoever holds the gate. Until the end, vanished messages are remembered.
   void sync_begins();
   void sync_ends();
+  // -- what an answer that should name every message is worth --
+  /// Whether the server counts as many as the table holds, with those that the last comparison could not get.
+  [[nodiscard]] bool accounts_for(std::uint64_t messages) const;
+  [[nodiscard]] std::uint64_t unaccounted() const;
+  /// A comparison has ended in which nothing was left in doubt; the server counts so many messages.
+  void compared(std::uint64_t messages);
+  /// Some of the messages may be gone, and the server does not say it clearly: they stay.
+  void doubt(std::uint64_t messages);
+  /// Counts what the table has gone through, whoever brought it: who has heard something and finds the same number
+  /// has heard nothing new.
+  [[nodiscard]] std::uint64_t revision() const { return revision_; }
   /// The table is the whole mailbox as of this answer to SELECT.
   void in_step_with(const imap::SelectedMailbox& selected);
   /// The table is the whole mailbox as far as the watching session knows, with all changes up to `modseq` (0: not known).
@@ -201,6 +213,9 @@ class MailboxReplica {
   store::MailboxState state_;
   bool listed_ = false;
   std::uint64_t messages_ = 0;   ///< as of the last finished sync
+  std::uint64_t unaccounted_ = 0;  ///< messages that the server counts and does not show
+  bool in_doubt_ = false;
+  std::atomic<std::uint64_t> revision_{0};
   Uid listed_up_to_;
   Uid highest_seen_;
   bool syncing_ = false;

@@ -3,14 +3,20 @@
 //
 // A sync is a series of steps: one step is one turn on a connection, so that somebody at a prompt gets a turn between two chunks of a long listing. A
 // step may be repeated on another session after an Error of scope session; what was learnt before counts. The caller holds the mailbox's SyncGate. One thread at a time; blocks within the CallContext.
-// Errors: those of the session, with the mailbox and the activity added.
+//
+// A message that an answer does not name is removed only if the server counts no more than the others, and is asked
+// for by its UID first where the count does not say so, or where more than half of the mailbox would go. If it is
+// still not clear everything stays and the replica is in doubt. Errors: those of the session, with the mailbox and
+// the activity added.
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "imapfs/imap/session.hpp"
 #include "imapfs/sync/mailbox_replica.hpp"
+#include "imapfs/sync/rows_by_parts.hpp"
 #include "imapfs/sync/sync_plan.hpp"
 
 namespace imapfs::sync {
@@ -61,14 +67,22 @@ class MailboxSync {
   Result<void> apply_qresync(imap::Session& session, const CallContext& context);
   Result<void> apply_condstore(imap::Session& session, const CallContext& context);
   Result<void> apply_full(imap::Session& session, const CallContext& context);
-  Result<void> reconcile(imap::Session& session, const CallContext& context, const UidSet& server);
+  /// Whether it is clear what is there by `named`, which should be every message of the mailbox.
+  Result<bool> reconcile(imap::Session& session, const CallContext& context, const UidSet& named);
+  Result<void> fetch_missing(imap::Session& session, const CallContext& context, UidSet missing);
+  Result<bool> remove_absent(imap::Session& session, const CallContext& context, UidSet absent, const UidSet& named);
+  Result<UidSet> present_of(imap::Session& session, const CallContext& context, const UidSet& uids);
   Result<void> fetch_flags(imap::Session& session, const CallContext& context, std::optional<ModSeq> since, UidSet* seen);
   Result<void> fetch_rows(imap::Session& session, const CallContext& context, const UidSet& uids, bool listing);
+  Result<void> fetch_items(imap::Session& session, const CallContext& context, const UidSet& uids,
+                           RowsByParts::Items items, const std::function<void(const imap::FetchRow&)>& take);
   Result<UidSet> all_uids(imap::Session& session, const CallContext& context);
   void finish();
+  /// How many messages the server counts in the mailbox now, as far as it has told this session.
+  [[nodiscard]] static std::uint64_t counted(const imap::Session& session) { return session.selection().messages; }
   [[nodiscard]] std::uint64_t chunk_size(const imap::Session& session) const;
   void adapt_chunk_size(std::uint64_t asked, SteadyClock::duration taken);
-  [[nodiscard]] bool agrees() const;
+  [[nodiscard]] bool agrees(const imap::Session& session) const;
   [[nodiscard]] CallContext bounded(const CallContext& context, SteadyClock::duration patience) const;
 
   MailboxReplica& replica_;
@@ -80,6 +94,7 @@ class MailboxSync {
   bool resumed_ = false;                ///< rows of an earlier, unfinished listing may have changed since
   std::optional<ModSeq> listing_modseq_;
   std::uint64_t chunk_size_ = settings_.messages_per_command;
+  RowsByParts rows_;
   std::uint64_t newer_than_select_ = 0;  ///< messages met that came after SELECT
 };
 

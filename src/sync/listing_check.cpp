@@ -1,0 +1,64 @@
+#include "listing_check.hpp"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+namespace imapfs::sync {
+namespace {
+
+/// A list that was broken off somewhere misses what comes last, whatever that is: a few show it.
+constexpr std::size_t asked_by_name = 3;
+
+tl::unexpected<Error> no_answer(std::string_view why) {
+  return fail(EIO, Scope::mailbox, Retry::later, "the server's list of mailboxes is not believed: {}", why);
+}
+
+Result<void> is_not_there(const imap::WireName& name, imap::Session& session, const CallContext& context) {
+  const auto status = session.status(name, context);
+  if (status) return no_answer("it misses mailboxes that are there");
+  if (status.error().scope >= Scope::session) return fail(Error(status.error()));
+  if (status.error().retry != Retry::never) return no_answer("the server does not say what became of those it misses");
+  return {};
+}
+
+std::vector<imap::WireName> missing_of(const std::vector<imap::WireName>& known,
+                                       const std::set<imap::WireName>& names) {
+  std::vector<imap::WireName> missing;
+  std::copy_if(known.begin(), known.end(), std::back_inserter(missing),
+               [&](const imap::WireName& name) { return !names.contains(name); });
+  return missing;
+}
+
+bool is_inbox(const imap::WireName& name) { return strcasecmp(name.c_str(), "INBOX") == 0; }
+
+/// The first, the last and one in the middle.
+std::vector<imap::WireName> some_of(const std::vector<imap::WireName>& names) {
+  if (names.size() <= asked_by_name) return names;
+  return {names.front(), names[names.size() / 2], names.back()};
+}
+
+}  // namespace
+
+Result<void> check_listing(const std::vector<imap::ListedMailbox>& listed, const std::vector<imap::WireName>& known,
+                           imap::Session& session, const CallContext& context) {
+  if (listed.empty()) return no_answer("it is empty");
+  std::set<imap::WireName> names;
+  bool has_inbox = false;
+  for (const auto& mailbox : listed) {
+    has_inbox = has_inbox || mailbox.name == "INBOX";
+    if (mailbox.selectable) names.insert(mailbox.wire_name);
+  }
+  const auto missing = missing_of(known, names);
+  if (!has_inbox) {
+    if (std::any_of(known.begin(), known.end(), is_inbox)) return no_answer("it has no INBOX");
+    IMAPFS_TRY(is_not_there("INBOX", session, context));
+  }
+  if (missing.size() * 2 <= known.size()) return {};
+  for (const auto& name : some_of(missing)) IMAPFS_TRY(is_not_there(name, session, context));
+  return {};
+}
+
+}  // namespace imapfs::sync
