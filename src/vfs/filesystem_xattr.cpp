@@ -79,7 +79,7 @@ void Filesystem::setxattr(const Caller&, NodeId node, const std::string& name, c
   auto changes = parse_flag_words(value);
   if (!changes) return reply(fail(std::move(changes).error()));
 
-  auto set = [this, changes = std::move(*changes), reply = std::move(reply)](const MessageLocation& message) {
+  auto set = [this, changes = std::move(*changes), reply](const MessageLocation& message) {
     if (account_.rights(message.mailbox).read_only) {
       return reply(fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only"));
     }
