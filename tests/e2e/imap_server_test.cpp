@@ -1,4 +1,5 @@
-// The servers that other tests bend are good servers by themselves, from one without any extension to one with the usual set.
+// The servers that other tests bend are good servers by themselves, from one without any extension to one with the
+// usual set.
 
 #include "support/imap_server_test.hpp"
 
@@ -18,12 +19,13 @@ class UnbentServer : public ImapServerTest, public ::testing::WithParamInterface
   }
 };
 
+std::string name_of(const ::testing::TestParamInfo<const char*>& kind) {
+  constexpr const char* names[] = {"None", "Idle", "Condstore", "Usual"};
+  return names[kind.index];
+}
+
 INSTANTIATE_TEST_SUITE_P(Capabilities, UnbentServer,
-                         ::testing::Values(plain_server, idling_server, condstore_server, modern_server),
-                         [](const auto& info) {
-                           constexpr const char* names[] = {"None", "Idle", "Condstore", "Usual"};
-                           return names[info.index];
-                         });
+                         ::testing::Values(plain_server, idling_server, condstore_server, modern_server), name_of);
 
 TEST_P(UnbentServer, IsListedAndRead) {
   mail().deliver_many("INBOX", 30);

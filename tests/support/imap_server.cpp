@@ -46,7 +46,8 @@ void block_sigpipe() {
 }  // namespace
 
 ImapServer::ImapServer(std::unique_ptr<ImapCommands> commands)
-    : commands_(std::move(commands)), context_(make_context(authority_)), listening_(listen_on_loopback(port_)) {
+    : commands_(std::move(commands)), context_(make_context(authority_)) {
+  listening_ = listen_on_loopback(port_);
   accepting_ = std::thread([this] { accept_clients(); });
 }
 
