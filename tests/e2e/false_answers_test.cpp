@@ -90,6 +90,9 @@ TEST_F(FalseAnswers, ToAppendByAServerThatKnowsTheMessageLeaveTheOldVersion) {
   refused("sed -i s/Hello/Goodbye/ INBOX/*One*");
   EXPECT_EQ(subjects("INBOX"), Subjects{"One"});
   EXPECT_EQ(run("grep -c Hello INBOX/*One*").output, "1\n");
+  const TemporaryFile source(letter("Two"));
+  refused("cp " + source.path() + " INBOX/*One*");
+  EXPECT_EQ(subjects("INBOX"), Subjects{"One"});
   EXPECT_FALSE(mount().list(".imapfs/outbox").empty());
 }
 
