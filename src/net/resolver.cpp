@@ -51,7 +51,8 @@ void join_ended_helpers() {
 
 Result<std::vector<Address>> look_up_contained(const Endpoint& endpoint, const Lookup& lookup) {
   Result<std::vector<Address>> found;
-  if (auto ran = run_contained("resolve", [&] { found = lookup(endpoint, 0); }); !ran) return fail(std::move(ran).error());
+  auto ran = run_contained("resolve", [&] { found = lookup(endpoint, 0); });
+  if (!ran) return fail(std::move(ran).error());
   return found;
 }
 

@@ -87,7 +87,8 @@ void Mutations::judge(const std::shared_ptr<MutationBatch>& batch, const Result<
   }
   if (is_about_reaching(error)) {
     const auto failures = state_.with_lock([](State& state) { return state.failures++; });
-    const auto pause = failures == 0 ? SteadyClock::duration{} : growing(std::chrono::milliseconds(200), failures, longest_pause);
+    const auto pause = failures == 0 ? SteadyClock::duration{}
+                                     : growing(std::chrono::milliseconds(200), failures, longest_pause);
     telemetry::info("{} changes wait for the server: {}", undecided.size(), telemetry::printable(error.what));
     return put_back(undecided, unknown, batch->hold, pause);
   }
@@ -171,8 +172,10 @@ void Mutations::split(const std::vector<ChangeId>& ids, const std::shared_ptr<Mu
   const bool look_up = batch->look_up() || batch->used_move();
   const bool too_many = state_.with_lock([&](State& state) {
     std::shared_ptr<unsigned> refusals;
-    for (const auto id : ids)
-      if (const auto* const pending = state.ledger.find(id); pending != nullptr && !refusals) refusals = pending->refusals;
+    for (const auto id : ids) {
+      const auto* const pending = state.ledger.find(id);
+      if (pending != nullptr && !refusals) refusals = pending->refusals;
+    }
     if (!refusals) refusals = std::make_shared<unsigned>(0);
     if (++*refusals > most_refusals) return true;
     const auto halves = state.groups += 2;

@@ -11,7 +11,8 @@
 namespace imapfs::testing {
 namespace {
 
-constexpr auto without_move = "IMAP4rev1 LITERAL+ ENABLE ID IDLE NAMESPACE UIDPLUS CONDSTORE QRESYNC ESEARCH UNSELECT LIST-STATUS";
+constexpr auto without_move =
+    "IMAP4rev1 LITERAL+ ENABLE ID IDLE NAMESPACE UIDPLUS CONDSTORE QRESYNC ESEARCH UNSELECT LIST-STATUS";
 constexpr auto without_uids = "IMAP4rev1 LITERAL+ ENABLE IDLE NAMESPACE CONDSTORE ESEARCH UNSELECT";
 
 std::string letter(const std::string& subject) {
@@ -54,7 +55,8 @@ struct FalseAppend : ImapCommands {
   using ImapCommands::ImapCommands;
   void append(ImapDialogue& client, const ImapCommand& command) override {
     std::string code;
-    client.account().change([&](ImapAccount::Mailboxes& mailboxes) { code = instead(*mailboxes.at(command.argument(0))); });
+    client.account().change(
+        [&](ImapAccount::Mailboxes& mailboxes) { code = instead(*mailboxes.at(command.argument(0))); });
     client.ok(command, code + "appended");
   }
   std::function<std::string(ImapMailbox&)> instead = [](ImapMailbox&) { return std::string(); };

@@ -1,6 +1,6 @@
-// Two mounts of one account, each with a user, and another client beside them, all at the same messages at once. Nobody can say what
-// an operation finds, so there is no reference: what must hold is that nothing is lost, that both daemons live, and that in the end
-// both mounts show what the server holds.
+// Two mounts of one account, each with a user, and another client beside them, all at the same messages at once. Nobody
+// can say what an operation finds, so there is no reference: what must hold is that nothing is lost, that both daemons
+// live, and that in the end both mounts show what the server holds.
 //
 // IMAPFS_MODEL_SEED and IMAPFS_MODEL_STEPS as in model_test.cpp; a step is one operation of each of the three.
 #include <dirent.h>
@@ -80,7 +80,8 @@ class Actor {
 /// The user of a mount: one thread.
 class User : public Actor {
  public:
-  User(const Mounted& mount, std::string name, std::uint64_t seed) : Actor(seed), mount_(mount), name_(std::move(name)) {}
+  User(const Mounted& mount, std::string name, std::uint64_t seed)
+      : Actor(seed), mount_(mount), name_(std::move(name)) {}
 
   void step() {
     const auto choice = below(20);

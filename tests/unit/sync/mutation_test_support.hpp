@@ -68,7 +68,8 @@ class MutationFixture {
   }
   /// Sessions that say what the server says, but for `lies`. These are to be told before mount().
   [[nodiscard]] imap::SessionFactory factory() {
-    return [honest = server.factory(), lies = lies](const CallContext& context) -> Result<std::unique_ptr<imap::Session>> {
+    return [honest = server.factory(),
+            lies = lies](const CallContext& context) -> Result<std::unique_ptr<imap::Session>> {
       auto session = honest(context);
       if (!session) return session;
       return std::make_unique<LyingSession>(std::move(*session), lies);
