@@ -17,6 +17,7 @@
 
 #include "imapfs/app/directories.hpp"
 #include "imapfs/app/last_changes.hpp"
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/mount_table.hpp"
 #include "imapfs/base/notices.hpp"
 #include "imapfs/base/telemetry.hpp"
@@ -75,6 +76,11 @@ telemetry::LogSettings log_settings(const Options& options, const std::string& c
       break;
   }
   return settings;
+}
+
+/// Texts of a server may be in it: nothing that is no UTF-8 may end the process.
+std::string text_of(const nlohmann::json& content) {
+  return content.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -163,7 +169,7 @@ class Daemon::Implementation {
     signalfd_siginfo received{};
     if (::read(signals_, &received, sizeof received) != static_cast<ssize_t>(sizeof received)) return false;
     if (received.ssi_signo == SIGUSR1) {
-      dump();
+      (void)run_contained("status", [this] { dump(); });
       engine_->retry_now();
       return false;
     }
@@ -172,8 +178,8 @@ class Daemon::Implementation {
   }
 
   void dump() const {
-    telemetry::write(telemetry::Level::info, "status " + engine_->status().dump());
-    telemetry::write(telemetry::Level::info, "requests " + requests_->describe().dump());
+    telemetry::write(telemetry::Level::info, "status " + text_of(engine_->status()));
+    telemetry::write(telemetry::Level::info, "requests " + text_of(requests_->describe()));
     telemetry::flush();
   }
 

@@ -6,6 +6,8 @@
 #include <climits>
 #include <future>
 
+#include "imapfs/base/exception_barrier.hpp"
+
 namespace imapfs {
 
 int CallContext::poll_timeout() const {
@@ -28,7 +30,7 @@ void name_this_thread(const std::string& name) { pthread_setname_np(pthread_self
 Worker::Worker(std::string name, std::size_t capacity)
     : queue_(capacity), thread_([this, name = std::move(name)](const std::stop_token& stop) {
         name_this_thread(name);
-        while (auto job = queue_.pop(stop)) (*job)();
+        while (auto job = queue_.pop(stop)) (void)run_contained(name, *job);
       }) {}
 
 Worker::~Worker() { close(); }
@@ -101,7 +103,7 @@ void Scheduler::run(const std::stop_token& stop) {
     by_id_.erase(first->first.second);
     due_.erase(first);
     lock.unlock();
-    job();
+    (void)run_contained("a timer", job);
     job = nullptr;  // destroy captures outside the lock
     lock.lock();
   }

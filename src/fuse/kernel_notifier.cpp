@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::fuse {
@@ -113,7 +114,7 @@ void SessionNotifier::run_notify(const std::stop_token& stop) {
       if (stop.stop_requested()) return;
       next = queue_.pop();
     }
-    deliver(*next);
+    (void)run_contained("notify", [&] { deliver(*next); });
     ++telemetry::counters().notifications;
   }
 }
@@ -176,7 +177,7 @@ void SessionNotifier::queue_announcement(AnnouncementTask task) {
 void SessionNotifier::run_announce(const std::stop_token& stop) {
   name_this_thread("announce");
   announcer_thread_ = ::gettid();
-  while (auto task = announcements_.pop(stop)) announce(*task);
+  while (auto task = announcements_.pop(stop)) (void)run_contained("announce", [&] { announce(*task); });
 }
 
 void SessionNotifier::announce(AnnouncementTask& task) {

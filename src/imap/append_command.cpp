@@ -106,7 +106,8 @@ Result<AppendedMessage> EtpanSession::append(const AppendRequest& request, Appen
   auto& channel = connection_->channel;
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   const ChangeUnderWay under_way(channel.transport());
-  auto answer = channel.run(line, CommandChannel::StreamedLiteral{peeked, waits, utf8}, handler, context);
+  auto answer = channel.run(line, CommandChannel::StreamedLiteral{peeked, waits, utf8},
+                            bounded_news(handler, selection_.messages), context);
   if (!answer) {
     return fail(outcome_of_change(std::move(answer).error(), "APPEND"));
   }

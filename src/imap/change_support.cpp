@@ -13,6 +13,10 @@ namespace {
 /// More than that in one command is left to whoever looks at the destination: pairs take memory.
 constexpr std::uint64_t max_pairs = 4'000'000;
 
+/// Of each message a few flags and its end; and what is said of a mailbox that is growing.
+constexpr std::uint64_t news_of_a_message = 4;
+constexpr std::uint64_t news_of_a_mailbox = 100'000;
+
 using Ranges = std::vector<UidSet::Range>;
 
 /// "304,319:320" in the order given, which matters: the sets of COPYUID correspond one to one. Nothing if any of it is
@@ -131,6 +135,15 @@ std::optional<CopiedMessages> CopyUidCollector::result() {
   std::sort(destinations.begin(), destinations.end());
   if (std::adjacent_find(destinations.begin(), destinations.end()) != destinations.end()) return std::nullopt;
   return std::move(copied_);
+}
+
+UntaggedHandler bounded_news(UntaggedHandler handler, std::uint64_t messages) {
+  const auto most = news_of_a_mailbox + news_of_a_message * messages;
+  return [handler = std::move(handler), most, lines = std::uint64_t{0}](const Response& response,
+                                                                      ResponseReader& reader) mutable -> Result<bool> {
+    if (++lines > most) return fail(reader.protocol_error("more news than there can be of the mailbox"));
+    return handler ? handler(response, reader) : Result<bool>(false);
+  };
 }
 
 AppendedMessage parse_append_uid(std::string_view code_data) {

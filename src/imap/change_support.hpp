@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "imapfs/base/result.hpp"
+#include "imapfs/imap/command_channel.hpp"
 #include "imapfs/imap/session.hpp"
 #include "imapfs/imap/transport.hpp"
 
@@ -60,6 +61,10 @@ class ChangeUnderWay {
  private:
   Transport& transport_;
 };
+
+/// Ends a command with an Error when the server says more in between than there can be news of a mailbox with
+/// `messages` messages: without end, it would hold whoever waits for the command's deadline.
+[[nodiscard]] UntaggedHandler bounded_news(UntaggedHandler handler, std::uint64_t messages);
 
 /// "38505 3955" of APPENDUID; nothing if it is nonsense.
 [[nodiscard]] AppendedMessage parse_append_uid(std::string_view code_data);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "session_pool_implementation.hpp"
 
@@ -127,7 +128,7 @@ void SessionPool::Implementation::complete(const EntryPointer& entry, Result<voi
     result = fail(ECANCELED, "{}: the connections are being closed", entry->job.what);
   if (!entry->job.done) return;
   const auto done = std::exchange(entry->job.done, nullptr);
-  done(std::move(result));
+  (void)run_contained(entry->job.what, [&] { done(std::move(result)); });
 }
 
 void SessionPool::Implementation::complete(std::vector<Refused> refused) {

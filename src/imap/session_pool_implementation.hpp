@@ -131,6 +131,7 @@ class SessionPool::Implementation {
   void install(Slot& slot, std::unique_ptr<Session> session, SteadyClock::time_point started);
   [[nodiscard]] SteadyClock::duration shortest_connect_patience() const;
   void discard_session(Slot& slot, const Error& reason);
+  Result<void> give_up_session(Slot& slot, Error error);
   /// Puts the job at the head of its queue if `error` is about the connection alone and there is time left. With the mutex held.
   bool run_again(const EntryPointer& entry, bool had_session, const Error& error);
   void note_state(Slot& slot);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "session_pool_implementation.hpp"
 
@@ -63,9 +64,17 @@ SessionPool::Implementation::EntryPointer SessionPool::Implementation::next_entr
 }
 
 void SessionPool::Implementation::serve(Slot& slot, const EntryPointer& entry) {
-  auto result = prepare_session(slot, *entry);
-  const bool had_session = result.has_value();
-  if (had_session) result = run_job(slot, *entry);
+  Result<void> result;
+  bool had_session = false;
+  const auto contained = run_contained(entry->job.what, [&] {
+    result = prepare_session(slot, *entry);
+    had_session = result.has_value();
+    if (had_session) result = run_job(slot, *entry);
+  });
+  if (!contained) {
+    had_session = true;
+    result = give_up_session(slot, contained.error());
+  }
   bool again = false;
   std::vector<Refused> refused;
   {
@@ -271,6 +280,17 @@ void SessionPool::Implementation::discard_session(Slot& slot, const Error& reaso
   telemetry::debug("{}: connection dropped: {}", slot.name, telemetry::printable(reason.what));
   if (by_itself && listener_ != nullptr) listener_->on_connection_doubted();
   report_connectivity();
+}
+
+/// After an exception: nobody knows what is still to be read from the connection.
+Result<void> SessionPool::Implementation::give_up_session(Slot& slot, Error error) {
+  error.scope = Scope::session;
+  {
+    const Lock lock(mutex_);
+    slot.connecting_since.reset();
+  }
+  if (slot.session) discard_session(slot, error);
+  return fail(std::move(error));
 }
 
 void SessionPool::Implementation::note_state(Slot& slot) {

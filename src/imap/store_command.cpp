@@ -70,7 +70,7 @@ Result<Answer> EtpanSession::run_change(const CommandLine& line, const UntaggedH
   auto& channel = connection_->channel;
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   const ChangeUnderWay under_way(channel.transport());
-  auto answer = channel.run(line, handler, context);
+  auto answer = channel.run(line, bounded_news(handler, selection_.messages), context);
   if (answer) return answer;
   return fail(outcome_of_change(std::move(answer).error(), line.name()));
 }

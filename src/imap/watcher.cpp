@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/pace.hpp"
 #include "imapfs/base/telemetry.hpp"
 
@@ -116,7 +117,8 @@ class Watcher::Implementation {
       bool final = false;
       const auto began = SteadyClock::now();
       stood_ = false;
-      const auto result = watch(stop, final);
+      Result<void> result;
+      if (auto ran = run_contained(settings_.name, [&] { result = watch(stop, final); }); !ran) result = std::move(ran);
       if (stop.stop_requested()) return;
       const Error error = result ? Error{} : result.error();
       telemetry::info("{}: {}{}", settings_.name, telemetry::printable(error.what), final ? "; the watch ends" : "");

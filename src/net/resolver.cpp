@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "imapfs/base/concurrency.hpp"
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::net {
@@ -48,13 +49,20 @@ void join_ended_helpers() {
   });
 }
 
+Result<std::vector<Address>> look_up_contained(const Endpoint& endpoint, const Lookup& lookup) {
+  Result<std::vector<Address>> found;
+  auto ran = run_contained("resolve", [&] { found = lookup(endpoint, 0); });
+  if (!ran) return fail(std::move(ran).error());
+  return found;
+}
+
 bool start_helper(const std::shared_ptr<Answer>& answer, const Endpoint& endpoint, const Lookup& lookup) {
   join_ended_helpers();
   return helpers().with_lock([&](auto& list) {
     if (list.size() >= max_helpers) return false;
     list.push_back({answer, std::jthread([answer, endpoint, lookup] {
                       name_this_thread("resolve");
-                      auto found = lookup(endpoint, 0);
+                      auto found = look_up_contained(endpoint, lookup);
                       const std::lock_guard guard(answer->mutex);
                       answer->value = std::move(found);
                       answer->ended = true;

@@ -16,6 +16,7 @@
 #include "cache_disk.hpp"
 #include "cache_writer.hpp"
 #include "imapfs/base/executor.hpp"
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::store {
@@ -130,7 +131,9 @@ void MessageCache::Implementation::set_up_disk() {
     disk_ = std::move(*opened);
     scanning_ = true;
   }
-  scanner_ = std::jthread([this](const std::stop_token& stop) { scan(stop); });
+  scanner_ = std::jthread([this](const std::stop_token& stop) {
+    (void)run_contained("cache-scan", [&] { scan(stop); });
+  });
 }
 
 void MessageCache::Implementation::close() {

@@ -220,6 +220,7 @@ Result<void> Mutations::resolve_source(const ChangeSource& source, store::Journa
         change.follows = state.ledger.moving(source.brought_by);
       }
       pending = state.ledger.find(change.follows);
+      if (pending == nullptr) return false;
       change.source.mailbox = pending->change.destination;
       change.size = pending->change.size;
       change.internal_date = pending->change.internal_date;

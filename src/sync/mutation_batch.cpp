@@ -1,7 +1,6 @@
 #include "mutation_batch.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
@@ -11,11 +10,16 @@ namespace {
 
 using Outcome = BatchItem::Outcome;
 
-/// So few messages are described before they are sent on their way, whatever is known of them: it is one round trip that nobody waits for.
-constexpr std::size_t few = 16;
+Error did_nothing(std::string_view what, const store::JournalChange& change) {
+  return {EIO, Scope::message, Retry::never,
+          fmt::format("the server says that it has {} UID {} to {}, and the message is not there", what,
+                      change.source.uid.value, telemetry::printable(change.destination))};
+}
 
-Error gone(Uid uid) {
-  return {ENOENT, Scope::message, Retry::never, fmt::format("UID {} is not there any more", uid.value)};
+Error gone_without_trace(const store::JournalChange& change) {
+  return {ENOENT, Scope::message, Retry::never,
+          fmt::format("UID {} is gone, and it has not come to {}", change.source.uid.value,
+                      telemetry::printable(change.destination))};
 }
 
 }  // namespace
@@ -35,8 +39,10 @@ CallContext command_context(const CallContext& context, const MutationTools& too
 
 Result<void> MutationBatch::run(imap::Session& session, const CallContext& context) {
   auto result = carry_out(session, context);
-  // The pool must not run it again by itself: what was sent may have been carried out.
-  if (!result && sent_ && result.error().scope >= Scope::session) {
+  // The pool must not run it again by itself: what was sent may have been carried out, and where an answer makes no sense
+  // the next one will not either.
+  const bool lost = !result && result.error().scope >= Scope::session;
+  if (lost && (sent_ || result.error().errnum == EIO)) {
     auto error = std::move(result).error();
     error.retry = Retry::later;
     return fail(std::move(error));
@@ -60,23 +66,6 @@ Result<void> MutationBatch::carry_out(imap::Session& session, const CallContext&
   return fail(EINVAL, "unknown kind of change");
 }
 
-Result<void> MutationBatch::select_source(imap::Session& session, const CallContext& context) {
-  auto& replica = source_->replica;
-  if (const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context))) {
-    replica.note_selection(*selected);
-    replica.publish();
-  } else {
-    // COPY and MOVE take flags along as this connection last saw them; another may have set some since.
-    IMAPFS_TRY_WHILE("renew the view", session.noop(context));
-  }
-  const auto& selected = session.selection();
-  const auto expected = items_.front().change.source.uid_validity;
-  if (selected.uid_validity.value_or(UidValidity{}) != expected)
-    return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
-  if (selected.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only");
-  return {};
-}
-
 UidSet MutationBatch::uids_without_outcome() const {
   std::vector<Uid> uids;
   for (const auto& item : items_)
@@ -95,9 +84,10 @@ void MutationBatch::finish_all(const store::JournalLocation& where) {
 // -- STORE and EXPUNGE: may be repeated as often as one likes --
 
 Result<void> MutationBatch::store_flags(imap::Session& session, const CallContext& context) {
-  IMAPFS_TRY(select_source(session, context));
+  IMAPFS_TRY(select_to_remove(session, context));
   const auto& first = items_.front().change;
   const auto uids = uids_without_outcome();
+  if (uids.empty()) return {};
   IMAPFS_TRY_WHILE("store flags", session.store_flags(uids, first.flags, context));
   take_flag_change(source_->replica, uids, first.flags);
   finish_all(first.source);
@@ -105,8 +95,9 @@ Result<void> MutationBatch::store_flags(imap::Session& session, const CallContex
 }
 
 Result<void> MutationBatch::expunge(imap::Session& session, const CallContext& context) {
-  IMAPFS_TRY(select_source(session, context));
+  IMAPFS_TRY(select_to_remove(session, context));
   const auto uids = uids_without_outcome();
+  if (uids.empty()) return {};
   const auto deleted = deleted_flag(FlagChange::Kind::add);
   IMAPFS_TRY_WHILE("store flags", session.store_flags(uids, deleted, context));
   auto expunged = session.expunge(uids, context);
@@ -124,13 +115,11 @@ Result<void> MutationBatch::expunge(imap::Session& session, const CallContext& c
 
 Result<void> MutationBatch::bring(imap::Session& session, const CallContext& context) {
   IMAPFS_TRY(select_source(session, context));
-  const bool moves = items_.front().change.kind == Kind::move;
-  // Without UIDPLUS nobody will tell the new UIDs; with it, the answer may be lost.
-  if (!session.traits().has("UIDPLUS") || !recognisable()) IMAPFS_TRY(make_recognisable(session, context));
+  IMAPFS_TRY(make_recognisable(session, context));
   const auto uids = uids_without_outcome();
   if (uids.empty()) return {};
   const auto point = IMAPFS_TRY_WHILE("status", destination_point(session, destination_, tools_, context));
-  std::vector<store::ChangeId> ids;
+  std::vector<ChangeId> ids;
   for (auto& item : items_) {
     if (item.outcome != Outcome::none) continue;
     ids.push_back(item.change.id);
@@ -140,78 +129,91 @@ Result<void> MutationBatch::bring(imap::Session& session, const CallContext& con
   IMAPFS_TRY(tools_.journal.mark_sent(ids, point.uid_validity, point.uid_next));
   if (!hold) hold = std::make_shared<ArrivalHold>(destination_);
   sent_ = true;
-  used_move_ = moves && session.traits().has("MOVE");
+  used_move_ = items_.front().change.kind == Kind::move && session.traits().has("MOVE");
   const auto& wire_name = destination_->replica.identity().wire_name;
   const auto copied = used_move_ ? IMAPFS_TRY_WHILE("move", session.move(uids, wire_name, context))
                                  : IMAPFS_TRY_WHILE("copy", session.copy(uids, wire_name, context));
-  take_copied(copied, session.traits().has("UIDPLUS"));
-  if (used_move_) {
-    UidSet moved;
-    for (const auto& item : items_)
-      if (item.outcome == Outcome::none) moved.add(item.change.source.uid, item.change.source.uid);
-    source_->replica.take_vanished(moved);
-    source_->replica.publish();
-  } else if (moves) {
-    IMAPFS_TRY(remove_brought(session, context));
-    if (uids_without_outcome().empty()) return {};
+  IMAPFS_TRY(await_brought(session, told_by(copied, point), context));
+  std::vector<Seen> seen(items_.size(), used_move_ ? Seen::absent : Seen::present);
+  const bool all_seen = std::all_of(items_.begin(), items_.end(), [](const BatchItem& item) {
+    return item.outcome != Outcome::none || item.arrived.uid.value != 0;
+  });
+  if (!all_seen) {
+    IMAPFS_TRY(select_source(session, context));
+    seen = IMAPFS_TRY_WHILE("describe", describe_sources(session, false, context));
+    list_anew_if_another(seen);
   }
-  IMAPFS_TRY(find_brought(session, context));
+  return conclude_brought(session, seen, true, context);
+}
+
+/// What COPYUID says, as far as it can be: where to look first.
+std::map<Uid, Uid> MutationBatch::told_by(const imap::CopiedMessages& copied, const DestinationPoint& point) const {
+  if (copied.uid_validity != point.uid_validity) return {};
+  return {copied.uids.begin(), copied.uids.end()};
+}
+
+Result<void> MutationBatch::await_brought(imap::Session& session, const std::map<Uid, Uid>& told,
+                                          const CallContext& context) {
+  const auto nothing_seen = [&] {
+    return unrecognised_ == 0 && std::all_of(items_.begin(), items_.end(), [](const BatchItem& item) {
+             return item.outcome != Outcome::none || item.arrived.uid.value == 0;
+           });
+  };
+  for (std::size_t look = 0; look < looks_at_most; ++look) {
+    if (!pause_before_look(look, context)) break;
+    IMAPFS_TRY(find_brought(session, told, context));
+    if (!nothing_seen()) break;
+  }
+  return {};
+}
+
+/// RFC 6851 §3.3: MOVE by other means. The copy is there, so the source goes. What has not come is sent again if the
+/// answer was lost; the server that has said OK (`answered`) would say it again.
+Result<void> MutationBatch::conclude_brought(imap::Session& session, const std::vector<Seen>& seen, bool answered,
+                                             const CallContext& context) {
+  const bool moves = items_.front().change.kind == Kind::move;
+  UidSet to_remove;
+  UidSet gone;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    auto& item = items_[i];
+    if (item.outcome != Outcome::none) continue;
+    const bool found = item.arrived.uid.value != 0;
+    const bool present = seen[i] == Seen::present;
+    const auto source = item.change.source.uid;
+    if (!found && present) {
+      item.outcome = answered ? Outcome::refused : Outcome::again;
+      item.error = did_nothing(moves ? "moved" : "copied", item.change);
+      continue;
+    }
+    if (moves) (present ? to_remove : gone).add(source, source);
+    if (found || operation_of(item.change) == "remove") continue;
+    // Moved, and so changed on its way that it is not recognised: it is one of those that have come.
+    if (answered && used_move_ && unrecognised_ > 0) {
+      --unrecognised_;
+      continue;
+    }
+    item.outcome = Outcome::refused;
+    item.error = gone_without_trace(item.change);
+  }
+  if (!gone.empty()) {
+    source_->replica.take_vanished(gone);
+    source_->replica.publish();
+  }
+  if (!to_remove.empty()) {
+    IMAPFS_TRY(select_source(session, context));
+    IMAPFS_TRY(remove_brought(session, to_remove, context));
+  }
   finish_all({});
   return {};
 }
 
-/// Whether each could be told from all others if the answer were lost. In a large batch size and date must do, where no two are alike.
-bool MutationBatch::recognisable() const {
-  if (items_.size() <= few) return false;
-  std::set<std::pair<std::uint64_t, UnixTime>> seen;
-  return std::all_of(items_.begin(), items_.end(), [&](const BatchItem& item) {
-    const auto& change = item.change;
-    if (item.outcome != Outcome::none) return true;
-    return change.size != 0 && change.internal_date && seen.emplace(change.size, *change.internal_date).second;
-  });
-}
-
-/// The journal learns what the messages are recognised by; those that are not there end here.
-Result<void> MutationBatch::make_recognisable(imap::Session& session, const CallContext& context) {
-  std::vector<bool> present;
-  IMAPFS_TRY_WHILE("describe", describe_sources(session, context, present));
-  std::vector<store::JournalChange> described;
-  for (std::size_t i = 0; i < items_.size(); ++i) {
-    auto& item = items_[i];
-    if (item.outcome != Outcome::none) continue;
-    if (present[i]) {
-      described.push_back(item.change);
-      continue;
-    }
-    item.outcome = Outcome::refused;
-    item.error = gone(item.change.source.uid);
-  }
-  return tools_.journal.describe(described);
-}
-
-/// What COPYUID tells. Messages it does not name were not there, or the server is careless: that is looked up.
-void MutationBatch::take_copied(const imap::CopiedMessages& copied, bool uidplus) {
-  if (!uidplus && !copied.uid_validity) return;
-  std::map<Uid, Uid> arrived(copied.uids.begin(), copied.uids.end());
-  for (auto& item : items_) {
-    if (item.outcome != Outcome::none) continue;
-    const auto found = arrived.find(item.change.source.uid);
-    if (found == arrived.end() || found->second.value == 0) {
-      item.outcome = Outcome::look_up;
-      continue;
-    }
-    item.arrived = {item.change.destination, *copied.uid_validity, found->second};
-  }
-}
-
-/// RFC 6851 §3.3: MOVE by other means. The copy is there, now the source goes. If the server refuses that, both stay:
-/// nothing is lost.
-Result<void> MutationBatch::remove_brought(imap::Session& session, const CallContext& context) {
-  auto removed = remove_from_source(session, uids_without_outcome(), context);
+/// If the server refuses that, both stay: nothing is lost.
+Result<void> MutationBatch::remove_brought(imap::Session& session, const UidSet& uids, const CallContext& context) {
+  auto removed = remove_from_source(session, uids, context);
   if (removed || removed.error().scope >= Scope::session) return removed;
   const bool never = removed.error().retry == Retry::never;
   for (auto& item : items_) {
-    if (item.outcome != Outcome::none) continue;
+    if (item.outcome != Outcome::none || !uids.contains(item.change.source.uid)) continue;
     item.outcome = never ? Outcome::refused : Outcome::look_up;
     item.error = removed.error();
   }

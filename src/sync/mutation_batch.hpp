@@ -5,12 +5,13 @@
 // Each item ends with an outcome. What has none when run() returns is judged by run()'s Error: not sent, refused, or
 // unknown.
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "imapfs/store/journal.hpp"
+#include "mutation_arrivals.hpp"
 #include "mutation_support.hpp"
 
 namespace imapfs::sync {
@@ -28,24 +29,6 @@ struct BatchItem {
   store::JournalLocation arrived;
   Error error;
   bool keeps_staged = false;  ///< of an append that is done: its file holds something else by now
-};
-
-/// Where a destination stands before a command brings something there.
-struct DestinationPoint {
-  UidValidity uid_validity;
-  Uid uid_next;  ///< 0: not known
-};
-
-/// What batches and uploads need of the rest.
-struct MutationTools {
-  store::Journal& journal;
-  SteadyClock::duration timeout;
-  /// Messages that changes of ours have brought, as far as is remembered: no other change has brought those.
-  std::function<bool(const store::JournalLocation&)> is_ours;
-  /// Makes it one of them. False if it was one: somebody else has found it.
-  std::function<bool(const store::JournalLocation&)> claim;
-  /// The highest of them, or 0.
-  std::function<Uid(const std::string& mailbox, UidValidity validity)> highest_of_ours;
 };
 
 class MutationBatch {
@@ -69,19 +52,33 @@ class MutationBatch {
  private:
   using Kind = store::JournalChange::Kind;
 
+  /// What is seen of an item's source.
+  enum class Seen : std::uint8_t { absent, present, another };
+
   Result<void> carry_out(imap::Session& session, const CallContext& context);
-  Result<void> select_source(imap::Session& session, const CallContext& context);
   Result<void> store_flags(imap::Session& session, const CallContext& context);
   Result<void> expunge(imap::Session& session, const CallContext& context);
   Result<void> bring(imap::Session& session, const CallContext& context);
-  Result<void> remove_brought(imap::Session& session, const CallContext& context);
+  [[nodiscard]] std::map<Uid, Uid> told_by(const imap::CopiedMessages& copied, const DestinationPoint& point) const;
+  Result<void> await_brought(imap::Session& session, const std::map<Uid, Uid>& told, const CallContext& context);
+  Result<void> conclude_brought(imap::Session& session, const std::vector<Seen>& seen, bool answered,
+                                const CallContext& context);
+  Result<void> remove_brought(imap::Session& session, const UidSet& uids, const CallContext& context);
   Result<void> remove_from_source(imap::Session& session, const UidSet& uids, const CallContext& context);
-  void take_copied(const imap::CopiedMessages& copied, bool uidplus);
-  Result<void> find_brought(imap::Session& session, const CallContext& context);
+
+  // mutation_lookup.cpp
+  Result<void> find_brought(imap::Session& session, const std::map<Uid, Uid>& told, const CallContext& context);
   Result<void> look_up_brought(imap::Session& session, const CallContext& context);
   Result<void> look_up_appended(imap::Session& session, const CallContext& context);
 
-  Result<void> describe_sources(imap::Session& session, const CallContext& context, std::vector<bool>& present);
+  // mutation_sources.cpp
+  Result<bool> select_mailbox_of_sources(imap::Session& session, const CallContext& context);
+  Result<void> select_source(imap::Session& session, const CallContext& context);
+  Result<void> select_to_remove(imap::Session& session, const CallContext& context);
+  Result<std::vector<Seen>> describe_sources(imap::Session& session, bool with_message_ids, const CallContext& context);
+  void list_anew_if_another(const std::vector<Seen>& seen);
+  void refuse_another(const std::vector<Seen>& seen);
+  [[nodiscard]] bool is_another(const store::JournalChange& change, const imap::FetchRow& row, bool sizes_lie) const;
   [[nodiscard]] bool recognisable() const;
   Result<void> make_recognisable(imap::Session& session, const CallContext& context);
   [[nodiscard]] UidSet uids_without_outcome() const;
@@ -94,33 +91,10 @@ class MutationBatch {
   const MutationTools& tools_;
   bool sent_ = false;
   bool used_move_ = false;
+  std::size_t unrecognised_ = 0;  ///< messages that have come to the destination, and nobody knows of which item
 };
 
 /// Within `context`, but no longer than one command may take.
 [[nodiscard]] CallContext command_context(const CallContext& context, const MutationTools& tools);
-
-/// The point from which on to look for what is about to be brought: what we know of the mailbox, or one STATUS.
-[[nodiscard]] Result<DestinationPoint> destination_point(imap::Session& session, const MailboxPointer& destination,
-                                                         const MutationTools& tools, const CallContext& context);
-
-/// A message that may be one that we have brought.
-struct ArrivalCandidate {
-  Uid uid;
-  std::uint64_t size = 0;
-  UnixTime internal_date = 0;
-  std::string message_id;
-};
-/// The messages of `destination` from `point` on; none if it has another UIDVALIDITY now.
-[[nodiscard]] Result<std::vector<ArrivalCandidate>> fetch_candidates(imap::Session& session,
-                                                                     const MailboxPointer& destination,
-                                                                     const DestinationPoint& point,
-                                                                     const MutationTools& tools,
-                                                                     const CallContext& context);
-/// For each change the UID of what it has brought, or 0. By size and date, and Message-ID where both are known; then,
-/// for servers that change or misreport sizes, by Message-ID and date. Each candidate is given once, in order.
-[[nodiscard]] std::vector<Uid> match_arrivals(const std::vector<const store::JournalChange*>& changes,
-                                              std::vector<ArrivalCandidate> candidates);
-/// The Message-ID as it stands in a header block, without white space around it; empty if there is none.
-[[nodiscard]] std::string message_id_of(std::string_view header_block);
 
 }  // namespace imapfs::sync

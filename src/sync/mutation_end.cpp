@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "mutations.hpp"
 
@@ -324,14 +325,15 @@ void Mutations::finish(PendingChange& pending, const Result<Arrival>& result) {
       settled.emplace_back(settler, take_untold(state, settler->mailbox));
     }
   });
-  for (const auto& call : finished) call(result);
-  for (const auto& then : followed_by) then({});
+  // One that throws must not take the others along.
+  const auto tell = [](const auto& completion, const auto& outcome) {
+    (void)run_contained("journal", [&] { completion(outcome); });
+  };
+  for (const auto& call : finished) tell(call, result);
+  for (const auto& then : followed_by) tell(then, Result<void>{});
   for (auto& [settler, untold] : settled) {
     const auto done = std::exchange(settler->done, nullptr);
-    if (untold)
-      done(fail(std::move(*untold)));
-    else
-      done({});
+    tell(done, untold ? Result<void>(fail(std::move(*untold))) : Result<void>{});
   }
 }
 

@@ -52,6 +52,7 @@ struct PendingChange {
   bool parked = false;    ///< an upload whose outcome is not known and whose user has been told so: waits for the next
                           ///< attempt or run
   unsigned attempts = 0;  ///< that ended without an outcome
+  unsigned sent_in_vain = 0;  ///< commands that were sent, and a look found that nothing had happened
   std::uint64_t group = 0;             ///< not 0: part of a batch that was refused as a whole
   std::shared_ptr<unsigned> refusals;  ///< of the batch it was part of
   std::shared_ptr<ArrivalHold> hold;

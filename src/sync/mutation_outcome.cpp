@@ -14,15 +14,24 @@ using Outcome = BatchItem::Outcome;
 /// Refused commands about the changes of one batch: enough to single out a few messages among thousands.
 constexpr unsigned most_refusals = 64;
 constexpr unsigned most_attempts = 8;
+/// With a server whose answers make no sense.
+constexpr unsigned few_attempts = 3;
 constexpr SteadyClock::duration longest_pause = std::chrono::seconds(30);
 
-SteadyClock::duration growing(SteadyClock::duration first, unsigned times) {
-  return std::min<SteadyClock::duration>(first * (1 << std::min(times, 10u)), longest_pause);
+SteadyClock::duration growing(SteadyClock::duration first, unsigned times, SteadyClock::duration longest) {
+  return std::min<SteadyClock::duration>(first * (1 << std::min(times, 10u)), longest);
 }
+
+/// The answer was no IMAP, or without end: the connection is lost, and the next one will hear the same.
+bool makes_no_sense(const Error& error) { return error.scope >= Scope::session && error.errnum == EIO; }
 
 /// The server was not reached, or has not answered; nothing was refused.
 bool is_about_reaching(const Error& error) {
   return error.scope >= Scope::session || error.errnum == ECANCELED || error.errnum == EINTR;
+}
+
+Error sent_in_vain() {
+  return {EIO, Scope::message, Retry::never, "it was sent several times, and the server has not done it"};
 }
 
 /// Said of the mailbox, whatever the message. Over quota is not: a smaller message may still fit.
@@ -62,20 +71,28 @@ void Mutations::judge(const std::shared_ptr<MutationBatch>& batch, const Result<
     }
   }
   if (!again.empty()) send_again(batch, again, endings);
+  const Perseverance usual{most_attempts, std::chrono::seconds(1), longest_pause};
   if (!look_up.empty()) {
     const Error error{EIO, Scope::message, Retry::later, "the server does not tell what became of the message"};
-    try_later(look_up, batch, true, error, endings);
+    try_later(look_up, batch, true, error, usual, endings);
   }
   if (undecided.empty()) return;
   const bool unknown = batch->look_up() || batch->sent();
   const auto error = result ? Error{EIO, Scope::request, Retry::later, "no outcome"} : result.error();
+  if (makes_no_sense(error)) {
+    // What may have been done is looked up some more, for that ends when it was sent in vain too often.
+    const Perseverance quick{unknown ? most_attempts : few_attempts, std::chrono::milliseconds(100),
+                             std::chrono::seconds(1)};
+    return try_later(undecided, batch, unknown, error, quick, endings);
+  }
   if (is_about_reaching(error)) {
     const auto failures = state_.with_lock([](State& state) { return state.failures++; });
-    const auto pause = failures == 0 ? SteadyClock::duration{} : growing(std::chrono::milliseconds(200), failures);
+    const auto pause = failures == 0 ? SteadyClock::duration{}
+                                     : growing(std::chrono::milliseconds(200), failures, longest_pause);
     telemetry::info("{} changes wait for the server: {}", undecided.size(), telemetry::printable(error.what));
     return put_back(undecided, unknown, batch->hold, pause);
   }
-  if (error.retry != Retry::never) return try_later(undecided, batch, unknown, error, endings);
+  if (error.retry != Retry::never) return try_later(undecided, batch, unknown, error, usual, endings);
   if (undecided.size() == 1 || is_about_all(error)) {
     for (const auto id : undecided) endings.push_back({id, false, {}, error});
     return;
@@ -92,20 +109,32 @@ void Mutations::send_again(const std::shared_ptr<MutationBatch>& batch, const st
     for (const auto id : ids) endings.push_back({id, false, {}, interrupted()});
     return;
   }
-  if (const auto cleared = surroundings_.journal.clear_sent(ids); !cleared)
+  std::vector<ChangeId> willing;
+  state_.with_lock([&](State& state) {
+    for (const auto id : ids) {
+      auto* const pending = state.ledger.find(id);
+      if (pending == nullptr) continue;
+      // Where answers made no sense, it is the server, and not the network.
+      if (++pending->sent_in_vain >= (pending->attempts > 0 ? few_attempts : most_attempts))
+        endings.push_back({id, false, {}, sent_in_vain()});
+      else
+        willing.push_back(id);
+    }
+  });
+  if (const auto cleared = surroundings_.journal.clear_sent(willing); !cleared)
     telemetry::warning("journal: {}", telemetry::printable(cleared.error().what));
-  put_back(ids, false, nullptr, {});
+  put_back(willing, false, nullptr, {});
 }
 
 void Mutations::try_later(const std::vector<ChangeId>& ids, const std::shared_ptr<MutationBatch>& batch, bool look_up,
-                          const Error& error, std::vector<Ending>& endings) {
+                          const Error& error, const Perseverance& perseverance, std::vector<Ending>& endings) {
   std::vector<ChangeId> willing;
   unsigned attempts = 0;
   state_.with_lock([&](State& state) {
     for (const auto id : ids) {
       auto* const pending = state.ledger.find(id);
       if (pending == nullptr) continue;
-      if (++pending->attempts >= most_attempts) {
+      if (++pending->attempts >= perseverance.attempts) {
         endings.push_back({id, false, {}, error});
         continue;
       }
@@ -117,7 +146,8 @@ void Mutations::try_later(const std::vector<ChangeId>& ids, const std::shared_pt
   telemetry::info("{} changes are tried again: {}", willing.size(), telemetry::printable(error.what));
   const bool at_once = look_up && attempts <= 1;
   put_back(willing, look_up, batch->hold,
-           at_once ? SteadyClock::duration{} : growing(std::chrono::seconds(1), attempts - 1));
+           at_once ? SteadyClock::duration{}
+                   : growing(perseverance.first_pause, attempts - 1, perseverance.longest_pause));
 }
 
 void Mutations::put_back(const std::vector<ChangeId>& ids, bool look_up, const std::shared_ptr<ArrivalHold>& hold,
@@ -141,12 +171,17 @@ void Mutations::split(const std::vector<ChangeId>& ids, const std::shared_ptr<Mu
   // RFC 6851 §3.3: a MOVE that was refused may have moved some.
   const bool look_up = batch->look_up() || batch->used_move();
   const bool too_many = state_.with_lock([&](State& state) {
-    auto refusals = state.ledger.find(ids.front())->refusals;
+    std::shared_ptr<unsigned> refusals;
+    for (const auto id : ids) {
+      const auto* const pending = state.ledger.find(id);
+      if (pending != nullptr && !refusals) refusals = pending->refusals;
+    }
     if (!refusals) refusals = std::make_shared<unsigned>(0);
     if (++*refusals > most_refusals) return true;
     const auto halves = state.groups += 2;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       auto* const pending = state.ledger.find(ids[i]);
+      if (pending == nullptr) continue;
       pending->refusals = refusals;
       pending->group = i < ids.size() / 2 ? halves - 1 : halves;
     }

@@ -1,10 +1,12 @@
 #pragma once
 // Small things that accepting, carrying out and ending of changes share.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "imapfs/store/journal.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
@@ -20,6 +22,20 @@ class ArrivalHold {
 
  private:
   const MailboxPointer destination_;
+};
+
+/// What batches and uploads need of the rest.
+struct MutationTools {
+  store::Journal& journal;
+  SteadyClock::duration timeout;
+  /// Messages that changes of ours have brought, as far as is remembered: no other change has brought those.
+  std::function<bool(const store::JournalLocation&)> is_ours;
+  /// Makes it one of them. False if it was one: somebody else has found it.
+  std::function<bool(const store::JournalLocation&)> claim;
+  /// The highest of them, or 0.
+  std::function<Uid(const std::string& mailbox, UidValidity validity)> highest_of_ours;
+  /// The UIDs of the mailbox stand for other messages than its rows say.
+  std::function<void(const MailboxPointer&)> list_anew;
 };
 
 /// RFC 9051 §6.3.2: only SELECT lets anything be changed; a session that has EXAMINEd the mailbox must select again. What the

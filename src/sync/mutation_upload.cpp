@@ -21,6 +21,12 @@ using Kind = store::JournalChange::Kind;
 constexpr std::uint64_t slowest_octets_per_second = 32 * 1024;
 constexpr auto reconnect_pause = std::chrono::milliseconds(500);
 
+/// The mailbox was selected for changes, so an answer of READ-ONLY can only be about what this connection has open.
+bool speaks_of_the_view(const Error& error, const imap::Session& session) {
+  return error.errnum == EROFS && error.scope < Scope::session && !session.selected().empty() &&
+         !session.selection().read_only;
+}
+
 }  // namespace
 
 void Mutations::upload(const Upload& upload, Completion<Arrival> done) {
@@ -95,8 +101,7 @@ void Mutations::submit_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   imap::PoolJob job;
   job.priority = imap::Priority::interactive;
   job.changes = true;
-  // APPEND needs no mailbox; looking up does.
-  if (attempt->look_up) job.mailbox = attempt->destination->replica.identity().wire_name;
+  job.mailbox = attempt->destination->replica.identity().wire_name;
   job.context.deadline = attempt->deadline;
   job.what = fmt::format("upload to {}", telemetry::printable(attempt->destination->replica.identity().path));
   job.run = [this, attempt](imap::Session& session, const CallContext& context) -> Result<void> {
@@ -122,58 +127,106 @@ Result<void> Mutations::append(UploadAttempt& attempt, imap::Session& session, c
     change.digest = std::move(content.digest);
     IMAPFS_TRY(surroundings_.journal.describe({change}));
   }
-  auto source = IMAPFS_TRY(StagedSource::open(surroundings_.journal.staging_path(change.staged), change.size));
+  IMAPFS_TRY(select_for_append(attempt, session, context));
   const auto point = IMAPFS_TRY_WHILE("status", destination_point(session, attempt.destination, tools_, context));
   IMAPFS_TRY(surroundings_.journal.mark_sent({change.id}, point.uid_validity, point.uid_next));
   change.destination_validity = point.uid_validity;
   change.destination_uid_next = point.uid_next;
   if (!attempt.hold) attempt.hold = std::make_shared<ArrivalHold>(attempt.destination);
   attempt.sent = attempt.look_up = true;
-  imap::AppendRequest request;
-  request.mailbox = attempt.destination->replica.identity().wire_name;
-  request.flags = change.flags.flags;
-  request.internal_date = change.internal_date;
-  const auto appended = session.append(request, *source, context);
+  auto appended = send_staged(attempt, session, context);
+  if (!appended && speaks_of_the_view(appended.error(), session)) {
+    IMAPFS_TRY(session.leave(session.selected(), context));
+    appended = send_staged(attempt, session, context);
+  }
   if (!appended) {
     // Refused, so there is nothing to look for.
     if (appended.error().scope < Scope::session) attempt.look_up = false;
     return fail(appended.error());
   }
-  if (appended->uid_validity && appended->uid) {
-    attempt.arrived = {change.destination, *appended->uid_validity, *appended->uid};
-    show_uploaded(attempt);
-    return {};
+  const bool told = appended->uid && appended->uid_validity == point.uid_validity;
+  return confirm_appended(attempt, session, told ? *appended->uid : Uid{}, context);
+}
+
+/// A view by EXAMINE is not to stand beside an APPEND: Courier takes the mailbox for read-only then. And what is sent is
+/// looked at afterwards.
+Result<void> Mutations::select_for_append(const UploadAttempt& attempt, imap::Session& session,
+                                          const CallContext& context) {
+  auto& replica = attempt.destination->replica;
+  if (const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context))) {
+    replica.note_selection(*selected);
+    replica.publish();
   }
-  // It is there; where, is worth a look but no failure.
-  const auto found = find_appended(attempt, session, context, true);
-  if (!found && found.error().scope >= Scope::session) return fail(found.error());
   return {};
 }
 
-/// What is known to have come (`accepted`) need not be compared octet by octet.
-Result<bool> Mutations::find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context,
-                                      bool accepted) {
+Result<imap::AppendedMessage> Mutations::send_staged(const UploadAttempt& attempt, imap::Session& session,
+                                                     const CallContext& context) {
+  const auto& change = attempt.change;
+  auto source = IMAPFS_TRY(StagedSource::open(surroundings_.journal.staging_path(change.staged), change.size));
+  imap::AppendRequest request;
+  request.mailbox = attempt.destination->replica.identity().wire_name;
+  request.flags = change.flags.flags;
+  request.internal_date = change.internal_date;
+  return session.append(request, *source, context);
+}
+
+/// The server's OK counts when the message is seen.
+Result<void> Mutations::confirm_appended(UploadAttempt& attempt, imap::Session& session, Uid told,
+                                         const CallContext& context) {
+  const auto& change = attempt.change;
+  const DestinationPoint point{change.destination_validity, change.destination_uid_next};
+  const auto first = told.value != 0 ? told : Uid{std::max(point.uid_next.value, 1u)};
+  const auto last = told.value != 0 ? told : Uid{UINT32_MAX};
+  auto candidates = IMAPFS_TRY_WHILE(
+      "look at what was sent",
+      fetch_candidates_in_view(session, attempt.destination, point, UidSet::range(first, last), tools_, context));
+  if (IMAPFS_TRY(take_appended(attempt, session, told, candidates, context))) return {};
+  for (std::size_t look = 0; look < looks_at_most && pause_before_look(look, context); ++look) {
+    candidates = IMAPFS_TRY_WHILE("look for what was sent",
+                                  fetch_candidates(session, attempt.destination, point, tools_, context));
+    if (IMAPFS_TRY(take_appended(attempt, session, told, candidates, context))) return {};
+    if (!candidates.empty()) break;
+  }
+  return fail(EIO, Scope::message, Retry::never,
+              "the server says that it has taken the message, and what it shows in {} is not what was sent",
+              telemetry::printable(attempt.destination->replica.identity().path));
+}
+
+Result<bool> Mutations::take_appended(UploadAttempt& attempt, imap::Session& session, Uid told,
+                                      const std::vector<ArrivalCandidate>& candidates, const CallContext& context) {
+  const auto& change = attempt.change;
+  const auto found =
+      IMAPFS_TRY(find_accepted(session, attempt.destination, change, told, candidates, tools_, context));
+  if (found.value == 0) return false;
+  attempt.arrived = {change.destination, change.destination_validity, found};
+  const auto seen = std::find_if(candidates.begin(), candidates.end(),
+                                 [&](const auto& candidate) { return candidate.uid == found; });
+  show_uploaded(attempt, *seen);
+  return true;
+}
+
+Result<bool> Mutations::find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context) {
   const auto& change = attempt.change;
   const DestinationPoint point{change.destination_validity, change.destination_uid_next};
   auto candidates = IMAPFS_TRY(fetch_candidates(session, attempt.destination, point, tools_, context));
   const auto found =
-      accepted ? match_arrivals({&change}, std::move(candidates)).front()
-               : IMAPFS_TRY(find_sent(session, attempt.destination, change, std::move(candidates), tools_, context));
+      IMAPFS_TRY(find_sent(session, attempt.destination, change, std::move(candidates), tools_, context));
   if (found.value == 0) return false;
   attempt.arrived = {change.destination, point.uid_validity, found};
   return true;
 }
 
 /// All that a listing would tell of the message is known here: no command is needed to show it.
-void Mutations::show_uploaded(const UploadAttempt& attempt) {
+void Mutations::show_uploaded(const UploadAttempt& attempt, const ArrivalCandidate& seen) {
   auto& replica = attempt.destination->replica;
   const auto table = replica.table();
   if (!table->complete() || table->uid_validity() != attempt.arrived.uid_validity) return;
   imap::FetchRow row;
-  row.uid = attempt.arrived.uid;
+  row.uid = seen.uid;
   row.flags = attempt.change.flags.flags;
-  row.internal_date = attempt.change.internal_date;
-  row.size = attempt.change.size;
+  row.internal_date = seen.internal_date != 0 ? seen.internal_date : attempt.change.internal_date;
+  row.size = seen.size;
   const auto header = staged_header(surroundings_.journal.staging_path(attempt.change.staged));
   row.header_block = header;
   replica.take_row(row, false, false);

@@ -105,8 +105,9 @@ void Mutations::earlier_looked_up(const std::shared_ptr<UploadAttempt>& attempt,
 void Mutations::end_as_earlier(const std::shared_ptr<UploadAttempt>& attempt) {
   const auto& earlier = *attempt->earlier;
   store::JournalChange shown;
-  state_.with_lock([&](State& state) {
+  const bool waits = state_.with_lock([&](State& state) {
     auto* const pending = state.ledger.find(earlier.change.id);
+    if (pending == nullptr) return false;
     pending->parked = false;
     pending->in_flight = true;
     pending->change.file_name = attempt->upload.target.file_name;
@@ -117,7 +118,9 @@ void Mutations::end_as_earlier(const std::shared_ptr<UploadAttempt>& attempt) {
     }
     pending->finished.push_back(std::exchange(attempt->done, nullptr));
     shown = pending->change;
+    return true;
   });
+  if (!waits) return std::exchange(attempt->done, nullptr)(fail(changed_since_sent()));
   show_effect({shown});
   end({{earlier.change.id, true, earlier.arrived, {}}}, std::exchange(attempt->hold, nullptr));
 }
@@ -140,6 +143,7 @@ void Mutations::replace_earlier(const std::shared_ptr<UploadAttempt>& attempt) {
   };
   state_.with_lock([&](State& state) {
     auto* const pending = state.ledger.find(earlier.change.id);
+    if (pending == nullptr) return;
     pending->parked = false;
     pending->in_flight = true;
     if (!in_its_place) {
@@ -164,7 +168,9 @@ void Mutations::forget_earlier(const std::shared_ptr<UploadAttempt>& attempt) {
   attempt->hold.reset();
   if (const auto forgotten = surroundings_.journal.finish(record); !forgotten)
     return std::exchange(attempt->done, nullptr)(fail(forgotten.error()));
-  const auto ended = state_.with_lock([&](State& state) { return state.ledger.end(id, {}); });
+  state_.with_lock([&](State& state) {
+    if (state.ledger.find(id) != nullptr) (void)state.ledger.end(id, {});
+  });
   accept_upload(attempt);
 }
 

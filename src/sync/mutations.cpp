@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "mutation_upload_attempt.hpp"
 
@@ -37,7 +38,8 @@ Mutations::Mutations(Surroundings surroundings)
                if (after == state->ours.begin()) return {};
                const auto& [name, its_validity, uid] = *--after;
                return name == mailbox && its_validity == validity.value ? Uid{uid} : Uid{};
-             }},
+             },
+             surroundings_.list_anew},
       worker_("journal", queue_capacity) {}
 
 Mutations::~Mutations() {
@@ -142,8 +144,8 @@ void Mutations::turn() {
       jobs.swap(state->jobs);
     }
     if (submissions.empty() && jobs.empty()) return;
-    if (!submissions.empty()) accept(std::move(submissions));
-    for (const auto& job : jobs) job();
+    if (!submissions.empty()) (void)run_contained("journal", [&] { accept(std::move(submissions)); });
+    for (const auto& job : jobs) (void)run_contained("journal", job);
   }
 }
 

@@ -40,6 +40,8 @@ class Mutations {
     std::function<MailboxPointer(const std::string& name)> mailbox_by_name;
     /// When the stored rows of the mailbox are in its table.
     std::function<void(const MailboxPointer&, Job)> with_rows;
+    /// Its rows and cached bodies are of other messages than the server has by these UIDs: forgotten, and listed anew.
+    std::function<void(const MailboxPointer&)> list_anew;
     /// A sync that begins from now on has ended.
     std::function<void(const MailboxPointer&, Completion<void>)> bring_in_step;
     std::function<std::shared_ptr<const MailboxTree>()> tree;
@@ -158,8 +160,14 @@ class Mutations {
   void judge(const std::shared_ptr<MutationBatch>& batch, const Result<void>& result, std::vector<Ending>& endings);
   void send_again(const std::shared_ptr<MutationBatch>& batch, const std::vector<ChangeId>& ids,
                   std::vector<Ending>& endings);
+  /// How often, and after which pauses, changes are tried again that ended without an outcome.
+  struct Perseverance {
+    unsigned attempts;
+    SteadyClock::duration first_pause;
+    SteadyClock::duration longest_pause;
+  };
   void try_later(const std::vector<ChangeId>& ids, const std::shared_ptr<MutationBatch>& batch, bool look_up,
-                 const Error& error, std::vector<Ending>& endings);
+                 const Error& error, const Perseverance& perseverance, std::vector<Ending>& endings);
   void put_back(const std::vector<ChangeId>& ids, bool look_up, const std::shared_ptr<ArrivalHold>& hold,
                 SteadyClock::duration pause);
   void split(const std::vector<ChangeId>& ids, const std::shared_ptr<MutationBatch>& batch, const Error& error,
@@ -216,14 +224,19 @@ class Mutations {
   void accept_upload(const std::shared_ptr<UploadAttempt>& attempt);
   void submit_upload(const std::shared_ptr<UploadAttempt>& attempt);
   Result<void> append(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
-  Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context,
-                             bool accepted = false);
+  Result<void> select_for_append(const UploadAttempt& attempt, imap::Session& session, const CallContext& context);
+  Result<imap::AppendedMessage> send_staged(const UploadAttempt& attempt, imap::Session& session,
+                                            const CallContext& context);
+  Result<void> confirm_appended(UploadAttempt& attempt, imap::Session& session, Uid told, const CallContext& context);
+  Result<bool> take_appended(UploadAttempt& attempt, imap::Session& session, Uid told,
+                             const std::vector<ArrivalCandidate>& candidates, const CallContext& context);
+  Result<bool> find_appended(UploadAttempt& attempt, imap::Session& session, const CallContext& context);
   [[nodiscard]] bool may_try_again(const UploadAttempt& attempt) const;
   void reconnect(const std::shared_ptr<UploadAttempt>& attempt);
   void resume_uploads();
   void upload_ended(const std::shared_ptr<UploadAttempt>& attempt, const Result<void>& result);
   void park_upload(const std::shared_ptr<UploadAttempt>& attempt, const Error& error);
-  void show_uploaded(const UploadAttempt& attempt);
+  void show_uploaded(const UploadAttempt& attempt, const ArrivalCandidate& seen);
   void give_up_staged(const store::JournalChange& change, const Error& reason);
 
   // mutation_upload_again.cpp

@@ -65,6 +65,15 @@ bool may_be_it(const store::JournalChange& change, const ArrivalCandidate& candi
   return fits || (sizes_lie && (has_its_name(change, candidate) || change.message_id.empty()));
 }
 
+/// Where a server changes what it is given: another size than that of the message that is replaced. Its old text under
+/// a new UID, with the date that was asked for, would look rewritten.
+bool differs_from_replaced(const store::JournalChange& change, const MailboxPointer& destination, std::uint64_t size) {
+  const auto& replica = destination->replica;
+  if (change.replaces.uid.value == 0 || change.replaces.mailbox != replica.identity().name) return true;
+  const auto replaced = replica.find(change.replaces.uid);
+  return replaced && replaced->size != size;
+}
+
 /// The likeliest first.
 void sort_by_likeness(const store::JournalChange& change, std::vector<ArrivalCandidate>& candidates) {
   const auto rank = [&](const ArrivalCandidate& candidate) {
@@ -76,16 +85,25 @@ void sort_by_likeness(const store::JournalChange& change, std::vector<ArrivalCan
 }
 
 /// Nothing if the message is gone.
-Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session, const store::JournalChange& change,
+Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session, const MailboxPointer& destination,
+                                                          const store::JournalChange& change,
                                                           const ArrivalCandidate& candidate, bool sizes_lie,
                                                           const CallContext& context) {
   ComparedBody body(change);
   const auto fetched = session.fetch_body(candidate.uid, std::nullopt, body, context);
   if (!fetched && fetched.error().scope >= Scope::session) return fail(fetched.error());
   if (!fetched) return std::nullopt;
-  const bool rewritten = sizes_lie && body.length() != change.size && may_be_rewritten(change, candidate);
+  const bool rewritten = sizes_lie && body.length() != change.size && may_be_rewritten(change, candidate) &&
+                         differs_from_replaced(change, destination, candidate.size) &&
+                         differs_from_replaced(change, destination, body.length());
   if (body.is_what_was_sent() || rewritten) return candidate;
   return std::nullopt;
+}
+
+auto claim_in(const MailboxPointer& destination, const store::JournalChange& change, const MutationTools& tools) {
+  return [&](Uid uid) {
+    return tools.claim({destination->replica.identity().name, change.destination_validity, uid});
+  };
 }
 
 }  // namespace
@@ -112,8 +130,7 @@ bool was_sent_by(const store::JournalChange& change, const SentContent& content)
 Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination, const store::JournalChange& change,
                       std::vector<ArrivalCandidate> candidates, const MutationTools& tools,
                       const CallContext& context) {
-  const store::JournalLocation place{destination->replica.identity().name, change.destination_validity, {}};
-  const auto claimed = [&](Uid uid) { return tools.claim({place.mailbox, place.uid_validity, uid}); };
+  const auto claimed = claim_in(destination, change, tools);
   if (change.digest.empty()) {
     const auto found = match_arrivals({&change}, std::move(candidates)).front();
     return found.value != 0 && claimed(found) ? found : Uid{};
@@ -127,10 +144,31 @@ Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination,
     octets += candidate.size;
     if (octets > most_octets + change.size) break;
     const auto found =
-        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, change, candidate, sizes_lie, context));
+        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, destination, change, candidate, sizes_lie, context));
     if (found && claimed(found->uid)) return found->uid;
   }
   return Uid{};
+}
+
+Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destination,
+                          const store::JournalChange& change, Uid told, std::vector<ArrivalCandidate> candidates,
+                          const MutationTools& tools, const CallContext& context) {
+  const auto claimed = claim_in(destination, change, tools);
+  const auto by_size = std::find_if(candidates.begin(), candidates.end(), [&](const auto& candidate) {
+    return told.value != 0 ? candidate.uid == told && candidate.size == change.size : is_alike(change, candidate);
+  });
+  if (by_size != candidates.end() && differs_from_replaced(change, destination, change.size))
+    return claimed(by_size->uid) ? by_size->uid : Uid{};
+  const auto named = std::find_if(candidates.begin(), candidates.end(),
+                                  [&](const auto& candidate) { return candidate.uid == told; });
+  if (named != candidates.end()) {
+    const bool sizes_lie = session.traits().has(imap::Quirk::wrong_sizes);
+    const auto found =
+        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, destination, change, *named, sizes_lie, context));
+    if (found && claimed(told)) return told;
+    candidates.erase(named);
+  }
+  return find_sent(session, destination, change, std::move(candidates), tools, context);
 }
 
 }  // namespace imapfs::sync

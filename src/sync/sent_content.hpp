@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "mutation_batch.hpp"
+#include "mutation_arrivals.hpp"
 
 namespace imapfs::sync {
 
@@ -28,5 +28,13 @@ struct SentContent {
 [[nodiscard]] Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination,
                                     const store::JournalChange& change, std::vector<ArrivalCandidate> candidates,
                                     const MutationTools& tools, const CallContext& context);
+
+/// The same after the server has answered OK. `told`: the UID it named, or 0. What has the length that was sent need not
+/// be compared octet by octet then, unless the message that is replaced has that length too: some servers answer OK and
+/// keep the text they had.
+[[nodiscard]] Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destination,
+                                        const store::JournalChange& change, Uid told,
+                                        std::vector<ArrivalCandidate> candidates, const MutationTools& tools,
+                                        const CallContext& context);
 
 }  // namespace imapfs::sync

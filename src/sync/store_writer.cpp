@@ -1,5 +1,7 @@
 #include "imapfs/sync/store_writer.hpp"
 
+#include "imapfs/base/exception_barrier.hpp"
+
 namespace imapfs::sync {
 namespace {
 
@@ -61,11 +63,11 @@ void StoreWriter::apply(store::MetadataStore::Batch batch) {
 }
 
 void StoreWriter::run(const StoreJob& job) {
-  job(*metadata_);
+  (void)run_contained("store", [&] { job(*metadata_); });
   while (!overflow_.empty()) {
     const StoreJob next = std::move(overflow_.front());
     overflow_.pop_front();
-    next(*metadata_);
+    (void)run_contained("store", [&] { next(*metadata_); });
   }
   look();
 }

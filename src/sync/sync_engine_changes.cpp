@@ -21,6 +21,7 @@ std::unique_ptr<Mutations> EngineImplementation::make_mutations() {
       [this](MailboxId id) { return find_mailbox(id); },
       [this](const std::string& name) { return find_mailbox_named(name); },
       [this](const MailboxPointer& mailbox, Job then) { with_rows_loaded(mailbox, std::move(then)); },
+      [this](const MailboxPointer& mailbox) { list_anew(mailbox); },
       [this](const MailboxPointer& mailbox, Completion<void> done) { bring_in_step(mailbox, std::move(done)); },
       [this] { return tree(); },
       [this] {
@@ -50,6 +51,20 @@ void EngineImplementation::await_news(const MailboxPointer& mailbox, std::uint64
     await_news(mailbox, wanted, done);
   };
   if (mailbox->replica.gate().join(std::move(ended))) start_sync(mailbox, imap::Priority::background);
+}
+
+/// A sync that runs would take the empty table for the whole mailbox: after it.
+void EngineImplementation::list_anew(const MailboxPointer& mailbox) {
+  const auto begun = std::make_shared<bool>(false);
+  const bool may_begin = mailbox->replica.gate().join([this, mailbox, begun](const Result<void>&) {
+    if (!*begun && !stopping_) list_anew(mailbox);
+  });
+  if (!may_begin) return;
+  *begun = true;
+  mailbox->replica.restart(mailbox->replica.table()->uid_validity());
+  mailbox->replica.publish();
+  if (bodies_) bodies_->remove_mailbox(mailbox->replica.identity().name);
+  start_sync(mailbox, imap::Priority::background);
 }
 
 void EngineImplementation::upload(const Upload& upload, Completion<Arrival> done) {

@@ -410,6 +410,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   // sync_engine_changes.cpp
   [[nodiscard]] std::unique_ptr<Mutations> make_mutations();
   [[nodiscard]] MailboxPointer find_mailbox_named(const std::string& name) const;
+  /// The server gives the UIDs to other messages than before: rows and cached bodies are forgotten, and a sync begins.
+  void list_anew(const MailboxPointer& mailbox);
   /// Completes when a sync has ended that began after this call.
   void bring_in_step(const MailboxPointer& mailbox, Completion<void> done);
   void await_news(const MailboxPointer& mailbox, std::uint64_t wanted, Completion<void> done);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "imapfs/base/exception_barrier.hpp"
+
 namespace imapfs::vfs {
 
 namespace {
@@ -20,9 +22,9 @@ void StagingThread::post(Job job) {
 
 void StagingThread::run(const Job& job) {
   running = this;
-  job();
+  (void)run_contained("staging", job);
   while (!follow_ups_.empty()) {
-    for (const auto& next : std::exchange(follow_ups_, {})) next();
+    for (const auto& next : std::exchange(follow_ups_, {})) (void)run_contained("staging", next);
   }
   running = nullptr;
 }

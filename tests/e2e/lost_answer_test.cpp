@@ -16,7 +16,8 @@ class LostAnswer : public WritingTest {
   std::vector<std::string> server_options() override { return {"--no-tls", "--no-list-index"}; }
   Mounted::Settings mount_settings() override {
     proxy_ = std::make_unique<FaultProxy>(dovecot().imap_port());
-    return {{"-o", "insecure", "--timeout=3", "--refresh=1"}, "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()), "", ""};
+    return {{"-o", "insecure", "--timeout=3", "--refresh=1", "--connections=2"},
+            "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()), "", ""};
   }
   void SetUp() override {
     WritingTest::SetUp();
@@ -26,6 +27,8 @@ class LostAnswer : public WritingTest {
     file("first.eml", text_of("warm"));
     sh("cp $F/first.eml INBOX/warm.eml");
     sync();
+    // And the mailbox is open for changes.
+    sh("setfattr -n user.imap.flags -v +Warm INBOX/warm.eml");
     file("first.eml", text_of("letter", "Hallo.\n"));
     // The same length, Message-ID and date.
     file("second.eml", text_of("letter", "Hello.\n"));

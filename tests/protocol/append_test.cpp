@@ -369,6 +369,18 @@ TEST(Append, AnOkInsteadOfTheContinuationIsAProtocolError) {
 
 // -- lost in between --
 
+TEST(Append, BehindWhichNewsHasNoEndIsAProtocolError) {
+  std::string rows;
+  for (int i = 0; i < 1000; ++i) rows += "* 3 FETCH (UID 7 FLAGS (\\Seen))\r\n";
+  ScriptedServer server;
+  open_inbox(server);
+  server.expect("APPEND").flood(rows, 1'000'000'000);
+  const auto session = in_inbox(server);
+  ASSERT_NE(session, nullptr);
+  TextSource source("Subject: a\r\n\r\n");
+  expect_error(error_of(session->append(into("Archive"), source, patient())), EIO, Scope::session, Retry::later);
+}
+
 TEST(Append, AConnectionLostBeforeTheAnswerHasAnUnknownOutcome) {
   ScriptedServer server;
   server.log_in(plus).expect("APPEND").receive(message.size()).expect_bare("").hang_up();

@@ -80,6 +80,19 @@ TEST(StoreFlags, RowsAndRemovalsThatComeGoToTheListener) {
   EXPECT_EQ(listener.notes, (std::vector<std::string>{"fetch 7 \\Seen", "vanished 8"}));
 }
 
+TEST(StoreFlags, BehindWhichNewsHasNoEndIsAProtocolError) {
+  std::string rows;
+  for (int i = 0; i < 1000; ++i) rows += "* 3 FETCH (UID 7 FLAGS (\\Seen))\r\n";
+  ScriptedServer server;
+  open_inbox(server);
+  server.expect("UID STORE").flood(rows, 1'000'000'000);
+  const auto session = in_inbox(server);
+  ASSERT_NE(session, nullptr);
+  const auto error = error_of(session->store_flags(one, adding("\\Seen"), patient()));
+  expect_error(error, EIO, Scope::session, Retry::later);
+  EXPECT_NE(error.what.find("more news than there can be"), std::string::npos) << error.what;
+}
+
 TEST(StoreFlags, LostInBetweenHasAnUnknownOutcome) {
   ScriptedServer server;
   open_inbox(server);

@@ -4,7 +4,10 @@
 
 #include <atomic>
 #include <future>
+#include <stdexcept>
 #include <vector>
+
+#include "imapfs/base/exception_barrier.hpp"
 
 namespace imapfs {
 namespace {
@@ -35,6 +38,27 @@ TEST(Worker, RunsJobsInOrderAndFinishesThemBeforeItEnds) {
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
+TEST(Worker, GoesOnAfterAJobThatThrows) {
+  Worker worker("test", 4);
+  bool ran = false;
+  worker.post([] { throw std::runtime_error("a defect"); });
+  worker.post([] { throw 1; });
+  worker.post([&ran] { ran = true; });
+  worker.drain();
+  EXPECT_TRUE(ran);
+}
+
+TEST(ExceptionBarrier, MakesAnErrorOfWhatIsThrown) {
+  EXPECT_TRUE(run_contained("a test", [] {}));
+  const auto thrown = run_contained("a test", [] { throw std::runtime_error("a defect"); });
+  ASSERT_FALSE(thrown);
+  EXPECT_EQ(thrown.error().errnum, EIO);
+  EXPECT_EQ(thrown.error().retry, Retry::never);
+  EXPECT_NE(thrown.error().what.find("a defect"), std::string::npos);
+  EXPECT_FALSE(run_contained("a test", [] { throw 1; }));
+  EXPECT_FALSE(run_contained("a test", std::function<void()>()));
+}
+
 TEST(Worker, RefusesWorkAfterItWasClosed) {
   Worker worker("test", 4);
   worker.close();
@@ -62,6 +86,14 @@ TEST(Worker, TryPostFailsWhenTheQueueIsFull) {
   EXPECT_TRUE(worker.try_post([] {}));
   EXPECT_FALSE(worker.try_post([] {}));
   gate.set_value();
+}
+
+TEST(Scheduler, GoesOnAfterAFunctionThatThrows) {
+  Scheduler scheduler("test");
+  std::promise<void> ran;
+  scheduler.after(0ms, [] { throw std::runtime_error("a defect"); });
+  scheduler.after(1ms, [&ran] { ran.set_value(); });
+  EXPECT_EQ(ran.get_future().wait_for(10s), std::future_status::ready);
 }
 
 TEST(Scheduler, CallsFunctionsInTheOrderOfTheirTimes) {

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <stdexcept>
 
 #include "imapfs/vfs/node_tree.hpp"
 
@@ -21,7 +23,9 @@ using Kind = Notification::Kind;
 class Recorder : public NotifyChannel, public AnnounceChannel {
  public:
   int invalidate_directory(vfs::NodeId directory) override {
-    return note(fmt::format("directory {}", directory.value));
+    note(fmt::format("directory {}", directory.value));
+    if (directory == throws_at_) throw std::runtime_error("a defect");
+    return 0;
   }
   int invalidate_attributes(vfs::NodeId node) override { return note(fmt::format("attributes {}", node.value)); }
   int invalidate_entry(vfs::NodeId parent, const std::string& name) override {
@@ -33,6 +37,7 @@ class Recorder : public NotifyChannel, public AnnounceChannel {
   }
   int wake_poller(fuse_pollhandle*) override { return note("poll"); }
   int create(const std::string& path, bool is_directory) override {
+    if (path.ends_with("throws")) throw std::runtime_error("a defect");
     note(fmt::format("{} {}", is_directory ? "mkdir" : "mknod", path));
     return collisions_-- > 0 ? EEXIST : 0;
   }
@@ -64,6 +69,7 @@ class Recorder : public NotifyChannel, public AnnounceChannel {
 
   std::atomic<int> collisions_ = 0;
   std::atomic<int> removal_outcome_ = 0;
+  vfs::NodeId throws_at_;
 
  private:
   std::mutex mutex_;
@@ -105,6 +111,17 @@ TEST_F(Notifier, ANewNameInvalidatesTheListingAndIsAnnouncedAfterwards) {
   SessionNotifier notifier(environment());
   notifier.entry_added(change(5, "new.eml", true));
   EXPECT_THAT(recorder_.wait_for(4), ElementsAre("directory 5", "begin new.eml", "mknod INBOX/new.eml", "end"));
+}
+
+TEST_F(Notifier, BothThreadsGoOnAfterAnException) {
+  recorder_.throws_at_ = vfs::NodeId{66};
+  SessionNotifier notifier(environment());
+  notifier.entry_added(change(66, "a.eml"));
+  notifier.entry_added(change(5, "throws", true));
+  notifier.entry_added(change(7, "new.eml", true));
+  const auto calls = recorder_.wait_for(7);
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "directory 66"), 1);
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "mknod INBOX/new.eml"), 1);
 }
 
 TEST_F(Notifier, AGoneNameLosesTheListingFirstThenItsEntryThenIsAnnounced) {

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/fake_server.hpp"
@@ -167,6 +169,41 @@ TEST_F(SessionPoolTest, HandsOnTheErrorOfAJobAndKeepsTheSession) {
   EXPECT_EQ(select("missing"), ENOENT);
   EXPECT_EQ(noop(), 0);
   EXPECT_EQ(server_.count("LOGIN"), 1u);
+}
+
+TEST_F(SessionPoolTest, AJobThatThrowsIsEIOAndCostsItsConnectionOnly) {
+  settings_.connections = 1;
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.run = [](Session&, const CallContext&) -> Result<void> { throw std::runtime_error("a defect"); };
+  EXPECT_EQ(run(std::move(job), outcome), EIO);
+  EXPECT_EQ(outcome.calls(), 1);
+  EXPECT_EQ(noop(), 0);
+  EXPECT_EQ(server_.count("LOGIN"), 2u);
+}
+
+TEST_F(SessionPoolTest, ACompletionThatThrowsCostsNothing) {
+  settings_.connections = 1;
+  Outcome outcome;
+  auto job = noop_job(outcome);
+  job.done = [](const Result<void>&) { throw std::runtime_error("a defect"); };
+  pool().submit(std::move(job));
+  EXPECT_EQ(noop(), 0);
+  EXPECT_EQ(server_.count("LOGIN"), 1u);
+}
+
+TEST_F(SessionPoolTest, AnExceptionWhileConnectingIsEIOAndTheNextJobConnects) {
+  settings_.connections = 1;
+  bool thrown = false;
+  pool_ = std::make_unique<SessionPool>(
+      settings_,
+      [&, honest = server_.factory()](const CallContext& context) {
+        if (!std::exchange(thrown, true)) throw std::runtime_error("a defect");
+        return honest(context);
+      },
+      &listener_);
+  EXPECT_EQ(noop(), EIO);
+  EXPECT_EQ(noop(), 0);
 }
 
 TEST_F(SessionPoolTest, PrefersTheSessionThatHasTheMailboxSelected) {

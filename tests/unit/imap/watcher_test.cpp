@@ -9,7 +9,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/fake_server.hpp"
@@ -103,6 +105,21 @@ TEST_F(WatcherTest, NeedsOneConnection) {
   ASSERT_TRUE(server_.wait_until_idling("INBOX"));
   EXPECT_EQ(server_.count("LOGIN"), 1u);
   EXPECT_EQ(server_.count("SELECT"), 1u);
+}
+
+TEST_F(WatcherTest, GoesOnOnANewConnectionAfterAnException) {
+  reconnect_quickly();
+  listener_.at_news = [thrown = false](Session&, const CallContext&) mutable -> Result<void> {
+    if (!std::exchange(thrown, true)) throw std::runtime_error("a defect");
+    return {};
+  };
+  start();
+  ASSERT_TRUE(server_.wait_until_idling("INBOX"));
+  server_.deliver("INBOX", "Subject: a\r\n\r\n");
+  ASSERT_TRUE(listener_.wait_for("started with 1"));
+  ASSERT_TRUE(server_.wait_until_idling("INBOX"));
+  server_.deliver("INBOX", "Subject: b\r\n\r\n");
+  EXPECT_TRUE(listener_.wait_for("news", 2));
 }
 
 TEST_F(WatcherTest, TellsNewsAfterEachBurst) {

@@ -16,6 +16,14 @@ struct Lies {
   bool reverse_rows = false;                                  ///< FETCH rows from the highest UID down
   std::function<void(imap::SelectedMailbox&)> bend_selected;  ///< what SELECT answers
   std::function<void(imap::FetchRow&)> bend_row;
+  /// In place of the command, with the session that would carry it out.
+  std::function<Result<imap::AppendedMessage>(imap::Session&, const imap::AppendRequest&, imap::AppendSource&,
+                                              const CallContext&)>
+      append;
+  /// COPY, or MOVE where that is asked for.
+  std::function<Result<imap::CopiedMessages>(imap::Session&, const UidSet&, const imap::WireName&, const CallContext&)>
+      bring;
+  std::function<Result<void>(imap::Session&, const UidSet&, const CallContext&)> store;
 };
 
 class LyingSession : public imap::Session {
@@ -26,6 +34,7 @@ class LyingSession : public imap::Session {
   [[nodiscard]] const imap::ServerTraits& traits() const override { return honest_->traits(); }
   [[nodiscard]] std::string description() const override { return honest_->description(); }
   void set_listener(imap::UntaggedListener* listener) override { honest_->set_listener(listener); }
+  void set_silence_watch(imap::SilenceWatch watch) override { honest_->set_silence_watch(std::move(watch)); }
   Result<std::vector<imap::Namespace>> namespaces(const CallContext& context) override {
     return honest_->namespaces(context);
   }
@@ -62,17 +71,21 @@ class LyingSession : public imap::Session {
   [[nodiscard]] const imap::SelectedMailbox& selection() const override { return honest_->selection(); }
   Result<imap::AppendedMessage> append(const imap::AppendRequest& request, imap::AppendSource& source,
                                        const CallContext& context) override {
+    if (lies_->append) return lies_->append(*honest_, request, source, context);
     return honest_->append(request, source, context);
   }
   Result<imap::CopiedMessages> copy(const UidSet& uids, const imap::WireName& destination,
                                     const CallContext& context) override {
+    if (lies_->bring) return lies_->bring(*honest_, uids, destination, context);
     return honest_->copy(uids, destination, context);
   }
   Result<imap::CopiedMessages> move(const UidSet& uids, const imap::WireName& destination,
                                     const CallContext& context) override {
+    if (lies_->bring) return lies_->bring(*honest_, uids, destination, context);
     return honest_->move(uids, destination, context);
   }
   Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) override {
+    if (lies_->store) return lies_->store(*honest_, uids, context);
     return honest_->store_flags(uids, change, context);
   }
   Result<void> expunge(const UidSet& uids, const CallContext& context) override {

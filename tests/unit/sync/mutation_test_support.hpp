@@ -6,6 +6,7 @@
 #include <set>
 
 #include "imapfs/store/journal.hpp"
+#include "lying_session.hpp"
 #include "sync_test_support.hpp"
 
 namespace imapfs::sync {
@@ -58,12 +59,21 @@ class MutationFixture {
 
   void mount() {
     if (!journal) journal = store::Journal::open(state.path(), settings.account).value();
-    engine = SyncEngine::create(settings, server.factory(), store::MetadataStore::open(cache.path()),
+    engine = SyncEngine::create(settings, factory(), store::MetadataStore::open(cache.path()),
                                 std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), journal,
                                 scheduler, listener);
     const auto context = CallContext::within(test_patience);
-    auto session = server.factory()(context);
+    auto session = factory()(context);
     ASSERT_TRUE(engine->start(session ? std::move(*session) : nullptr, context));
+  }
+  /// Sessions that say what the server says, but for `lies`. These are to be told before mount().
+  [[nodiscard]] imap::SessionFactory factory() {
+    return [honest = server.factory(),
+            lies = lies](const CallContext& context) -> Result<std::unique_ptr<imap::Session>> {
+      auto session = honest(context);
+      if (!session) return session;
+      return std::make_unique<LyingSession>(std::move(*session), lies);
+    };
   }
   void unmount() {
     if (engine) engine->stop();
@@ -176,6 +186,7 @@ class MutationFixture {
   TemporaryDirectory cache;
   TemporaryDirectory state;
   FakeServer server;
+  std::shared_ptr<Lies> lies = std::make_shared<Lies>();
   RecordingListener listener;
   Scheduler scheduler;
   EngineSettings settings;

@@ -37,6 +37,15 @@ TEST_F(MovedMessageTest, OpenedInTheMomentOfTheMoveItIsOpenedAgain) {
   EXPECT_EQ(opened.wait().error(), 0);
   EXPECT_EQ(bytes(read(node, opened.value().handle)), text);
 }
+TEST_F(MovedMessageTest, FlagsThatAreSetOnItsWayAreRefusedWithTheMove) {
+  account.hold_changes();
+  mv(from, "Sent/a");
+  Answer<void> set;
+  filesystem.setxattr({}, node, "user.imap.flags", "+\\Flagged", set.reply());
+  EXPECT_FALSE(set.came());
+  account.refuse_changes({EDQUOT, Scope::message, Retry::never, "over quota"});
+  EXPECT_EQ(set.wait().error(), EDQUOT);
+}
 TEST_F(MovedMessageTest, AttributesStayTheSame) {
   const auto before = getattr(node).value().attributes;
   account.hold_changes();
