@@ -249,14 +249,15 @@ void Mutations::show_come(std::vector<Come> come, const std::shared_ptr<ArrivalH
   }
   for (auto& [name, items] : by_destination) {
     const auto destination = surroundings_.mailbox_by_name(name);
-    // Rows of uploads are there by the answer of APPEND: they are to be seen before what they replace goes.
-    const bool all_there = destination && std::all_of(items.begin(), items.end(), [&](const Come& item) {
-      return destination->replica.find(item.arrived.uid).has_value();
+    // What replaces another message is to be seen before that goes. Its row is there by the answer of APPEND.
+    const bool at_once = destination && std::all_of(items.begin(), items.end(), [&](const Come& item) {
+      const bool replaces = item.pending->change.replaces.uid.value != 0;
+      return replaces && destination->replica.find(item.arrived.uid).has_value();
     });
     auto show = [this, destination, items = std::move(items), hold](const Result<void>&) {
       post([this, destination, items, hold] { reveal(destination, items); });
     };
-    if (destination && destination->replica.table()->complete() && !all_there && !stopping_)
+    if (destination && destination->replica.table()->complete() && !at_once && !stopping_)
       surroundings_.bring_in_step(destination, std::move(show));
     else
       show({});
