@@ -81,7 +81,8 @@ bool await_lock(const std::string& directory, const LockWait& wait, const std::f
     } else {
       // It is writing its note, or is about to.
       const bool may_be_ending = told || (note.process != 0 && note.mount_namespace != mount_namespace());
-      if (!may_be_ending || now - last_ending > until_it_says_so) return false;
+      // It may have ended since the last try, and another mount may have the number of its device by now.
+      if (!may_be_ending || now - last_ending > until_it_says_so) return lock();
     }
     ::poll(nullptr, 0, milliseconds_between_tries);
     if (lock()) return true;

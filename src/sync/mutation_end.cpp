@@ -250,10 +250,15 @@ void Mutations::show_come(std::vector<Come> come, const std::shared_ptr<ArrivalH
   }
   for (auto& [name, items] : by_destination) {
     const auto destination = surroundings_.mailbox_by_name(name);
+    // What replaces another message is to be seen before that goes. Its row is there by the answer of APPEND.
+    const bool at_once = destination && std::all_of(items.begin(), items.end(), [&](const Come& item) {
+      const bool replaces = item.pending->change.replaces.uid.value != 0;
+      return replaces && destination->replica.find(item.arrived.uid).has_value();
+    });
     auto show = [this, destination, items = std::move(items), hold](const Result<void>&) {
       post([this, destination, items, hold] { reveal(destination, items); });
     };
-    if (destination && destination->replica.table()->complete() && !stopping_)
+    if (destination && destination->replica.table()->complete() && !at_once && !stopping_)
       surroundings_.bring_in_step(destination, std::move(show));
     else
       show({});
@@ -292,12 +297,12 @@ void Mutations::reveal(const MailboxPointer& destination, const std::vector<Come
   }
 }
 
-/// What uploads have replaced, whose names go on to what has come.
+/// What uploads have replaced, whose names go on to what has come. Its removal may have ended already.
 void Mutations::hide_replaced(const std::vector<Come>& come) const {
   for (const auto& item : come) {
     const auto& replaced = item.pending->change.replaces;
-    if (replaced.uid.value == 0) continue;
-    if (const auto mailbox = surroundings_.mailbox_by_name(replaced.mailbox))
+    const auto mailbox = replaced.uid.value != 0 ? surroundings_.mailbox_by_name(replaced.mailbox) : nullptr;
+    if (mailbox && mailbox->replica.table()->place(replaced.uid) == MessageTable::Place::listed)
       mailbox->replica.hide(UidSet::single(replaced.uid));
   }
 }

@@ -108,7 +108,7 @@ void Staging::Implementation::open_message(const Caller& caller, const Original&
   const auto table = around_.account.table(original.message.mailbox);
   const bool known = table && table->uid_validity() == original.message.uid_validity;
   // Removed after the kernel had looked its name up: on ESTALE it does so again.
-  if (!file && known && table->place(original.message.uid) == sync::MessageTable::Place::hidden) {
+  if (!file && known && table->hidden(original.message.uid)) {
     return reply(fail(ESTALE, Scope::message, Retry::now, "the message was moved or removed meanwhile"));
   }
   if (!file) {
