@@ -62,7 +62,8 @@ Result<bool> wait_for_input(int descriptor, const CallContext& context, const Ti
   }
 }
 
-/// Reads to the end, to `until`, or until `tick` says that nothing more comes, at most `most` bytes: what exceeds them is an error, not a shorter password.
+/// Reads to the end, to `until`, or until `tick` says that nothing more comes, at most `most_secret_bytes`: what exceeds
+/// them is an error, not a shorter password.
 Result<std::string> read_text(int descriptor, std::optional<char> until, const CallContext& context,
                               const std::string& source, const Tick& tick = {}) {
   std::string text;
@@ -105,8 +106,12 @@ class Child {
 
   /// Looks whether it has ended. What it has started may live on.
   bool ended() {
-    if (!reaped_) reaped_ = ::waitpid(process_, &status_, WNOHANG) == process_;
-    return reaped_;
+    if (reaped_ || error_ != 0) return true;
+    const pid_t ended = ::waitpid(process_, &status_, WNOHANG);
+    reaped_ = ended == process_;
+    // Nothing can be learned of it where the caller has SIGCHLD ignored.
+    if (ended < 0 && errno != EINTR) error_ = errno;
+    return reaped_ || error_ != 0;
   }
   /// The status once it has ended. It may have closed its output long before.
   Result<int> wait(const CallContext& context, const Tick& tick) {
@@ -115,12 +120,14 @@ class Child {
       tick();
       ::poll(nullptr, 0, 5);  // there is no descriptor to wait on: output is at its end
     }
+    if (error_ != 0) return fail(system_error(error_, "wait for the password command"));
     return status_;
   }
 
  private:
   pid_t process_;
   int status_ = 0;
+  int error_ = 0;
   bool reaped_ = false;
 };
 

@@ -100,18 +100,18 @@ void Staging::Implementation::create(const Caller& caller, MailboxId mailbox, co
 void Staging::Implementation::open_message(const Caller& caller, const Original& original, int flags,
                                            const Reply<OpenResult>& reply) {
   auto file = find(original.node);
-  if (!file && is_held(original.node)) {
-    waiting_opens_[original.node].push_back(
-        [this, caller, original, flags, reply] { open_after_hold(caller, original, flags, reply); });
-    return;
-  }
-  const auto table = around_.account.table(original.message.mailbox);
-  const bool known = table && table->uid_validity() == original.message.uid_validity;
-  // Removed after the kernel had looked its name up: on ESTALE it does so again.
-  if (!file && known && table->hidden(original.message.uid)) {
-    return reply(fail(ESTALE, Scope::message, Retry::now, "the message was moved or removed meanwhile"));
-  }
   if (!file) {
+    if (is_held(original.node)) {
+      waiting_opens_[original.node].push_back(
+          [this, caller, original, flags, reply] { open_after_hold(caller, original, flags, reply); });
+      return;
+    }
+    const auto table = around_.account.table(original.message.mailbox);
+    const bool known = table && table->uid_validity() == original.message.uid_validity;
+    // Removed after the kernel had looked its name up: on ESTALE it does so again.
+    if (known && table->hidden(original.message.uid)) {
+      return reply(fail(ESTALE, Scope::message, Retry::now, "the message was moved or removed meanwhile"));
+    }
     if (writes(flags)) {
       if (auto allowed = check_rights(original.message.mailbox, true); !allowed) {
         return reply(fail(std::move(allowed).error()));

@@ -176,6 +176,15 @@ TEST_F(Passwords, ACommandIsNotWaitedForLongerThanItRunsWhenAChildKeepsItsOutput
   EXPECT_EQ(password(CallContext::within(seconds(30))).value(), "s3cret");
 }
 
+TEST_F(Passwords, ACommandWhoseEndCannotBeSeenIsAnErrorAtOnce) {
+  options_.password_command = "echo s3cret";
+  const auto before = ::signal(SIGCHLD, SIG_IGN);
+  auto refused = password(CallContext::within(seconds(30)));
+  ::signal(SIGCHLD, before);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().errnum, ECHILD) << refused.error().what;
+}
+
 TEST_F(Passwords, ACommandEndsWhenItIsCancelled) {
   options_.password_command = "sleep 1000";
   std::stop_source stop;
