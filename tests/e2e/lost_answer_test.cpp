@@ -39,7 +39,8 @@ class LostAnswer : public WritingTest {
   }
   /// Runs a script whose APPEND reaches the server and is not answered; there is no connection after that.
   void lose_answer_of(const std::string& text) {
-    proxy_->set_trap(FaultProxy::Trap{FaultProxy::Direction::from_server, 0, FaultProxy::Trap::Action::hold});
+    proxy_->set_trap(
+        FaultProxy::Trap{FaultProxy::Direction::from_server, 0, FaultProxy::Trap::Action::hold, "OK [APPENDUID "});
     auto running = std::async(std::launch::async, [&] { return script(text); });
     ASSERT_TRUE(proxy_->wait_for_trap(20s));
     proxy_->set_refusing(true);

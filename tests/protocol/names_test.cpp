@@ -62,14 +62,14 @@ TEST(OddName, HasItsStatusHoweverBothAreWritten) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 LIST-STATUS")
       .answer("RETURN (STATUS",
-              "* LIST () \"/\" \"Sent Items\"\r\n* STATUS Sent Items (MESSAGES 3)\r\n"
+              "* LIST () \"/\" INBOX\r\n* LIST () \"/\" \"Sent Items\"\r\n* STATUS Sent Items (MESSAGES 3)\r\n"
               "* LIST () \"/\" Mail (old)\r\n* STATUS Mail (old) (MESSAGES 4)\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto list = session->list("", patient());
-  ASSERT_TRUE(list && list->size() == 2u) << server.complaint();
-  EXPECT_EQ((*list)[0].status.messages, 3u);
-  EXPECT_EQ((*list)[1].status.messages, 4u);
+  ASSERT_TRUE(list && list->size() == 3u) << server.complaint();
+  EXPECT_EQ((*list)[1].status.messages, 3u);
+  EXPECT_EQ((*list)[2].status.messages, 4u);
 }
 
 struct StatusCase {

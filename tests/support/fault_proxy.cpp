@@ -293,7 +293,7 @@ class FaultProxy::Implementation {
     flow.target_full = false;
     while (!flow.pieces.empty() && flow.pieces.front().due <= Clock::now()) {
       auto& piece = flow.pieces.front();
-      const auto length = up_to_the_trap(piece.bytes.size() - piece.sent, direction, connection);
+      const auto length = up_to_the_trap(std::string_view(piece.bytes).substr(piece.sent), direction, connection);
       if (length == 0) return;
       const auto sent = ::send(target.number(), piece.bytes.data() + piece.sent, length, MSG_DONTWAIT | MSG_NOSIGNAL);
       if (sent < 0 && errno == EINTR) continue;
@@ -314,16 +314,18 @@ class FaultProxy::Implementation {
     if (flow.finished()) ::shutdown(target.number(), SHUT_WR);
   }
 
-  /// How many of `length` bytes may go; 0: none, the trap is here or has been sprung.
-  std::size_t up_to_the_trap(std::size_t length, Direction direction, Connection& connection) {
+  /// How many of `bytes` may go; 0: none, the trap is here or has been sprung.
+  std::size_t up_to_the_trap(std::string_view bytes, Direction direction, Connection& connection) {
     const std::lock_guard guard(mutex_);
     if (wishes_.black_hole) return 0;
-    if (!wishes_.trap || wishes_.trap->direction != direction) return length;
-    if (wishes_.trap->bytes == 0) {
+    if (!wishes_.trap || wishes_.trap->direction != direction) return bytes.size();
+    const auto& trap = *wishes_.trap;
+    if (!trap.at.empty() && bytes.find(trap.at) == std::string_view::npos) return bytes.size();
+    if (!trap.at.empty() || trap.bytes == 0) {
       spring(connection);
       return 0;
     }
-    return static_cast<std::size_t>(std::min<std::uint64_t>(length, wishes_.trap->bytes));
+    return static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), trap.bytes));
   }
 
   /// These bytes have been sent.
@@ -332,7 +334,7 @@ class FaultProxy::Implementation {
     (direction == Direction::from_server ? counters_.bytes_from_server : counters_.bytes_from_client) += bytes.size();
     auto& record = recorded_.at(static_cast<std::size_t>(direction));
     if (recording_) record.append(bytes.substr(0, max_recorded - std::min(max_recorded, record.size())));
-    if (!wishes_.trap || wishes_.trap->direction != direction) return;
+    if (!wishes_.trap || wishes_.trap->direction != direction || !wishes_.trap->at.empty()) return;
     wishes_.trap->bytes -= std::min<std::uint64_t>(wishes_.trap->bytes, bytes.size());
     if (wishes_.trap->bytes == 0) spring(connection);
   }

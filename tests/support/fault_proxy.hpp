@@ -38,6 +38,9 @@ class FaultProxy {
     std::uint64_t bytes = 0;
     /// cut: the connection ends. hold: nothing is forwarded any more on any connection, until release().
     Action action = Action::cut;
+    /// If not empty, `bytes` does not count: sprung by the first piece that holds this text, and nothing of that piece
+    /// passes. A piece is what came in at once, such as the answer to a command.
+    std::string at = {};
   };
 
   explicit FaultProxy(std::uint16_t server_port);
