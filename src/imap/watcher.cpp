@@ -20,6 +20,8 @@ namespace {
 constexpr int news_rounds_at_most = 8;
 /// News of what this program has done itself come in bursts, and are known by then.
 constexpr int free_rounds = 6;
+/// Beyond bursts: what changes all the time need not be known more often.
+constexpr auto news_interval = std::chrono::seconds(2);
 
 /// Passes everything on and counts it.
 class CountingListener : public UntaggedListener {
@@ -72,7 +74,7 @@ class Watcher::Implementation {
  public:
   Implementation(Settings settings, SessionFactory factory, WatchListener& listener)
       : settings_(std::move(settings)), factory_(std::move(factory)), listener_(listener), untagged_(listener),
-        backoff_(settings_.backoff), pace_({.free_rounds = free_rounds, .longest = settings_.poll_interval}) {}
+        backoff_(settings_.backoff), pace_({.free_rounds = free_rounds, .longest = settings_.poll_interval, .news_interval = news_interval}) {}
   ~Implementation() { stop(); }
 
   void start() {

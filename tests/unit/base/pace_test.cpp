@@ -33,6 +33,16 @@ TEST(Pace, CostsNothingWhereNewsCome) {
   EXPECT_EQ(pace.after(false, at_once), 1s) << "and the next pause is the first again";
 }
 
+TEST(Pace, LimitsNewsThatComeWithoutEnd) {
+  Pace pace({.news_interval = 2s, .news_burst = 10});
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(pace.after(true, at_once), 0s);
+  EXPECT_EQ(pace.after(true, at_once), 2s);
+  EXPECT_LE(rounds_in_a_minute(pace, true), 31);
+  EXPECT_EQ(pace.after(true, 2s), 0s) << "as often as that is no hurry";
+  (void)pace.after(false, 1min);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(pace.after(true, at_once), 0s) << "after a rest there may be another burst";
+}
+
 TEST(Pace, CostsNothingWhereRoundsTakeTheirTime) {
   Pace pace({.first = 1s, .unhurried = 4s});
   (void)pace.after(false, at_once);
