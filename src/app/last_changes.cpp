@@ -19,12 +19,12 @@ namespace imapfs::app {
 namespace {
 
 /// An outcome that a poll(2) can wait for. It may come when nobody waits any more.
-class Outcome {
+class AwaitedOutcome {
  public:
-  Outcome() = default;
-  ~Outcome() { ::close(descriptor_); }
-  Outcome(const Outcome&) = delete;
-  Outcome& operator=(const Outcome&) = delete;
+  AwaitedOutcome() = default;
+  ~AwaitedOutcome() { ::close(descriptor_); }
+  AwaitedOutcome(const AwaitedOutcome&) = delete;
+  AwaitedOutcome& operator=(const AwaitedOutcome&) = delete;
 
   void set(Result<void> result) {
     *result_.lock() = std::move(result);
@@ -62,7 +62,7 @@ bool was_being_written(store::Journal& journal, const store::StagedFile& file) {
 
 Result<void> await_last_changes(const std::function<void(Completion<void>)>& settle, std::chrono::milliseconds patience,
                                 int signals) {
-  const auto outcome = std::make_shared<Outcome>();
+  const auto outcome = std::make_shared<AwaitedOutcome>();
   settle([outcome](Result<void> result) { outcome->set(std::move(result)); });
   const auto context = CallContext::within(patience);
   if (!outcome->get()) telemetry::info("waiting for changes to reach the server");

@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <limits>
 
+#include "imapfs/imap/response_reader.hpp"
+
 namespace imapfs::imap {
 namespace {
 
 constexpr int max_nesting = 16;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 

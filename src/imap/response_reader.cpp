@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t initial_buffer = 65536;
 constexpr std::uint64_t max_literal = std::numeric_limits<std::int64_t>::max();  // RFC 9051 number64
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 /// "{123}" or "{123+}" at the end of `line`: where it starts.

@@ -9,10 +9,6 @@
 
 namespace imapfs::store {
 
-/// SQLite counts with a sign.
-inline std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
-inline std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
-
 /// With the id it has.
 void insert_change(Database& database, const JournalChange& change);
 std::vector<JournalChange> read_changes(Database& database);

@@ -17,9 +17,6 @@ constexpr int rows_per_page = 1000;
 /// Distinct flag sets remembered while reading; a mailbox rarely has more.
 constexpr std::size_t flag_sets_remembered = 256;
 
-std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
-std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
-
 void bind_text(SQLite::Statement& statement, int index, const std::string& text) { statement.bindNoCopy(index, text); }
 
 Uid uid_column(SQLite::Statement& statement, int index) { return Uid{statement.getColumn(index).getUInt()}; }

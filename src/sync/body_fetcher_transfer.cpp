@@ -17,7 +17,7 @@ constexpr std::uint64_t sequence_slack = 128 << 10;
 /// With more than this still to come, a reconnect is cheaper than the rest of a body nobody wants.
 constexpr std::uint64_t abandon_beyond = 1 << 20;
 /// The slowest line on which a body must still be readable.
-constexpr std::uint64_t slowest_octets_per_second = 64 << 10;
+constexpr std::uint64_t slowest_download = 64 << 10;
 constexpr std::uint64_t assumed_size = 16 << 20;  ///< where the server tells none
 
 std::uint64_t align_down(std::uint64_t offset) { return offset / granule * granule; }
@@ -174,7 +174,7 @@ ByteSpan BodyTransfer::shape(ByteSpan gap, const Reader& reader) const {
 SteadyClock::duration BodyTransfer::patience() const {
   const auto size = length_.value_or(request_.size == 0 ? assumed_size : request_.size);
   const auto octets = by_ranges_ ? std::min(size, largest_window) : size;
-  return host_->settings().timeout + std::chrono::seconds(octets / slowest_octets_per_second);
+  return host_->settings().timeout + std::chrono::seconds(octets / slowest_download);
 }
 
 void BodyTransfer::start_job(Lock lock) {

@@ -1,10 +1,10 @@
 #include "listing_check.hpp"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <iterator>
 #include <set>
+
+#include "mailbox_tree_builder.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -32,8 +32,6 @@ std::vector<imap::WireName> missing_of(const std::vector<imap::WireName>& known,
   return missing;
 }
 
-bool is_inbox(const imap::WireName& name) { return strcasecmp(name.c_str(), "INBOX") == 0; }
-
 /// The first, the last and one in the middle.
 std::vector<imap::WireName> some_of(const std::vector<imap::WireName>& names) {
   if (names.size() <= asked_by_name) return names;
@@ -53,7 +51,7 @@ Result<void> check_listing(const std::vector<imap::ListedMailbox>& listed, const
   }
   const auto missing = missing_of(known, names);
   if (!has_inbox) {
-    if (std::any_of(known.begin(), known.end(), is_inbox)) return no_answer("it has no INBOX");
+    if (std::any_of(known.begin(), known.end(), [](const auto& name) { return is_inbox(name); })) return no_answer("it has no INBOX");
     IMAPFS_TRY(is_not_there("INBOX", session, context));
   }
   if (missing.size() * 2 <= known.size()) return {};

@@ -15,8 +15,6 @@ constexpr std::ptrdiff_t deepest_level = 100;
 constexpr std::size_t most_drafts = 250000;
 constexpr std::size_t most_path_bytes = 128 << 20;
 constexpr std::size_t most_namespaces = 64;
-/// What tools expect a name to be at most (NAME_MAX).
-constexpr std::size_t longest_component = 255;
 /// Never produced by component_from_mailbox_level(): '~' needs no escape.
 constexpr std::string_view distinction = "%7E";
 constexpr std::string_view inbox = "INBOX";

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "mutations.hpp"
 
 namespace imapfs::sync {
@@ -12,7 +13,6 @@ namespace {
 
 using Kind = store::JournalChange::Kind;
 
-tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
 tl::unexpected<Error> stale() {
   return fail(ESTALE, Scope::message, Retry::never, "the message is not there any more");
 }
@@ -129,11 +129,11 @@ Result<void> Mutations::check(const Submission& submission) const {
     }
     if (submission.wish == Wish::remove) IMAPFS_TRY(removal_in(identity.name));
   } else if (submission.source.brought_by.value == 0) {
-    return no_such_mailbox();
+    return fail(no_such_mailbox());
   }
   if (submission.wish != Wish::copy && submission.wish != Wish::move) return {};
   const auto target = surroundings_.mailbox(submission.target.mailbox);
-  if (!target) return no_such_mailbox();
+  if (!target) return fail(no_such_mailbox());
   const auto rights = target->replica.rights();
   const auto& identity = target->replica.identity();
   IMAPFS_TRY(allow(rights, rights.insert, "put messages", identity.path));
@@ -255,7 +255,7 @@ Result<PendingChange> Mutations::prepare(Submission& submission) {
     case Wish::move: {
       change.kind = submission.wish == Wish::copy ? Kind::copy : Kind::move;
       const auto destination = surroundings_.mailbox(target.mailbox);
-      if (!destination) return no_such_mailbox();
+      if (!destination) return fail(no_such_mailbox());
       change.destination = destination->replica.identity().name;
       change.file_name = target.file_name;
       change.replaces = to_journal(target.replaces);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "imapfs/sync/errors.hpp"
 #include "mutations.hpp"
 
 namespace imapfs::sync {
@@ -25,7 +26,7 @@ struct Mutations::Clearing {
 
 void Mutations::clear_out(MailboxId mailbox, const UidSet& uids, MailboxPointer trash, Completion<void> done) {
   const auto source = surroundings_.mailbox(mailbox);
-  if (!source) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  if (!source) return done(fail(no_such_mailbox()));
   const auto clearing = std::make_shared<Clearing>();
   clearing->mailbox = mailbox;
   clearing->validity = source->replica.table()->uid_validity();

@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "mutation_upload_attempt.hpp"
 #include "mutation_upload_source.hpp"
 #include "sent_content.hpp"
@@ -18,7 +19,7 @@ namespace {
 
 using Kind = store::JournalChange::Kind;
 
-constexpr std::uint64_t slowest_octets_per_second = 32 * 1024;
+constexpr std::uint64_t slowest_upload = 32 * 1024;
 constexpr auto reconnect_pause = std::chrono::milliseconds(500);
 
 /// The mailbox was selected for changes, so an answer of READ-ONLY can only be about what this connection has open.
@@ -41,7 +42,7 @@ void Mutations::upload(const Upload& upload, Completion<Arrival> done) {
 Result<void> Mutations::check_upload(const UploadAttempt& attempt) const {
   if (stopping_) return fail(ECANCELED, Scope::account, Retry::never, "the account is not running any more");
   if (!surroundings_.online()) return fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server");
-  if (!attempt.destination) return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox");
+  if (!attempt.destination) return fail(no_such_mailbox());
   const auto rights = attempt.destination->replica.rights();
   const auto& path = attempt.destination->replica.identity().path;
   if (rights.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "{} is read-only", telemetry::printable(path));
@@ -58,7 +59,7 @@ Result<void> Mutations::check_upload(const UploadAttempt& attempt) const {
 void Mutations::begin_upload(const std::shared_ptr<UploadAttempt>& attempt) {
   if (wait_for_twin(attempt)) return;
   attempt->deadline = SteadyClock::now() + surroundings_.settings.timeout +
-                      std::chrono::seconds(attempt->upload.canonical_size / slowest_octets_per_second);
+                      std::chrono::seconds(attempt->upload.canonical_size / slowest_upload);
   if (take_earlier(*attempt)) return look_for_earlier(attempt);
   accept_upload(attempt);
 }

@@ -8,7 +8,7 @@
 namespace imapfs::sync {
 namespace {
 
-constexpr std::size_t block = 64 * 1024;
+constexpr std::size_t upload_block = 64 * 1024;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ Result<std::unique_ptr<StagedSource>> StagedSource::open(const std::string& path
 }
 
 Result<void> StagedSource::fill() {
-  raw_.resize(block);
+  raw_.resize(upload_block);
   taken_ = 0;
   ssize_t got = 0;
   do got = ::read(descriptor_, raw_.data(), raw_.size());
@@ -59,7 +59,7 @@ std::string staged_header(const std::string& path) {
   std::string header;
   auto source = StagedSource::open(path, StagedSource::any_size);
   if (!source) return header;
-  header.resize(block);
+  header.resize(upload_block);
   std::size_t length = 0;
   while (length < header.size()) {
     const auto got = (*source)->read(std::span(header).subspan(length));

@@ -12,7 +12,7 @@ namespace {
 
 /// Until a command about thousands of messages has had its turn and its answer.
 constexpr auto batch_patience = std::chrono::minutes(15);
-constexpr std::size_t queue_capacity = 64;
+constexpr std::size_t most_jobs_waiting = 64;
 /// So long a change that nobody waits for may wait for company: a command costs the server and us more than it takes to wait.
 constexpr auto gathering = std::chrono::milliseconds(50);
 /// So many are company enough.
@@ -40,7 +40,7 @@ Mutations::Mutations(Surroundings surroundings)
                return name == mailbox && its_validity == validity.value ? Uid{uid} : Uid{};
              },
              surroundings_.list_anew},
-      worker_("journal", queue_capacity) {}
+      worker_("journal", most_jobs_waiting) {}
 
 Mutations::~Mutations() {
   stop();

@@ -8,9 +8,6 @@
 namespace imapfs::sync {
 namespace {
 
-/// What tools expect a name to be at most (NAME_MAX).
-constexpr std::size_t longest_component = 255;
-
 /// Cuts the last `levels` levels off.
 bool cut_levels(std::string& name, char delimiter, std::size_t levels) {
   if (!name.empty() && name.back() == delimiter) name.pop_back();
@@ -44,8 +41,8 @@ ServerName personal_prefix(const MailboxTree& tree, const std::vector<imap::Name
   });
   if (personal != namespaces.end() && personal->delimiter != 0)
     return {personal->wire_prefix, personal->prefix, personal->delimiter};
-  const auto* inbox = tree.find_wire_name("INBOX");
-  const char delimiter = inbox != nullptr ? inbox->delimiter : '\0';
+  const auto* inbox_node = tree.find_wire_name("INBOX");
+  const char delimiter = inbox_node != nullptr ? inbox_node->delimiter : '\0';
   if (personal != namespaces.end()) return {personal->wire_prefix, personal->prefix, delimiter};
   return {{}, {}, delimiter};
 }

@@ -5,7 +5,7 @@
 namespace imapfs::sync {
 namespace {
 
-constexpr std::size_t queue_capacity = 16;
+constexpr std::size_t most_writes_waiting = 16;
 /// What a listing keeps back at most, and something beside it. A batch that is larger by itself waits until it is alone.
 constexpr std::size_t most_waiting_octets = 40 << 20;
 /// Counting rows costs a scan of an index.
@@ -14,7 +14,7 @@ constexpr auto measure_every = std::chrono::seconds(30);
 }  // namespace
 
 StoreWriter::StoreWriter(std::unique_ptr<store::MetadataStore> metadata)
-    : metadata_(std::move(metadata)), worker_("store", queue_capacity) {
+    : metadata_(std::move(metadata)), worker_("store", most_writes_waiting) {
   worker_.post([this] {
     thread_ = std::this_thread::get_id();
     look();

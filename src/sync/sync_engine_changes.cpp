@@ -1,13 +1,13 @@
 // Changes of messages: SyncEngine hands them to Mutations, and gives it what it needs of the rest. Without a journal
 // nothing can be changed.
 
+#include "imapfs/sync/errors.hpp"
 #include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
 
-Error read_only() { return {EROFS, Scope::request, Retry::never, "changes are not possible: there is no journal"}; }
 
 }  // namespace
 
@@ -68,21 +68,21 @@ void EngineImplementation::list_anew(const MailboxPointer& mailbox) {
 }
 
 void EngineImplementation::upload(const Upload& upload, Completion<Arrival> done) {
-  if (!mutations_) return done(fail(read_only()));
+  if (!mutations_) return done(fail(no_journal()));
   with_connection([this, upload, done = std::move(done)] {
     with_rights(upload.target.mailbox, [this, upload, done] { mutations_->upload(upload, done); });
   });
 }
 
 void EngineImplementation::copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(read_only()));
+  if (!mutations_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, target, reply = std::move(reply)] {
     with_rights(target.mailbox, [this, source, target, reply] { mutations_->copy_message(source, target, reply); });
   });
 }
 
 void EngineImplementation::move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(read_only()));
+  if (!mutations_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, target, reply = std::move(reply)] {
     with_rights(source.message.mailbox, [this, source, target, reply] {
       with_rights(target.mailbox, [this, source, target, reply] { mutations_->move_message(source, target, reply); });
@@ -91,20 +91,20 @@ void EngineImplementation::move_message(const ChangeSource& source, const Arriva
 }
 
 void EngineImplementation::remove_message(const ChangeSource& source, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(read_only()));
+  if (!mutations_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, reply = std::move(reply)] {
     with_rights(source.message.mailbox, [this, source, reply] { mutations_->remove_message(source, reply); });
   });
 }
 
 void EngineImplementation::expunge_message(const ChangeSource& source, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(read_only()));
+  if (!mutations_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, reply = std::move(reply)] { mutations_->expunge_message(source, reply); });
 }
 
 void EngineImplementation::restore_message(const ChangeSource& source, const std::string& file_name,
                                            ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(read_only()));
+  if (!mutations_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, file_name, reply = std::move(reply)] {
     mutations_->restore_message(source, file_name, reply);
   });
@@ -112,7 +112,7 @@ void EngineImplementation::restore_message(const ChangeSource& source, const std
 
 void EngineImplementation::give_name(const MessageLocation& message, const std::string& name,
                                      const MessageLocation& replaces, Completion<void> done) {
-  if (!mutations_) return done(fail(read_only()));
+  if (!mutations_) return done(fail(no_journal()));
   // A name is ours alone; the message that it takes the place of is the server's.
   if (replaces.uid.value == 0) return mutations_->give_name(message, name, replaces, std::move(done));
   with_connection([this, message, name, replaces, done = std::move(done)] {

@@ -7,6 +7,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
@@ -42,13 +43,12 @@ std::optional<std::string> header_block_of(const store::BodyFile& body) {
   return block;
 }
 
-tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
 
 }  // namespace
 
 void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDetails> done) {
   const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(no_such_mailbox());
+  if (!mailbox) return done(fail(no_such_mailbox()));
   const DetailsKey key{id, mailbox->replica.table()->uid_validity(), uid};
   auto known = details_.with_lock([&](const auto& all) -> std::optional<MessageDetails> {
     const auto found = all.find(key);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "mutation_support.hpp"
 #include "mutations.hpp"
 #include "sync_engine_implementation.hpp"
@@ -147,7 +148,7 @@ Result<void> EngineImplementation::select_to_change(const MailboxPointer& mailbo
 void EngineImplementation::set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) {
   if (!mutations_) return done(fail(EROFS, "changes are not possible"));
   const auto mailbox = use_mailbox(message.mailbox);
-  if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  if (!mailbox) return done(fail(no_such_mailbox()));
   if (auto allowed = may_store(mailbox->replica, message.uid, change); !allowed) return done(std::move(allowed));
   auto ended = [this, mailbox, message, change, done = std::move(done)](Result<void> result) {
     if (!result) return done(std::move(result));

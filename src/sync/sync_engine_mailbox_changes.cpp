@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "mailbox_commands.hpp"
 #include "mailbox_tree_builder.hpp"
 #include "mutations.hpp"
@@ -21,10 +22,6 @@
 namespace imapfs::sync {
 namespace {
 
-tl::unexpected<Error> read_only() { return fail(EROFS, "changes are not possible"); }
-tl::unexpected<Error> no_such_directory() {
-  return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox");
-}
 tl::unexpected<Error> forbidden(std::string_view what) {
   return fail(EACCES, Scope::mailbox, Retry::never, "the server does not let you {}", what);
 }
@@ -172,7 +169,7 @@ void EngineImplementation::conclude_tree_change(TreeChangeAnswer answer) {
 // -- CREATE --
 
 void EngineImplementation::create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) {
-  if (!journal_) return done(read_only());
+  if (!journal_) return done(fail(no_journal()));
   const auto in_time = patience();
   with_tree([this, in_time, parent, component, done = leaving_tree(std::move(done))] {
     if (auto waits = in_time.check(); !waits) return done(fail(std::move(waits).error()));
@@ -183,7 +180,7 @@ void EngineImplementation::create_mailbox(MailboxId parent, const std::string& c
 void EngineImplementation::submit_creation(MailboxId parent, const std::string& component, Completion<MailboxId> done) {
   const auto mailboxes = tree();
   const auto* node = mailboxes->find(parent);
-  if (node == nullptr) return done(no_such_directory());
+  if (node == nullptr) return done(fail(no_such_mailbox()));
   if (node->children.contains(component)) return done(fail(EEXIST, "there is one already"));
   auto name = server_name_below(*mailboxes, known_namespaces(), *node, component);
   if (!name) return done(fail(std::move(name).error()));
@@ -234,7 +231,7 @@ void EngineImplementation::adopt_creation(const ServerName& name, const std::str
 // -- DELETE --
 
 void EngineImplementation::remove_mailbox(MailboxId id, Completion<void> done) {
-  if (!journal_) return done(read_only());
+  if (!journal_) return done(fail(no_journal()));
   if (id.value == 0) return done(fail(EBUSY, "the root cannot be removed"));
   const auto mailbox = find_mailbox(id);
   const bool follows_removal = mailbox && mutations_->own_removals().removed_lately(mailbox->replica.identity().name);
@@ -256,7 +253,7 @@ void EngineImplementation::remove_mailbox(MailboxId id, Completion<void> done) {
 void EngineImplementation::submit_removal(MailboxId id, Completion<void> done) {
   const auto mailboxes = tree();
   const auto* found = mailboxes->find(id);
-  if (found == nullptr) return done(no_such_directory());
+  if (found == nullptr) return done(fail(no_such_mailbox()));
   if (is_inbox(found->name)) return done(fail(EBUSY, "INBOX cannot be removed"));
   if (found->name.empty()) return done(fail(ENOTEMPTY, "it holds other mailboxes"));
   if (!rights(id).delete_mailbox) return done(forbidden("delete this mailbox (right x)"));
@@ -324,7 +321,7 @@ void EngineImplementation::adopt_removal(const MailboxNode& node, bool kernel_kn
 
 void EngineImplementation::rename_mailbox(MailboxId id, MailboxId new_parent, const std::string& new_component,
                                           Completion<void> done) {
-  if (!journal_) return done(read_only());
+  if (!journal_) return done(fail(no_journal()));
   auto renaming = std::make_shared<Renaming>();
   renaming->id = id;
   renaming->parent = new_parent;
@@ -351,7 +348,7 @@ Result<void> EngineImplementation::prepare(Renaming& renaming) const {
   const auto mailboxes = tree();
   const auto* node = mailboxes->find(renaming.id);
   const auto* parent = mailboxes->find(renaming.parent);
-  if (node == nullptr || parent == nullptr) return no_such_directory();
+  if (node == nullptr || parent == nullptr) return fail(no_such_mailbox());
   if (renaming.id.value == 0 || is_inbox(node->name)) return fail(EBUSY, "INBOX cannot be renamed");
   renaming.nothing_to_do = node->parent == renaming.parent && node->component == renaming.component;
   if (renaming.nothing_to_do) return {};

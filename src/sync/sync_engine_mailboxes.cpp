@@ -5,6 +5,7 @@
 
 #include "imapfs/base/memory.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
@@ -16,14 +17,15 @@ constexpr auto sync_deadline = std::chrono::minutes(15);
 constexpr SteadyClock::duration longest_freshen = std::chrono::seconds(10);
 /// News of our own changes are known by the time they are looked for.
 constexpr int free_hints = 3;
+constexpr auto news_interval = std::chrono::seconds(2);
 constexpr auto load_retry = std::chrono::milliseconds(20);
 
 UnixTime unix_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// The server was not reached, or has no time: what is cached is still good.
-bool is_about_reaching(const Error& error) {
+/// The server was not reached, or has no time.
+bool leaves_cache_good(const Error& error) {
   return error.scope >= Scope::session || error.retry != Retry::never || error.errnum == ECANCELED;
 }
 
@@ -143,7 +145,7 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
   }
   note_pace(mailbox);
   if (result && method == SyncMethod::listing) give_back_memory_of_listing(mailbox);
-  if (!result && is_about_reaching(result.error()))
+  if (!result && leaves_cache_good(result.error()))
     telemetry::debug("{}", telemetry::printable(result.error().what));
   else if (!result)
     telemetry::warning("{}", telemetry::printable(result.error().what));
@@ -164,6 +166,7 @@ void EngineImplementation::note_pace(const MailboxPointer& mailbox) {
     settings.free_rounds = free_hints;
     settings.longest = std::max(settings_.refresh, settings_.poll_interval);
     settings.unhurried = SteadyClock::duration::max();
+    settings.news_interval = news_interval;
     activity->pace.emplace(settings);
   }
   activity->not_before = now + activity->pace->after(news, now - activity->began);
@@ -249,7 +252,7 @@ Completion<void> EngineImplementation::impatient(Completion<void> done) {
 
 void EngineImplementation::freshen(MailboxId id, Completion<void> done) {
   const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  if (!mailbox) return done(fail(no_such_mailbox()));
   with_rows_loaded(mailbox, [this, mailbox, done = std::move(done)] { freshen_loaded(mailbox, done); });
 }
 
@@ -267,7 +270,7 @@ void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Complet
       return;
     }
     must_start = gate.join(impatient([mailbox, done = std::move(done)](const Result<void>& result) {
-      const bool still_good = !result && is_about_reaching(result.error()) && mailbox->replica.table()->complete();
+      const bool still_good = !result && leaves_cache_good(result.error()) && mailbox->replica.table()->complete();
       done(still_good ? Result<void>{} : result);
     }));
   } else {
@@ -285,7 +288,7 @@ void EngineImplementation::start_sync_unless_fresh(const MailboxPointer& mailbox
 
 void EngineImplementation::await_rows(MailboxId id, Uid after, Completion<void> done) {
   const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  if (!mailbox) return done(fail(no_such_mailbox()));
   with_rows_loaded(mailbox, [this, mailbox, after, done = std::move(done)] {
     const auto& table = mailbox->replica.table();
     if (has_rows_beyond(*table, after)) return done({});

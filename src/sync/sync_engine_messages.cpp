@@ -4,6 +4,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
+#include "imapfs/sync/errors.hpp"
 #include "sync_engine_implementation.hpp"
 #include "sync_engine_read_ahead.hpp"
 
@@ -14,8 +15,6 @@ namespace {
 /// gives it, and one question each would cost a round trip per message.
 constexpr int most_names_in_vain = 8;
 
-tl::unexpected<Error> no_such_message() { return fail(ENOENT, Scope::message, Retry::never, "no such message"); }
-tl::unexpected<Error> no_such_mailbox() { return fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"); }
 
 /// Whether nobody need hear of the length a body has turned out to have. That the size was right is kept only of a message whose length has to be
 /// measured (BodyFetcher): a transaction for each message that tar reads would cost more than the rest of it.
@@ -29,17 +28,17 @@ bool is_no_news(const MessageMeta& meta, std::uint64_t length, std::uint64_t who
 
 void EngineImplementation::find_message(MailboxId id, const std::string& name, Completion<MessageMeta> done) {
   const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(no_such_mailbox());
+  if (!mailbox) return done(fail(no_such_mailbox()));
   Lookup lookup{name, settings_.names.possible_uids(name), true};
   // Any name may have been given by a user.
-  if (lookup.uids.empty() && !journal_) return done(no_such_message());
+  if (lookup.uids.empty() && !journal_) return done(fail(no_such_message()));
   find(mailbox, lookup, std::move(done));
 }
 
 void EngineImplementation::find_message(MailboxId id, Uid uid, Completion<MessageMeta> done) {
   const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(no_such_mailbox());
-  if (uid.value == 0) return done(no_such_message());
+  if (!mailbox) return done(fail(no_such_mailbox()));
+  if (uid.value == 0) return done(fail(no_such_message()));
   find(mailbox, Lookup{fmt::format("#{}", uid.value), {uid}, false}, std::move(done));
 }
 
@@ -64,17 +63,17 @@ void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Look
     const bool below = lookup.uids.empty()
                            ? mailbox->replica.local_names_known()
                            : std::all_of(lookup.uids.begin(), lookup.uids.end(), [&](Uid uid) { return uid <= exact_to; });
-    if (below && !named) return done(no_such_message());
+    if (below && !named) return done(fail(no_such_message()));
     if (lookup.by_name && mailbox->names_asked_in_vain >= most_names_in_vain) return list_and_find(mailbox, lookup, done);
     return fetch_single(mailbox, lookup, done);
   }
-  if (is_fresh(mailbox) || !online()) return done(no_such_message());
+  if (is_fresh(mailbox) || !online()) return done(fail(no_such_message()));
   // News are on their way into the table and will be announced, so a name that is not there yet is not there now. Who moves
   // messages here asks for every name first, and each batch that arrives is news.
-  if (lookup.by_name && was_checked_lately(mailbox)) return done(no_such_message());
+  if (lookup.by_name && was_checked_lately(mailbox)) return done(fail(no_such_message()));
   freshen_loaded(mailbox, [mailbox, lookup, done](const Result<void>&) {
     auto known = find_known(mailbox, lookup);
-    if (!known) return done(no_such_message());
+    if (!known) return done(fail(no_such_message()));
     done(std::move(*known));
   });
 }
@@ -84,7 +83,7 @@ void EngineImplementation::list_and_find(const MailboxPointer& mailbox, const Lo
   auto listed = [mailbox, lookup, done](const Result<void>& result) {
     if (auto known = find_known(mailbox, lookup)) return done(std::move(*known));
     if (!result) return done(fail(result.error()));
-    done(no_such_message());
+    done(fail(no_such_message()));
   };
   if (mailbox->replica.gate().join(std::move(listed))) start_sync_unless_fresh(mailbox);
 }
@@ -154,7 +153,7 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
       else if (*found)
         waiting(**found);
       else
-        waiting(no_such_message());
+        waiting(fail(no_such_message()));
     }
   };
   submit(std::move(job));
@@ -175,7 +174,7 @@ void EngineImplementation::open_body_at(MailboxId id, Uid uid, std::uint64_t off
 void EngineImplementation::find_and_open(MailboxId id, Uid uid, imap::OctetRange wanted,
                                          Completion<std::shared_ptr<Body>> done) {
   const auto mailbox = use_mailbox(id);
-  if (!mailbox) return done(no_such_mailbox());
+  if (!mailbox) return done(fail(no_such_mailbox()));
   find(mailbox, Lookup{fmt::format("#{}", uid.value), {uid}, false},
        [this, mailbox, wanted, done = std::move(done)](const Result<MessageMeta>& meta) {
          if (!meta) return done(fail(meta.error()));

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "filesystem_views.hpp"
 #include "imapfs/vfs/filesystem.hpp"
 #include "local_directories.hpp"
@@ -13,7 +14,7 @@ namespace imapfs::vfs {
 
 namespace {
 
-bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
+bool may_change_it(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0; }
 
 /// A message or a file that becomes one.
 bool is_mail(NodeId node) {
@@ -71,7 +72,7 @@ void Filesystem::original(NodeId node, Completion<Message> done) {
 void Filesystem::open(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply) {
   auto file = target(node);
   if (!file) return reply(fail(std::move(file).error()));
-  if (writes(flags)) return open_for_writing(caller, node, flags, std::move(reply));
+  if (may_change_it(flags)) return open_for_writing(caller, node, flags, std::move(reply));
   auto* const staging = views_->staging.get();
   // Who reads while another writes sees what is written, as on any file system.
   if (staging && is_mail(node) && staging->status(node)) {
@@ -157,7 +158,7 @@ void Filesystem::create(const Caller& caller, NodeId parent, const std::string& 
   }
   const auto tree = account_.tree();
   const auto* mailbox = resolve_mailbox(*tree, *meaning);
-  if (!mailbox) return reply(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   const auto table = account_.table(mailbox->id);
   if (parent == root_node || !table) {
     return reply(fail(EPERM, Scope::mailbox, Retry::never, "this directory holds mailboxes only, no messages"));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "local_directories.hpp"
 #include "staging.hpp"
 
@@ -30,7 +31,7 @@ void NamedFiles::find(const Node& parent, const std::string& name, Completion<Na
   if (meaning.kind == NodeKind::mailbox || parent.id == root_node) {
     const auto tree = context_.account.tree();
     const auto* mailbox = resolve_mailbox(*tree, meaning);
-    if (!mailbox) return done(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+    if (!mailbox) return done(fail(sync::no_such_mailbox()));
     if (const auto child = mailbox->children.find(name); child != mailbox->children.end()) {
       NamedFile file;
       file.kind = NamedFile::Kind::mailbox;

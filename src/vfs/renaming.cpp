@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "backup_names.hpp"
 #include "local_directories.hpp"
 #include "staging.hpp"
@@ -170,7 +171,7 @@ void Renaming::rename_mailbox(const OperationPtr& operation) {
   for (auto next = above; next && next->id.value != 0; next = tree->find(next->parent)) {
     if (next->id == source.mailbox) return operation->reply(fail(EINVAL, "a mailbox cannot be moved into itself"));
   }
-  if (!above) return operation->reply(fail(ENOENT, Scope::mailbox, Retry::never, "no such mailbox"));
+  if (!above) return operation->reply(fail(sync::no_such_mailbox()));
   context_.account.rename_mailbox(source.mailbox, above->id, operation->request.new_name, operation->reply);
 }
 

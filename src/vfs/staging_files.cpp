@@ -19,7 +19,7 @@ namespace {
 /// Until then what the account said last of its quota is believed.
 constexpr std::chrono::seconds quota_age{10};
 
-bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+bool opens_for_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 OpenResult opened(HandleId handle) {
   OpenResult result;
@@ -112,7 +112,7 @@ void Staging::Implementation::open_message(const Caller& caller, const Original&
     if (known && table->hidden(original.message.uid)) {
       return reply(fail(ESTALE, Scope::message, Retry::now, "the message was moved or removed meanwhile"));
     }
-    if (writes(flags)) {
+    if (opens_for_writing(flags)) {
       if (auto allowed = check_rights(original.message.mailbox, true); !allowed) {
         return reply(fail(std::move(allowed).error()));
       }
@@ -151,13 +151,13 @@ void Staging::Implementation::open_staged(const Caller& caller, NodeId node, int
 
 void Staging::Implementation::add_handle(const FilePtr& file, const Caller& caller, int flags,
                                          const Reply<OpenResult>& reply) {
-  const HandleId handle = new_handle(*file, caller, writes(flags));
+  const HandleId handle = new_handle(*file, caller, opens_for_writing(flags));
   auto result = opened(handle);
   if (take_stale_pages(file->node)) {
     result.keep_cache = false;
     result.size_corrected = true;
   }
-  if ((flags & O_TRUNC) == 0 || !writes(flags)) return reply(std::move(result));
+  if ((flags & O_TRUNC) == 0 || !opens_for_writing(flags)) return reply(std::move(result));
   file->handles[handle].wrote = true;
   truncate(file->node, 0, [this, file, handle, result, reply](Result<void> truncated) {
     if (truncated) return reply(result);

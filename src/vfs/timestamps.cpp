@@ -33,4 +33,9 @@ std::string rfc3339_milliseconds(std::chrono::system_clock::time_point time) {
   return fmt::format("{}.{:03}Z", date_and_time(whole.time_since_epoch().count()), rest.count());
 }
 
+Timestamp whole_second_now() {
+  const auto time = std::chrono::system_clock::now();
+  return {std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(), 0};
+}
+
 }  // namespace imapfs::vfs

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "imapfs/model/types.hpp"
+#include "imapfs/vfs/types.hpp"
 
 namespace imapfs::vfs {
 
@@ -12,5 +13,7 @@ namespace imapfs::vfs {
 [[nodiscard]] std::string rfc3339(UnixTime time);
 /// "2026-11-20T09:30:00.123Z"
 [[nodiscard]] std::string rfc3339_milliseconds(std::chrono::system_clock::time_point time);
+/// The present second, without a fraction.
+[[nodiscard]] Timestamp whole_second_now();
 
 }  // namespace imapfs::vfs

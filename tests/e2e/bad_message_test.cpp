@@ -49,7 +49,7 @@ struct BadHeader : ImapCommands {
 };
 
 class OneBadMessage : public ImapServerTest, public ::testing::WithParamInterface<BadHeader::How> {};
-std::string name_of(const ::testing::TestParamInfo<BadHeader::How>& kind) {
+std::string name_of_way(const ::testing::TestParamInfo<BadHeader::How>& kind) {
   constexpr const char* names[] = {"ServerBug", "Unavailable", "HangUp", "AfterRows", "LeftOut"};
   return names[kind.index];
 }
@@ -58,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, OneBadMessage,
                          ::testing::Values(BadHeader::How::serverbug, BadHeader::How::unavailable,
                                            BadHeader::How::hang_up, BadHeader::How::serverbug_after_rows,
                                            BadHeader::How::left_out),
-                         name_of);
+                         name_of_way);
 
 TEST_P(OneBadMessage, HidesOnlyItsSubject) {
   serve<BadHeader>(GetParam());

@@ -19,13 +19,13 @@ class UnbentServer : public ImapServerTest, public ::testing::WithParamInterface
   }
 };
 
-std::string name_of(const ::testing::TestParamInfo<const char*>& kind) {
+std::string name_of_capabilities(const ::testing::TestParamInfo<const char*>& kind) {
   constexpr const char* names[] = {"None", "Idle", "Condstore", "Usual"};
   return names[kind.index];
 }
 
 INSTANTIATE_TEST_SUITE_P(Capabilities, UnbentServer,
-                         ::testing::Values(plain_server, idling_server, condstore_server, modern_server), name_of);
+                         ::testing::Values(plain_server, idling_server, condstore_server, modern_server), name_of_capabilities);
 
 TEST_P(UnbentServer, IsListedAndRead) {
   mail().deliver_many("INBOX", 30);

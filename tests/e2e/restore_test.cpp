@@ -8,7 +8,7 @@ namespace imapfs::testing {
 namespace {
 
 /// Puts what is in Old into New.
-struct Tool {
+struct RestoringTool {
   const char* name;
   const char* program;  ///< the test is for who has it
   const char* script;
@@ -16,7 +16,7 @@ struct Tool {
   bool one_upload;      ///< it sets the time before it closes the file, or under a temporary name
 };
 
-constexpr Tool tools[] = {
+constexpr RestoringTool restoring_tools[] = {
     {"cp", "cp", "cp -a Old $F/backup && cp -a $F/backup/. New/", true, true},
     {"rsync", "rsync", "rsync -aX Old/ $F/backup/ && rsync -aX $F/backup/ New/", true, true},
     {"tar", "tar",
@@ -68,9 +68,9 @@ class Restore : public WritingTest {
   }
 };
 
-class RestoredBy : public Restore, public ::testing::WithParamInterface<Tool> {};
+class RestoredBy : public Restore, public ::testing::WithParamInterface<RestoringTool> {};
 
-INSTANTIATE_TEST_SUITE_P(Tools, RestoredBy, ::testing::ValuesIn(tools),
+INSTANTIATE_TEST_SUITE_P(Tools, RestoredBy, ::testing::ValuesIn(restoring_tools),
                          [](const auto& tool) { return std::string(tool.param.name); });
 
 TEST_P(RestoredBy, BringsBackOctetsDatesAndFlags) {

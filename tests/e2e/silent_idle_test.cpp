@@ -15,13 +15,13 @@ struct MuteIdle : ImapCommands {
 };
 
 class IdleThatIsSilent : public ImapServerTest, public ::testing::WithParamInterface<const char*> {};
-std::string name_of(const ::testing::TestParamInfo<const char*>& kind) {
+std::string name_of_idling(const ::testing::TestParamInfo<const char*>& kind) {
   constexpr const char* names[] = {"Plain", "Condstore", "Usual"};
   return names[kind.index];
 }
 
 INSTANTIATE_TEST_SUITE_P(Capabilities, IdleThatIsSilent,
-                         ::testing::Values(idling_server, condstore_server, modern_server), name_of);
+                         ::testing::Values(idling_server, condstore_server, modern_server), name_of_idling);
 
 TEST_P(IdleThatIsSilent, IsPolledAndRemembered) {
   serve<MuteIdle>(GetParam());

@@ -9,14 +9,14 @@ namespace {
 constexpr std::int64_t file_date = 1588587630;  // 2020-05-04 10:20:30 UTC
 
 /// A tool that makes INBOX/<name>.eml of $F/new.eml.
-struct Tool {
+struct WritingTool {
   const char* name;
   const char* script;
   bool keeps_date = false;   ///< it sets the file's time
   std::uint32_t appends = 1; ///< 2: it sets the time after it has closed the file, which the server can only be told by another APPEND
 };
 
-constexpr Tool tools[] = {
+constexpr WritingTool writing_tools[] = {
     {"cp", "cp $F/new.eml INBOX/cp.eml"},
     {"cp-p", "cp -p $F/new.eml INBOX/cp-p.eml", true},
     {"install", "install -m 600 $F/new.eml INBOX/install.eml"},
@@ -53,7 +53,7 @@ class NewMessages : public WritingTest {
     ASSERT_EQ(shell("TZ=UTC touch -d '2020-05-04 10:20:30' " + file_path("new.eml")).status, 0);
   }
   /// What every tool's message must be by now.
-  void expect_made(const Tool& tool) {
+  void expect_made(const WritingTool& tool) {
     const std::string name = std::string(tool.name) + ".eml";
     EXPECT_TRUE(lists("INBOX", name));
     EXPECT_EQ(read_file(mount().path("INBOX/" + name)), mail_of("new", "First line.\n\nLast line.\n"));
@@ -65,7 +65,7 @@ class NewMessages : public WritingTest {
 
 TEST_F(NewMessages, AreAppendedOnceByEveryToolAndKeepTheirNames) {
   std::uint32_t appended = 0;
-  for (const auto& tool : tools) {
+  for (const auto& tool : writing_tools) {
     SCOPED_TRACE(tool.name);
     sh(tool.script);
     sync();
@@ -79,10 +79,10 @@ TEST_F(NewMessages, AreAppendedOnceByEveryToolAndKeepTheirNames) {
     }
     expect_made(tool);
   }
-  EXPECT_EQ(other().messages("INBOX", false).size(), std::size(tools)) << "nothing is left over";
-  EXPECT_EQ(mount().list("INBOX").size(), std::size(tools));
+  EXPECT_EQ(other().messages("INBOX", false).size(), std::size(writing_tools)) << "nothing is left over";
+  EXPECT_EQ(mount().list("INBOX").size(), std::size(writing_tools));
   remount();
-  for (const auto& tool : tools) {
+  for (const auto& tool : writing_tools) {
     SCOPED_TRACE(std::string(tool.name) + " after a remount");
     expect_made(tool);
   }

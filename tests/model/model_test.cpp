@@ -5,31 +5,21 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 
+#include "model/settings.hpp"
 #include "model/world.hpp"
 
 namespace imapfs::testing {
 namespace {
 
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr || *text == 0 ? otherwise : std::stoull(text);
-}
-
-std::vector<std::uint64_t> seeds() {
-  if (const auto wanted = number_from("IMAPFS_MODEL_SEED", 0); wanted != 0) return {wanted};
-  return {1, 2, 3, 4};
-}
-
 class Model : public ::testing::TestWithParam<std::uint64_t> {};
-INSTANTIATE_TEST_SUITE_P(Seeds, Model, ::testing::ValuesIn(seeds()), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Seeds, Model, ::testing::ValuesIn(model::seeds({1, 2, 3, 4})), ::testing::PrintToStringParamName());
 
 TEST_P(Model, RandomOperationsAndFaultsLoseNothingAndDoubleNothing) {
   if (const auto reason = why_no_mount()) GTEST_SKIP() << *reason;
   const auto seed = GetParam();
-  const auto steps = number_from("IMAPFS_MODEL_STEPS", 500);
+  const auto steps = model::number_from("IMAPFS_MODEL_STEPS", 500);
   model::World world(seed);
   std::mt19937_64 random(seed);
   std::uint64_t done = 0;

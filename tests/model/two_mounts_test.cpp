@@ -19,6 +19,7 @@
 #include <sstream>
 #include <thread>
 
+#include "model/settings.hpp"
 #include "support/mounted.hpp"
 #include "support/other_client.hpp"
 
@@ -27,11 +28,6 @@ namespace {
 
 constexpr int messages = 40;
 constexpr std::array<const char*, 2> boxes = {"box1", "box2"};
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr || *text == 0 ? otherwise : std::stoull(text);
-}
 
 std::string message_of(const std::string& key) {
   return "From: bob@example.org\nSubject: key " + key + "\nMessage-ID: <" + key + "@example.org>\n\nHello.\n";
@@ -199,14 +195,10 @@ class TwoMounts : public ::testing::TestWithParam<std::uint64_t> {
   std::array<std::unique_ptr<Mounted>, 2> mounts_;
 };
 
-std::vector<std::uint64_t> seeds() {
-  if (const auto wanted = number_from("IMAPFS_MODEL_SEED", 0); wanted != 0) return {wanted};
-  return {1, 2};
-}
-INSTANTIATE_TEST_SUITE_P(Seeds, TwoMounts, ::testing::ValuesIn(seeds()), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Seeds, TwoMounts, ::testing::ValuesIn(model::seeds({1, 2})), ::testing::PrintToStringParamName());
 
 TEST_P(TwoMounts, AndAnotherClientAtTheSameMessagesLoseNothingAndLive) {
-  const auto steps = number_from("IMAPFS_MODEL_STEPS", 200);
+  const auto steps = model::number_from("IMAPFS_MODEL_STEPS", 200);
   const std::array<pid_t, 2> daemons = {mounts_[0]->daemon_pid(), mounts_[1]->daemon_pid()};
   std::array<User, 2> users = {User(*mounts_[0], "a", GetParam() * 3), User(*mounts_[1], "b", GetParam() * 3 + 1)};
   Neighbour neighbour(*dovecot_, GetParam() * 3 + 2);

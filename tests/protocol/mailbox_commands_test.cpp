@@ -170,7 +170,7 @@ std::ostream& operator<<(std::ostream& stream, const ChangeRefusal& refusal) {
 
 class ChangeRefusedWith : public ::testing::TestWithParam<ChangeRefusal> {};
 
-Error outcome_of(Session& session, std::string_view command) {
+Error error_of_changing(Session& session, std::string_view command) {
   const auto one = UidSet::single(Uid{7});
   TextSource source("Subject: x\r\n\r\n");
   if (command == "APPEND") return error_of(session.append(into("A"), source, patient()));
@@ -192,7 +192,7 @@ TEST_P(ChangeRefusedWith, GivesItsErrorAndTheSessionGoesOn) {
   server.answer(expected.command, "", expected.answer).answer("NOOP", "");
   const auto session = in_inbox(server);
   ASSERT_NE(session, nullptr);
-  const auto error = outcome_of(*session, expected.command);
+  const auto error = error_of_changing(*session, expected.command);
   expect_error(error, expected.errnum, expected.scope, expected.retry);
   EXPECT_NE(error.what.find(fmt::format("{}: server answered", expected.command)), std::string::npos) << error.what;
   EXPECT_TRUE(session->noop(patient())) << server.complaint();

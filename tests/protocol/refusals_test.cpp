@@ -19,7 +19,7 @@ std::ostream& operator<<(std::ostream& stream, const Refusal& refusal) { return 
 class RefusedWith : public ::testing::TestWithParam<Refusal> {};
 
 /// Runs the named command and gives its Error.
-Error outcome_of(Session& session, std::string_view command) {
+Error error_of_reading(Session& session, std::string_view command) {
   const auto error_of = [](auto result) {
     return result ? Error{0, {}, {}, "it succeeded"} : std::move(result).error();
   };
@@ -41,7 +41,7 @@ TEST_P(RefusedWith, GivesItsErrorAndTheSessionGoesOn) {
   server.log_in("IMAP4rev1 QUOTA").answer(expected.command, "", expected.answer).answer("NOOP", "");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
-  const auto error = outcome_of(*session, expected.command);
+  const auto error = error_of_reading(*session, expected.command);
   EXPECT_EQ(error.errnum, expected.errnum) << error.what << server.complaint();
   EXPECT_EQ(error.scope, expected.scope) << error.what;
   EXPECT_EQ(error.retry, expected.retry) << error.what;

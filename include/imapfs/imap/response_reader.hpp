@@ -109,6 +109,7 @@ class ResponseReader {
   std::uint64_t literals_ = 0;
 };
 
+[[nodiscard]] inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /// ASCII comparison without regard to case.
 [[nodiscard]] bool iequals(std::string_view left, std::string_view right);
 [[nodiscard]] std::string upper(std::string_view text);

@@ -29,6 +29,10 @@
 
 namespace imapfs::store {
 
+/// SQLite counts with a sign.
+inline std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
+inline std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
+
 /// What a file must hold. migrations[n] brings user_version n to n + 1.
 struct Schema {
   std::int32_t application_id = 0;

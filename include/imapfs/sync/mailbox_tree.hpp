@@ -23,6 +23,9 @@
 
 namespace imapfs::sync {
 
+/// Of one level of a mailbox's name, in bytes: what tools expect a name to be at most (NAME_MAX).
+inline constexpr std::size_t longest_component = 255;
+
 struct MailboxNode {
   MailboxId id;
   MailboxId parent;          ///< 0: child of the root

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "../entries.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/model/identity.hpp"
@@ -10,8 +11,6 @@ namespace imapfs::vfs {
 
 namespace {
 
-Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such mailbox"}; }
-Error no_message() { return Error{ENOENT, Scope::message, Retry::never, "no message with this UID"}; }
 
 /// The entry of a message as it is called here.
 Entry unnamed_entry(const ViewContext& context, const sync::MailboxNode& mailbox, UidValidity validity,
@@ -39,16 +38,16 @@ void ByUidView::lookup(const Caller&, const Node& parent, const std::string& nam
   const auto id = parent.meaning.mailbox;
   const auto table = context_.account.table(id);
   const auto uid = mime::NameTemplate::short_form(name);
-  if (!table || !uid || table->hidden(*uid)) return reply(fail(no_message()));
+  if (!table || !uid || table->hidden(*uid)) return reply(fail(sync::no_such_message()));
   auto found = [this, id, reply = std::move(reply)](Result<MessageMeta> meta) {
     if (!meta) return reply(fail(std::move(meta).error().while_doing("find the message")));
     // It is in .deleted.
-    if (meta->flags.has(SystemFlag::deleted)) return reply(fail(no_message()));
+    if (meta->flags.has(SystemFlag::deleted)) return reply(fail(sync::no_such_message()));
     const auto tree = context_.account.tree();
     const auto* mailbox = tree->find(id);
     // The question may have told UIDVALIDITY.
     const auto known = context_.account.table(id);
-    if (!mailbox || !known) return reply(fail(no_mailbox()));
+    if (!mailbox || !known) return reply(fail(sync::no_such_mailbox()));
     reply(unnamed_entry(context_, *mailbox, known->uid_validity(), *meta));
   };
   if (auto meta = table->find(*uid)) return found(std::move(*meta));
@@ -58,7 +57,7 @@ void ByUidView::lookup(const Caller&, const Node& parent, const std::string& nam
 void ByUidView::entry(const Node& node, Reply<Entry> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   reply(uid_directory_entry(context_, *mailbox));
 }
 
@@ -74,7 +73,7 @@ void ByUidView::list(const Caller& caller, const Node& node, const ListRequest& 
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(id);
   const auto table = context_.account.table(id);
-  if (!mailbox || !table) return reply(fail(no_mailbox()));
+  if (!mailbox || !table) return reply(fail(sync::no_such_mailbox()));
   bool at_end = false;
   auto found = page(*mailbox, *table, request, at_end);
   if (!found.empty() || at_end) return reply(std::move(found));

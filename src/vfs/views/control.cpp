@@ -9,6 +9,7 @@
 
 #include "../entries.hpp"
 #include "../staging.hpp"
+#include "../timestamps.hpp"
 #include "imapfs/model/identity.hpp"
 
 namespace imapfs::vfs {
@@ -30,11 +31,6 @@ constexpr const char* outbox_name = "outbox";
 
 FixedNode meaning(const Node& node) { return FixedNode{node.meaning.index}; }
 
-Timestamp now() {
-  const auto time = std::chrono::system_clock::now();
-  return {std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(), 0};
-}
-
 }  // namespace
 
 // Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of
@@ -43,7 +39,7 @@ ControlView::ControlView(const ViewContext& context, EventLog& events, const Out
     : context_(context),
       events_(events),
       outbox_(outbox),
-      mounted_(now()),
+      mounted_(whole_second_now()),
       next_handle_((static_cast<HandleId>(mounted_.seconds) << 24) + 1) {}
 
 Entry ControlView::entry_of(FixedNode node) const {

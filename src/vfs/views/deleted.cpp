@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "../entries.hpp"
 #include "imapfs/model/identity.hpp"
 
@@ -11,7 +12,6 @@ namespace imapfs::vfs {
 
 namespace {
 
-Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such mailbox"}; }
 
 /// The entry of one of its messages: whether it is here may change at any time.
 Entry passing_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
@@ -55,7 +55,7 @@ void DeletedView::lookup(const Caller&, const Node& parent, const std::string& n
 void DeletedView::entry(const Node& node, Reply<Entry> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   reply(deleted_directory_entry(context_, *mailbox));
 }
 
@@ -71,7 +71,7 @@ void DeletedView::list(const Caller& caller, const Node& node, const ListRequest
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(id);
   const auto table = context_.account.table(id);
-  if (!mailbox || !table) return reply(fail(no_mailbox()));
+  if (!mailbox || !table) return reply(fail(sync::no_such_mailbox()));
   auto found = page(*mailbox, *table, request);
   if (!found.empty() || table->complete()) return reply(std::move(found));
   context_.account.await_rows(id, table->frontier(), [=, this, reply = std::move(reply)](Result<void> arrived) {

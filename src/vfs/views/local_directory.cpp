@@ -11,7 +11,7 @@ namespace imapfs::vfs {
 
 namespace {
 
-Error gone() { return Error{ENOENT, Scope::request, Retry::never, "no such local directory"}; }
+Error no_such_directory() { return Error{ENOENT, Scope::request, Retry::never, "no such local directory"}; }
 
 }  // namespace
 
@@ -72,7 +72,7 @@ std::optional<Entry> LocalDirectoryView::message_entry(MailboxId id, const std::
 
 void LocalDirectoryView::entry(const Node& node, Reply<Entry> reply) {
   const auto directory = context_.entries.find(node.id);
-  if (!directory) return reply(fail(gone()));
+  if (!directory) return reply(fail(no_such_directory()));
   reply(local_directory_entry(context_.settings, *directory));
 }
 
@@ -92,7 +92,7 @@ void LocalDirectoryView::open_directory(const Caller&, const Node& node, Reply<O
 void LocalDirectoryView::list(const Caller&, const Node& node, const ListRequest& request,
                               Reply<DirectoryPage> reply) {
   const auto directory = context_.entries.find(node.id);
-  if (!directory) return reply(fail(gone()));
+  if (!directory) return reply(fail(no_such_directory()));
   DirectoryPage page;
   auto above = local_directory_entry(context_.settings, *directory);
   above.node = mailbox_node(directory->mailbox);

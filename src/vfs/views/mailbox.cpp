@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "../entries.hpp"
 #include "../staging.hpp"
 #include "by_uid.hpp"
@@ -17,7 +18,6 @@ namespace {
 /// without end would otherwise spin here.
 constexpr int max_waits_in_vain = 16;
 
-Error no_mailbox() { return Error{ENOENT, Scope::mailbox, Retry::never, "no such mailbox"}; }
 
 Entry message_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                     const MessageMeta& meta) {
@@ -92,7 +92,7 @@ struct MailboxView::Listing {
 void MailboxView::lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(parent.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   if (!caller.announcer) context_.interest.add(mailbox->id);
   if (auto child = find_child(context_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
   const auto local = context_.entries.find(mailbox->id, name);
@@ -148,7 +148,7 @@ std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, 
 void MailboxView::entry(const Node& node, Reply<Entry> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   reply(mailbox_entry(context_.account, context_.settings, *mailbox));
 }
 
@@ -161,13 +161,13 @@ NodeId MailboxView::parent(const Node& node) const {
 void MailboxView::open_directory(const Caller& caller, const Node& node, Reply<OpenDirectoryResult> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   if (!caller.announcer) context_.interest.add(mailbox->id);
   auto done = [this, id = mailbox->id, reply = std::move(reply)](Result<void> fresh) {
     if (!fresh) return reply(fail(std::move(fresh).error().while_doing("bring the mailbox up to date")));
     const auto now = context_.account.tree();
     const auto* opened = now->find(id);
-    if (!opened) return reply(fail(no_mailbox()));
+    if (!opened) return reply(fail(sync::no_such_mailbox()));
     const bool unchanged = versions_.unchanged(context_.account, *opened);
     reply(OpenDirectoryResult{0, true, unchanged});
   };
@@ -181,7 +181,7 @@ void MailboxView::open_directory(const Caller& caller, const Node& node, Reply<O
 void MailboxView::list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   auto head = list_head(context_, caller, *tree, *mailbox, request);
   if (!head.empty()) return reply(std::move(head));
 
@@ -212,7 +212,7 @@ void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {
 Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) const {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(listing.mailbox);
-  if (!mailbox) return fail(no_mailbox());
+  if (!mailbox) return fail(sync::no_such_mailbox());
   const auto table = context_.account.table(listing.mailbox);
   DirectoryPage page;
   if (!table) {
@@ -262,7 +262,7 @@ void MailboxView::append_local(DirectoryPage& page, MailboxId id, std::uint64_t 
 void MailboxView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
-  if (!mailbox) return reply(fail(no_mailbox()));
+  if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   if (auto value = mailbox_xattr(context_.account, *mailbox, name)) return reply(std::move(*value));
   reply(fail(ENODATA, "no such attribute"));
 }

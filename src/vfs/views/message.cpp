@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
 #include "../entries.hpp"
 #include "../timestamps.hpp"
 
@@ -10,7 +11,6 @@ namespace imapfs::vfs {
 
 namespace {
 
-Error no_message() { return Error{ENOENT, Scope::message, Retry::never, "no such message"}; }
 
 /// An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
 Error as_seen_by_reader(Error error) {
@@ -150,10 +150,10 @@ void MessageView::keep_open(NodeId node, Job done) {
 /// The message from the table, or from the server while the table is not complete.
 void MessageView::with_meta(const Node& node, Completion<MessageMeta> done) {
   const auto table = context_.account.table(node.meaning.mailbox);
-  if (!table) return done(fail(no_message()));
+  if (!table) return done(fail(sync::no_such_message()));
   if (auto meta = table->find(node.meaning.uid())) return done(std::move(*meta));
   if (auto meta = local_meta(node)) return done(std::move(*meta));
-  if (table->complete()) return done(fail(no_message()));
+  if (table->complete()) return done(fail(sync::no_such_message()));
   context_.account.find_message(node.meaning.mailbox, node.meaning.uid(), std::move(done));
 }
 
@@ -172,7 +172,7 @@ void MessageView::entry(const Node& node, Reply<Entry> reply) {
   with_meta(node, [this, node, reply = std::move(reply)](Result<MessageMeta> meta) {
     if (!meta) return reply(fail(std::move(meta).error()));
     if (auto entry = entry_of(node, *meta)) return reply(std::move(*entry));
-    reply(fail(no_message()));
+    reply(fail(sync::no_such_message()));
   });
 }
 

@@ -6,16 +6,12 @@
 #include <utility>
 
 #include "../entries.hpp"
+#include "../timestamps.hpp"
 #include "imapfs/model/identity.hpp"
 
 namespace imapfs::vfs {
 
 namespace {
-
-Timestamp now() {
-  const auto time = std::chrono::system_clock::now();
-  return {std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(), 0};
-}
 
 /// By staged id, which ascends: removing while listing misses nothing.
 std::uint64_t cookie_of(NodeId node) { return 16 + (node.value & 0xffffffffU); }
@@ -23,7 +19,7 @@ std::uint64_t cookie_of(NodeId node) { return 16 + (node.value & 0xffffffffU); }
 }  // namespace
 
 OutboxView::OutboxView(const ViewContext& context, StagedView& staged)
-    : context_(context), staged_(staged), mounted_(now()) {}
+    : context_(context), staged_(staged), mounted_(whole_second_now()) {}
 
 std::vector<Staging::OutboxEntry> OutboxView::files() const {
   return context_.staging ? context_.staging->outbox() : std::vector<Staging::OutboxEntry>();

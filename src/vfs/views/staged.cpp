@@ -8,13 +8,13 @@ namespace imapfs::vfs {
 
 namespace {
 
-Error gone() { return Error{ESTALE, Scope::message, Retry::now, "the file is not staged any more"}; }
+Error not_staged() { return Error{ESTALE, Scope::message, Retry::now, "the file is not staged any more"}; }
 
 }  // namespace
 
 void StagedView::entry(const Node& node, Reply<Entry> reply) {
   const auto status = context_.staging ? context_.staging->status(node.id) : std::nullopt;
-  if (!status) return reply(fail(gone()));
+  if (!status) return reply(fail(not_staged()));
   auto entry = staged_entry(context_.settings, node.id, status->size, status->time);
   if (const auto local = context_.entries.find(node.id)) entry.generation = local->generation;
   reply(std::move(entry));
@@ -26,12 +26,12 @@ NodeId StagedView::parent(const Node& node) const {
 }
 
 void StagedView::open(const Caller& caller, const Node& node, int flags, Reply<OpenResult> reply) {
-  if (!context_.staging) return reply(fail(gone()));
+  if (!context_.staging) return reply(fail(not_staged()));
   context_.staging->open_staged(caller, node.id, flags, std::move(reply));
 }
 
 void StagedView::read(const Caller&, const Node&, const ReadRequest& request, Reply<ReadResult> reply) {
-  if (!context_.staging) return reply(fail(gone()));
+  if (!context_.staging) return reply(fail(not_staged()));
   context_.staging->read(request, std::move(reply));
 }
 

@@ -60,7 +60,7 @@ class Outcome {
   std::thread::id thread_;
 };
 
-class RecordingListener : public PoolListener {
+class RecordingPoolListener : public PoolListener {
  public:
   UntaggedListener* on_session_opened(Session&) override {
     ++opened;
@@ -144,7 +144,7 @@ class SessionPoolTest : public ::testing::Test {
   std::unique_ptr<Session> open() { return std::move(server_.factory()(CallContext::within(10s)).value()); }
 
   FakeServer server_;
-  RecordingListener listener_;
+  RecordingPoolListener listener_;
   SessionPool::Settings settings_;
   std::unique_ptr<SessionPool> pool_;
 };

@@ -24,7 +24,7 @@ using ::testing::ElementsAre;
 using imapfs::testing::FakeServer;
 
 /// Selects INBOX when the watch starts, and writes down everything it is told.
-class RecordingListener : public WatchListener {
+class RecordingWatchListener : public WatchListener {
  public:
   void on_exists(std::uint32_t messages) override { record("exists " + std::to_string(messages)); }
   void on_expunge() override { record("expunge"); }
@@ -88,7 +88,7 @@ class WatcherTest : public ::testing::Test {
   void reconnect_quickly() { settings_.backoff.first = settings_.backoff.cap = 1ms; }
 
   FakeServer server_;
-  RecordingListener listener_;
+  RecordingWatchListener listener_;
   Watcher::Settings settings_;
   std::unique_ptr<Watcher> watcher_;
 };

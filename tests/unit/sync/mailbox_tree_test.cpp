@@ -12,9 +12,10 @@
 namespace imapfs::sync {
 namespace {
 
-using Kind = imap::Namespace::Kind;
 
-imap::Namespace space(Kind kind, const std::string& prefix, char delimiter) {
+using NamespaceKind = imap::Namespace::Kind;
+
+imap::Namespace space(NamespaceKind kind, const std::string& prefix, char delimiter) {
   return imap::Namespace{kind, prefix, prefix, delimiter};
 }
 
@@ -51,7 +52,7 @@ std::vector<std::string> listing(const MailboxTree& tree) {
 using Lines = std::vector<std::string>;
 
 TEST(MailboxTree, LevelsBecomeDirectories) {
-  const auto tree = build({space(Kind::personal, "", '/')}, mailboxes('/', {"INBOX", "Archive", "Archive/2026", "INBOX/Work"}));
+  const auto tree = build({space(NamespaceKind::personal, "", '/')}, mailboxes('/', {"INBOX", "Archive", "Archive/2026", "INBOX/Work"}));
   EXPECT_EQ(listing(*tree),
             (Lines{"Archive/2026=Archive/2026", "Archive=Archive", "INBOX/Work=INBOX/Work", "INBOX=INBOX"}));
   const auto* node = tree->find_path("Archive/2026");
@@ -74,20 +75,20 @@ TEST(MailboxTree, PathsAreFoundExactly) {
 }
 
 TEST(MailboxTree, ThePersonalPrefixIsStripped) {
-  const auto tree = build({space(Kind::personal, "INBOX.", '.')}, mailboxes('.', {"INBOX", "INBOX.Work", "INBOX.Work.2026"}));
+  const auto tree = build({space(NamespaceKind::personal, "INBOX.", '.')}, mailboxes('.', {"INBOX", "INBOX.Work", "INBOX.Work.2026"}));
   EXPECT_EQ(listing(*tree), (Lines{"INBOX=INBOX", "Work/2026=INBOX.Work.2026", "Work=INBOX.Work"}));
 }
 
 TEST(MailboxTree, AMailboxThatWouldTakeTheInboxsPlaceIsToldApart) {
   const auto rows = mailboxes('.', {"INBOX", "INBOX.INBOX", "INBOX.INBOX.x"});
-  const auto tree = build({space(Kind::personal, "INBOX.", '.')}, rows);
+  const auto tree = build({space(NamespaceKind::personal, "INBOX.", '.')}, rows);
   EXPECT_EQ(listing(*tree), (Lines{"INBOX%7E/x=INBOX.INBOX.x", "INBOX%7E=INBOX.INBOX", "INBOX=INBOX"}));
-  const auto without = build({space(Kind::personal, "INBOX.", '.')}, mailboxes('.', {"INBOX.INBOX"}));
+  const auto without = build({space(NamespaceKind::personal, "INBOX.", '.')}, mailboxes('.', {"INBOX.INBOX"}));
   EXPECT_EQ(listing(*without), (Lines{"INBOX%7E=INBOX.INBOX"})) << "the same name, whatever LIST leaves out";
 }
 
 TEST(MailboxTree, APrefixThatIsNoInboxIsNoDirectoryWithinItself) {
-  const auto spaces = {space(Kind::personal, "mail/", '/')};
+  const auto spaces = {space(NamespaceKind::personal, "mail/", '/')};
   auto rows = mailboxes('/', {"INBOX", "mail/a"});
   rows.push_back(mailbox("mail/", '/', false));
   EXPECT_EQ(listing(*build(spaces, rows)), (Lines{"INBOX=INBOX", "a=mail/a"}));
@@ -96,8 +97,8 @@ TEST(MailboxTree, APrefixThatIsNoInboxIsNoDirectoryWithinItself) {
 }
 
 TEST(MailboxTree, OtherNamespacesStandBeside) {
-  const auto tree = build({space(Kind::personal, "INBOX.", '.'), space(Kind::other_users, "user.", '.'),
-                           space(Kind::shared, "shared/", '/')},
+  const auto tree = build({space(NamespaceKind::personal, "INBOX.", '.'), space(NamespaceKind::other_users, "user.", '.'),
+                           space(NamespaceKind::shared, "shared/", '/')},
                           {mailbox("INBOX", '.'), mailbox("INBOX.Work", '.'), mailbox("user.bob", '.'),
                            mailbox("user.bob.Work", '.'), mailbox("shared/a.b", '/')});
   EXPECT_EQ(listing(*tree), (Lines{"INBOX=INBOX", "Work=INBOX.Work", "shared/a.b=shared/a.b", "shared=",
@@ -105,8 +106,8 @@ TEST(MailboxTree, OtherNamespacesStandBeside) {
 }
 
 TEST(MailboxTree, APersonalMailboxKeepsItsNameAndTheOtherNamespaceIsToldApart) {
-  const std::vector spaces{space(Kind::personal, "INBOX.", '.'), space(Kind::shared, "", '.'),
-                           space(Kind::other_users, "user.", '.')};
+  const std::vector spaces{space(NamespaceKind::personal, "INBOX.", '.'), space(NamespaceKind::shared, "", '.'),
+                           space(NamespaceKind::other_users, "user.", '.')};
   const auto rows = mailboxes('.', {"news", "news.x", "user.bob", "INBOX", "INBOX.news", "INBOX.news.y", "INBOX.user"});
   EXPECT_EQ(listing(*build(spaces, rows)),
             (Lines{"INBOX=INBOX", "news%7E/x=news.x", "news%7E=news", "news/y=INBOX.news.y", "news=INBOX.news",
@@ -171,7 +172,7 @@ TEST(MailboxTree, TwoMailboxesThatReadTheSameAreBothReachable) {
 }
 
 TEST(MailboxTree, TheOrderOfListDoesNotMatter) {
-  const std::vector spaces{space(Kind::personal, "INBOX.", '.'), space(Kind::shared, "", '.')};
+  const std::vector spaces{space(NamespaceKind::personal, "INBOX.", '.'), space(NamespaceKind::shared, "", '.')};
   auto rows = mailboxes('.', {"INBOX", "INBOX.INBOX", "INBOX.a.b", "a", "a.b", "a.b.c", "INBOX.news", "news", "..", "x..y", "x."});
   rows.push_back(mailbox("a/b", '/'));
   const auto expected = build(spaces, rows);

@@ -8,17 +8,17 @@ namespace imapfs::sync {
 namespace {
 
 /// What the server can do about moving.
-enum class Skill { move, copy, bare };
+enum class RecoverySkill { move, copy, bare };
 
 struct Cut {
-  Skill skill;
+  RecoverySkill skill;
   std::string command;
   std::size_t messages;  ///< carried out before the connection is lost
 };
 
 std::string cut_name(const ::testing::TestParamInfo<Cut>& info) {
   const auto& cut = info.param;
-  const std::string skill = cut.skill == Skill::move ? "Move" : cut.skill == Skill::copy ? "Copy" : "Bare";
+  const std::string skill = cut.skill == RecoverySkill::move ? "Move" : cut.skill == RecoverySkill::copy ? "Copy" : "Bare";
   const std::string when = cut.messages == 0 ? "Before" : cut.messages == 1 ? "Within" : "After";
   return skill + when + cut.command;
 }
@@ -28,8 +28,8 @@ constexpr auto whole = testing::FakeServerState::whole_command;
 class ConnectionLost : public ::testing::TestWithParam<Cut> {
  protected:
   void SetUp() override {
-    if (GetParam().skill != Skill::move) f.server.set_capability("MOVE", false);
-    if (GetParam().skill == Skill::bare) f.server.set_capability("UIDPLUS", false);
+    if (GetParam().skill != RecoverySkill::move) f.server.set_capability("MOVE", false);
+    if (GetParam().skill == RecoverySkill::bare) f.server.set_capability("UIDPLUS", false);
     for (const auto* subject : {"a", "b", "c"}) f.server.deliver("INBOX", mail(subject));
     // The same message is there already: it must not be taken for what comes.
     f.server.deliver("Archive", mail("a"));
@@ -47,7 +47,7 @@ class ConnectionLost : public ::testing::TestWithParam<Cut> {
   void expect_each_once() {
     ASSERT_TRUE(f.settle()) << "what has come is shown";
     EXPECT_EQ(f.messages("Archive"), (Subjects{"a", "a", "b", "c"}));
-    if (GetParam().skill == Skill::bare)
+    if (GetParam().skill == RecoverySkill::bare)
       EXPECT_EQ(f.messages("INBOX"), (Subjects{"a!", "b!", "c!"}));
     else
       EXPECT_TRUE(f.messages("INBOX").empty());
@@ -62,14 +62,14 @@ class ConnectionLost : public ::testing::TestWithParam<Cut> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Cuts, ConnectionLost,
-                         ::testing::Values(Cut{Skill::move, "MOVE", 0}, Cut{Skill::move, "MOVE", 1},
-                                           Cut{Skill::move, "MOVE", whole}, Cut{Skill::copy, "COPY", 0},
-                                           Cut{Skill::copy, "COPY", 1}, Cut{Skill::copy, "COPY", whole},
-                                           Cut{Skill::copy, "STORE", 0}, Cut{Skill::copy, "STORE", 1},
-                                           Cut{Skill::copy, "STORE", whole}, Cut{Skill::copy, "EXPUNGE", 0},
-                                           Cut{Skill::copy, "EXPUNGE", 1}, Cut{Skill::copy, "EXPUNGE", whole},
-                                           Cut{Skill::bare, "COPY", 0}, Cut{Skill::bare, "COPY", whole},
-                                           Cut{Skill::bare, "STORE", 0}, Cut{Skill::bare, "STORE", whole}),
+                         ::testing::Values(Cut{RecoverySkill::move, "MOVE", 0}, Cut{RecoverySkill::move, "MOVE", 1},
+                                           Cut{RecoverySkill::move, "MOVE", whole}, Cut{RecoverySkill::copy, "COPY", 0},
+                                           Cut{RecoverySkill::copy, "COPY", 1}, Cut{RecoverySkill::copy, "COPY", whole},
+                                           Cut{RecoverySkill::copy, "STORE", 0}, Cut{RecoverySkill::copy, "STORE", 1},
+                                           Cut{RecoverySkill::copy, "STORE", whole}, Cut{RecoverySkill::copy, "EXPUNGE", 0},
+                                           Cut{RecoverySkill::copy, "EXPUNGE", 1}, Cut{RecoverySkill::copy, "EXPUNGE", whole},
+                                           Cut{RecoverySkill::bare, "COPY", 0}, Cut{RecoverySkill::bare, "COPY", whole},
+                                           Cut{RecoverySkill::bare, "STORE", 0}, Cut{RecoverySkill::bare, "STORE", whole}),
                          cut_name);
 
 TEST_P(ConnectionLost, LeavesEachMessageOnceAfterALook) {

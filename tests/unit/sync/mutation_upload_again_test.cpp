@@ -13,7 +13,7 @@ namespace {
 const std::string first = "Subject: one\nMessage-ID: <upload@example.org>\n\nHello.\n";
 const std::string corrected = "Subject: two\nMessage-ID: <upload@example.org>\n\nHello, with more to say.\n";
 /// Of the same length as `first`.
-const std::string respelled = "Subject: two\nMessage-ID: <upload@example.org>\n\nHallo!\n";
+const std::string respelled_upload = "Subject: two\nMessage-ID: <upload@example.org>\n\nHallo!\n";
 
 class UploadAgain : public ::testing::TestWithParam<bool> {
  protected:
@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(WithAndWithoutUidplus, UploadAgain, ::testing::Bool(),
                          [](const auto& uidplus) { return uidplus.param ? "Uidplus" : "Bare"; });
 
 TEST_P(UploadAgain, OfWhatWasChangedReplacesWhatHadArrived) {
-  for (const auto& later : {corrected, respelled}) {
+  for (const auto& later : {corrected, respelled_upload}) {
     auto upload = f.stage("Archive", first, "name.eml");
     upload.internal_date = 1'600'000'000;
     ASSERT_FALSE(upload_unanswered(upload));
@@ -170,7 +170,7 @@ TEST_P(UploadAgain, ANextProcessFindsWhatWasSentAndKeepsWhatWasNot) {
   f.unmount();
   f.server.release("APPEND answer");
   f.journal = store::Journal::open(f.state.path(), f.settings.account).value();
-  (void)with_content(upload, respelled);
+  (void)with_content(upload, respelled_upload);
   f.mount();
   ASSERT_TRUE(f.wait_until_done());
   f.list("Archive");

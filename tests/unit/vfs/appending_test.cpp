@@ -7,7 +7,7 @@
 namespace imapfs::vfs {
 namespace {
 
-const std::string text = "Subject: log\n\n";
+const std::string log_text = "Subject: log\n\n";
 const std::string mail_of_text = "Subject: log\r\n\r\n";
 
 struct Appending : Files {
@@ -24,9 +24,9 @@ struct Appending : Files {
     EXPECT_EQ(answer.wait().error(), 0);
     return answer.value();
   }
-  /// echo text > INBOX/log; its node.
+  /// echo log_text > INBOX/log; its node.
   NodeId log() {
-    EXPECT_EQ(cp("INBOX/log", text), 0);
+    EXPECT_EQ(cp("INBOX/log", log_text), 0);
     return find("INBOX/log");
   }
 };
@@ -35,7 +35,7 @@ TEST(Appending, GoesToTheEndWhateverTheKernelBelieves) {
   Appending at;
   const auto log = at.log();
   const auto file = at.open_as(log, O_WRONLY | O_APPEND);
-  EXPECT_EQ(at.append(file, "one\n", text.size()), 0) << "the size before the upload";
+  EXPECT_EQ(at.append(file, "one\n", log_text.size()), 0) << "the size before the upload";
   EXPECT_EQ(at.append(file, "two\n", 3), 0);
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
@@ -59,10 +59,10 @@ TEST(Appending, InTwoHundredOpensKeepsEveryLine) {
 TEST(Appending, ToAnOpenFileThatWasSyncedGoesOnWithTheOctetsAsWritten) {
   Appending at;
   const auto file = at.create("INBOX/log");
-  EXPECT_EQ(at.append(file, text, 0), 0);
+  EXPECT_EQ(at.append(file, log_text, 0), 0);
   EXPECT_EQ(at.fsync(file), 0);
-  EXPECT_EQ(at.size_of(file.node), text.size()) << "as written while it is open";
-  EXPECT_EQ(at.append(file, "one\n", text.size()), 0);
+  EXPECT_EQ(at.size_of(file.node), log_text.size()) << "as written while it is open";
+  EXPECT_EQ(at.append(file, "one\n", log_text.size()), 0);
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
   EXPECT_EQ(at.cat(at.find("INBOX/log")), mail_of_text + "one\r\n");
@@ -84,7 +84,7 @@ TEST(Appending, AfterAnotherFileHasTakenTheNameMeetsThatFile) {
 TEST(SizeAfterAnUpload, IsTheServersWhenCloseReturnsAndTheKernelAsksForItAgain) {
   Appending at;
   const auto file = at.create("INBOX/log");
-  EXPECT_EQ(at.write(file, text), 0);
+  EXPECT_EQ(at.write(file, log_text), 0);
   at.kernel.calls.clear();
   EXPECT_EQ(at.flush(file), 0);
   EXPECT_EQ(at.kernel.calls.at(0), fmt::format("attributes {:#x}", file.node.value)) << "before the answer";
@@ -95,7 +95,7 @@ TEST(SizeAfterAnUpload, IsTheServersWhenCloseReturnsAndTheKernelAsksForItAgain) 
 
 TEST(SizeAfterAnUpload, IsTheServersWhenRenameReturns) {
   Appending at;
-  const auto file = at.write_temporary("INBOX/.log.new", text);
+  const auto file = at.write_temporary("INBOX/.log.new", log_text);
   EXPECT_EQ(at.mv("INBOX/.log.new", "INBOX/log"), 0);
   EXPECT_EQ(at.size_of(file), mail_of_text.size());
 }
@@ -103,7 +103,7 @@ TEST(SizeAfterAnUpload, IsTheServersWhenRenameReturns) {
 TEST(SizeAfterAnUpload, MakesTheNextOpenDropThePagesOnce) {
   Appending at;
   const auto file = at.create("INBOX/log");
-  EXPECT_EQ(at.write(file, text), 0);
+  EXPECT_EQ(at.write(file, log_text), 0);
   EXPECT_EQ(at.flush(file), 0);
   const auto appender = at.open_result(file.node, O_RDWR | O_APPEND);
   EXPECT_FALSE(appender.keep_cache);
@@ -123,9 +123,9 @@ TEST(SizeAfterAnUpload, OfCrlfStaysAndNoPageIsDropped) {
 TEST(OpenWriter, GoesOnWhereItWasAfterAFlushInMidFile) {
   Appending at;
   const auto file = at.create("INBOX/log");
-  EXPECT_EQ(at.write(file, text), 0);
+  EXPECT_EQ(at.write(file, log_text), 0);
   EXPECT_EQ(at.flush(file), 0) << "a copy of the descriptor was closed";
-  EXPECT_EQ(at.write(file, "one\n", text.size()), 0);
+  EXPECT_EQ(at.write(file, "one\n", log_text.size()), 0);
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
   EXPECT_EQ(at.cat(at.find("INBOX/log")), mail_of_text + "one\r\n");
@@ -134,7 +134,7 @@ TEST(OpenWriter, GoesOnWhereItWasAfterAFlushInMidFile) {
 TEST(OpenWriter, ThatCameLaterWritesIntoWhatTheServerHas) {
   Appending at;
   const auto first = at.create("INBOX/log");
-  EXPECT_EQ(at.write(first, text + "one\ntwo\n"), 0);
+  EXPECT_EQ(at.write(first, log_text + "one\ntwo\n"), 0);
   EXPECT_EQ(at.flush(first), 0);
   const auto second = at.open_as(first.node, O_RDWR);
   EXPECT_EQ(at.write(second, "TWO", mail_of_text.size() + 5), 0);

@@ -4,7 +4,7 @@
 namespace imapfs::vfs {
 namespace {
 
-constexpr const char* text = "From: anna\r\n\r\nHello\r\n";
+constexpr const char* moved_text = "From: anna\r\n\r\nHello\r\n";
 
 struct MovedMessageTest : ::testing::Test, Writing {
   const std::string from = "INBOX/" + name;
@@ -13,18 +13,18 @@ struct MovedMessageTest : ::testing::Test, Writing {
 TEST_F(MovedMessageTest, AnOpenFileGoesOn) {
   const auto handle = open(node).value().handle;
   mv(from, "Sent/a");
-  EXPECT_EQ(bytes(read(node, handle)), text);
+  EXPECT_EQ(bytes(read(node, handle)), moved_text);
   filesystem.release(node, handle);
 }
 TEST_F(MovedMessageTest, OnItsWayItIsReadWhereItComesFrom) {
   account.hold_changes();
   mv(from, "Sent/a");
-  EXPECT_EQ(cat(find("Sent/a")), text);
+  EXPECT_EQ(cat(find("Sent/a")), moved_text);
 }
 TEST_F(MovedMessageTest, ArrivedItIsReadWhereItIs) {
   mv(from, "Sent/a");
   account.remove_body("INBOX", 7);
-  EXPECT_EQ(cat(node), text);
+  EXPECT_EQ(cat(node), moved_text);
 }
 TEST_F(MovedMessageTest, OpenedInTheMomentOfTheMoveItIsOpenedAgain) {
   account.hold_changes();
@@ -32,10 +32,10 @@ TEST_F(MovedMessageTest, OpenedInTheMomentOfTheMoveItIsOpenedAgain) {
   account.remove_body("INBOX", 7);
   const auto opened = open(node);
   EXPECT_FALSE(opened.came()) << "the server has it somewhere: wait";
-  account.set_body("INBOX", 7, text);
+  account.set_body("INBOX", 7, moved_text);
   account.finish_changes();
   EXPECT_EQ(opened.wait().error(), 0);
-  EXPECT_EQ(bytes(read(node, opened.value().handle)), text);
+  EXPECT_EQ(bytes(read(node, opened.value().handle)), moved_text);
 }
 TEST_F(MovedMessageTest, FlagsThatAreSetOnItsWayAreRefusedWithTheMove) {
   account.hold_changes();

@@ -4,12 +4,12 @@
 namespace imapfs::vfs {
 namespace {
 
-const std::string text = "Subject: Lunch\r\n\r\nOn Friday?\r\n";
+const std::string lunch = "Subject: Lunch\r\n\r\nOn Friday?\r\n";
 
 struct ReadLater : ::testing::Test, Writing {
   ReadLater() {
-    show_size(text.size());
-    account.set_body("INBOX", 7, text);
+    show_size(lunch.size());
+    account.set_body("INBOX", 7, lunch);
     account.let_bodies_wait();
   }
   void show_size(std::uint64_t size) {
@@ -44,7 +44,7 @@ TEST_F(ReadLater, AnOpenAloneFetchesNothing) {
 TEST_F(ReadLater, TheFirstReadFetchesOnce) {
   const auto handle = open(node).value().handle;
   const auto first = read(node, handle);
-  EXPECT_EQ(bytes(first), text);
+  EXPECT_EQ(bytes(first), lunch);
   EXPECT_FALSE(first.value().size_corrected);
   EXPECT_EQ(bytes(read(node, handle, 9, 5)), "Lunch");
   EXPECT_EQ(fetched(), 1);
@@ -56,16 +56,16 @@ TEST_F(ReadLater, AnOpenNeedsNoAnswerOfTheServer) {
   const auto first = read(node, opened.value().handle);
   EXPECT_FALSE(first.came());
   account.answer_all();
-  EXPECT_EQ(bytes(first), text);
+  EXPECT_EQ(bytes(first), lunch);
 }
 TEST_F(ReadLater, ASizeThatWasTooSmallIsCorrectedBeforeTheReadIsAnswered) {
   show_size(4);
   const auto handle = open(node).value().handle;
   const auto first = read(node, handle);
   EXPECT_TRUE(first.value().size_corrected);
-  EXPECT_EQ(bytes(first), text);
+  EXPECT_EQ(bytes(first), lunch);
   EXPECT_FALSE(read(node, handle).value().size_corrected) << "once is enough";
-  EXPECT_EQ(getattr(node).value().attributes.size, text.size());
+  EXPECT_EQ(getattr(node).value().attributes.size, lunch.size());
 }
 TEST_F(ReadLater, ReadsThatBeganBeforeTheLengthWasKnownAllCorrectIt) {
   show_size(4);
@@ -78,12 +78,12 @@ TEST_F(ReadLater, ReadsThatBeganBeforeTheLengthWasKnownAllCorrectIt) {
   EXPECT_TRUE(second.value().size_corrected);
 }
 TEST_F(ReadLater, ASizeThatWasTooLargeIsCorrectedByTheShortReadAndToldAfterTheLastRelease) {
-  show_size(text.size() + 100);
+  show_size(lunch.size() + 100);
   const auto handle = open(node).value().handle;
   told();
   tell_size_corrected();
   const auto first = read(node, handle);
-  EXPECT_EQ(bytes(first), text);
+  EXPECT_EQ(bytes(first), lunch);
   EXPECT_FALSE(first.value().size_corrected);
   EXPECT_EQ(told(), Lines()) << "an invalidation would keep the kernel from believing the short READ";
   filesystem.release(node, handle);
@@ -103,7 +103,7 @@ TEST_F(ReadLater, NewsOfARightOrSmallSizeIsToldWithTheFirstRead) {
   EXPECT_EQ(told(), Lines());
 }
 TEST_F(ReadLater, ABeginningIsReadBeforeTheLengthIsProved) {
-  account.withhold_lengths(text.size());
+  account.withhold_lengths(lunch.size());
   const auto handle = open(node).value().handle;
   EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
   EXPECT_EQ(bytes(read(node, handle, 9, 5)), "Lunch");
@@ -111,7 +111,7 @@ TEST_F(ReadLater, ABeginningIsReadBeforeTheLengthIsProved) {
   const auto all = read(node, handle);
   EXPECT_FALSE(all.came());
   account.prove_lengths();
-  EXPECT_EQ(bytes(all), text);
+  EXPECT_EQ(bytes(all), lunch);
   EXPECT_FALSE(all.value().size_corrected);
 }
 TEST_F(ReadLater, AReadThatTouchesTheToldEndWaitsAndCorrectsASizeThatWasTooSmall) {
@@ -119,14 +119,14 @@ TEST_F(ReadLater, AReadThatTouchesTheToldEndWaitsAndCorrectsASizeThatWasTooSmall
   account.withhold_lengths(14);
   const auto handle = open(node).value().handle;
   const auto early = read(node, handle, 0, 13);
-  EXPECT_EQ(bytes(early), text.substr(0, 13));
+  EXPECT_EQ(bytes(early), lunch.substr(0, 13));
   EXPECT_FALSE(early.value().size_corrected);
   const auto last = read(node, handle, 9, 5);
   EXPECT_FALSE(last.came()) << "behind the last octet that the kernel knows it would see the end of the file";
   account.prove_lengths();
   EXPECT_EQ(bytes(last), "Lunch");
   EXPECT_TRUE(last.value().size_corrected);
-  EXPECT_EQ(getattr(node).value().attributes.size, text.size());
+  EXPECT_EQ(getattr(node).value().attributes.size, lunch.size());
   EXPECT_FALSE(read(node, handle).value().size_corrected);
 }
 TEST_F(ReadLater, ASizeThatIsProvedTooSmallBetweenTwoReadsIsCorrectedByTheSecond) {
@@ -140,14 +140,14 @@ TEST_F(ReadLater, ASizeThatIsProvedTooSmallBetweenTwoReadsIsCorrectedByTheSecond
   EXPECT_TRUE(last.value().size_corrected);
 }
 TEST_F(ReadLater, ASizeThatIsProvedTooLargeIsToldAfterAnEarlyReaderHasClosed) {
-  show_size(text.size() + 100);
-  account.withhold_lengths(text.size() + 100);
+  show_size(lunch.size() + 100);
+  account.withhold_lengths(lunch.size() + 100);
   const auto handle = open(node).value().handle;
   EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
   told();
   account.prove_lengths();
   tell_size_corrected();
-  EXPECT_EQ(bytes(read(node, handle)), text);
+  EXPECT_EQ(bytes(read(node, handle)), lunch);
   EXPECT_EQ(told(), Lines()) << "an invalidation would keep the kernel from believing the short READ";
   filesystem.release(node, handle);
   EXPECT_EQ(told(), attributes_changed);
@@ -180,7 +180,7 @@ TEST_F(ReadLater, WhoOpensWithTheBodyAtHandCorrectsTheSizeThatAnEarlyReaderWasTo
   EXPECT_TRUE(open(node).value().size_corrected);
 }
 TEST_F(ReadLater, AnOpenMessageOfWhichOnlyTheBeginningWasReadIsFetchedBeforeItIsRemoved) {
-  account.withhold_lengths(text.size());
+  account.withhold_lengths(lunch.size());
   const auto handle = open(node).value().handle;
   EXPECT_EQ(bytes(read(node, handle, 0, 8)), "Subject:");
   Answer<void> removed;
@@ -188,7 +188,7 @@ TEST_F(ReadLater, AnOpenMessageOfWhichOnlyTheBeginningWasReadIsFetchedBeforeItIs
   EXPECT_FALSE(removed.came());
   account.prove_lengths();
   EXPECT_EQ(removed.wait().error(), 0);
-  EXPECT_EQ(bytes(read(node, handle)), text);
+  EXPECT_EQ(bytes(read(node, handle)), lunch);
   filesystem.release(node, handle);
 }
 
@@ -216,7 +216,7 @@ TEST_F(ReadLater, AnOpenMessageIsFetchedBeforeItIsRemoved) {
   EXPECT_EQ(fetched(), 1);
   account.remove_body("INBOX", 7);
   account.messages("INBOX").remove(UidSet::single(Uid{7}));
-  EXPECT_EQ(bytes(read(node, handle)), text);
+  EXPECT_EQ(bytes(read(node, handle)), lunch);
   filesystem.release(node, handle);
 }
 TEST_F(ReadLater, AnOpenMessageThatMovesIsReadWhereItIs) {
@@ -224,7 +224,7 @@ TEST_F(ReadLater, AnOpenMessageThatMovesIsReadWhereItIs) {
   EXPECT_EQ(mv("INBOX/" + name, "Sent/a"), 0);
   EXPECT_EQ(fetched(), 0);
   account.remove_body("INBOX", 7);
-  EXPECT_EQ(bytes(read(node, handle)), text);
+  EXPECT_EQ(bytes(read(node, handle)), lunch);
   filesystem.release(node, handle);
 }
 

@@ -5,15 +5,15 @@
 namespace imapfs::vfs {
 namespace {
 
-const std::string text = "Subject: Lunch\r\n\r\nOn Friday?\r\n";
+const std::string friday = "Subject: Lunch\r\n\r\nOn Friday?\r\n";
 
 struct OneMessage : Situation {
   explicit OneMessage(Settings settings = default_settings()) : Situation(std::move(settings)) {
     auto meta = account.message(7);
-    meta.size = text.size();
+    meta.size = friday.size();
     name = account.add("INBOX", meta);
     account.complete("INBOX");
-    account.set_body("INBOX", 7, text);
+    account.set_body("INBOX", 7, friday);
   }
   std::string name;
   NodeId node = message("INBOX", 7);
@@ -25,29 +25,29 @@ TEST(Read, AMessageIsItsExactOctets) {
   ASSERT_EQ(opened.error(), 0);
   EXPECT_TRUE(opened.value().keep_cache);
   EXPECT_FALSE(opened.value().direct_io);
-  EXPECT_EQ(at.bytes(at.read(at.node, opened.value().handle)), text);
+  EXPECT_EQ(at.bytes(at.read(at.node, opened.value().handle)), friday);
   EXPECT_EQ(at.bytes(at.read(at.node, opened.value().handle, 9, 5)), "Lunch");
 }
 
 TEST(Read, PastTheEndIsEmpty) {
   OneMessage at;
   const auto handle = at.open(at.node).value().handle;
-  EXPECT_EQ(at.bytes(at.read(at.node, handle, text.size())), "");
+  EXPECT_EQ(at.bytes(at.read(at.node, handle, friday.size())), "");
   EXPECT_EQ(at.bytes(at.read(at.node, handle, 0xffffffffffffffff)), "");
   EXPECT_EQ(at.bytes(at.read(at.node, handle, 0, 0)), "");
-  EXPECT_EQ(at.bytes(at.read(at.node, handle, text.size() - 2, 4096)), "\r\n");
+  EXPECT_EQ(at.bytes(at.read(at.node, handle, friday.size() - 2, 4096)), "\r\n");
 }
 
 TEST(Read, AnOpenWaitsForTheExactLength) {
   OneMessage at;
-  at.account.set_body("INBOX", 7, text + "longer than the server said\r\n");
+  at.account.set_body("INBOX", 7, friday + "longer than the server said\r\n");
   at.account.hold();
   const auto opened = at.open(at.node);
   EXPECT_FALSE(opened.came());
   at.account.answer_all();
   ASSERT_EQ(opened.error(), 0);
   EXPECT_TRUE(opened.value().size_corrected);
-  EXPECT_EQ(at.getattr(at.node).value().attributes.size, text.size() + 29);
+  EXPECT_EQ(at.getattr(at.node).value().attributes.size, friday.size() + 29);
 }
 
 TEST(Read, ARightSizeNeedsNoCorrection) {
@@ -70,7 +70,7 @@ TEST(Read, AHandleOfAnEarlierProcessStillReads) {
     handle = before.open(before.node).value().handle;
   }
   OneMessage at;
-  EXPECT_EQ(at.bytes(at.read(at.node, handle)), text);
+  EXPECT_EQ(at.bytes(at.read(at.node, handle)), friday);
   EXPECT_EQ(at.bytes(at.read(at.node, handle, 9, 5)), "Lunch");
   EXPECT_EQ(at.account.calls().open_body, 1) << "the body is kept for the next read";
   at.filesystem.release(at.node, handle);
@@ -92,7 +92,7 @@ TEST(Read, AnOpenFileOfAnEarlierUidvalidityKeepsItsBytes) {
   at.account.add("INBOX", 7);
   at.account.set_body("INBOX", 7, "another message");
   const auto second = at.open(at.node).value().handle;
-  EXPECT_EQ(at.bytes(at.read(at.node, handle)), text);
+  EXPECT_EQ(at.bytes(at.read(at.node, handle)), friday);
   EXPECT_EQ(at.bytes(at.read(at.node, second)), "another message");
 }
 
@@ -101,10 +101,10 @@ TEST(Read, AnOpenFileSurvivesExpungeAndHasNoLinks) {
   const auto handle = at.open(at.node).value().handle;
   at.account.messages("INBOX").remove(UidSet::single(Uid{7}));
   at.account.remove_body("INBOX", 7);
-  EXPECT_EQ(at.bytes(at.read(at.node, handle)), text);
+  EXPECT_EQ(at.bytes(at.read(at.node, handle)), friday);
   const auto attributes = at.getattr(at.node).value().attributes;
   EXPECT_EQ(attributes.links, 0u);
-  EXPECT_EQ(attributes.size, text.size());
+  EXPECT_EQ(attributes.size, friday.size());
   at.filesystem.release(at.node, handle);
   EXPECT_EQ(at.getattr(at.node).error(), ENOENT);
   EXPECT_EQ(at.read(at.node, handle).error(), ESTALE);
@@ -154,7 +154,7 @@ TEST(Read, ABodyOnDiskIsPushedOnceUntilTheKernelForgetsIt) {
   OneMessage at;
   const auto opened = at.open(at.node);
   ASSERT_TRUE(opened.value().whole);
-  EXPECT_EQ(at.bytes(ReadResult(*opened.value().whole)), text);
+  EXPECT_EQ(at.bytes(ReadResult(*opened.value().whole)), friday);
   EXPECT_FALSE(at.open(at.node).value().whole);
   at.filesystem.forget(at.node);
   EXPECT_TRUE(at.open(at.node).value().whole);
@@ -162,14 +162,14 @@ TEST(Read, ABodyOnDiskIsPushedOnceUntilTheKernelForgetsIt) {
 
 TEST(Read, LargeEmptyAndArrivingBodiesAreNotPushed) {
   Settings settings = Situation::default_settings();
-  settings.push_limit = text.size() - 1;
+  settings.push_limit = friday.size() - 1;
   OneMessage small_limit(settings);
   EXPECT_FALSE(small_limit.open(small_limit.node).value().whole);
 
   OneMessage at;
   at.account.set_body("INBOX", 7, "");
   EXPECT_FALSE(at.open(at.node).value().whole);
-  at.account.set_body("INBOX", 7, text, false);
+  at.account.set_body("INBOX", 7, friday, false);
   EXPECT_FALSE(at.open(at.node).value().whole);
 }
 
