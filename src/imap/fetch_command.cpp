@@ -108,7 +108,8 @@ Result<std::uint64_t> EtpanSession::fetch_rows(const FetchRequest& request,
       return true;
     }
     if (!response.is("FETCH") || !response.number) return false;
-    const auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
+    auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
+    row.sequence = static_cast<std::uint32_t>(std::min<std::uint64_t>(*response.number, UINT32_MAX));
     if (!answers(row, fetch_parser_.named_listing_item(), request)) {
       channel.deliver_fetch(row);
       return true;

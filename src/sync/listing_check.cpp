@@ -11,6 +11,8 @@ namespace {
 
 /// A list that was broken off somewhere misses what comes last, whatever that is: a few show it.
 constexpr std::size_t asked_by_name = 3;
+/// So many go by themselves, one after the other.
+constexpr std::size_t few = 3;
 
 tl::unexpected<Error> no_answer(std::string_view why) {
   return fail(EIO, Scope::mailbox, Retry::later, "the server's list of mailboxes is not believed: {}", why);
@@ -38,10 +40,39 @@ std::vector<imap::WireName> some_of(const std::vector<imap::WireName>& names) {
   return {names.front(), names[names.size() / 2], names.back()};
 }
 
+bool is_below(const imap::WireName& name, const imap::Namespace& space) {
+  return !space.wire_prefix.empty() && name.size() > space.wire_prefix.size() && name.starts_with(space.wire_prefix);
+}
+
+std::vector<imap::WireName> those_below(const imap::Namespace& space, const std::vector<imap::WireName>& names) {
+  std::vector<imap::WireName> below;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(below),
+               [&](const imap::WireName& name) { return is_below(name, space); });
+  return below;
+}
+
 }  // namespace
 
+bool has_prefix(const std::vector<imap::Namespace>& namespaces) {
+  return std::any_of(namespaces.begin(), namespaces.end(),
+                     [](const imap::Namespace& space) { return !space.wire_prefix.empty(); });
+}
+
+bool are_prefixes_of(const std::vector<imap::Namespace>& namespaces, const std::set<imap::WireName>& names) {
+  return std::any_of(namespaces.begin(), namespaces.end(), [&](const imap::Namespace& space) {
+    return std::any_of(names.begin(), names.end(), [&](const imap::WireName& name) { return is_below(name, space); });
+  });
+}
+
+Result<void> check_refusal(const imap::Namespace& space, const std::vector<imap::WireName>& known,
+                           const Error& refusal) {
+  if (refusal.scope >= Scope::session) return fail(Error(refusal));
+  if (those_below(space, known).empty()) return {};
+  return no_answer("it is refused for a namespace with mailboxes that are known");
+}
+
 Result<void> check_listing(const std::vector<imap::ListedMailbox>& listed, const std::vector<imap::WireName>& known,
-                           imap::Session& session, const CallContext& context) {
+                           const std::vector<imap::Namespace>& namespaces, imap::Session& session, const CallContext& context) {
   if (listed.empty()) return no_answer("it is empty");
   std::set<imap::WireName> names;
   bool has_inbox = false;
@@ -54,8 +85,13 @@ Result<void> check_listing(const std::vector<imap::ListedMailbox>& listed, const
     if (std::any_of(known.begin(), known.end(), [](const auto& name) { return is_inbox(name); })) return no_answer("it has no INBOX");
     IMAPFS_TRY(is_not_there("INBOX", session, context));
   }
-  if (missing.size() * 2 <= known.size()) return {};
-  for (const auto& name : some_of(missing)) IMAPFS_TRY(is_not_there(name, session, context));
+  auto asked = missing.size() > few || missing.size() * 2 > known.size() ? some_of(missing) : std::vector<imap::WireName>();
+  for (const auto& space : namespaces) {
+    const auto gone = those_below(space, missing);
+    if (gone.size() != those_below(space, known).size()) continue;
+    for (const auto& name : some_of(gone)) asked.push_back(name);
+  }
+  for (const auto& name : asked) IMAPFS_TRY(is_not_there(name, session, context));
   return {};
 }
 

@@ -49,7 +49,7 @@ MailboxReplica::MailboxReplica(Identity identity, Surroundings surroundings, std
 KnownMailbox MailboxReplica::known() const {
   const Lock lock(mutex_);
   return {state_.uid_validity, state_.uid_next,     state_.highest_modseq, messages_,
-          listed_,             table_->complete(), in_doubt_};
+          listed_,             table_->complete(), in_doubt_ || unaccounted_ > 0};
 }
 
 bool MailboxReplica::stored_or_listed() const {

@@ -106,6 +106,8 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
   IMAPFS_TRY(ask_rights(replica_, session, bounded(context, settings_.command_timeout)));
 
   const auto validity = selected_->uid_validity.value_or(UidValidity{});
+  if (validity.value == 0 && known_.listed && known_.uid_validity.value != 0)
+    return fail(EIO, Scope::mailbox, Retry::later, "the server has told no UIDVALIDITY, and told one before");
   if (identity_changed(known_, *selected_)) {
     telemetry::info("{}: UIDVALIDITY changed from {} to {}", telemetry::printable(replica_.identity().path),
                     known_.uid_validity.value, validity.value);
@@ -114,6 +116,7 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
     known_ = replica_.known();
   }
   method_ = choose_method(known_, *selected_, has_condstore(session));
+  order_.begin(replica_.listed_up_to().value == 0);
   if (method_ != SyncMethod::listing) return {};
   replica_.note_validity(validity);
   replica_.reserve(selected_->messages);
@@ -167,14 +170,12 @@ Result<MailboxSync::Progress> MailboxSync::list_chunk(imap::Session& session, co
   bool last = true;
   if (selected_->messages > 0 || replica_.table()->size() > 0) {
     const auto chunk = IMAPFS_TRY(next_chunk(session, context, last));
-    const auto begin = SteadyClock::now();
-    auto fetched = fetch_rows(session, context, chunk, true);
+    auto fetched = fetch_chunk(session, context, chunk, last);
     if (!fetched) {
       // What was taken out of the list and did not come must come again.
       to_list_.reset();
       return fail(std::move(fetched).error());
     }
-    adapt_chunk_size(chunk.count(), SteadyClock::now() - begin);
     const Uid end{last ? replica_.table()->frontier().value : chunk.ranges().back().last};
     replica_.listing_reached(last ? std::max(end, replica_.listed_up_to()) : end, *listing_modseq_);
     replica_.gate().wake(*replica_.table());
@@ -184,18 +185,28 @@ Result<MailboxSync::Progress> MailboxSync::list_chunk(imap::Session& session, co
   return Progress::finished;
 }
 
+/// Readers go on behind the chunk after it, so what its rows leave out is asked for before.
+Result<void> MailboxSync::fetch_chunk(imap::Session& session, const CallContext& context, const UidSet& chunk,
+                                      bool last) {
+  const auto begin = SteadyClock::now();
+  order_.begin_chunk();
+  IMAPFS_TRY(fetch_rows(session, context, chunk, true));
+  adapt_chunk_size(chunk.count(), SteadyClock::now() - begin);
+  const bool whole = order_.end_chunk() && !(last && replica_.table()->size() < counted(session));
+  if (whole || counted(session) == 0) return {};
+  const auto present = UidSet::of(IMAPFS_TRY(present_in(session, context, chunk)));
+  return fetch_missing(session, context, subtract(subtract(present, replica_.table()->uids()), rows_.left_out()));
+}
+
 Result<void> MailboxSync::fetch_rows(imap::Session& session, const CallContext& context, const UidSet& uids,
                                      bool listing) {
-  Uid highest;
-  bool ascending = true;
   std::uint64_t rows = 0;
   std::uint64_t next_wake = settings_.first_wake_rows;
   auto wake_time = SteadyClock::now() + settings_.wake_after;
   const auto take = [&](const imap::FetchRow& row) {
-    ascending = ascending && row.uid > highest;
-    highest = std::max(highest, row.uid);
+    const bool in_order = listing && order_.take(row.uid, row.sequence);
     const bool known = replica_.table()->size() > 0 && replica_.table()->find(row.uid).has_value();
-    replica_.take_row(row, listing, listing && ascending);
+    replica_.take_row(row, listing, in_order);
     if (!known && selected_ && selected_->uid_next && row.uid >= *selected_->uid_next) ++newer_than_select_;
     replica_.publish_when_large();
     if (++rows < next_wake && SteadyClock::now() < wake_time) return;
@@ -247,7 +258,7 @@ Result<void> MailboxSync::apply_condstore(imap::Session& session, const CallCont
   // With all new messages counted in, an equal count proves that nothing has gone.
   if (agrees(session)) return {};
   // Numbers may be no UIDs, though they are as many: rows say what they are about.
-  const bool clear = IMAPFS_TRY(reconcile(session, context, IMAPFS_TRY(all_uids(session, context))));
+  const bool clear = IMAPFS_TRY(reconcile(session, context, IMAPFS_TRY(all_uids(session, context)), By::search));
   return clear && agrees(session) ? Result<void>{} : apply_full(session, context);
 }
 
@@ -256,17 +267,17 @@ Result<void> MailboxSync::apply_full(imap::Session& session, const CallContext& 
   if (counted(session) > 0) IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
   if (seen.empty() && replica_.table()->size() == 0 && counted(session) > 0)
     return shows_none(session);
-  if (!IMAPFS_TRY(reconcile(session, context, seen))) replica_.doubt(counted(session));
+  if (!IMAPFS_TRY(reconcile(session, context, seen, By::rows))) replica_.doubt(counted(session));
   return {};
 }
 
-Result<bool> MailboxSync::reconcile(imap::Session& session, const CallContext& context, const UidSet& named) {
+Result<bool> MailboxSync::reconcile(imap::Session& session, const CallContext& context, const UidSet& named, By by) {
   // An answer that is short may lack what is new.
   if (named.count() < counted(session) && method_ != SyncMethod::listing)
     IMAPFS_TRY(fetch_rows(session, context, UidSet::range(std::max(known_.uid_next, Uid{1}), highest_uid), false));
   auto difference = compare_uids(replica_.table()->uids(), named);
   IMAPFS_TRY(fetch_missing(session, context, std::move(difference.missing)));
-  return remove_absent(session, context, std::move(difference.gone), named);
+  return remove_absent(session, context, std::move(difference.gone), named, by);
 }
 
 /// What an answer leaves out though it was asked for by its UID is asked for once more, without its header.
@@ -285,19 +296,20 @@ Result<void> MailboxSync::fetch_missing(imap::Session& session, const CallContex
 
 /// `absent`: what the table holds and `named` does not.
 Result<bool> MailboxSync::remove_absent(imap::Session& session, const CallContext& context, UidSet absent,
-                                        const UidSet& named) {
+                                        const UidSet& named, By by) {
   const auto& table = *replica_.table();
   const auto still_known = [&] { absent = subtract(absent, subtract(absent, table.uids())); };
   still_known();
   const auto accounted = [&](std::uint64_t others) {
     return table.size() + others >= counted(session) + absent.count();
   };
-  const bool most = absent.count() * 2 > table.size();
-  if (!absent.empty() && (most || !accounted(replica_.unaccounted())))
+  // Numbers may be no UIDs, whatever their count.
+  const bool unclear = by == By::search || absent.count() * 2 > table.size() || !accounted(replica_.unaccounted());
+  if (!absent.empty() && unclear)
     absent = subtract(absent, IMAPFS_TRY(present_of(session, context, absent)));
   still_known();
   // What was named and cannot be had is there all the same.
-  const auto without_row = subtract(named, table.uids()).count();
+  const auto without_row = by == By::rows ? subtract(named, table.uids()).count() : 0;
   if (!absent.empty() && !accounted(std::max(replica_.unaccounted(), without_row))) return false;
   replica_.take_vanished(absent);
   replica_.compared(counted(session));
@@ -305,20 +317,31 @@ Result<bool> MailboxSync::remove_absent(imap::Session& session, const CallContex
 }
 
 Result<UidSet> MailboxSync::present_of(imap::Session& session, const CallContext& context, const UidSet& uids) {
-  UidSet present;
-  imap::Session::FetchRequest request;
-  request.items.flags = true;
+  std::vector<Uid> present;
   auto left = uids;
   while (!left.empty()) {
-    request.uids = take_first(left, chunk_size(session));
-    const auto take = [&](const imap::FetchRow& row) { present.add(row.uid, row.uid); };
-    const auto asked = session.fetch(request, take, bounded(context, settings_.fetch_timeout));
-    if (asked) continue;
-    // To ask for messages of an empty mailbox is an error for some.
-    const bool empty = counted(session) == 0 && asked.error().scope < Scope::session;
-    if (!empty) return fail(Error(asked.error()).while_doing("ask for missing messages"));
+    const auto part = IMAPFS_TRY(present_in(session, context, take_first(left, chunk_size(session))));
+    present.insert(present.end(), part.begin(), part.end());
   }
-  return present;
+  return UidSet::of(std::move(present));
+}
+
+/// By one command, however large the set.
+Result<std::vector<Uid>> MailboxSync::present_in(imap::Session& session, const CallContext& context,
+                                                 const UidSet& uids) {
+  std::vector<Uid> present;
+  imap::Session::FetchRequest request;
+  request.items.flags = true;
+  request.uids = uids;
+  const auto take = [&](const imap::FetchRow& row) { present.push_back(row.uid); };
+  const auto asked = session.fetch(request, take, bounded(context, settings_.fetch_timeout));
+  if (asked) return present;
+  // To ask for messages of an empty mailbox is an error for some, and SEARCH is none.
+  const auto& refusal = asked.error();
+  const bool may_be_empty = counted(session) == 0 && refusal.scope < Scope::session && refusal.retry == Retry::never;
+  if (may_be_empty && IMAPFS_TRY(session.search("ALL", bounded(context, settings_.command_timeout))).empty())
+    return std::vector<Uid>();
+  return fail(Error(refusal).while_doing("ask for missing messages"));
 }
 
 Result<void> MailboxSync::fetch_flags(imap::Session& session, const CallContext& context, std::optional<ModSeq> since,
@@ -382,7 +405,7 @@ Result<void> MailboxSync::compare_all(imap::Session& session, const CallContext&
   selected_ = session.selection();
   UidSet seen;
   IMAPFS_TRY(fetch_flags(session, context, std::nullopt, &seen));
-  if (!IMAPFS_TRY(reconcile(session, context, seen))) replica_.doubt(counted(session));
+  if (!IMAPFS_TRY(reconcile(session, context, seen, By::rows))) replica_.doubt(counted(session));
   replica_.in_step_with_watch();
   return {};
 }

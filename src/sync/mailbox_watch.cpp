@@ -200,6 +200,6 @@ void MailboxWatch::on_status(const imap::WireName& mailbox, const MailboxStatus&
   if (engine_.take_status(mailbox, status)) others_changed_ = true;
 }
 
-void MailboxWatch::on_mailbox_list_changed() { engine_.relist(); }
+void MailboxWatch::on_mailbox_list_changed() { engine_.relist_by_hint(); }
 
 }  // namespace imapfs::sync

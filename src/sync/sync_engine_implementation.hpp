@@ -204,6 +204,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   /// The watch of the mailbox has told of a change before anybody else.
   void note_heard(const MailboxPointer& mailbox);
   void relist();
+  /// The server has said that something has changed: some say so with every command.
+  void relist_by_hint();
   /// Brackets a sync by whoever entered the mailbox's gate.
   [[nodiscard]] std::uint64_t begin_sync(const MailboxPointer& mailbox);
   void give_back_memory_of_listing(const MailboxPointer& mailbox);
@@ -250,6 +252,10 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
     std::vector<std::function<void(const Listing&)>> unresolved;
     bool outdated = false;        ///< to be listed as soon as there is a connection
     bool listing_is_due = false;  ///< a timer is set
+    std::optional<Pace> pace;     ///< of listings that follow hints
+    SteadyClock::time_point hinted;
+    SteadyClock::time_point not_before;
+    bool hint_waits = false;
     std::vector<imap::Namespace> namespaces;
     SteadyClock::time_point checked;
   };
@@ -274,7 +280,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
 
   // sync_engine_tree.cpp
   static Result<Listing> list_mailboxes(imap::Session& session, const std::vector<imap::WireName>& known_names,
-                                        const CallContext& context);
+                                        const std::vector<imap::Namespace>& known_spaces, const CallContext& context);
   /// By the server's list, or by the stored one where that is not to be believed.
   Result<void> start_with_listing(imap::Session& session, const CallContext& context);
   /// Selectable ones.
@@ -293,6 +299,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void keep_tree(const Error& error);
   void note_outdated();
   void list_if_outdated();
+  void list_by_hint_later(SteadyClock::duration pause);
   void list_again_soon();
   /// The directories above `path` that are no mailboxes, and have none left below them, stay, whatever the server makes
   /// of them.

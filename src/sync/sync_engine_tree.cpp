@@ -42,6 +42,13 @@ std::optional<imap::Namespace> to_namespace(const store::StoredMailbox& row) {
   return space;
 }
 
+Pace::Settings pace_of_listings(SteadyClock::duration refresh) {
+  Pace::Settings settings;
+  settings.free_rounds = 6;
+  settings.longest = settings.unhurried = refresh;
+  return settings;
+}
+
 /// Takes what lies at `path` and below out of the news.
 void move_ours(std::vector<MailboxNode>& news, const std::optional<std::string>& path, std::vector<MailboxNode>& ours) {
   if (!path) return;
@@ -57,12 +64,14 @@ void move_ours(std::vector<MailboxNode>& news, const std::optional<std::string>&
 std::shared_ptr<const MailboxTree> EngineImplementation::tree() const { return tree_.lock()->tree; }
 
 Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(
-    imap::Session& session, const std::vector<imap::WireName>& known_names, const CallContext& context) {
+    imap::Session& session, const std::vector<imap::WireName>& known_names,
+    const std::vector<imap::Namespace>& known_spaces, const CallContext& context) {
   Listing listing;
   auto namespaces = session.namespaces(context);
   if (!namespaces && namespaces.error().scope >= Scope::session) return fail(std::move(namespaces).error());
   // NAMESPACE is optional: what a server does not tell is in the personal namespace without a prefix.
   if (namespaces) listing.namespaces = std::move(*namespaces);
+  const bool may_be_no_answer = !has_prefix(listing.namespaces);
   std::set<imap::WireName> known;
   const auto list = [&](const imap::WireName& prefix) -> Result<void> {
     auto rows = IMAPFS_TRY(session.list(prefix, context));
@@ -75,6 +84,8 @@ Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(
   };
   // INBOX lies outside a personal prefix such as "Mail/".
   IMAPFS_TRY(list(""));
+  // Paths depend on it: prefixes that the names still have are not gone.
+  if (may_be_no_answer && are_prefixes_of(known_spaces, known)) listing.namespaces = known_spaces;
   for (const auto& space : listing.namespaces) {
     if (space.wire_prefix.empty()) continue;
     const bool covered = std::any_of(known.begin(), known.end(), [&](const imap::WireName& name) {
@@ -82,10 +93,10 @@ Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(
     });
     if (covered) continue;
     auto listed = list(space.wire_prefix);
-    if (!listed && listed.error().scope >= Scope::session) return fail(std::move(listed).error());
+    if (!listed) IMAPFS_TRY(check_refusal(space, known_names, listed.error()));
     if (!listed) telemetry::warning("list namespace: {}", telemetry::printable(listed.error().what));
   }
-  IMAPFS_TRY(check_listing(listing.mailboxes, known_names, session, context));
+  IMAPFS_TRY(check_listing(listing.mailboxes, known_names, listing.namespaces, session, context));
   return listing;
 }
 
@@ -103,7 +114,7 @@ Result<void> EngineImplementation::start_with_listing(imap::Session& session, co
     for (const auto& mailbox : stored->mailboxes)
       if (mailbox.selectable) known.push_back(mailbox.wire_name);
   }
-  auto listing = list_mailboxes(session, known, context);
+  auto listing = list_mailboxes(session, known, stored ? stored->namespaces : std::vector<imap::Namespace>(), context);
   if (!listing && (!stored || listing.error().scope >= Scope::session)) return fail(std::move(listing).error());
   adopt_listing(listing ? *listing : *stored, true);
   tree_.lock()->checked = SteadyClock::now();
@@ -282,6 +293,34 @@ void EngineImplementation::relist() {
     tree_gate_.ask_again();
 }
 
+void EngineImplementation::relist_by_hint() {
+  const auto now = SteadyClock::now();
+  SteadyClock::duration pause{};
+  {
+    auto state = tree_.lock();
+    pause = state->not_before - now;
+    if (pause > SteadyClock::duration{}) {
+      if (std::exchange(state->hint_waits, true)) return;
+    } else {
+      if (!state->pace) state->pace.emplace(pace_of_listings(settings_.refresh));
+      state->not_before = now + state->pace->after(false, now - state->hinted);
+      state->hinted = now;
+    }
+  }
+  if (pause <= SteadyClock::duration{}) return relist();
+  list_by_hint_later(pause);
+}
+
+void EngineImplementation::list_by_hint_later(SteadyClock::duration pause) {
+  later(pause, [](EngineImplementation& engine) {
+    const bool posted = engine.helper_->try_post([&engine] {
+      engine.tree_.lock()->hint_waits = false;
+      engine.relist_by_hint();
+    });
+    if (!posted) engine.list_by_hint_later(std::chrono::seconds(1));
+  });
+}
+
 void EngineImplementation::note_outdated() {
   {
     auto state = tree_.lock();
@@ -346,7 +385,7 @@ void EngineImplementation::submit_listing(imap::Priority priority, Completion<Li
   job.what = "list mailboxes";
   auto listing = std::make_shared<Listing>();
   job.run = [this, listing](imap::Session& session, const CallContext& context) -> Result<void> {
-    *listing = IMAPFS_TRY(list_mailboxes(session, known_names(), context));
+    *listing = IMAPFS_TRY(list_mailboxes(session, known_names(), known_namespaces(), context));
     return {};
   };
   job.done = [listing, done = std::move(done)](const Result<void>& result) {

@@ -61,7 +61,7 @@ void PoolSessionListener::on_status(const imap::WireName& mailbox, const Mailbox
   engine_.take_status(mailbox, status);
 }
 
-void PoolSessionListener::on_mailbox_list_changed() { engine_.relist(); }
+void PoolSessionListener::on_mailbox_list_changed() { engine_.relist_by_hint(); }
 
 bool EngineImplementation::take_status(const imap::WireName& wire_name, const MailboxStatus& status) {
   const auto mailbox = find_mailbox(wire_name);

@@ -1,5 +1,6 @@
 // A mount that nobody uses leaves the server alone, whatever the server says.
 
+#include <atomic>
 #include <thread>
 
 #include "support/imap_server_test.hpp"
@@ -52,6 +53,28 @@ struct TalkativeFetch : ImapCommands {
   }
 };
 
+/// Flags that are others with every IDLE: news without end.
+struct FlippingIdle : ImapCommands {
+  using ImapCommands::ImapCommands;
+  void idle(ImapDialogue& client, const ImapCommand& command) override {
+    client.continuation("idling");
+    client.untagged(flips_++ % 2 == 0 ? "1 FETCH (UID 1 FLAGS (\\Seen))" : "1 FETCH (UID 1 FLAGS ())");
+    if (client.idle()) client.ok(command);
+  }
+
+ private:
+  std::atomic<unsigned> flips_{0};
+};
+
+/// A list that has changed, with every answer.
+struct TalkativeLists : ImapCommands {
+  using ImapCommands::ImapCommands;
+  void answer(ImapDialogue& client, const ImapCommand& command) override {
+    if (client.selected()) client.untagged(R"(LIST () "/" "Archive")");
+    ImapCommands::answer(client, command);
+  }
+};
+
 class Storm : public ImapServerTest {
  protected:
   /// Commands of a window in which nobody uses the mount.
@@ -90,6 +113,19 @@ TEST_F(Storm, IsNotRaisedByRowsWithoutUid) {
     fill_and_look();
     EXPECT_LE(commands_meanwhile(), most_commands) << capabilities;
   }
+}
+
+TEST_F(Storm, IsNotRaisedByListsThatChangeNothing) {
+  serve<TalkativeLists>();
+  fill_and_look();
+  EXPECT_LE(commands_meanwhile(), most_commands);
+}
+
+TEST_F(Storm, IsNotRaisedByNewsWithoutEnd) {
+  serve<FlippingIdle>();
+  fill_and_look();
+  (void)commands_meanwhile();  // a burst is welcome
+  EXPECT_LE(commands_meanwhile(), most_commands);
 }
 
 TEST_F(Storm, IsNotRaisedByAQuietServer) {

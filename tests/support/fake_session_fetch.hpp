@@ -11,14 +11,18 @@ inline Result<void> FakeSession::fetch(const FetchRequest& request,
   Lock lock(state_->mutex);
   IMAPFS_TRY(enter(request.items.header_fields.empty() ? "FETCH flags" : "FETCH headers", lock, context));
   if (request.changed_since && !has("CONDSTORE")) return fail(EINVAL, "FETCH: CHANGEDSINCE without CONDSTORE");
-  std::vector<FakeMessage> messages;
-  for (const auto& [uid, message] : IMAPFS_TRY(selected_mailbox())->messages)
+  std::vector<std::pair<std::uint32_t, FakeMessage>> messages;
+  std::uint32_t sequence = 0;
+  for (const auto& [uid, message] : IMAPFS_TRY(selected_mailbox())->messages) {
+    ++sequence;
     if (request.uids.contains(uid) && (!request.changed_since || message.modseq > *request.changed_since))
-      messages.push_back(message);
-  for (const auto& message : messages) {
+      messages.emplace_back(sequence, message);
+  }
+  for (const auto& [number, message] : messages) {
     IMAPFS_TRY(pass_gate("FETCH row", lock, context));
     imap::FetchRow row;
     row.uid = message.uid;
+    row.sequence = number;
     if (request.items.flags) row.flags = message.flags;
     if (request.items.internal_date) row.internal_date = message.internal_date;
     if (request.items.size) row.size = message.reported_size;

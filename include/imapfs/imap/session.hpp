@@ -61,6 +61,7 @@ struct FetchRow {
   std::optional<std::uint64_t> size;
   std::optional<ModSeq> modseq;
   std::string_view header_block;  ///< of HEADER.FIELDS; valid during the call only
+  std::uint32_t sequence = 0;     ///< the message's number in the selected mailbox at that moment; 0: not told
 };
 
 class UntaggedListener {

@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "imapfs/imap/session.hpp"
+#include "imapfs/sync/listing_order.hpp"
 #include "imapfs/sync/mailbox_replica.hpp"
 #include "imapfs/sync/rows_by_parts.hpp"
 #include "imapfs/sync/sync_plan.hpp"
@@ -67,12 +69,17 @@ class MailboxSync {
   Result<void> apply_qresync(imap::Session& session, const CallContext& context);
   Result<void> apply_condstore(imap::Session& session, const CallContext& context);
   Result<void> apply_full(imap::Session& session, const CallContext& context);
+  /// What has named messages: rows say which they are about, and a server may answer SEARCH with other numbers than UIDs.
+  enum class By : std::uint8_t { rows, search };
   /// Whether it is clear what is there by `named`, which should be every message of the mailbox.
-  Result<bool> reconcile(imap::Session& session, const CallContext& context, const UidSet& named);
+  Result<bool> reconcile(imap::Session& session, const CallContext& context, const UidSet& named, By by);
   Result<void> fetch_missing(imap::Session& session, const CallContext& context, UidSet missing);
-  Result<bool> remove_absent(imap::Session& session, const CallContext& context, UidSet absent, const UidSet& named);
+  Result<bool> remove_absent(imap::Session& session, const CallContext& context, UidSet absent, const UidSet& named,
+                             By by);
+  Result<std::vector<Uid>> present_in(imap::Session& session, const CallContext& context, const UidSet& uids);
   Result<UidSet> present_of(imap::Session& session, const CallContext& context, const UidSet& uids);
   Result<void> fetch_flags(imap::Session& session, const CallContext& context, std::optional<ModSeq> since, UidSet* seen);
+  Result<void> fetch_chunk(imap::Session& session, const CallContext& context, const UidSet& chunk, bool last);
   Result<void> fetch_rows(imap::Session& session, const CallContext& context, const UidSet& uids, bool listing);
   Result<void> fetch_items(imap::Session& session, const CallContext& context, const UidSet& uids,
                            RowsByParts::Items items, const std::function<void(const imap::FetchRow&)>& take);
@@ -95,6 +102,7 @@ class MailboxSync {
   std::optional<ModSeq> listing_modseq_;
   std::uint64_t chunk_size_ = settings_.messages_per_command;
   RowsByParts rows_;
+  ListingOrder order_;
   std::uint64_t newer_than_select_ = 0;  ///< messages met that came after SELECT
 };
 

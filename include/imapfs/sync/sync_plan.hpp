@@ -21,7 +21,7 @@ struct KnownMailbox {
   std::uint64_t messages = 0;
   bool listed = false;     ///< rows or a state exist, so that `uid_validity` means something
   bool complete = false;   ///< the rows are the whole mailbox as of this state
-  bool in_doubt = false;   ///< some of the rows may be of messages that are gone
+  bool in_doubt = false;   ///< some of the rows may be of messages that are gone, or some that are there have none
 };
 
 enum class SyncMethod : std::uint8_t {

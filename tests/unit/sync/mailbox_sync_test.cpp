@@ -380,8 +380,7 @@ TEST(MailboxSync, RowsOutOfOrderStopTheFrontierUntilTheChunkEnds) {
   ASSERT_TRUE(sync.step(*f.session, CallContext::within(test_patience)));
   EXPECT_TRUE(f.table().complete());
   EXPECT_EQ(f.table().size(), 5u);
-  // Rows that came after the frontier had passed their place are told, for readers that had passed it too.
-  EXPECT_EQ(f.listener.added(), (std::vector{Uid{2}, Uid{1}, Uid{4}}));
+  EXPECT_EQ(f.listener.added(), std::vector<Uid>{}) << "no reader can have passed their places";
 }
 
 TEST(MailboxSync, AServerWithoutUidValidityIsTakenAsIs) {
