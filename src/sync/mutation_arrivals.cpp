@@ -33,6 +33,8 @@ bool same_message_id(const store::JournalChange& change, const ArrivalCandidate&
 
 /// Whether the message with the UID that the server told can be the copy. Not by its date: a server need not keep it.
 bool is_told_copy(const store::JournalChange& change, const ArrivalCandidate& candidate, bool sizes_lie) {
+  const bool both_named = !change.message_id.empty() && !candidate.message_id.empty();
+  if (both_named && change.message_id != candidate.message_id) return false;
   return sizes_lie || change.size == 0 || change.size == candidate.size || same_message_id(change, candidate);
 }
 
@@ -137,7 +139,7 @@ bool pause_before_look(std::size_t look, const CallContext& context) {
 
 bool is_alike(const store::JournalChange& change, const ArrivalCandidate& candidate) {
   if (change.size != candidate.size || !same_date(change, candidate)) return false;
-  if (!change.message_id.empty() && !candidate.message_id.empty()) return change.message_id == candidate.message_id;
+  if (!change.message_id.empty()) return change.message_id == candidate.message_id;
   // A size alone says too little.
   return change.internal_date.has_value();
 }
@@ -165,8 +167,14 @@ std::vector<Uid> match_arrivals(const std::vector<const store::JournalChange*>& 
     return same_message_id(change, candidate) && same_date(change, candidate);
   };
   for (std::size_t i = 0; i < changes.size(); ++i) claim(i, by_size, changes[i]->size, is_alike);
+  const auto same_name_and_size = [](const store::JournalChange& change, const ArrivalCandidate& candidate) {
+    return same_message_id(change, candidate) && change.size == candidate.size;
+  };
   for (std::size_t i = 0; i < changes.size(); ++i)
     if (found[i].value == 0) claim(i, by_message_id, changes[i]->message_id, same_name);
+  // RFC 9051 §6.4.7: the date of a copy is only SHOULD.
+  for (std::size_t i = 0; i < changes.size(); ++i)
+    if (found[i].value == 0) claim(i, by_message_id, changes[i]->message_id, same_name_and_size);
   return found;
 }
 

@@ -49,10 +49,10 @@ struct ArrivalCandidate {
                                                                              const MutationTools& tools,
                                                                              const CallContext& context);
 
-/// By size and date, and Message-ID where both are known.
+/// By size and date, and Message-ID where that of the change is known.
 [[nodiscard]] bool is_alike(const store::JournalChange& change, const ArrivalCandidate& candidate);
 /// For each change the UID of what it has brought, or 0. Those that are alike; then, for servers that change or misreport
-/// sizes, by Message-ID and date. Each candidate is given once, in order.
+/// sizes, by Message-ID and date, and for those that give copies another date, by Message-ID and size. Each candidate is given once, in order.
 [[nodiscard]] std::vector<Uid> match_arrivals(const std::vector<const store::JournalChange*>& changes,
                                               std::vector<ArrivalCandidate> candidates);
 

@@ -4,11 +4,15 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/sync_plan.hpp"
 
 namespace imapfs::sync {
 namespace {
 
 using Outcome = BatchItem::Outcome;
+
+/// Of one batch: enough to single out a few messages among thousands.
+constexpr unsigned most_refused_removals = 64;
 
 Error did_nothing(std::string_view what, const store::JournalChange& change) {
   return {EIO, Scope::message, Retry::never,
@@ -140,8 +144,10 @@ Result<void> MutationBatch::bring(imap::Session& session, const CallContext& con
   });
   if (!all_seen) {
     IMAPFS_TRY(select_source(session, context));
-    seen = IMAPFS_TRY_WHILE("describe", describe_sources(session, false, context));
+    seen = IMAPFS_TRY_WHILE("describe", describe_sources(session, true, context));
     list_anew_if_another(seen);
+    // By their Message-IDs some may be recognised now.
+    IMAPFS_TRY(find_brought(session, told_by(copied, point), context));
   }
   return conclude_brought(session, seen, true, context);
 }
@@ -207,15 +213,28 @@ Result<void> MutationBatch::conclude_brought(imap::Session& session, const std::
   return {};
 }
 
-/// If the server refuses that, both stay: nothing is lost.
+/// What the server refuses to remove stays in both places: nothing is lost. A refusal of several is narrowed to those it
+/// is about.
 Result<void> MutationBatch::remove_brought(imap::Session& session, const UidSet& uids, const CallContext& context) {
-  auto removed = remove_from_source(session, uids, context);
-  if (removed || removed.error().scope >= Scope::session) return removed;
-  const bool never = removed.error().retry == Retry::never;
-  for (auto& item : items_) {
-    if (item.outcome != Outcome::none || !uids.contains(item.change.source.uid)) continue;
-    item.outcome = never ? Outcome::refused : Outcome::look_up;
-    item.error = removed.error();
+  std::vector<UidSet> parts{uids};
+  unsigned refusals = 0;
+  while (!parts.empty()) {
+    auto part = std::move(parts.back());
+    parts.pop_back();
+    const auto removed = remove_from_source(session, part, context);
+    if (removed) continue;
+    if (removed.error().scope >= Scope::session) return removed;
+    const bool never = removed.error().retry == Retry::never;
+    if (never && part.count() > 1 && ++refusals <= most_refused_removals) {
+      parts.push_back(take_first(part, part.count() / 2));
+      parts.push_back(std::move(part));
+      continue;
+    }
+    for (auto& item : items_) {
+      if (item.outcome != Outcome::none || !part.contains(item.change.source.uid)) continue;
+      item.outcome = never ? Outcome::refused : Outcome::look_up;
+      item.error = removed.error();
+    }
   }
   return {};
 }

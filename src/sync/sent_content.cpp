@@ -7,12 +7,13 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/content_digest.hpp"
+#include "imapfs/mime/message_essence.hpp"
 #include "mutation_upload_source.hpp"
 
 namespace imapfs::sync {
 namespace {
 
-constexpr std::size_t block = 256 * 1024;
+constexpr std::size_t compared_block = 256 * 1024;
 /// Of one look: others of the same length that come at the same time are few.
 constexpr std::size_t most_bodies = 16;
 constexpr std::uint64_t most_octets = 64ULL << 20;
@@ -29,6 +30,7 @@ class ComparedBody final : public imap::BodySink {
     return {};
   }
   Result<void> data(std::span<const char> octets) override {
+    essence_.take(octets);
     const auto wanted = std::min<std::uint64_t>(octets.size(), change_.size - taken_);
     digest_.take(octets.first(wanted));
     taken_ += wanted;
@@ -41,10 +43,15 @@ class ComparedBody final : public imap::BodySink {
     return digest_.finish() == change_.digest;
   }
   [[nodiscard]] std::uint64_t length() const { return length_; }
+  [[nodiscard]] const mime::MessageEssence& essence() {
+    essence_.finish();
+    return essence_;
+  }
 
  private:
   const store::JournalChange& change_;
   mime::ContentDigest digest_;
+  mime::MessageEssence essence_;
   std::uint64_t length_ = 0;
   std::uint64_t taken_ = 0;
   std::string beyond_;
@@ -54,15 +61,15 @@ bool has_its_name(const store::JournalChange& change, const ArrivalCandidate& ca
   return !change.message_id.empty() && change.message_id == candidate.message_id;
 }
 
-/// A server that writes messages anew gives them other octets: then Message-ID and date must do.
-bool may_be_rewritten(const store::JournalChange& change, const ArrivalCandidate& candidate) {
-  return has_its_name(change, candidate) && change.internal_date &&
-         *change.internal_date == candidate.internal_date;
+/// A server that writes messages anew gives them other octets: then Message-ID and date must do, or the UID it told.
+bool may_be_rewritten(const store::JournalChange& change, const ArrivalCandidate& candidate, bool told) {
+  const bool same_date = change.internal_date && *change.internal_date == candidate.internal_date;
+  return has_its_name(change, candidate) && (told || same_date);
 }
 
-bool may_be_it(const store::JournalChange& change, const ArrivalCandidate& candidate, bool sizes_lie) {
+bool may_be_it(const store::JournalChange& change, const ArrivalCandidate& candidate) {
   const bool fits = candidate.size == change.size || candidate.size == change.size + added_line_end.size();
-  return fits || (sizes_lie && (has_its_name(change, candidate) || change.message_id.empty()));
+  return fits || has_its_name(change, candidate) || change.message_id.empty();
 }
 
 /// Where a server changes what it is given: another size than that of the message that is replaced. Its old text under
@@ -84,19 +91,36 @@ void sort_by_likeness(const store::JournalChange& change, std::vector<ArrivalCan
   });
 }
 
-/// Nothing if the message is gone.
+/// False if the staged file is another by now.
+Result<bool> is_sent_in(const mime::MessageEssence& kept, const store::JournalChange& change,
+                        const MutationTools& tools) {
+  auto source = IMAPFS_TRY(StagedSource::open(tools.journal.staging_path(change.staged), StagedSource::any_size));
+  mime::ContentDigest digest;
+  mime::MessageEssence sent;
+  std::string buffer(compared_block, '\0');
+  while (const auto length = IMAPFS_TRY(source->read(buffer))) {
+    digest.take(std::span(buffer).first(length));
+    sent.take(std::span(buffer).first(length));
+  }
+  sent.finish();
+  return digest.finish() == change.digest && sent.is_in(kept);
+}
+
+/// Nothing if it is not what was sent, or gone. `told`: the server has named its UID.
 Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session, const MailboxPointer& destination,
                                                           const store::JournalChange& change,
-                                                          const ArrivalCandidate& candidate, bool sizes_lie,
-                                                          const CallContext& context) {
+                                                          const ArrivalCandidate& candidate, bool told,
+                                                          const MutationTools& tools, const CallContext& context) {
   ComparedBody body(change);
   const auto fetched = session.fetch_body(candidate.uid, std::nullopt, body, context);
   if (!fetched && fetched.error().scope >= Scope::session) return fail(fetched.error());
   if (!fetched) return std::nullopt;
-  const bool rewritten = sizes_lie && body.length() != change.size && may_be_rewritten(change, candidate) &&
-                         differs_from_replaced(change, destination, candidate.size) &&
-                         differs_from_replaced(change, destination, body.length());
-  if (body.is_what_was_sent() || rewritten) return candidate;
+  if (body.is_what_was_sent()) return candidate;
+  const bool may_be_old = !differs_from_replaced(change, destination, candidate.size) ||
+                          !differs_from_replaced(change, destination, body.length());
+  if (may_be_old || body.length() == change.size) return std::nullopt;
+  const bool rewrites = session.traits().has(imap::Quirk::wrong_sizes) && may_be_rewritten(change, candidate, told);
+  if (rewrites || IMAPFS_TRY(is_sent_in(body.essence(), change, tools))) return candidate;
   return std::nullopt;
 }
 
@@ -112,7 +136,7 @@ Result<SentContent> content_to_send(const std::string& staging_path) {
   auto source = IMAPFS_TRY(StagedSource::open(staging_path, StagedSource::any_size));
   mime::ContentDigest digest;
   SentContent content;
-  std::string buffer(block, '\0');
+  std::string buffer(compared_block, '\0');
   while (true) {
     const auto length = IMAPFS_TRY(source->read(buffer));
     if (length == 0) break;
@@ -135,8 +159,7 @@ Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination,
     const auto found = match_arrivals({&change}, std::move(candidates)).front();
     return found.value != 0 && claimed(found) ? found : Uid{};
   }
-  const bool sizes_lie = session.traits().has(imap::Quirk::wrong_sizes);
-  std::erase_if(candidates, [&](const auto& candidate) { return !may_be_it(change, candidate, sizes_lie); });
+  std::erase_if(candidates, [&](const auto& candidate) { return !may_be_it(change, candidate); });
   sort_by_likeness(change, candidates);
   if (candidates.size() > most_bodies) candidates.resize(most_bodies);
   std::uint64_t octets = 0;
@@ -144,7 +167,7 @@ Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination,
     octets += candidate.size;
     if (octets > most_octets + change.size) break;
     const auto found =
-        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, destination, change, candidate, sizes_lie, context));
+        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, destination, change, candidate, false, tools, context));
     if (found && claimed(found->uid)) return found->uid;
   }
   return Uid{};
@@ -155,6 +178,7 @@ Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destinat
                           const MutationTools& tools, const CallContext& context) {
   const auto claimed = claim_in(destination, change, tools);
   const auto by_size = std::find_if(candidates.begin(), candidates.end(), [&](const auto& candidate) {
+    if (candidate.message_id != change.message_id) return false;
     return told.value != 0 ? candidate.uid == told && candidate.size == change.size : is_alike(change, candidate);
   });
   if (by_size != candidates.end() && differs_from_replaced(change, destination, change.size))
@@ -162,9 +186,8 @@ Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destinat
   const auto named = std::find_if(candidates.begin(), candidates.end(),
                                   [&](const auto& candidate) { return candidate.uid == told; });
   if (named != candidates.end()) {
-    const bool sizes_lie = session.traits().has(imap::Quirk::wrong_sizes);
     const auto found =
-        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, destination, change, *named, sizes_lie, context));
+        IMAPFS_TRY_WHILE("compare", fetch_and_compare(session, destination, change, *named, true, tools, context));
     if (found && claimed(told)) return told;
     candidates.erase(named);
   }

@@ -29,9 +29,10 @@ struct SentContent {
                                     const store::JournalChange& change, std::vector<ArrivalCandidate> candidates,
                                     const MutationTools& tools, const CallContext& context);
 
-/// The same after the server has answered OK. `told`: the UID it named, or 0. What has the length that was sent need not
-/// be compared octet by octet then, unless the message that is replaced has that length too: some servers answer OK and
-/// keep the text they had.
+/// The same after the server has answered OK. `told`: the UID it named, or 0. What has the length and the Message-ID that
+/// were sent need not be compared octet by octet then, unless the message that is replaced has that length too: some
+/// servers answer OK and keep the text they had. What has another length is it if it has the text that was sent, whatever
+/// fields and line ends the server has added (message_essence.hpp).
 [[nodiscard]] Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destination,
                                         const store::JournalChange& change, Uid told,
                                         std::vector<ArrivalCandidate> candidates, const MutationTools& tools,

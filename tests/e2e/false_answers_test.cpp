@@ -1,9 +1,11 @@
 // Servers that say of a change what is not so: nothing is removed for it, who asks is told, and it ends.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 #include "support/imap_server_test.hpp"
@@ -108,6 +110,57 @@ TEST_F(FalseAnswers, ToAppendByAServerThatKeepsTheOldTextLeaveTheOldVersion) {
   refused("sed -i s/Hello/Goodbye/ INBOX/*One*.1.eml");
   refused("sed -i s/Hello/Hallo/ INBOX/*One*.1.eml");
   EXPECT_EQ(subjects("INBOX"), (Subjects{"One", "One", "One"}));
+}
+
+/// Keeps what it is given with a field more, or its text under other line ends.
+struct AddingAppend : ImapCommands {
+  AddingAppend(const std::string& capabilities, bool line_ends) : ImapCommands(capabilities), line_ends_(line_ends) {}
+  void append(ImapDialogue& client, const ImapCommand& command) override {
+    auto changed = command;
+    auto& text = changed.arguments.back();
+    if (line_ends_)
+      text.erase(std::remove(text.begin() + static_cast<std::ptrdiff_t>(text.find("\r\n\r\n") + 4), text.end(), '\r'), text.end());
+    else
+      text.insert(0, "Received: by mail.example.org;\r\n\tnow\r\n");
+    ImapCommands::append(client, changed);
+  }
+
+ private:
+  const bool line_ends_;
+};
+
+class AddingAppends : public FalseAnswers, public ::testing::WithParamInterface<std::tuple<const char*, bool>> {};
+INSTANTIATE_TEST_SUITE_P(Servers, AddingAppends,
+                         ::testing::Combine(::testing::Values(modern_server, without_uids), ::testing::Bool()));
+
+TEST_P(AddingAppends, KeepWhatWasSentAllTheSame) {
+  serve<AddingAppend>(std::get<0>(GetParam()), std::get<1>(GetParam()));
+  begin();
+  const TemporaryFile source(letter("Two"));
+  EXPECT_EQ(run("cp " + source.path() + " Archive/two.eml").status, 0);
+  EXPECT_EQ(run("sed -i s/Hello/Goodbye/ INBOX/*One*").status, 0);
+  EXPECT_EQ(run("sync .").status, 0);
+  EXPECT_EQ(subjects("Archive"), Subjects{"Two"});
+  EXPECT_EQ(subjects("INBOX").back(), "One");
+  EXPECT_EQ(files_in("Archive"), 1U);
+  EXPECT_EQ(run("cat INBOX/*.eml | grep -c Goodbye").output, "1\n");
+  EXPECT_TRUE(mount().list(".imapfs/outbox").empty());
+}
+
+TEST_P(FalseAppends, ByAServerThatShowsAnotherMessageOfTheSameSizeLeaveTheSource) {
+  const bool uidplus = std::string(GetParam()) == modern_server;
+  serve<FalseAppend>(GetParam()).instead = [uidplus](ImapMailbox& mailbox) {
+    auto text = letter("Sent");
+    text.replace(text.find("letter@"), 7, "others@");
+    for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 2)) text.insert(at, "\r");
+    const auto uid = mailbox.append(text);
+    return uidplus ? append_uid(mailbox, uid) : std::string();
+  };
+  begin();
+  const TemporaryFile source(letter("Sent"));
+  refused("mv " + source.path() + " Archive/letter.eml");
+  EXPECT_EQ(run("cat " + source.path()).output, letter("Sent"));
+  EXPECT_FALSE(mount().list(".imapfs/outbox").empty());
 }
 
 // -- COPY and MOVE --
