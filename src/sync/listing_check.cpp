@@ -72,7 +72,8 @@ Result<void> check_refusal(const imap::Namespace& space, const std::vector<imap:
 }
 
 Result<void> check_listing(const std::vector<imap::ListedMailbox>& listed, const std::vector<imap::WireName>& known,
-                           const std::vector<imap::Namespace>& namespaces, imap::Session& session, const CallContext& context) {
+                           const std::vector<imap::Namespace>& namespaces, imap::Session& session,
+                           const CallContext& context) {
   if (listed.empty()) return no_answer("it is empty");
   std::set<imap::WireName> names;
   bool has_inbox = false;
@@ -82,10 +83,12 @@ Result<void> check_listing(const std::vector<imap::ListedMailbox>& listed, const
   }
   const auto missing = missing_of(known, names);
   if (!has_inbox) {
-    if (std::any_of(known.begin(), known.end(), [](const auto& name) { return is_inbox(name); })) return no_answer("it has no INBOX");
+    const auto had_inbox = std::any_of(known.begin(), known.end(), [](const auto& name) { return is_inbox(name); });
+    if (had_inbox) return no_answer("it has no INBOX");
     IMAPFS_TRY(is_not_there("INBOX", session, context));
   }
-  auto asked = missing.size() > few || missing.size() * 2 > known.size() ? some_of(missing) : std::vector<imap::WireName>();
+  std::vector<imap::WireName> asked;
+  if (missing.size() > few || missing.size() * 2 > known.size()) asked = some_of(missing);
   for (const auto& space : namespaces) {
     const auto gone = those_below(space, missing);
     if (gone.size() != those_below(space, known).size()) continue;
