@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 namespace imapfs::testing {
@@ -24,6 +26,19 @@ std::string make_mountpoint() {
   std::string pattern = "/var/tmp/imapfs-mount-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp in /var/tmp");
   return pattern;
+}
+
+/// Its number in /sys/fs/fuse/connections, which is the mount's device; empty if it is not mounted (mountinfo, proc(5)).
+std::string fuse_connection_of(const std::string& mountpoint) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  std::string found;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string id, parent, device, root, where;
+    words >> id >> parent >> device >> root >> where;
+    if (where == mountpoint) found = device.substr(device.find(':') + 1);
+  }
+  return found;
 }
 
 }  // namespace
@@ -74,8 +89,14 @@ void Mounted::unmount() {
 void Mounted::kill_daemon() {
   const pid_t pid = daemon_pid();
   if (pid <= 0) throw std::runtime_error("no daemon to kill");
+  const auto connection = fuse_connection_of(mountpoint_);
   kill(pid, SIGKILL);
-  eventually([&] { return !process_runs(pid); });
+  // A thread that tells the kernel of a name waits for the directory's lock, which may be held by who waits for an
+  // answer in it: such a daemon does not die before its connection is aborted (umount -f does that).
+  if (!eventually([&] { return !process_runs(pid); }, 5) && !connection.empty()) {
+    std::ofstream("/sys/fs/fuse/connections/" + connection + "/abort") << 1;
+    eventually([&] { return !process_runs(pid); });
+  }
   shell("fusermount3 -uz " + shell_quote(mountpoint_));
   mounted_ = false;
 }
