@@ -39,8 +39,12 @@ void MessageEssence::take_text(std::string_view text) {
     if ((header_octets_ += text.size()) <= longest_header) line_ += text;
     return;
   }
-  text_.append(std::exchange(line_ends_, 0), '\n');
-  text_ += text;
+  for (; line_ends_ > 0; --line_ends_) add_to_digest('\n');
+  for (const char octet : text) add_to_digest(octet);
+}
+
+void MessageEssence::add_to_digest(char octet) {
+  text_ += octet;
   if (text_.size() < text_at_once) return;
   digest_.take(text_);
   text_.clear();

@@ -298,7 +298,7 @@ Result<void> MailboxSync::fetch_missing(imap::Session& session, const CallContex
 Result<bool> MailboxSync::remove_absent(imap::Session& session, const CallContext& context, UidSet absent,
                                         const UidSet& named, By by) {
   const auto& table = *replica_.table();
-  const auto still_known = [&] { absent = subtract(absent, subtract(absent, table.uids())); };
+  const auto still_known = [&] { absent = common(absent, table.uids()); };
   still_known();
   const auto accounted = [&](std::uint64_t others) {
     return table.size() + others >= counted(session) + absent.count();

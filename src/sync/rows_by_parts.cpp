@@ -15,8 +15,6 @@ constexpr std::uint64_t most_refused = 400;
 /// A connection may be lost for many reasons: the set that was asked for is suspected the second time.
 constexpr int losses_of_bad_luck = 1;
 
-UidSet common(const UidSet& one, const UidSet& other) { return subtract(one, subtract(one, other)); }
-
 }  // namespace
 
 Result<void> RowsByParts::run(const UidSet& wanted, const Work& work) {

@@ -1,6 +1,7 @@
 #include "sent_content.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -91,17 +92,23 @@ void sort_by_likeness(const store::JournalChange& change, std::vector<ArrivalCan
   });
 }
 
+/// Gives `take` a staged file as APPEND sends it, piece by piece.
+Result<void> read_staged(const std::string& staging_path, const std::function<void(std::span<const char>)>& take) {
+  auto source = IMAPFS_TRY(StagedSource::open(staging_path, StagedSource::any_size));
+  std::string buffer(compared_block, '\0');
+  while (const auto length = IMAPFS_TRY(source->read(buffer))) take(std::span(buffer).first(length));
+  return {};
+}
+
 /// False if the staged file is another by now.
 Result<bool> is_sent_in(const mime::MessageEssence& kept, const store::JournalChange& change,
                         const MutationTools& tools) {
-  auto source = IMAPFS_TRY(StagedSource::open(tools.journal.staging_path(change.staged), StagedSource::any_size));
   mime::ContentDigest digest;
   mime::MessageEssence sent;
-  std::string buffer(compared_block, '\0');
-  while (const auto length = IMAPFS_TRY(source->read(buffer))) {
-    digest.take(std::span(buffer).first(length));
-    sent.take(std::span(buffer).first(length));
-  }
+  IMAPFS_TRY(read_staged(tools.journal.staging_path(change.staged), [&](std::span<const char> octets) {
+    digest.take(octets);
+    sent.take(octets);
+  }));
   sent.finish();
   return digest.finish() == change.digest && sent.is_in(kept);
 }
@@ -133,16 +140,12 @@ auto claim_in(const MailboxPointer& destination, const store::JournalChange& cha
 }  // namespace
 
 Result<SentContent> content_to_send(const std::string& staging_path) {
-  auto source = IMAPFS_TRY(StagedSource::open(staging_path, StagedSource::any_size));
   mime::ContentDigest digest;
   SentContent content;
-  std::string buffer(compared_block, '\0');
-  while (true) {
-    const auto length = IMAPFS_TRY(source->read(buffer));
-    if (length == 0) break;
-    digest.take(std::span(buffer).first(length));
-    content.size += length;
-  }
+  IMAPFS_TRY(read_staged(staging_path, [&](std::span<const char> octets) {
+    digest.take(octets);
+    content.size += octets.size();
+  }));
   content.digest = digest.finish();
   return content;
 }

@@ -88,10 +88,7 @@ Result<EngineImplementation::Listing> EngineImplementation::list_mailboxes(
   if (may_be_no_answer && are_prefixes_of(known_spaces, known)) listing.namespaces = known_spaces;
   for (const auto& space : listing.namespaces) {
     if (space.wire_prefix.empty()) continue;
-    const bool covered = std::any_of(known.begin(), known.end(), [&](const imap::WireName& name) {
-      return name.size() > space.wire_prefix.size() && name.starts_with(space.wire_prefix);
-    });
-    if (covered) continue;
+    if (are_prefixes_of({space}, known)) continue;
     auto listed = list(space.wire_prefix);
     if (!listed) IMAPFS_TRY(check_refusal(space, known_names, listed.error()));
     if (!listed) telemetry::warning("list namespace: {}", telemetry::printable(listed.error().what));

@@ -66,6 +66,8 @@ UidDifference compare_uids(const UidSet& known, const UidSet& server) {
   return {subtract(server, known), subtract(known, server)};
 }
 
+UidSet common(const UidSet& one, const UidSet& other) { return subtract(one, subtract(one, other)); }
+
 UidSet take_first(UidSet& set, std::uint64_t count) {
   UidSet taken;
   UidSet rest;

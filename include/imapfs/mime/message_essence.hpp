@@ -1,6 +1,7 @@
 #pragma once
 // What of a message stays the same on servers that add header fields to what they are given, or write its lines with
-// other ends: every line of its header, and the text behind it. Streamed, one thread; memory for the header only.
+// other ends: every line of its header, and the text behind it. Streamed, one thread; memory for the header
+// and a few KiB only.
 
 #include <cstddef>
 #include <span>
@@ -24,6 +25,7 @@ class MessageEssence {
  private:
   void take_line_end();
   void take_text(std::string_view text);
+  void add_to_digest(char octet);
 
   std::vector<std::string> header_;  ///< sorted by finish()
   std::string line_;

@@ -53,6 +53,8 @@ struct UidDifference {
 
 /// The UIDs of `set` that are not in `without`.
 [[nodiscard]] UidSet subtract(const UidSet& set, const UidSet& without);
+/// What both hold.
+[[nodiscard]] UidSet common(const UidSet& one, const UidSet& other);
 
 /// Takes the first `count` UIDs out of `set`.
 [[nodiscard]] UidSet take_first(UidSet& set, std::uint64_t count);

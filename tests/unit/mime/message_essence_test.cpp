@@ -42,6 +42,12 @@ TEST(MessageEssence, IsNotKeptWhereAnythingIsMissingOrAnother) {
       << "an empty line within";
 }
 
+TEST(MessageEssence, CountsEmptyLinesHoweverManyThereAre) {
+  const auto spread = [](std::size_t lines) { return "a: b\r\n\r\nx" + std::string(lines, '\n') + "y"; };
+  EXPECT_TRUE(is_kept(spread(300'000), spread(300'000), 4096));
+  EXPECT_FALSE(is_kept(spread(300'000), spread(299'999), 4096));
+}
+
 TEST(MessageEssence, OfAHeaderWithoutEndIsNotCompared) {
   const auto endless = "a: " + std::string(2 << 20, 'b') + "\r\n\r\n";
   EXPECT_FALSE(is_kept(endless, endless, 1 << 16));
