@@ -5,8 +5,8 @@
 #include <charconv>
 #include <optional>
 
+#include "app/option_values.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "option_values.hpp"
 
 namespace imapfs::app {
 namespace {

@@ -1,8 +1,8 @@
 // imapfs --check URL: what a user looks at before the first mount, and sends along with a question.
 #include <cstdio>
 
-#include "imapfs/app/daemon.hpp"
-#include "imapfs/app/writing_check.hpp"
+#include "app/daemon.hpp"
+#include "app/writing_check.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 

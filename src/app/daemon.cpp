@@ -1,4 +1,4 @@
-#include "imapfs/app/daemon.hpp"
+#include "app/daemon.hpp"
 
 #include <poll.h>
 #include <pthread.h>
@@ -15,8 +15,10 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-#include "imapfs/app/directories.hpp"
-#include "imapfs/app/last_changes.hpp"
+#include "app/directories.hpp"
+#include "app/last_changes.hpp"
+#include "app/option_values.hpp"
+#include "app/start_signals.hpp"
 #include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/mount_table.hpp"
 #include "imapfs/base/notices.hpp"
@@ -31,8 +33,6 @@
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/filesystem.hpp"
 #include "imapfs/vfs/node_tree.hpp"
-#include "option_values.hpp"
-#include "start_signals.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -104,7 +104,7 @@ class Daemon::Implementation {
         mount_ended_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     password_->on_slow([](std::chrono::seconds waited) {
       notices().set("password", fmt::format("waiting for the password command, which has given no answer for {} s",
-                                           waited.count()));
+                                            waited.count()));
     });
   }
 
@@ -118,8 +118,7 @@ class Daemon::Implementation {
     StartSignals signals(signals_);
     auto started = start_layers(signals.token());
     signals.end();
-    if (signals.number() != 0)
-      return fail(EINTR, "ended on signal {} before the mount was live", signals.number());
+    if (signals.number() != 0) return fail(EINTR, "ended on signal {} before the mount was live", signals.number());
     IMAPFS_TRY(std::move(started));
     notices().mount_is_live();
     telemetry::info("{} is mounted at {}", options_.url(), options_.mountpoint);
@@ -220,10 +219,8 @@ class Daemon::Implementation {
     }
     auto opened = store::open_cache_directory(root, options_.account(), lock_wait(stop));
     if (!opened && opened.error().errnum == EINTR) return fail(std::move(opened).error());
-    if (opened)
-      directory_ = std::move(*opened);
-    else
-      cache_problem_ = "no cache: " + opened.error().what;
+    if (opened) directory_ = std::move(*opened);
+    else cache_problem_ = "no cache: " + opened.error().what;
     return {};
   }
 
@@ -245,11 +242,14 @@ class Daemon::Implementation {
     if (original.empty()) return;
     const auto first = store::read_lock_note(original);
     const bool elsewhere = first.mount_namespace != 0 && first.mount_namespace != mount_namespace();
-    const std::string where = first.mountpoint.empty() ? ""
-                                                       : fmt::format(" at {} (process {}{})", first.mountpoint, first.process,
-                                                                     elsewhere ? ", in another mount namespace" : "");
-    notices().set("second mount", fmt::format("the account is mounted already{}: this mount has a cache and a journal of "
-                                              "its own, {}", where, own));
+    const std::string where = first.mountpoint.empty()
+                                  ? ""
+                                  : fmt::format(" at {} (process {}{})", first.mountpoint, first.process,
+                                                elsewhere ? ", in another mount namespace" : "");
+    notices().set("second mount",
+                  fmt::format("the account is mounted already{}: this mount has a cache and a journal of "
+                              "its own, {}",
+                              where, own));
   }
 
   enum class Stage : std::uint8_t { running, ending };
@@ -385,7 +385,7 @@ class Daemon::Implementation {
     if (filesystem_) filesystem_->shut_down();
     const bool was_live = mount_ != nullptr;
     if (mount_) mount_->unmount();
-    if (was_live && journal_) settle();
+    if (was_live && journal_) drain();
     if (engine_) engine_->stop();
     publisher_.connect_notifier(nullptr);
     if (scheduler_) scheduler_->close();
@@ -397,19 +397,17 @@ class Daemon::Implementation {
   }
 
   /// What was accepted is in the journal whatever happens here; most of it needs a moment only.
-  void settle() {
+  void drain() {
     constexpr std::chrono::seconds to_spare{10};
-    notify_service_manager(fmt::format(
-        "STOPPING=1\nSTATUS=changes go to the server\nEXTEND_TIMEOUT_USEC={}",
-        std::chrono::microseconds(options_.timeout + to_spare).count()));
+    notify_service_manager(fmt::format("STOPPING=1\nSTATUS=changes go to the server\nEXTEND_TIMEOUT_USEC={}",
+                                       std::chrono::microseconds(options_.timeout + to_spare).count()));
     const auto everything = [this](Completion<void> done) {
       filesystem_->fsyncdir({}, vfs::root_node, std::move(done));
     };
     const auto settled = await_last_changes(everything, options_.timeout, signals_);
     if (!settled) telemetry::warning("ending before every change was made: {}", settled.error().what);
     const auto waiting = describe_waiting(*journal_);
-    if (!waiting.empty())
-      telemetry::warning("{} stay in {} for the next mount", waiting, journal_->directory());
+    if (!waiting.empty()) telemetry::warning("{} stay in {} for the next mount", waiting, journal_->directory());
   }
 
   const Options options_;

@@ -1,4 +1,4 @@
-#include "imapfs/app/directories.hpp"
+#include "app/directories.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -38,9 +38,11 @@ Result<void> check_roots(const Options& options) {
   if (!options.cache || options.read_only || cache.empty() || state.empty()) return {};
   std::error_code missing;
   if (std::filesystem::equivalent(cache, state, missing) || is_in(resolved(cache), resolved(state))) {
-    return fail(EINVAL, Scope::account, Retry::never,
-                "the journal cannot be in the directory of the cache, {}, which may be removed at any time: give another "
-                "one with cache-dir= or state-dir=", telemetry::printable(cache));
+    return fail(
+        EINVAL, Scope::account, Retry::never,
+        "the journal cannot be in the directory of the cache, {}, which may be removed at any time: give another "
+        "one with cache-dir= or state-dir=",
+        telemetry::printable(cache));
   }
   return {};
 }

@@ -1,4 +1,4 @@
-#include "imapfs/app/last_changes.hpp"
+#include "app/last_changes.hpp"
 
 #include <poll.h>
 #include <signal.h>
@@ -60,10 +60,10 @@ bool was_being_written(store::Journal& journal, const store::StagedFile& file) {
 
 }  // namespace
 
-Result<void> await_last_changes(const std::function<void(Completion<void>)>& settle, std::chrono::milliseconds patience,
+Result<void> await_last_changes(const std::function<void(Completion<void>)>& drain, std::chrono::milliseconds patience,
                                 int signals) {
   const auto outcome = std::make_shared<AwaitedOutcome>();
-  settle([outcome](Result<void> result) { outcome->set(std::move(result)); });
+  drain([outcome](Result<void> result) { outcome->set(std::move(result)); });
   const auto context = CallContext::within(patience);
   if (!outcome->get()) telemetry::info("waiting for changes to reach the server");
   while (true) {
@@ -79,13 +79,17 @@ Result<void> await_last_changes(const std::function<void(Completion<void>)>& set
 std::string describe_waiting(store::Journal& journal) {
   const auto changes = journal.changes();
   const auto staged = journal.staged();
-  const auto files = staged ? std::count_if(staged->begin(), staged->end(), [](const store::StagedFile& file) {
-    return file.state != store::StagedFile::State::local;
-  }) : 0;
+  const auto files = staged ? std::count_if(staged->begin(), staged->end(),
+                                            [](const store::StagedFile& file) {
+                                              return file.state != store::StagedFile::State::local;
+                                            })
+                            : 0;
   // The upload of a file is a change of its own, and not worth a second word.
-  const auto others = changes ? std::count_if(changes->begin(), changes->end(), [](const store::JournalChange& change) {
-    return change.kind != store::JournalChange::Kind::append;
-  }) : 0;
+  const auto others = changes ? std::count_if(changes->begin(), changes->end(),
+                                              [](const store::JournalChange& change) {
+                                                return change.kind != store::JournalChange::Kind::append;
+                                              })
+                              : 0;
   std::string text;
   if (others > 0) text = counted(static_cast<std::size_t>(others), "change");
   if (files > 0) text += (text.empty() ? "" : " and ") + counted(static_cast<std::size_t>(files), "file");

@@ -3,12 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "imapfs/app/daemon.hpp"
-#include "imapfs/app/directories.hpp"
-#include "imapfs/app/options.hpp"
-#include "imapfs/app/process.hpp"
-#include "imapfs/app/secrets.hpp"
-#include "imapfs/app/startup.hpp"
+#include "app/daemon.hpp"
+#include "app/directories.hpp"
+#include "app/options.hpp"
+#include "app/process.hpp"
+#include "app/secrets.hpp"
+#include "app/startup.hpp"
 #include "imapfs/fuse/mount.hpp"
 
 namespace imapfs::app {

@@ -1,4 +1,4 @@
-#include "netrc.hpp"
+#include "app/netrc.hpp"
 
 #include <algorithm>
 #include <vector>

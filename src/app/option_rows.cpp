@@ -1,8 +1,8 @@
-#include "option_rows.hpp"
+#include "app/option_rows.hpp"
 
 #include <limits>
 
-#include "option_values.hpp"
+#include "app/option_values.hpp"
 
 namespace imapfs::app {
 namespace {

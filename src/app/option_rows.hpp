@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "imapfs/app/options.hpp"
+#include "app/options.hpp"
 
 namespace imapfs::app {
 

@@ -1,4 +1,4 @@
-#include "option_values.hpp"
+#include "app/option_values.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -93,8 +93,8 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least) {
   bool valid = number.has_value();
   if (valid && !rest.empty()) {
     static constexpr std::string_view units = "KMGT";
-    const char unit =
-        rest.front() >= 'a' && rest.front() <= 'z' ? static_cast<char>(rest.front() - 'a' + 'A') : rest.front();
+    const char unit = rest.front() >= 'a' && rest.front() <= 'z' ? static_cast<char>(rest.front() - 'a' + 'A')
+                                                                 : rest.front();
     const auto power = units.find(unit);
     rest.remove_prefix(1);
     valid = power != std::string_view::npos && (rest.empty() || rest == "B" || rest == "iB");
@@ -156,8 +156,8 @@ std::vector<std::string> split_mount_options(std::string_view text) {
   std::string item;
   for (std::size_t position = 0; position < text.size(); ++position) {
     const char character = text[position];
-    const bool escape =
-        character == '\\' && position + 1 < text.size() && (text[position + 1] == ',' || text[position + 1] == '\\');
+    const bool escape = character == '\\' && position + 1 < text.size() &&
+                        (text[position + 1] == ',' || text[position + 1] == '\\');
     if (escape) {
       item += text[++position];
     } else if (character == ',') {

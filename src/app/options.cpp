@@ -1,4 +1,4 @@
-#include "imapfs/app/options.hpp"
+#include "app/options.hpp"
 
 #include <pwd.h>
 
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <map>
 
-#include "option_rows.hpp"
-#include "option_values.hpp"
+#include "app/option_rows.hpp"
+#include "app/option_values.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -93,8 +93,8 @@ Result<Positionals> read_arguments(std::vector<std::string> arguments, Draft& dr
   parser.allow_extras();
   std::map<const CLI::Option*, const OptionRow*> rows;
   for (const auto& row : option_rows()) {
-    const std::string names =
-        (row.letter != 0 ? std::string("-") + row.letter + "," : "") + "--" + std::string(row.description.name);
+    const std::string names = (row.letter != 0 ? std::string("-") + row.letter + "," : "") + "--" +
+                              std::string(row.description.name);
     CLI::Option* option = row.value == Value::required ? parser.add_option(names)->expected(1) : parser.add_flag(names);
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     rows.emplace(option, &row);
@@ -244,10 +244,13 @@ const std::vector<OptionDescription>& option_table() {
 std::string help_text() {
   using Group = OptionDescription::Group;
   static constexpr std::pair<Group, std::string_view> titles[] = {
-      {Group::account, "Account"},  {Group::password, "Password (asked for on the terminal if none is given)"},
-      {Group::mount, "Mount"},      {Group::writing, "Writing"},
+      {Group::account, "Account"},
+      {Group::password, "Password (asked for on the terminal if none is given)"},
+      {Group::mount, "Mount"},
+      {Group::writing, "Writing"},
       {Group::behaviour, "Behaviour"},
-      {Group::log, "Log and help"}, {Group::compatibility, "Accepted for mount(8), fstab and systemd (and x-*)"},
+      {Group::log, "Log and help"},
+      {Group::compatibility, "Accepted for mount(8), fstab and systemd (and x-*)"},
   };
   std::string text = fmt::format(
       "Usage: {}\n       imapfs --check imaps://[USER@]HOST[:PORT]\n\nMounts the mailboxes of an IMAP account as "

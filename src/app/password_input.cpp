@@ -1,4 +1,4 @@
-#include "password_input.hpp"
+#include "app/password_input.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -62,8 +62,8 @@ Result<bool> wait_for_input(int descriptor, const CallContext& context, const Ti
   }
 }
 
-/// Reads to the end, to `until`, or until `tick` says that nothing more comes, at most `most_secret_bytes`: what exceeds
-/// them is an error, not a shorter password.
+/// Reads to the end, to `until`, or until `tick` says that nothing more comes, at most `most_secret_bytes`: what
+/// exceeds them is an error, not a shorter password.
 Result<std::string> read_text(int descriptor, std::optional<char> until, const CallContext& context,
                               const std::string& source, const Tick& tick = {}) {
   std::string text;

@@ -1,4 +1,4 @@
-#include "imapfs/app/process.hpp"
+#include "app/process.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -61,7 +61,8 @@ void prepare_limits() {
   const auto largest = raise_limit(RLIMIT_FSIZE);
   if (largest == RLIM_INFINITY) return;
   notices().set("file size", fmt::format("the journal and the cache cannot grow beyond {} octets a file, and no larger "
-                                         "message can be written: see ulimit -f", largest));
+                                         "message can be written: see ulimit -f",
+                                         largest));
 }
 
 }  // namespace imapfs::app

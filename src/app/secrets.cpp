@@ -1,4 +1,4 @@
-#include "imapfs/app/secrets.hpp"
+#include "app/secrets.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,9 +7,9 @@
 #include <functional>
 #include <utility>
 
+#include "app/netrc.hpp"
+#include "app/password_input.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "netrc.hpp"
-#include "password_input.hpp"
 
 namespace imapfs::app {
 namespace {

@@ -1,4 +1,4 @@
-#include "start_signals.hpp"
+#include "app/start_signals.hpp"
 
 #include <poll.h>
 #include <signal.h>

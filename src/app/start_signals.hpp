@@ -1,8 +1,8 @@
 #pragma once
 // Signals that ask for the end while the mount is being made: whatever the start waits for is then cancelled.
 //
-// The thread "start-signals" reads them from the daemon's signalfd for as long as this object lives; afterwards they are
-// read by run(). SIGUSR1 is taken and forgotten: there is nothing to dump yet.
+// The thread "start-signals" reads them from the daemon's signalfd for as long as this object lives; afterwards they
+// are read by run(). SIGUSR1 is taken and forgotten: there is nothing to dump yet.
 
 #include <atomic>
 #include <stop_token>

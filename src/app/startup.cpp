@@ -1,4 +1,4 @@
-#include "imapfs/app/startup.hpp"
+#include "app/startup.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include <array>
 #include <cstdio>
 
-#include "imapfs/app/process.hpp"
+#include "app/process.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -56,7 +56,8 @@ void pass_signals_on(pid_t child) {
   action.sa_handler = pass_on;
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
     struct sigaction before {};
-    if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) ::sigaction(number, &action, nullptr);
+    if (::sigaction(number, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
+      ::sigaction(number, &action, nullptr);
   }
 }
 
@@ -101,8 +102,7 @@ int Startup::wait_for_child(int child) {
   ::waitpid(child, &status, 0);
   if (WIFSIGNALED(status))
     std::fprintf(stderr, "imapfs: the daemon was killed by signal %d before the mount was live\n", WTERMSIG(status));
-  else
-    std::fprintf(stderr, "imapfs: the daemon ended before the mount was live\n");
+  else std::fprintf(stderr, "imapfs: the daemon ended before the mount was live\n");
   return 1;
 }
 

@@ -1,7 +1,7 @@
-#include "imapfs/app/writing_check.hpp"
+#include "app/writing_check.hpp"
 
+#include "app/option_values.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "option_values.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -37,8 +37,8 @@ std::string describe_removal(const imap::ServerTraits& traits, const std::string
 std::vector<std::pair<std::string, std::string>> describe_writing(const imap::ServerTraits& traits,
                                                                   const WritingFacts& facts, RemovalPolicy policy) {
   const auto limit = imap::append_limit(traits.capabilities);
-  const auto largest =
-      limit ? fmt::format("at most {} octets (APPENDLIMIT)", *limit) : "no limit told (no APPENDLIMIT)";
+  const auto largest = limit ? fmt::format("at most {} octets (APPENDLIMIT)", *limit)
+                             : "no limit told (no APPENDLIMIT)";
   return {
       {"new message", largest},
       {"mv", describe_move(traits)},

@@ -93,7 +93,8 @@ Result<spdlog::sink_ptr> make_sink(const LogSettings& settings) {
   if (settings.destination == Destination::file) {
     IMAPFS_TRY(prepare_log_file(settings.file));
     try {
-      return spdlog::sink_ptr(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(settings.file, log_file_limit, log_files_kept));
+      return spdlog::sink_ptr(
+          std::make_shared<spdlog::sinks::rotating_file_sink_mt>(settings.file, log_file_limit, log_files_kept));
     } catch (const spdlog::spdlog_ex& exception) {
       return fail(EIO, "cannot open log file {}: {}", settings.file, exception.what());
     }
@@ -205,7 +206,8 @@ std::string printable(std::string_view text, std::size_t limit) {
     const auto byte = static_cast<unsigned char>(text[0]);
     const auto sequence = text.substr(0, std::max<std::size_t>(length, 1));
     if (length == 0 || byte < 0x20 || byte == 0x7F || byte == '\\' || is_direction_control(sequence)) {
-      for (const char raw : sequence) fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(raw));
+      for (const char raw : sequence)
+        fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(raw));
     } else {
       out.append(sequence);
     }
@@ -215,13 +217,16 @@ std::string printable(std::string_view text, std::size_t limit) {
 }
 
 std::string redact(std::string_view command_line) {
-  while (!command_line.empty() && (command_line.back() == '\r' || command_line.back() == '\n')) command_line.remove_suffix(1);
+  while (!command_line.empty() && (command_line.back() == '\r' || command_line.back() == '\n'))
+    command_line.remove_suffix(1);
   const auto space = command_line.find(' ');
   // A line without a tag and a space is a continuation: base64 of SASL, or a literal that may be a password.
   if (space == std::string_view::npos) return command_line == "DONE" ? "DONE" : "<redacted>";
   const auto verb_end = command_line.find(' ', space + 1);
-  std::string verb(command_line.substr(space + 1, verb_end == std::string_view::npos ? verb_end : verb_end - space - 1));
-  std::transform(verb.begin(), verb.end(), verb.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::string verb(
+      command_line.substr(space + 1, verb_end == std::string_view::npos ? verb_end : verb_end - space - 1));
+  std::transform(verb.begin(), verb.end(), verb.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   if (verb == "LOGIN") return fmt::format("{} LOGIN <redacted>", printable(command_line.substr(0, space)));
   if (verb == "AUTHENTICATE" && verb_end != std::string_view::npos) {
     const auto mechanism_end = command_line.find(' ', verb_end + 1);

@@ -1,4 +1,4 @@
-#include "imapfs/fuse/caller_state.hpp"
+#include "fuse/caller_state.hpp"
 
 #include <fcntl.h>
 #include <signal.h>

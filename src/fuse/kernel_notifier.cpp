@@ -27,8 +27,8 @@ void trace_latency(const char* what, const vfs::KernelNotifier::EntryChange& cha
 
 }  // namespace
 
-SessionNotifier::SessionNotifier(Environment environment, std::size_t capacity)
-    : environment_(std::move(environment)), queue_(capacity), announcements_(announcement_capacity) {
+SessionNotifier::SessionNotifier(Dependencies environment, std::size_t capacity)
+    : dependencies_(std::move(environment)), queue_(capacity), announcements_(announcement_capacity) {
   notify_ = std::jthread([this](const std::stop_token& stop) { run_notify(stop); });
   announce_ = std::jthread([this](const std::stop_token& stop) { run_announce(stop); });
 }
@@ -72,7 +72,7 @@ void SessionNotifier::attributes_changed(vfs::NodeId node) {
 
 void SessionNotifier::forget_attributes(vfs::NodeId node) {
   const std::lock_guard guard(direct_);
-  if (!stopped_) environment_.kernel->invalidate_attributes(node);
+  if (!stopped_) dependencies_.kernel->invalidate_attributes(node);
 }
 
 void SessionNotifier::content_changed(vfs::NodeId node) {
@@ -120,7 +120,7 @@ void SessionNotifier::run_notify(const std::stop_token& stop) {
 }
 
 void SessionNotifier::deliver(Notification& notification) {
-  auto& kernel = *environment_.kernel;
+  auto& kernel = *dependencies_.kernel;
   const auto& change = notification.change;
   switch (notification.kind) {
     case Kind::added:
@@ -148,7 +148,7 @@ void SessionNotifier::deliver(Notification& notification) {
 }
 
 void SessionNotifier::deliver_removal(const EntryChange& change) {
-  auto& kernel = *environment_.kernel;
+  auto& kernel = *dependencies_.kernel;
   // The listing first: else find would look up every entry of the stale one (facts: listing).
   kernel.invalidate_directory(change.parent);
   const int outcome = kernel.remove_entry(change.parent, change.node, change.name);
@@ -160,11 +160,11 @@ void SessionNotifier::deliver_removal(const EntryChange& change) {
 
 void SessionNotifier::forget_directory(const Notification& notification) {
   const auto& change = notification.change;
-  environment_.kernel->invalidate_directory(change.node);
+  dependencies_.kernel->invalidate_directory(change.node);
   if (!change.name.empty()) {
-    environment_.kernel->invalidate_entry(change.parent, change.name);
-  } else if (const auto place = environment_.place_of ? environment_.place_of(change.node) : std::nullopt) {
-    environment_.kernel->invalidate_entry(place->parent, place->name);
+    dependencies_.kernel->invalidate_entry(change.parent, change.name);
+  } else if (const auto place = dependencies_.place_of ? dependencies_.place_of(change.node) : std::nullopt) {
+    dependencies_.kernel->invalidate_entry(place->parent, place->name);
   }
 }
 
@@ -183,12 +183,12 @@ void SessionNotifier::run_announce(const std::stop_token& stop) {
 void SessionNotifier::announce(AnnouncementTask& task) {
   const auto& change = task.change;
   using AnnouncementKind = vfs::Announcement::Kind;
-  const auto id = environment_.begin_announcement(
+  const auto id = dependencies_.begin_announcement(
       {task.added ? AnnouncementKind::created : AnnouncementKind::removed, change.parent, change.name, change.node});
   const auto path = path_of(change);
-  const int errnum = task.added ? environment_.announcer->create(path, change.is_directory)
-                                : environment_.announcer->remove(path, change.is_directory);
-  environment_.end_announcement(id);
+  const int errnum = task.added ? dependencies_.announcer->create(path, change.is_directory)
+                                : dependencies_.announcer->remove(path, change.is_directory);
+  dependencies_.end_announcement(id);
   if (errnum == 0) return trace_latency("announced", change);
   if (errnum == EEXIST && task.attempt + 1 < max_attempts) {
     // A user's lookup made the name known first. Only the notifier thread may make the kernel forget it again.

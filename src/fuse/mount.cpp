@@ -10,10 +10,10 @@
 #include <cstdio>
 #include <thread>
 
+#include "fuse/caller_state.hpp"
+#include "fuse/operations.hpp"
+#include "fuse/session_support.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/fuse/caller_state.hpp"
-#include "operations.hpp"
-#include "session_support.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -108,15 +108,15 @@ struct Mount::Implementation {
 
   std::mutex mutex;
   std::condition_variable_any changed;
-  std::size_t running = 0;          ///< fuse threads
-  bool stopping = false;            ///< unmount() has begun
+  std::size_t running = 0;  ///< fuse threads
+  bool stopping = false;    ///< unmount() has begun
   bool ended_outside = false;
-  std::function<void()> on_ended;   ///< empty once called
+  std::function<void()> on_ended;  ///< empty once called
   std::vector<std::jthread> threads;
 };
 
 Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
-  auto environment = std::make_shared<Request::Environment>();
+  auto environment = std::make_shared<Request::Dependencies>();
   environment->registry = requests;
   environment->scheduler = &scheduler;
   environment->path_of = [all = &filesystem](vfs::NodeId node) { return all->path_of(node); };
@@ -136,9 +136,10 @@ Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
   if (fuse_session_mount(session.get(), settings.mountpoint.c_str()) != 0)
     return fail(EPERM, Scope::account, Retry::never,
                 "cannot mount on {} (the reason is in the line before this one); in a container, mounting needs "
-                "--device /dev/fuse --cap-add SYS_ADMIN", settings.mountpoint);
+                "--device /dev/fuse --cap-add SYS_ADMIN",
+                settings.mountpoint);
   channel = std::make_unique<SessionChannel>(session.get());
-  context.notifier = std::make_shared<SessionNotifier>(SessionNotifier::Environment{
+  context.notifier = std::make_shared<SessionNotifier>(SessionNotifier::Dependencies{
       .kernel = channel.get(),
       .announcer = &announcer,
       .begin_announcement = [this](vfs::Announcement news) { return filesystem.begin_announcement(std::move(news)); },
@@ -229,9 +230,10 @@ void Mount::Implementation::unmount() {
   changed.notify_all();
 }
 
-// fuse_session_unmount() closes /dev/fuse, which ends the connection even where the mount is busy or lives on elsewhere,
-// and detaches whatever lies at the mountpoint by then, be it the next mount. It spares that if poll(2) reports an error
-// of the descriptor; so where the mount is not at its place, a pipe without a reader takes the descriptor's number.
+// fuse_session_unmount() closes /dev/fuse, which ends the connection even where the mount is busy or lives on
+// elsewhere, and detaches whatever lies at the mountpoint by then, be it the next mount. It spares that if poll(2)
+// reports an error of the descriptor; so where the mount is not at its place, a pipe without a reader takes the
+// descriptor's number.
 void Mount::Implementation::end_session() {
   int ends[2];
   if (announcer.device() != 0 && !announcer.is_in_place() && ::pipe2(ends, O_CLOEXEC) == 0) {

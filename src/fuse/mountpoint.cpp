@@ -14,9 +14,9 @@
 #include <fstream>
 #include <memory>
 
+#include "fuse/session_support.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/fuse/mount.hpp"
-#include "session_support.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -139,8 +139,13 @@ bool lazy_unmount(const std::string& path) {
   auto program = find_fusermount();
   if (program.empty()) return false;
   std::string arguments[] = {"fusermount3", "-u", "-q", "-z", "--", path};
-  char* vector[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), arguments[3].data(),
-                    arguments[4].data(), arguments[5].data(), nullptr};
+  char* vector[] = {arguments[0].data(),
+                    arguments[1].data(),
+                    arguments[2].data(),
+                    arguments[3].data(),
+                    arguments[4].data(),
+                    arguments[5].data(),
+                    nullptr};
   pid_t child = 0;
   if (::posix_spawn(&child, program.c_str(), nullptr, nullptr, vector, environ) != 0) return false;
   int status = 0;

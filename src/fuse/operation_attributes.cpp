@@ -1,14 +1,12 @@
 // getattr, setattr.
 #include <ctime>
 
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 namespace {
 
-vfs::Timestamp to_timestamp(const timespec& time) {
-  return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)};
-}
+vfs::Timestamp to_timestamp(const timespec& time) { return {time.tv_sec, static_cast<std::uint32_t>(time.tv_nsec)}; }
 
 vfs::Timestamp now() {
   timespec time{};

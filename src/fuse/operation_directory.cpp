@@ -1,5 +1,5 @@
 // opendir, readdir, readdirplus, releasedir.
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -62,8 +62,7 @@ void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
           reply.cache_readdir = result->cache_readdir;
           reply.keep_cache = result->keep_cache;
           const bool taken = request->succeed([&](fuse_req_t kernel) { return fuse_reply_open(kernel, &reply); });
-          if (!taken)
-            filesystem->releasedir(request->node(), result->handle);
+          if (!taken) filesystem->releasedir(request->node(), result->handle);
         });
   });
 }

@@ -1,6 +1,6 @@
 // The connection's settings that came out best in measurements; what each costs or gains is said beside it.
+#include "fuse/operations.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "operations.hpp"
 
 namespace imapfs::fuse {
 namespace {

@@ -1,5 +1,5 @@
 // lookup, forget: names becoming nodes, and nodes the kernel lets go.
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 

@@ -1,5 +1,5 @@
 // mknod, mkdir, unlink, rmdir, rename, link, symlink: changes of names.
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -41,7 +41,7 @@ void operation_unlink(fuse_req_t raw, fuse_ino_t parent, const char* name) {
 void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   serve(raw, "rmdir", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     context.filesystem->rmdir(request->caller(), request->node(), name,
-                               answer_change(context, request, {{request->node(), name}}));
+                              answer_change(context, request, {{request->node(), name}}));
   });
 }
 
@@ -51,14 +51,14 @@ void operation_rmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
 void operation_rename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
                       unsigned flags) {
   serve(raw, "rename", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->rename(caller_who_waits(context, request),
-                               {.parent = request->node(),
-                                .name = name,
-                                .new_parent = vfs::NodeId{new_parent},
-                                .new_name = new_name,
-                                .flags = flags},
-                               answer_change(context, request,
-                                             {{request->node(), name}, {vfs::NodeId{new_parent}, new_name}}));
+    context.filesystem->rename(
+        caller_who_waits(context, request),
+        {.parent = request->node(),
+         .name = name,
+         .new_parent = vfs::NodeId{new_parent},
+         .new_name = new_name,
+         .flags = flags},
+        answer_change(context, request, {{request->node(), name}, {vfs::NodeId{new_parent}, new_name}}));
   });
 }
 

@@ -1,8 +1,8 @@
 // open, read, flush, release, poll: files.
 #include <fcntl.h>
 
+#include "fuse/operations.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "operations.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -21,8 +21,8 @@ fuse_bufvec to_buffer(const vfs::BodySlice& slice) {
 void push_body(OperationContext& context, vfs::NodeId node, const vfs::BodySlice& body) {
   if (body.length == 0 || context.storing.test_and_set()) return;
   auto buffer = to_buffer(body);
-  const int outcome =
-      fuse_lowlevel_notify_store(context.session, node.value, 0, &buffer, static_cast<fuse_buf_copy_flags>(0));
+  const int outcome = fuse_lowlevel_notify_store(context.session, node.value, 0, &buffer,
+                                                 static_cast<fuse_buf_copy_flags>(0));
   context.storing.clear();
   if (outcome != 0 && outcome != -ENOENT)
     telemetry::trace(telemetry::Category::fuse, "push of node {:x}: {}", node.value,
@@ -45,12 +45,12 @@ void answer_open(OperationContext& context, vfs::Filesystem* filesystem, const s
     return fuse_reply_open(raw, &file);
   });
   // Nobody will send a RELEASE for a handle that the kernel did not get.
-  if (!taken)
-    filesystem->release(request->node(), result->handle);
+  if (!taken) filesystem->release(request->node(), result->handle);
 }
 
 int write_read_result(fuse_req_t raw, const vfs::ReadResult& result) {
-  if (const auto* bytes = std::get_if<std::string>(&result.content)) return fuse_reply_buf(raw, bytes->data(), bytes->size());
+  if (const auto* bytes = std::get_if<std::string>(&result.content))
+    return fuse_reply_buf(raw, bytes->data(), bytes->size());
   const auto& slice = std::get<vfs::BodySlice>(result.content);
   if (slice.length == 0) return fuse_reply_buf(raw, nullptr, 0);
   auto buffer = to_buffer(slice);
@@ -88,19 +88,18 @@ void operation_read(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t off
   serve(
       raw, "read", node, {},
       [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-        context.filesystem->read(request->caller(),
-                                 {.node = request->node(),
-                                  .handle = file->fh,
-                                  .offset = static_cast<std::uint64_t>(offset),
-                                  .size = size,
-                                  .flags = file->flags},
-                                 answer<vfs::ReadResult>(
-                                    request, [&context, node](fuse_req_t kernel, const vfs::ReadResult& result) {
-                                      // Attributes alone: never waits for anybody, not for the pages of this READ.
-                                      if (result.size_corrected)
-                                        fuse_lowlevel_notify_inval_inode(context.session, node, -1, 0);
-                                      return write_read_result(kernel, result);
-                                    }));
+        context.filesystem->read(
+            request->caller(),
+            {.node = request->node(),
+             .handle = file->fh,
+             .offset = static_cast<std::uint64_t>(offset),
+             .size = size,
+             .flags = file->flags},
+            answer<vfs::ReadResult>(request, [&context, node](fuse_req_t kernel, const vfs::ReadResult& result) {
+              // Attributes alone: never waits for anybody, not for the pages of this READ.
+              if (result.size_corrected) fuse_lowlevel_notify_inval_inode(context.session, node, -1, 0);
+              return write_read_result(kernel, result);
+            }));
       },
       waits ? DeadlineRule::unlimited : DeadlineRule::limited);
 }

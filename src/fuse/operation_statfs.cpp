@@ -1,7 +1,7 @@
 // statfs: df.
 #include <sys/statvfs.h>
 
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 

@@ -1,6 +1,6 @@
 // fsync, fsyncdir: until the server has everything. There is no syncfs: libfuse 3.14 has no callback for it, and the
 // kernel sends FUSE_SYNCFS to virtiofs and to block devices only.
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 

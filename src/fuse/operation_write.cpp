@@ -1,7 +1,7 @@
 // create, write, copy_file_range, fallocate: changes of content.
 #include <fcntl.h>
 
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -9,26 +9,24 @@ namespace {
 std::uint64_t octets(off_t offset) { return static_cast<std::uint64_t>(offset); }
 
 vfs::Reply<std::size_t> answer_count(const std::shared_ptr<Request>& request) {
-  return answer<std::size_t>(request,
-                             [](fuse_req_t raw, std::size_t count) { return fuse_reply_write(raw, count); });
+  return answer<std::size_t>(request, [](fuse_req_t raw, std::size_t count) { return fuse_reply_write(raw, count); });
 }
 
 }  // namespace
 
 void operation_create(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* file) {
   serve(raw, "create", parent, name, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    vfs::Reply<vfs::CreateResult> created =
-        [filesystem = context.filesystem, request, reply = *file](const Result<vfs::CreateResult>& result) mutable {
-          if (!result) {
-            request->fail(result.error());
-            return;
-          }
-          apply(result->open, reply);
-          const auto entry = to_entry(result->entry);
-          const bool taken =
-              request->succeed([&](fuse_req_t kernel) { return fuse_reply_create(kernel, &entry, &reply); });
-          if (!taken) filesystem->release(result->entry.node, result->open.handle);
-        };
+    vfs::Reply<vfs::CreateResult> created = [filesystem = context.filesystem, request,
+                                             reply = *file](const Result<vfs::CreateResult>& result) mutable {
+      if (!result) {
+        request->fail(result.error());
+        return;
+      }
+      apply(result->open, reply);
+      const auto entry = to_entry(result->entry);
+      const bool taken = request->succeed([&](fuse_req_t kernel) { return fuse_reply_create(kernel, &entry, &reply); });
+      if (!taken) filesystem->release(result->entry.node, result->open.handle);
+    };
     context.filesystem->create(caller_and_process(*request), request->node(), name, mode,
                                tell_late(context, request, {{request->node(), name}}, std::move(created)));
   });

@@ -1,7 +1,7 @@
 // getxattr, listxattr, setxattr, removexattr.
 #include <sys/xattr.h>
 
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -31,10 +31,10 @@ void operation_getxattr(fuse_req_t raw, fuse_ino_t node, const char* name, std::
 
 void operation_listxattr(fuse_req_t raw, fuse_ino_t node, std::size_t size) {
   serve(raw, "listxattr", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    // Programs that copy or back up ask for each name they are given, in every run, and try to set it on the copy, though
-    // all but the flags is in the file itself. ENOSYS, not an empty list: from then on the kernel answers EOPNOTSUPP
-    // without asking (its no_listxattr; reading by name goes on), which is what a second restic needs to be as fast as on
-    // a local disk.
+    // Programs that copy or back up ask for each name they are given, in every run, and try to set it on the copy,
+    // though all but the flags is in the file itself. ENOSYS, not an empty list: from then on the kernel answers
+    // EOPNOTSUPP without asking (its no_listxattr; reading by name goes on), which is what a second restic needs to be
+    // as fast as on a local disk.
     if (!context.list_xattrs) {
       request->fail({ENOSYS, Scope::request, Retry::never, "attributes are listed only with list-xattrs"});
       return;

@@ -1,10 +1,10 @@
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 #include <unistd.h>
 
+#include "fuse/caller_state.hpp"
 #include "imapfs/base/own_commands.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/fuse/caller_state.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -35,12 +35,14 @@ std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fu
   // An interrupt may answer the request, and libfuse free it, as soon as it has started.
   const fuse_ctx who = *fuse_req_ctx(raw);
   const bool announcer = context.notifier && context.notifier->announcer_thread() == who.pid && who.pid != 0;
-  auto request = Request::start(context.environment,
-                                {operation, vfs::NodeId{node}, std::move(name),
-                                 {.thread = who.pid, .uid = who.uid, .gid = who.gid, .announcer = announcer,
-                                  .request = 0},
-                                 interrupts == Interrupts::once_begun},
-                                raw);
+  auto request = Request::start(
+      context.environment,
+      {operation,
+       vfs::NodeId{node},
+       std::move(name),
+       {.thread = who.pid, .uid = who.uid, .gid = who.gid, .announcer = announcer, .request = 0},
+       interrupts == Interrupts::once_begun},
+      raw);
   // execvp(3) and shells go on with the next directory of PATH after this error.
   if (own_commands().include(who.pid))
     request->fail({ENODEV, Scope::request, Retry::never, "not for the command that the mount waits for"});

@@ -22,7 +22,7 @@ namespace imapfs::fuse {
 /// The session's userdata.
 struct OperationContext {
   vfs::Filesystem* filesystem = nullptr;
-  std::shared_ptr<const Request::Environment> environment;
+  std::shared_ptr<const Request::Dependencies> environment;
   SteadyClock::duration timeout{};
   std::uint32_t max_readahead = 0;
   bool list_xattrs = false;
@@ -40,24 +40,23 @@ inline OperationContext& context_of(fuse_req_t raw) { return *static_cast<Operat
 /// Every operation of the file system.
 const fuse_lowlevel_ops& operations();
 
-/// limited: for all that holds a directory in the kernel, since whoever needs that directory waits with it, and no signal
-/// ends such a wait.
-/// while_server_talks: fsync of a directory, which holds it too but may be about thousands of changes: the deadline starts
-/// again as long as octets come and go.
-/// unlimited: for what may carry a file of any size, or waits for news. The layers below bound it by progress: an upload
-/// that stalls, or a server that does not answer, ends it.
+/// limited: for all that holds a directory in the kernel, since whoever needs that directory waits with it, and no
+/// signal ends such a wait. while_server_talks: fsync of a directory, which holds it too but may be about thousands of
+/// changes: the deadline starts again as long as octets come and go. unlimited: for what may carry a file of any size,
+/// or waits for news. The layers below bound it by progress: an upload that stalls, or a server that does not answer,
+/// ends it.
 enum class DeadlineRule : std::uint8_t { limited, while_server_talks, unlimited };
 
 /// What an interrupt can do to a request whose caller is being killed.
 /// at_once: end it before it has begun; nobody waits for it.
-/// once_begun: end it when the layers below have it, for flush: that is how they learn whose end it is, and the RELEASE that
-/// follows the answer must not overtake it.
+/// once_begun: end it when the layers below have it, for flush: that is how they learn whose end it is, and the RELEASE
+/// that follows the answer must not overtake it.
 enum class Interrupts : std::uint8_t { at_once, once_begun };
 
 /// Takes note of the request and makes it interruptible.
 std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fuse_ino_t node, std::string name,
                                        Interrupts interrupts);
-/// For Request::Environment.
+/// For Request::Dependencies.
 void make_interruptible(fuse_req_t raw, vfs::RequestId id);
 /// The request's thread goes back for the next one: from here on the deadline counts.
 void leave_request(const std::shared_ptr<Request>& request, OperationContext& context, DeadlineRule rule);
@@ -91,8 +90,8 @@ vfs::Reply<T> answer(std::shared_ptr<Request> request, Write write) {
   };
 }
 
-/// For a change of names: `reply`, and where the request has failed before the change happened (its deadline has passed,
-/// its caller was killed), the kernel is told that it knows these names no longer.
+/// For a change of names: `reply`, and where the request has failed before the change happened (its deadline has
+/// passed, its caller was killed), the kernel is told that it knows these names no longer.
 template <class T>
 vfs::Reply<T> tell_late(const OperationContext& context, std::shared_ptr<Request> request,
                         std::vector<DirectoryPlace> names, vfs::Reply<T> reply) {

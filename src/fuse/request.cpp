@@ -98,27 +98,27 @@ void RequestRegistry::remove(vfs::RequestId id) {
   if (in_flight_.empty()) idle_.notify_all();
 }
 
-std::shared_ptr<Request> Request::start(std::shared_ptr<const Environment> environment, Description description,
+std::shared_ptr<Request> Request::start(std::shared_ptr<const Dependencies> environment, Description description,
                                         fuse_req* raw) {
   ++telemetry::counters().fuse_requests;
   const std::shared_ptr<Request> request(new Request(std::move(environment), std::move(description), raw));
-  auto& registry = *request->environment_->registry;
+  auto& registry = *request->dependencies_->registry;
   request->description_.caller.request = registry.next_id_++;
   registry.add(request);
-  if (request->environment_->make_interruptible)
-    request->environment_->make_interruptible(raw, request->caller().request);
+  if (request->dependencies_->make_interruptible)
+    request->dependencies_->make_interruptible(raw, request->caller().request);
   request->open();
   return request;
 }
 
-Request::Request(std::shared_ptr<const Environment> environment, Description description, fuse_req* raw)
-    : environment_(std::move(environment)), description_(std::move(description)), raw_(raw) {}
+Request::Request(std::shared_ptr<const Dependencies> environment, Description description, fuse_req* raw)
+    : dependencies_(std::move(environment)), description_(std::move(description)), raw_(raw) {}
 
 void Request::open() {
   state_ = State::open;
   // Whoever came during the start could not answer; whoever comes from here on can.
   if (!description_.begins_in_any_case) heed_interrupts();
-  if (environment_->registry->refusing()) fail({ENOTCONN, Scope::request, Retry::never, "the mount ends"});
+  if (dependencies_->registry->refusing()) fail({ENOTCONN, Scope::request, Retry::never, "the mount ends"});
 }
 
 void Request::interrupt() {
@@ -132,13 +132,13 @@ void Request::heed_interrupts() {
 }
 
 void Request::watch_caller() {
-  if (answered() || !environment_->being_killed) return;
-  if (environment_->being_killed(caller().thread)) {
+  if (answered() || !dependencies_->being_killed) return;
+  if (dependencies_->being_killed(caller().thread)) {
     fail({EINTR, Scope::request, Retry::never, "the caller is being killed"});
     return;
   }
-  if (environment_->scheduler == nullptr) return;
-  environment_->scheduler->after(look_again, [weak = weak_from_this()] {
+  if (dependencies_->scheduler == nullptr) return;
+  dependencies_->scheduler->after(look_again, [weak = weak_from_this()] {
     if (const auto request = weak.lock()) request->watch_caller();
   });
 }
@@ -148,7 +148,7 @@ Request::~Request() {
   const Error error{EIO, Scope::request, Retry::never, "nobody answered the request (a defect of imapfs)"};
   ++telemetry::counters().fuse_errors;
   telemetry::error("{} {}: {}", description_.operation, telemetry::printable(path()), error.what);
-  finished(environment_->reply_error(raw_, error.errnum));
+  finished(dependencies_->reply_error(raw_, error.errnum));
 }
 
 RequestRegistry::Summary Request::summary() const {
@@ -157,7 +157,7 @@ RequestRegistry::Summary Request::summary() const {
 }
 
 std::string Request::path() const {
-  auto path = environment_->path_of ? environment_->path_of(description_.node) : std::string();
+  auto path = dependencies_->path_of ? dependencies_->path_of(description_.node) : std::string();
   if (description_.name.empty()) return path;
   if (!path.empty() && path.back() != '/') path += '/';
   return path + description_.name;
@@ -166,7 +166,7 @@ std::string Request::path() const {
 bool Request::claim(State outcome) {
   auto expected = State::open;
   if (!state_.compare_exchange_strong(expected, outcome)) return false;
-  if (const auto id = deadline_.exchange(0); id != 0) environment_->scheduler->cancel(id);
+  if (const auto id = deadline_.exchange(0); id != 0) dependencies_->scheduler->cancel(id);
   return true;
 }
 
@@ -176,7 +176,7 @@ void Request::finished(int outcome) {
                      telemetry::printable(path()), microseconds(SteadyClock::now() - arrived_),
                      outcome == 0 ? "" : ", unwanted");
   // Last: the registry's being idle promises that nothing of the session is in use.
-  environment_->registry->remove(description_.caller.request);
+  dependencies_->registry->remove(description_.caller.request);
 }
 
 bool Request::succeed(const std::function<int(fuse_req*)>& write) {
@@ -191,7 +191,7 @@ bool Request::fail(const Error& error) {
   ++telemetry::counters().fuse_errors;
   if (error.errnum == EINTR) ++telemetry::counters().fuse_interrupts;
   log_error(error);
-  finished(environment_->reply_error(raw_, error.errnum));
+  finished(dependencies_->reply_error(raw_, error.errnum));
   return true;
 }
 
@@ -212,9 +212,9 @@ void Request::arm_deadline(SteadyClock::duration patience, std::function<std::ui
 
 void Request::end_at(SteadyClock::time_point when, SteadyClock::duration patience,
                      std::function<std::uint64_t()> progress) {
-  if (answered() || environment_->scheduler == nullptr) return;
+  if (answered() || dependencies_->scheduler == nullptr) return;
   const auto before = progress ? progress() : 0;
-  const auto id = environment_->scheduler->at(when, [weak = weak_from_this(), patience, progress, before] {
+  const auto id = dependencies_->scheduler->at(when, [weak = weak_from_this(), patience, progress, before] {
     const auto request = weak.lock();
     if (!request) return;
     if (progress && progress() > before) return request->end_at(SteadyClock::now() + patience, patience, progress);
@@ -223,7 +223,7 @@ void Request::end_at(SteadyClock::time_point when, SteadyClock::duration patienc
   });
   deadline_ = id;
   // Answered in between: claim() may have found no deadline to cancel.
-  if (answered() && deadline_.exchange(0) != 0) environment_->scheduler->cancel(id);
+  if (answered() && deadline_.exchange(0) != 0) dependencies_->scheduler->cancel(id);
 }
 
 }  // namespace imapfs::fuse

@@ -1,4 +1,4 @@
-#include "session_support.hpp"
+#include "fuse/session_support.hpp"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -7,7 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "operations.hpp"
+#include "fuse/operations.hpp"
 
 namespace imapfs::fuse {
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
+#include "imap/wire/response_reader.hpp"
+#include "imap/wire/response_values.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/imap/response_reader.hpp"
-#include "imapfs/imap/response_values.hpp"
 #include "imapfs/imap/server_traits.hpp"
 
 namespace imapfs::imap {
@@ -79,7 +79,7 @@ constexpr std::array<TextRow, 21> text_table = {{
     {"PERMISSION DENIED", {EACCES, Scope::request, Retry::never}},
 }};
 
-constexpr std::array<std::string_view, 10> changes = {"APPEND", "UID COPY", "UID MOVE", "UID STORE",   "UID EXPUNGE",
+constexpr std::array<std::string_view, 10> changes = {"APPEND", "UID COPY", "UID MOVE", "UID STORE", "UID EXPUNGE",
                                                       "CREATE", "DELETE",   "RENAME",   "SUBSCRIBE", "UNSUBSCRIBE"};
 
 bool is_change(std::string_view command) { return std::find(changes.begin(), changes.end(), command) != changes.end(); }
@@ -147,9 +147,9 @@ std::string_view to_string(Answer::Kind kind) {
 Error error_from_answer(std::string_view command, const Answer& answer) {
   const auto verdict = verdict_of(command, answer);
   const auto text = telemetry::printable(answer.text, 300);
-  auto what = answer.code.empty() ? fmt::format("{} {}", to_string(answer.kind), text)
-                                  : fmt::format("{} [{}] {}", to_string(answer.kind),
-                                                telemetry::printable(answer.code, 40), text);
+  auto what = answer.code.empty()
+                  ? fmt::format("{} {}", to_string(answer.kind), text)
+                  : fmt::format("{} [{}] {}", to_string(answer.kind), telemetry::printable(answer.code, 40), text);
   if (answer.kind == Answer::Kind::bye) {
     what = "connection closed by server: " + what;
   } else if (is_login(command)) {

@@ -5,7 +5,7 @@
 
 #include <fmt/ranges.h>
 
-#include "imapfs/imap/response_reader.hpp"
+#include "imap/wire/response_reader.hpp"
 
 namespace imapfs::imap {
 namespace {
@@ -95,7 +95,8 @@ Result<QuirkOverrides> QuirkOverrides::parse(std::string_view text) {
   return overrides;
 }
 
-ServerTraits make_traits(std::string greeting, Capabilities capabilities, IdFields id, const QuirkOverrides& overrides) {
+ServerTraits make_traits(std::string greeting, Capabilities capabilities, IdFields id,
+                         const QuirkOverrides& overrides) {
   ServerTraits traits{std::move(greeting), std::move(capabilities), std::move(id), {}};
   const auto seen = upper(traits.greeting) + '\n' + upper(value_of(traits.id, "name")) + '\n' +
                     upper(value_of(traits.id, "vendor"));

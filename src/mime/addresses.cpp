@@ -1,6 +1,6 @@
 // Address fields (RFC 5322 §3.4) by GMime, with what it cannot parse read by hand.
 
-#include "addresses.hpp"
+#include "mime/addresses.hpp"
 
 #include <gmime/gmime.h>
 
@@ -8,10 +8,10 @@
 #include <array>
 #include <memory>
 
-#include "encoded_words.hpp"
-#include "field_text.hpp"
 #include "imapfs/mime/header_decode.hpp"
-#include "unicode.hpp"
+#include "mime/encoded_words.hpp"
+#include "mime/field_text.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {
@@ -31,8 +31,8 @@ struct Mailbox {
 
 std::string_view with_few_colons(std::string_view line) {
   std::ptrdiff_t colons = 0;
-  const auto end =
-      std::find_if(line.begin(), line.end(), [&](char letter) { return letter == ':' && ++colons > max_colons; });
+  const auto end = std::find_if(line.begin(), line.end(),
+                                [&](char letter) { return letter == ':' && ++colons > max_colons; });
   return line.substr(0, static_cast<std::size_t>(end - line.begin()));
 }
 

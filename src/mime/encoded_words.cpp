@@ -1,4 +1,4 @@
-#include "encoded_words.hpp"
+#include "mime/encoded_words.hpp"
 
 #include <gmime/gmime.h>
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "imapfs/mime/header_decode.hpp"
-#include "unicode.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {
@@ -99,8 +99,8 @@ bool convert(std::string& text, std::size_t begin, Charset charset) {
   return true;
 }
 
-/// Of two encoded words: where the first ends if that is base64 whose last group is not full. GMime 3.2 takes the second for more of the
-/// same then, and loses it; but each word is complete by itself (RFC 2047 §5).
+/// Of two encoded words: where the first ends if that is base64 whose last group is not full. GMime 3.2 takes the
+/// second for more of the same then, and loses it; but each word is complete by itself (RFC 2047 §5).
 std::size_t end_of_padded_word(std::string_view line) {
   constexpr std::string_view padded_end = "=?=";
   for (auto place = line.find(padded_end); place != std::string_view::npos; place = line.find(padded_end, place + 1)) {

@@ -8,11 +8,11 @@
 #include <mutex>
 #include <utility>
 
-#include "encoded_words.hpp"
-#include "field_text.hpp"
 #include "imapfs/model/dates.hpp"
-#include "raw_text.hpp"
-#include "unicode.hpp"
+#include "mime/encoded_words.hpp"
+#include "mime/field_text.hpp"
+#include "mime/raw_text.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {
@@ -25,9 +25,9 @@ char to_lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast
 /// Whether `line` is the first line of a field called `name`; obsolete syntax allows white space before the colon
 /// (RFC 5322 §4.5).
 bool starts_field(std::string_view line, std::string_view name) {
-  const bool same =
-      line.size() > name.size() && std::equal(name.begin(), name.end(), line.begin(),
-                                              [](char left, char right) { return to_lower(left) == to_lower(right); });
+  const bool same = line.size() > name.size() &&
+                    std::equal(name.begin(), name.end(), line.begin(),
+                               [](char left, char right) { return to_lower(left) == to_lower(right); });
   if (!same) return false;
   const auto after = line.find_first_not_of(" \t", name.size());
   return after != std::string_view::npos && line[after] == ':';
@@ -77,7 +77,8 @@ std::string unfolded(std::string_view raw_value) {
   raw_value = trimmed(raw_value.substr(0, max_field_bytes));
   std::string line;
   line.reserve(raw_value.size());
-  const bool one_line = raw_value.find('\n') == std::string_view::npos && raw_value.find('\r') == std::string_view::npos;
+  const bool one_line = raw_value.find('\n') == std::string_view::npos &&
+                        raw_value.find('\r') == std::string_view::npos;
   if (one_line) line = std::exchange(raw_value, {});
   while (!raw_value.empty()) {
     const auto end = std::min(raw_value.find_first_of("\r\n"), raw_value.size());

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "imapfs/mime/names.hpp"
-#include "unicode.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {

@@ -77,13 +77,10 @@ void MessageInspector::line_octet(char octet) {
       place_ = Place::name;
       return name_octet(octet);
     case Place::name:
-    case Place::before_colon:
-      return name_octet(octet);
-    case Place::message_id:
-      return keep(octet);
+    case Place::before_colon: return name_octet(octet);
+    case Place::message_id: return keep(octet);
     case Place::rest_of_line:
-    case Place::body:
-      return;
+    case Place::body: return;
   }
 }
 
@@ -94,8 +91,8 @@ void MessageInspector::name_octet(char octet) {
   }
   if (octet == ':' && name_length_ > 0) return end_name();
   if (place_ == Place::name && may_be_in_name(octet)) {
-    name_is_message_id_ =
-        name_is_message_id_ && name_length_ < message_id_name.size() && lower(octet) == message_id_name[name_length_];
+    name_is_message_id_ = name_is_message_id_ && name_length_ < message_id_name.size() &&
+                          lower(octet) == message_id_name[name_length_];
     ++name_length_;
     return;
   }

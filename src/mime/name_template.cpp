@@ -7,8 +7,8 @@
 
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/mime/names.hpp"
-#include "name_characters.hpp"
-#include "unicode.hpp"
+#include "mime/name_characters.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {
@@ -143,8 +143,8 @@ Result<void> NameTemplate::check() const {
     return fail(EINVAL, "name template: must end in {{uid}} or in text such as .eml");
   }
   const std::size_t at = uid_position();
-  const bool clear_before =
-      at == 0 || (pieces_[at - 1].kind == Piece::Kind::literal && !is_digit(pieces_[at - 1].literal.back()));
+  const bool clear_before = at == 0 ||
+                            (pieces_[at - 1].kind == Piece::Kind::literal && !is_digit(pieces_[at - 1].literal.back()));
   const bool clear_after = at + 1 == pieces_.size() ||
                            (pieces_[at + 1].kind == Piece::Kind::literal && !is_digit(pieces_[at + 1].literal.front()));
   if (!clear_before || !clear_after) {
@@ -160,36 +160,27 @@ Result<void> NameTemplate::check() const {
 
 std::size_t NameTemplate::least_bytes(const Piece& piece) {
   switch (piece.kind) {
-    case Piece::Kind::literal:
-      return piece.literal.size();
-    case Piece::Kind::uid:
-      return max_uid_digits;
-    case Piece::Kind::date:
-      return date_bytes;
-    default:
-      return min_field_bytes;
+    case Piece::Kind::literal: return piece.literal.size();
+    case Piece::Kind::uid: return max_uid_digits;
+    case Piece::Kind::date: return date_bytes;
+    default: return min_field_bytes;
   }
 }
 
 std::size_t NameTemplate::uid_position() const {
-  const auto place =
-      std::find_if(pieces_.begin(), pieces_.end(), [](const Piece& piece) { return piece.kind == Piece::Kind::uid; });
+  const auto place = std::find_if(pieces_.begin(), pieces_.end(),
+                                  [](const Piece& piece) { return piece.kind == Piece::Kind::uid; });
   return static_cast<std::size_t>(place - pieces_.begin());
 }
 
 std::string NameTemplate::value_of(const Piece& piece, const NameFields& fields) {
   const auto head = [](std::string_view raw) { return raw.substr(0, max_raw_bytes); };
   switch (piece.kind) {
-    case Piece::Kind::literal:
-      return piece.literal;
-    case Piece::Kind::uid:
-      return fmt::format_int(fields.uid.value).str();
-    case Piece::Kind::date:
-      return format_date(fields.internal_date);
-    case Piece::Kind::from:
-      return safe_component(first_address(head(fields.from)), max_file_name_bytes, "nobody");
-    case Piece::Kind::to:
-      return safe_component(first_address(head(fields.to)), max_file_name_bytes, "nobody");
+    case Piece::Kind::literal: return piece.literal;
+    case Piece::Kind::uid: return fmt::format_int(fields.uid.value).str();
+    case Piece::Kind::date: return format_date(fields.internal_date);
+    case Piece::Kind::from: return safe_component(first_address(head(fields.from)), max_file_name_bytes, "nobody");
+    case Piece::Kind::to: return safe_component(first_address(head(fields.to)), max_file_name_bytes, "nobody");
     case Piece::Kind::subject:
       return safe_component(decode_text(head(fields.subject)), max_file_name_bytes, "no-subject");
     case Piece::Kind::message_id:
@@ -227,8 +218,8 @@ std::vector<NameTemplate::Digits> NameTemplate::possible_digits(std::string_view
   if (name.size() > longest_component) return found;
   const std::size_t at = uid_position();
   const std::string_view before = at > 0 ? std::string_view(pieces_[at - 1].literal) : std::string_view();
-  const std::string_view after =
-      at + 1 < pieces_.size() ? std::string_view(pieces_[at + 1].literal) : std::string_view();
+  const std::string_view after = at + 1 < pieces_.size() ? std::string_view(pieces_[at + 1].literal)
+                                                         : std::string_view();
   const bool whole_head = at < 2;
   const bool whole_tail = at + 2 >= pieces_.size();
   const auto fits = [&](std::string_view tail) { return whole_tail ? tail == after : tail.starts_with(after); };

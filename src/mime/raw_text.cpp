@@ -1,4 +1,4 @@
-#include "raw_text.hpp"
+#include "mime/raw_text.hpp"
 
 #include <glib.h>
 #include <uchardet.h>
@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-#include "unicode.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {

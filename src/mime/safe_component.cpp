@@ -3,8 +3,8 @@
 
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/mime/names.hpp"
-#include "name_characters.hpp"
-#include "unicode.hpp"
+#include "mime/name_characters.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {

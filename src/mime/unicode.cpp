@@ -1,4 +1,4 @@
-#include "unicode.hpp"
+#include "mime/unicode.hpp"
 
 #include <glib.h>
 
@@ -140,8 +140,8 @@ std::string valid_utf8(std::string_view bytes) {
 
 std::string to_nfc(std::string text) {
   // Nothing below U+0300 (lead byte 0xcc) changes or combines in NFC.
-  const bool normal =
-      std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
+  const bool normal = std::all_of(text.begin(), text.end(),
+                                  [](char c) { return static_cast<unsigned char>(c) < 0xcc; });
   if (normal) return text;
   const std::unique_ptr<char, decltype(&g_free)> result(
       g_utf8_normalize(text.data(), static_cast<gssize>(text.size()), G_NORMALIZE_NFC), &g_free);
@@ -160,10 +160,8 @@ bool is_unsafe(char32_t character) {
     case G_UNICODE_FORMAT:
     case G_UNICODE_SURROGATE:
     case G_UNICODE_LINE_SEPARATOR:
-    case G_UNICODE_PARAGRAPH_SEPARATOR:
-      return true;
-    default:
-      return false;
+    case G_UNICODE_PARAGRAPH_SEPARATOR: return true;
+    default: return false;
   }
 }
 

@@ -35,13 +35,13 @@ namespace imapfs::mime {
 /// controls, zero-width, tags), other characters without a shape, noncharacters.
 [[nodiscard]] bool is_unsafe(char32_t character);
 
-/// Letters, digits and punctuation that most text beyond ASCII is made of, known by their range, so that nobody needs to
-/// be asked about them: neither unsafe nor blank nor combining, and untouched by normalisation whatever stands beside
-/// them.
+/// Letters, digits and punctuation that most text beyond ASCII is made of, known by their range, so that nobody needs
+/// to be asked about them: neither unsafe nor blank nor combining, and untouched by normalisation whatever stands
+/// beside them.
 [[nodiscard]] bool is_usual(char32_t character);
 
-/// Whether `text` is valid UTF-8 of printable ASCII and is_usual() characters only: what shown() and to_utf8() hand back as
-/// it is.
+/// Whether `text` is valid UTF-8 of printable ASCII and is_usual() characters only: what shown() and to_utf8() hand
+/// back as it is.
 [[nodiscard]] bool is_usual_text(std::string_view text);
 
 /// Space separators and characters that look like one.

@@ -1,4 +1,4 @@
-#include "certificate_check.hpp"
+#include "net/certificate_check.hpp"
 
 #include <arpa/inet.h>
 #include <openssl/crypto.h>
@@ -87,8 +87,7 @@ std::string explain(int verdict, X509* leaf, const X509* culprit, const std::str
       return fmt::format("{} is not valid before {} (is this computer's clock right?)", subject,
                          date_of(X509_get0_notBefore(is_leaf ? leaf : culprit)));
     case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return fmt::format("certificate is for {}, not {}", names_of(leaf), name);
+    case X509_V_ERR_IP_ADDRESS_MISMATCH: return fmt::format("certificate is for {}, not {}", names_of(leaf), name);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       return fmt::format(
           "certificate of {} is signed by an unknown authority (self-signed); if it is yours, give it as "
@@ -98,26 +97,27 @@ std::string explain(int verdict, X509* leaf, const X509* culprit, const std::str
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return fmt::format("certificate of {} is signed by an unknown authority (\"{}\"); if you trust it, give its "
-                         "certificate as ca-file or pin the server with fingerprint={}", name,
-                         common_name(X509_get_issuer_name(culprit == nullptr ? leaf : culprit)), pin);
+      return fmt::format(
+          "certificate of {} is signed by an unknown authority (\"{}\"); if you trust it, give its "
+          "certificate as ca-file or pin the server with fingerprint={}",
+          name, common_name(X509_get_issuer_name(culprit == nullptr ? leaf : culprit)), pin);
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
     case X509_V_ERR_CA_MD_TOO_WEAK:
       return fmt::format(
           "{} uses a key or signature that is too weak; pin it with fingerprint={} if there is no better", subject,
           pin);
-    default:
-      return fmt::format("{} cannot be verified: {}", subject, X509_verify_cert_error_string(verdict));
+    default: return fmt::format("{} cannot be verified: {}", subject, X509_verify_cert_error_string(verdict));
   }
 }
 
 bool matches_pin(CertificateCheck& check, const X509* leaf) {
   const auto actual = fingerprint_of(leaf);
   if (actual && CRYPTO_memcmp(actual->data(), check.pin->data(), actual->size()) == 0) return true;
-  check.refusal = fmt::format("certificate of {} has the fingerprint {}, not the one asked for; if the server's "
-                              "certificate was renewed, check it and change the option fingerprint",
-                              telemetry::printable(check.host), in_hex(actual));
+  check.refusal = fmt::format(
+      "certificate of {} has the fingerprint {}, not the one asked for; if the server's "
+      "certificate was renewed, check it and change the option fingerprint",
+      telemetry::printable(check.host), in_hex(actual));
   return false;
 }
 
@@ -147,8 +147,8 @@ bool expect_host(SSL* ssl, CertificateCheck& check) {
 }
 
 int judge_certificate(X509_STORE_CTX* store, void*) {
-  const auto* const ssl =
-      static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const auto* const ssl = static_cast<const SSL*>(
+      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto& check = *static_cast<CertificateCheck*>(SSL_get_app_data(ssl));
   auto* const leaf = X509_STORE_CTX_get0_cert(store);
   if (check.pin) {
@@ -157,8 +157,7 @@ int judge_certificate(X509_STORE_CTX* store, void*) {
     return matched ? 1 : 0;
   }
   if (X509_verify_cert(store) == 1) return 1;
-  check.refusal =
-      explain(X509_STORE_CTX_get_error(store), leaf, X509_STORE_CTX_get_current_cert(store), check.host);
+  check.refusal = explain(X509_STORE_CTX_get_error(store), leaf, X509_STORE_CTX_get_current_cert(store), check.host);
   return 0;
 }
 

@@ -10,14 +10,14 @@
 #include <optional>
 #include <string>
 
-#include "tls_context.hpp"
+#include "net/tls_context.hpp"
 
 namespace imapfs::net {
 
 struct CertificateCheck {
-  std::string host;            ///< as the user wrote it, for messages
+  std::string host;  ///< as the user wrote it, for messages
   std::optional<Sha256> pin;
-  std::string refusal;         ///< set when the certificate was refused: a sentence for the user
+  std::string refusal;  ///< set when the certificate was refused: a sentence for the user
 };
 
 /// The host as it goes into SNI and certificates: no trailing dot, no zone ("fe80::1%eth0").

@@ -1,4 +1,4 @@
-#include "interruptible_poll.hpp"
+#include "net/interruptible_poll.hpp"
 
 #include <sys/eventfd.h>
 

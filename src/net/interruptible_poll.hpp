@@ -8,9 +8,9 @@
 
 #include <span>
 
-#include "descriptor.hpp"
 #include "imapfs/base/executor.hpp"
 #include "imapfs/base/result.hpp"
+#include "net/descriptor.hpp"
 
 namespace imapfs::net {
 

@@ -1,4 +1,4 @@
-#include "plain_stream.hpp"
+#include "net/plain_stream.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>

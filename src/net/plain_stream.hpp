@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "descriptor.hpp"
 #include "imapfs/net/byte_stream.hpp"
-#include "interruptible_poll.hpp"
+#include "net/descriptor.hpp"
+#include "net/interruptible_poll.hpp"
 
 namespace imapfs::net {
 

@@ -1,4 +1,4 @@
-#include "resolver.hpp"
+#include "net/resolver.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -108,8 +108,7 @@ Result<std::vector<Address>> look_up(const Endpoint& endpoint, int getaddrinfo_f
   hints.ai_flags = AI_NUMERICSERV | getaddrinfo_flags;
   addrinfo* raw = nullptr;
   const int code = ::getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &raw);
-  if (code != 0)
-    return fail(EHOSTUNREACH, Scope::session, Retry::later, "{}", reason_of(code, endpoint.host));
+  if (code != 0) return fail(EHOSTUNREACH, Scope::session, Retry::later, "{}", reason_of(code, endpoint.host));
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> found(raw, &::freeaddrinfo);
   std::vector<Address> addresses;
   for (const auto* entry = found.get(); entry != nullptr; entry = entry->ai_next) {

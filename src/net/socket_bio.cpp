@@ -1,4 +1,4 @@
-#include "socket_bio.hpp"
+#include "net/socket_bio.hpp"
 
 #include <sys/socket.h>
 

@@ -8,9 +8,9 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/net/tls_stream.hpp"
-#include "interruptible_poll.hpp"
-#include "plain_stream.hpp"
-#include "resolver.hpp"
+#include "net/interruptible_poll.hpp"
+#include "net/plain_stream.hpp"
+#include "net/resolver.hpp"
 
 namespace imapfs::net {
 namespace {
@@ -31,8 +31,9 @@ void tune(int socket) {
   set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-/// What is sent and not even acknowledged by the server's host for so long will not be; the default is a quarter of an hour. Half of what programs
-/// wait for, so that another connection can be used in time. Not while connecting, where a host may take its time.
+/// What is sent and not even acknowledged by the server's host for so long will not be; the default is a quarter of an
+/// hour. Half of what programs wait for, so that another connection can be used in time. Not while connecting, where a
+/// host may take its time.
 constexpr int unacknowledged_ms = 15'000;
 
 void tune_connected(int socket) { set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged_ms); }

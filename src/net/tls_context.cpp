@@ -1,11 +1,11 @@
-#include "tls_context.hpp"
+#include "net/tls_context.hpp"
 
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <unistd.h>
 
-#include "certificate_check.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "net/certificate_check.hpp"
 
 namespace imapfs::net {
 namespace {
@@ -52,8 +52,10 @@ Result<void> load_client_certificate(SSL_CTX* context, const TlsSettings& settin
     return wrong_setting(EINVAL, "client certificate {} holds no certificate in PEM form: {}",
                          settings.client_certificate, openssl_reason("empty"));
   if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return wrong_setting(EINVAL, "client key {} cannot be used (it must be in PEM form, without a passphrase, and fit "
-                         "the certificate): {}", key, openssl_reason("no key"));
+    return wrong_setting(EINVAL,
+                         "client key {} cannot be used (it must be in PEM form, without a passphrase, and fit "
+                         "the certificate): {}",
+                         key, openssl_reason("no key"));
   if (SSL_CTX_check_private_key(context) != 1)
     return wrong_setting(EINVAL, "client key {} does not fit client certificate {}", key, settings.client_certificate);
   return {};

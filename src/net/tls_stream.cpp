@@ -4,13 +4,13 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "certificate_check.hpp"
-#include "descriptor.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "interruptible_poll.hpp"
-#include "plain_stream.hpp"
-#include "socket_bio.hpp"
-#include "tls_context.hpp"
+#include "net/certificate_check.hpp"
+#include "net/descriptor.hpp"
+#include "net/interruptible_poll.hpp"
+#include "net/plain_stream.hpp"
+#include "net/socket_bio.hpp"
+#include "net/tls_context.hpp"
 
 namespace imapfs::net {
 namespace {
@@ -107,8 +107,9 @@ Error TlsStream::failure(std::string_view activity) {
     ERR_clear_error();
     return session_error(state_.errnum, activity);
   }
-  return as_session_error(Error{EPROTO, Scope::session, Retry::now,
-                                fmt::format("TLS failed: {}", openssl_reason("protocol error"))}, activity);
+  return as_session_error(
+      Error{EPROTO, Scope::session, Retry::now, fmt::format("TLS failed: {}", openssl_reason("protocol error"))},
+      activity);
 }
 
 Error TlsStream::handshake_failure() {

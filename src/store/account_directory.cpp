@@ -1,5 +1,5 @@
 // The account's directory below the cache root or the state root: made private, checked, locked.
-#include "account_directory.hpp"
+#include "store/account_directory.hpp"
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -40,8 +40,8 @@ std::string component_for(const std::string& account) {
     const char character = account[position];
     const bool alphanumeric = (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
                               (character >= 'A' && character <= 'Z');
-    const bool looks_like_sibling =
-        character == '@' && position + 2 == account.size() && account.back() >= '2' && account.back() <= '9';
+    const bool looks_like_sibling = character == '@' && position + 2 == account.size() && account.back() >= '2' &&
+                                    account.back() <= '9';
     const bool plain = alphanumeric || character == '_' || character == '-' || character == '+' ||
                        (character == '@' && !looks_like_sibling) || (character == '.' && position > 0);
     if (plain) {
@@ -122,8 +122,8 @@ Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, 
   }
   auto safe = check_account_directory(opened.number, directory.path, kind);
   if (!safe) return fail(std::move(safe).error());
-  directory.lock_descriptor =
-      ::openat(opened.number, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+  directory.lock_descriptor = ::openat(opened.number, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                                       0600);
   if (directory.lock_descriptor < 0) return fail(system_error(errno, fmt::format("open {}/lock", shown)));
   if (::flock(directory.lock_descriptor, LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, fmt::format("lock {}/lock", shown)));
@@ -159,8 +159,7 @@ std::string default_root(const char* variable, std::string_view fallback) {
 }  // namespace
 
 AccountDirectory::AccountDirectory(AccountDirectory&& other) noexcept
-    : path(std::move(other.path)),
-      lock_descriptor(std::exchange(other.lock_descriptor, -1)),
+    : path(std::move(other.path)), lock_descriptor(std::exchange(other.lock_descriptor, -1)),
       private_copy(other.private_copy) {}
 
 AccountDirectory& AccountDirectory::operator=(AccountDirectory&& other) noexcept {

@@ -1,4 +1,4 @@
-#include "imapfs/store/database.hpp"
+#include "store/database.hpp"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -97,23 +97,16 @@ int errnum_of(int code) {
     // The statements are fixed, so a schema they do not fit ("no such column") or data of the wrong kind is damage too.
     case SQLITE_ERROR:
     case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-      return corrupt_errnum;
-    case SQLITE_FULL:
-      return ENOSPC;
-    case SQLITE_READONLY:
-      return EROFS;
+    case SQLITE_MISMATCH: return corrupt_errnum;
+    case SQLITE_FULL: return ENOSPC;
+    case SQLITE_READONLY: return EROFS;
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-    case SQLITE_AUTH:
-      return EACCES;
+    case SQLITE_AUTH: return EACCES;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return EBUSY;
-    case SQLITE_NOMEM:
-      return ENOMEM;
-    default:
-      return EIO;
+    case SQLITE_LOCKED: return EBUSY;
+    case SQLITE_NOMEM: return ENOMEM;
+    default: return EIO;
   }
 }
 
@@ -195,8 +188,8 @@ Result<std::unique_ptr<Database>> Database::open_once(const std::string& path, c
     if (ends_within_a_page(path, database->connection_.execAndGet("PRAGMA page_size").getInt()))
       throw CorruptContent("cut off");
     database->configure();
-    newer =
-        database->connection_.execAndGet("PRAGMA user_version").getInt() > static_cast<int>(schema.migrations.size());
+    newer = database->connection_.execAndGet("PRAGMA user_version").getInt() >
+            static_cast<int>(schema.migrations.size());
     const int application = database->connection_.execAndGet("PRAGMA application_id").getInt();
     const bool fresh = database->connection_.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
     if (!fresh && application != schema.application_id) throw CorruptContent("not a file of this program");

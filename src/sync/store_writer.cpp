@@ -1,4 +1,4 @@
-#include "imapfs/sync/store_writer.hpp"
+#include "sync/store_writer.hpp"
 
 #include "imapfs/base/exception_barrier.hpp"
 
@@ -6,7 +6,8 @@ namespace imapfs::sync {
 namespace {
 
 constexpr std::size_t most_writes_waiting = 16;
-/// What a listing keeps back at most, and something beside it. A batch that is larger by itself waits until it is alone.
+/// What a listing keeps back at most, and something beside it. A batch that is larger by itself waits until it is
+/// alone.
 constexpr std::size_t most_waiting_octets = 40 << 20;
 /// Counting rows costs a scan of an index.
 constexpr auto measure_every = std::chrono::seconds(30);

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "imapfs/base/telemetry.hpp"
-#include "mutations.hpp"
-#include "sync_engine_implementation.hpp"
-#include "sync_engine_read_ahead.hpp"
+#include "sync/bodies/prefetcher.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 
@@ -23,15 +23,10 @@ EngineImplementation::EngineImplementation(EngineSettings settings, imap::Sessio
                                            std::shared_ptr<store::MessageCache> bodies,
                                            std::shared_ptr<store::Journal> journal, Scheduler& scheduler,
                                            ChangeListener& listener)
-    : settings_(std::move(settings)),
-      factory_(std::move(factory)),
-      bodies_(std::move(bodies)),
-      journal_(std::move(journal)),
-      scheduler_(scheduler),
-      listener_(listener),
-      store_(std::move(metadata)) {
+    : settings_(std::move(settings)), factory_(std::move(factory)), bodies_(std::move(bodies)),
+      journal_(std::move(journal)), scheduler_(scheduler), listener_(listener), store_(std::move(metadata)) {
   handle_->engine = this;
-  mutations_ = make_mutations();
+  changes_ = make_mutations();
   tree_.lock()->tree = MailboxTree::build(settings_.account, {}, {});
 }
 
@@ -48,10 +43,10 @@ Result<void> EngineImplementation::start(std::unique_ptr<imap::Session> first_se
   }
   const bool is_online = first_session != nullptr;
   // Before anything is shown: what was removed by an earlier process stays removed.
-  if (mutations_) IMAPFS_TRY(mutations_->start());
+  if (changes_) IMAPFS_TRY(changes_->start());
   open_pool(first_session && first_session->traits().has("NOTIFY"));
   if (first_session) pool_->adopt(std::move(first_session));
-  if (mutations_ && is_online) mutations_->on_online(true);
+  if (changes_ && is_online) changes_->on_online(true);
   tick_soon();
   schedule_tick();
   return {};
@@ -75,14 +70,14 @@ void EngineImplementation::stop() {
     const std::lock_guard guard(handle_->mutex);
     handle_->engine = nullptr;
   }
-  if (mutations_) mutations_->stop();
+  if (changes_) changes_->stop();
   helper_->close();
   // Watchers and pool call back into this object until they are closed.
   auto watches = std::exchange(*watches_.lock(), {});
   for (const auto& watch : watches) watch->stop();
   if (fetcher_) fetcher_->close();
   if (pool_) pool_->close();
-  if (mutations_) mutations_->close();
+  if (changes_) changes_->close();
   store_.close();
   for (const auto& mailbox : all_mailboxes()) mailbox->replica.abandon_load();
 }
@@ -91,7 +86,7 @@ void EngineImplementation::retry_now() {
   if (pool_) pool_->retry_now();
   const auto watches = watches_.with_lock([](const auto& all) { return all; });
   for (const auto& watch : watches) watch->retry_now();
-  if (mutations_ && online()) mutations_->on_online(true);
+  if (changes_ && online()) changes_->on_online(true);
   tick_soon();
 }
 
@@ -131,7 +126,7 @@ imap::UntaggedListener* EngineImplementation::on_session_opened(imap::Session& s
 void EngineImplementation::on_online(bool online, const std::string& reason) {
   telemetry::info("{}: {}", online ? "online" : "offline", telemetry::printable(reason));
   listener_.on_online(online, reason);
-  if (mutations_) mutations_->on_online(online);
+  if (changes_) changes_->on_online(online);
   if (!online) return;
   list_if_outdated();
   tick_soon();
@@ -157,9 +152,7 @@ void EngineImplementation::watcher_answers() {
   if (pool_) pool_->neighbour_answers();
 }
 
-bool EngineImplementation::online() const {
-  return pool_ && pool_->online();
-}
+bool EngineImplementation::online() const { return pool_ && pool_->online(); }
 
 void EngineImplementation::note_traits(const imap::Session& session) { *traits_.lock() = session.traits(); }
 

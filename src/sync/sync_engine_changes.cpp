@@ -1,19 +1,16 @@
-// Changes of messages: SyncEngine hands them to Mutations, and gives it what it needs of the rest. Without a journal
+// Changes of messages: SyncEngine hands them to Changes, and gives it what it needs of the rest. Without a journal
 // nothing can be changed.
 
 #include "imapfs/sync/errors.hpp"
-#include "mutations.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
-namespace {
+namespace {}  // namespace
 
-
-}  // namespace
-
-std::unique_ptr<Mutations> EngineImplementation::make_mutations() {
+std::unique_ptr<Changes> EngineImplementation::make_mutations() {
   if (!journal_) return nullptr;
-  return std::make_unique<Mutations>(Mutations::Surroundings{
+  return std::make_unique<Changes>(Changes::Dependencies{
       settings_, *journal_, listener_, [this](imap::PoolJob job) { submit(std::move(job)); },
       [this](SteadyClock::duration delay, Job job) {
         later(delay, [job = std::move(job)](EngineImplementation&) { job(); });
@@ -68,72 +65,70 @@ void EngineImplementation::list_anew(const MailboxPointer& mailbox) {
 }
 
 void EngineImplementation::upload(const Upload& upload, Completion<Arrival> done) {
-  if (!mutations_) return done(fail(no_journal()));
+  if (!changes_) return done(fail(no_journal()));
   with_connection([this, upload, done = std::move(done)] {
-    with_rights(upload.target.mailbox, [this, upload, done] { mutations_->upload(upload, done); });
+    with_rights(upload.target.mailbox, [this, upload, done] { changes_->upload(upload, done); });
   });
 }
 
 void EngineImplementation::copy_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(no_journal()));
+  if (!changes_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, target, reply = std::move(reply)] {
-    with_rights(target.mailbox, [this, source, target, reply] { mutations_->copy_message(source, target, reply); });
+    with_rights(target.mailbox, [this, source, target, reply] { changes_->copy_message(source, target, reply); });
   });
 }
 
 void EngineImplementation::move_message(const ChangeSource& source, const ArrivalTarget& target, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(no_journal()));
+  if (!changes_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, target, reply = std::move(reply)] {
     with_rights(source.message.mailbox, [this, source, target, reply] {
-      with_rights(target.mailbox, [this, source, target, reply] { mutations_->move_message(source, target, reply); });
+      with_rights(target.mailbox, [this, source, target, reply] { changes_->move_message(source, target, reply); });
     });
   });
 }
 
 void EngineImplementation::remove_message(const ChangeSource& source, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(no_journal()));
+  if (!changes_) return reply.accepted(fail(no_journal()));
   with_connection([this, source, reply = std::move(reply)] {
-    with_rights(source.message.mailbox, [this, source, reply] { mutations_->remove_message(source, reply); });
+    with_rights(source.message.mailbox, [this, source, reply] { changes_->remove_message(source, reply); });
   });
 }
 
 void EngineImplementation::expunge_message(const ChangeSource& source, ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(no_journal()));
-  with_connection([this, source, reply = std::move(reply)] { mutations_->expunge_message(source, reply); });
+  if (!changes_) return reply.accepted(fail(no_journal()));
+  with_connection([this, source, reply = std::move(reply)] { changes_->expunge_message(source, reply); });
 }
 
 void EngineImplementation::restore_message(const ChangeSource& source, const std::string& file_name,
                                            ChangeReply reply) {
-  if (!mutations_) return reply.accepted(fail(no_journal()));
-  with_connection([this, source, file_name, reply = std::move(reply)] {
-    mutations_->restore_message(source, file_name, reply);
-  });
+  if (!changes_) return reply.accepted(fail(no_journal()));
+  with_connection(
+      [this, source, file_name, reply = std::move(reply)] { changes_->restore_message(source, file_name, reply); });
 }
 
 void EngineImplementation::give_name(const MessageLocation& message, const std::string& name,
                                      const MessageLocation& replaces, Completion<void> done) {
-  if (!mutations_) return done(fail(no_journal()));
+  if (!changes_) return done(fail(no_journal()));
   // A name is ours alone; the message that it takes the place of is the server's.
-  if (replaces.uid.value == 0) return mutations_->give_name(message, name, replaces, std::move(done));
-  with_connection([this, message, name, replaces, done = std::move(done)] {
-    mutations_->give_name(message, name, replaces, done);
-  });
+  if (replaces.uid.value == 0) return changes_->give_name(message, name, replaces, std::move(done));
+  with_connection(
+      [this, message, name, replaces, done = std::move(done)] { changes_->give_name(message, name, replaces, done); });
 }
 
-void EngineImplementation::settle(MailboxId mailbox, Completion<void> done) {
-  if (!mutations_) return done({});
-  if (mutations_->status().pending == 0) return mutations_->settle(mailbox, std::move(done));
-  with_connection([this, mailbox, done = std::move(done)] { mutations_->settle(mailbox, done); });
+void EngineImplementation::drain(MailboxId mailbox, Completion<void> done) {
+  if (!changes_) return done({});
+  if (changes_->status().pending == 0) return changes_->drain(mailbox, std::move(done));
+  with_connection([this, mailbox, done = std::move(done)] { changes_->drain(mailbox, done); });
 }
 
 std::vector<PendingArrival> EngineImplementation::pending_arrivals() const {
-  if (!mutations_) return {};
-  return mutations_->pending_arrivals();
+  if (!changes_) return {};
+  return changes_->pending_arrivals();
 }
 
 void EngineImplementation::await_change(ChangeId change, Completion<Arrival> finished) {
-  if (!mutations_) return finished(fail(ENOENT, "there is no such change"));
-  mutations_->await_change(change, std::move(finished));
+  if (!changes_) return finished(fail(ENOENT, "there is no such change"));
+  changes_->await_change(change, std::move(finished));
 }
 
 }  // namespace imapfs::sync

@@ -2,11 +2,11 @@
 // others.
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/sync/sync_plan.hpp"
-#include "mailbox_tree_builder.hpp"
-#include "mutations.hpp"
-#include "server_names.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/mailbox/sync_plan.hpp"
+#include "sync/sync_engine_implementation.hpp"
+#include "sync/tree/server_names.hpp"
+#include "sync/tree/tree_builder.hpp"
 
 namespace imapfs::sync {
 
@@ -15,7 +15,7 @@ void EngineImplementation::clear_out(MailboxId id, Completion<void> done) {
   if (!mailbox) return done({});
   const auto& name = mailbox->replica.identity().name;
   const auto validity = mailbox->replica.table()->uid_validity();
-  if (is_inbox(name) || mutations_->own_removals().flagged_in(name, validity).empty()) return done({});
+  if (is_inbox(name) || changes_->own_removals().flagged_in(name, validity).empty()) return done({});
   // With a child that others have made, rmdir is refused: then nothing is taken away.
   with_tree([this, id, mailbox, done = std::move(done)] {
     submit_listing(imap::Priority::interactive, [this, id, mailbox, done](const Result<Listing>& listing) {
@@ -37,9 +37,9 @@ void EngineImplementation::clear_out_checked(const MailboxPointer& mailbox, Comp
   const auto& identity = mailbox->replica.identity();
   const auto messages = mailbox->replica.table();
   const auto uids = messages->uids();
-  const auto ours = mutations_->own_removals().flagged_in(identity.name, messages->uid_validity());
-  const bool all_ours =
-      messages->complete() && subtract(uids, ours).empty() && messages->deleted().size() == uids.count();
+  const auto ours = changes_->own_removals().flagged_in(identity.name, messages->uid_validity());
+  const bool all_ours = messages->complete() && subtract(uids, ours).empty() &&
+                        messages->deleted().size() == uids.count();
   if (uids.empty() || !all_ours) return done({});
   const auto trash = place_for_cleared(mailbox);
   if (!trash) {
@@ -49,7 +49,7 @@ void EngineImplementation::clear_out_checked(const MailboxPointer& mailbox, Comp
   }
   telemetry::info("{} removed messages of {} are {}", uids.count(), telemetry::printable(identity.path),
                   *trash ? "moved to the trash with it" : "expunged with it");
-  mutations_->clear_out(identity.id, uids, *trash, std::move(done));
+  changes_->clear_out(identity.id, uids, *trash, std::move(done));
 }
 
 /// The trash, or null: they are expunged.
@@ -57,8 +57,8 @@ Result<MailboxPointer> EngineImplementation::place_for_cleared(const MailboxPoin
   const auto mailboxes = tree();
   const auto trash = find_mailbox_named(trash_mailbox(*mailboxes));
   const auto& name = mailbox->replica.identity().wire_name;
-  const auto capabilities =
-      traits_.with_lock([](const auto& traits) { return traits ? traits->capabilities : imap::Capabilities(); });
+  const auto capabilities = traits_.with_lock(
+      [](const auto& traits) { return traits ? traits->capabilities : imap::Capabilities(); });
   const bool uidplus = capabilities.has("UIDPLUS");
   if (trash && (uidplus || capabilities.has("MOVE"))) {
     const auto& identity = trash->replica.identity();

@@ -1,5 +1,6 @@
-// Header fields of single messages: from memory, from the body where it is cached, from the server, or, where that cannot be
-// reached, from the index. Backup tools read every attribute of every file, so what costs a round trip is the last but one.
+// Header fields of single messages: from memory, from the body where it is cached, from the server, or, where that
+// cannot be reached, from the index. Backup tools read every attribute of every file, so what costs a round trip is the
+// last but one.
 
 #include <unistd.h>
 
@@ -8,7 +9,7 @@
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/sync/errors.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -43,7 +44,6 @@ std::optional<std::string> header_block_of(const store::BodyFile& body) {
   return block;
 }
 
-
 }  // namespace
 
 void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDetails> done) {
@@ -57,7 +57,8 @@ void EngineImplementation::details(MailboxId id, Uid uid, Completion<MessageDeta
   });
   if (known) return done(std::move(*known));
   // Reading the disk is not for the caller's thread; where there is no room on ours, the server is asked.
-  const bool posted = bodies_ && helper_ && helper_->try_post([this, mailbox, uid, done] { cached_details(mailbox, uid, done); });
+  const bool posted = bodies_ && helper_ &&
+                      helper_->try_post([this, mailbox, uid, done] { cached_details(mailbox, uid, done); });
   if (!posted) fetch_details(mailbox, uid, done);
 }
 
@@ -70,7 +71,8 @@ void EngineImplementation::keep_details(const MailboxPointer& mailbox, Uid uid, 
   });
 }
 
-void EngineImplementation::cached_details(const MailboxPointer& mailbox, Uid uid, const Completion<MessageDetails>& done) {
+void EngineImplementation::cached_details(const MailboxPointer& mailbox, Uid uid,
+                                          const Completion<MessageDetails>& done) {
   const auto body = bodies_->open({mailbox->replica.identity().name, mailbox->replica.table()->uid_validity(), uid});
   const auto block = body ? header_block_of(*body) : std::nullopt;
   if (!block) return fetch_details(mailbox, uid, done);
@@ -79,7 +81,8 @@ void EngineImplementation::cached_details(const MailboxPointer& mailbox, Uid uid
   done(std::move(fresh));
 }
 
-void EngineImplementation::fetch_details(const MailboxPointer& mailbox, Uid uid, const Completion<MessageDetails>& done) {
+void EngineImplementation::fetch_details(const MailboxPointer& mailbox, Uid uid,
+                                         const Completion<MessageDetails>& done) {
   auto block = std::make_shared<std::string>();
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;

@@ -5,9 +5,9 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/sync/errors.hpp"
-#include "mutation_support.hpp"
-#include "mutations.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/changes/change_kinds.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -57,7 +57,8 @@ Result<void> check_rights(const MailboxRights& rights, const Touched& touched) {
 
 /// RFC 9051 §7.1 PERMANENTFLAGS: what is not in it would be forgotten with the connection.
 Result<void> check_permanent(const MailboxRights& rights, const Touched& touched) {
-  if (touched.flags.has(SystemFlag::recent)) return fail(EPERM, Scope::message, Retry::never, "\\Recent is the server's");
+  if (touched.flags.has(SystemFlag::recent))
+    return fail(EPERM, Scope::message, Retry::never, "\\Recent is the server's");
   if (!rights.permanent_flags) return {};
   const auto& permanent = *rights.permanent_flags;
   for (const auto flag : system_flags)
@@ -146,7 +147,7 @@ Result<void> EngineImplementation::select_to_change(const MailboxPointer& mailbo
 // -- flags --
 
 void EngineImplementation::set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) {
-  if (!mutations_) return done(fail(EROFS, "changes are not possible"));
+  if (!changes_) return done(fail(EROFS, "changes are not possible"));
   const auto mailbox = use_mailbox(message.mailbox);
   if (!mailbox) return done(fail(no_such_mailbox()));
   if (auto allowed = may_store(mailbox->replica, message.uid, change); !allowed) return done(std::move(allowed));
@@ -155,7 +156,7 @@ void EngineImplementation::set_flags(const MessageLocation& message, const FlagC
     store_flags(mailbox, message, change, done);
   };
   // `cp a b` takes the flags along that a had then.
-  with_connection([this, message, ended = std::move(ended)] { mutations_->after_changes_of(message, ended); });
+  with_connection([this, message, ended = std::move(ended)] { changes_->after_changes_of(message, ended); });
 }
 
 void EngineImplementation::store_flags(const MailboxPointer& mailbox, const MessageLocation& message,

@@ -1,9 +1,10 @@
 #pragma once
 // The inside of SyncEngine: an account's mailboxes, and who keeps each of them in step.
 //
-// Locks: every lock here guards a few fields and is never held across a call into the pool, a watcher, the store, a replica or a listener.
-// The one exception is the tree: adopt_tree() runs under its own gate, one at a time. Threads: vfs's, the pool's, the watchers', "store", "sched"
-// (short) and "sync" (what may block: starting and stopping watchers).
+// Locks: every lock here guards a few fields and is never held across a call into the pool, a watcher, the store, a
+// replica or a listener. The one exception is the tree: adopt_tree() runs under its own gate, one at a time. Threads:
+// vfs's, the pool's, the watchers', "store", "sched" (short) and "sync" (what may block: starting and stopping
+// watchers).
 
 #include <atomic>
 #include <map>
@@ -17,20 +18,20 @@
 #include "imapfs/base/pace.hpp"
 #include "imapfs/imap/session_pool.hpp"
 #include "imapfs/imap/watcher.hpp"
-#include "imapfs/sync/body_fetcher.hpp"
-#include "imapfs/sync/mailbox_replica.hpp"
-#include "imapfs/sync/mailbox_sync.hpp"
-#include "imapfs/sync/store_writer.hpp"
 #include "imapfs/sync/sync_engine.hpp"
-#include "imapfs/sync/sync_gate.hpp"
+#include "sync/bodies/body_fetcher.hpp"
+#include "sync/mailbox/mailbox_replica.hpp"
+#include "sync/mailbox/mailbox_sync.hpp"
+#include "sync/mailbox/sync_gate.hpp"
+#include "sync/store_writer.hpp"
 
 namespace imapfs::sync {
 
 /// A mailbox of the account with what the engine knows of its use.
 struct Mailbox {
-  Mailbox(MailboxReplica::Identity identity, MailboxReplica::Surroundings surroundings,
+  Mailbox(MailboxReplica::Identity identity, MailboxReplica::Dependencies dependencies,
           std::optional<store::MailboxState> stored)
-      : replica(std::move(identity), surroundings, std::move(stored)) {}
+      : replica(std::move(identity), dependencies, std::move(stored)) {}
 
   struct Activity {
     SteadyClock::time_point accessed;      ///< by vfs; epoch: never
@@ -50,7 +51,7 @@ struct Mailbox {
     SyncMethod method = SyncMethod::none;  ///< of the last good sync
     UnixTime synced_at = 0;
     std::string last_error;
-    MailboxStatus listed;                  ///< by LIST, STATUS or NOTIFY
+    MailboxStatus listed;  ///< by LIST, STATUS or NOTIFY
   };
 
   MailboxReplica replica;
@@ -63,8 +64,8 @@ using MailboxPointer = std::shared_ptr<Mailbox>;
 class EngineImplementation;
 struct ServerName;
 class MailboxRemoval;
-class Mutations;
-class ReadingAhead;
+class Changes;
+class Prefetcher;
 
 /// Hears what pool sessions are told unasked. One per session; knows which mailbox is selected from the session itself.
 class PoolSessionListener final : public imap::UntaggedListener {
@@ -104,7 +105,8 @@ class MailboxWatch final : public imap::WatchListener {
   void on_mailbox_list_changed() override;
 
   void start() { watcher_.start(); }
-  /// Joins the watcher's thread. To be called before the last reference goes: that may be status(), which must not block.
+  /// Joins the watcher's thread. To be called before the last reference goes: that may be status(), which must not
+  /// block.
   void stop();
   void retry_now() { watcher_.retry_now(); }
   void ask() { watcher_.ask(); }
@@ -130,16 +132,16 @@ class MailboxWatch final : public imap::WatchListener {
   EngineImplementation& engine_;
   const MailboxPointer mailbox_;
   SteadyClock::time_point news_since_;  ///< when the first line of a burst came; watcher's thread only
-  ModSeq highest_modseq_;        ///< as the server told this session; watcher's thread only
-  bool changes_came_ = false;    ///< watcher's thread only
-  bool messages_came_ = false;   ///< watcher's thread only
-  bool compare_all_ = false;     ///< watcher's thread only
-  bool may_have_missed_ = false; ///< the connection was silent before it was lost; watcher's thread only
-  std::uint64_t known_revision_ = 0;  ///< of the replica, at the end of the last round; watcher's thread only
-  bool others_changed_ = false;       ///< NOTIFY has told of another mailbox; watcher's thread only
+  ModSeq highest_modseq_;               ///< as the server told this session; watcher's thread only
+  bool changes_came_ = false;           ///< watcher's thread only
+  bool messages_came_ = false;          ///< watcher's thread only
+  bool compare_all_ = false;            ///< watcher's thread only
+  bool may_have_missed_ = false;        ///< the connection was silent before it was lost; watcher's thread only
+  std::uint64_t known_revision_ = 0;    ///< of the replica, at the end of the last round; watcher's thread only
+  bool others_changed_ = false;         ///< NOTIFY has told of another mailbox; watcher's thread only
   std::atomic<bool> ended_{false};
   Guarded<Snapshot> snapshot_;
-  imap::Watcher watcher_;        ///< last: its thread uses the rest
+  imap::Watcher watcher_;  ///< last: its thread uses the rest
 };
 
 class EngineImplementation final : public SyncEngine, public imap::PoolListener {
@@ -184,7 +186,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void remove_mailbox(MailboxId mailbox, Completion<void> done) override;
   void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
                       Completion<void> done) override;
-  void settle(MailboxId mailbox, Completion<void> done) override;
+  void drain(MailboxId mailbox, Completion<void> done) override;
   [[nodiscard]] std::vector<PendingArrival> pending_arrivals() const override;
   void await_change(ChangeId change, Completion<Arrival> finished) override;
   void usage(Completion<Usage> done) override;
@@ -217,8 +219,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void tick_soon();
   /// The server has refused what its rights seemed to allow: asks for them again.
   void ask_rights(const MailboxPointer& mailbox);
-  /// Calls `then` when the rights of the mailbox have been asked for, at once if they have: a mailbox that nobody has listed may be
-  /// written to.
+  /// Calls `then` when the rights of the mailbox have been asked for, at once if they have: a mailbox that nobody has
+  /// listed may be written to.
   void with_rights(MailboxId mailbox, Job then);
   /// A watcher has a connection: the pool need not wait any longer before it tries.
   void watcher_connected();
@@ -273,8 +275,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void open_pool(bool has_notify);
   void submit(imap::PoolJob job);
   [[nodiscard]] CallContext patience() const;
-  /// Calls `then` at once while there is a connection or nobody doubts that there will be one; else when an attempt has been made on behalf of
-  /// who waits, whatever its outcome.
+  /// Calls `then` at once while there is a connection or nobody doubts that there will be one; else when an attempt has
+  /// been made on behalf of who waits, whatever its outcome.
   void with_connection(Job then);
   void later(SteadyClock::duration delay, std::function<void(EngineImplementation&)> function);
 
@@ -290,7 +292,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void adopt_listing(const Listing& listing, bool first, const OurPaths& ours = {});
   void adopt_mailboxes(const MailboxTree& tree, std::vector<MailboxPointer>& dropped);
   static void take_over_renamed(const Mailbox& before, Mailbox& after);
-  [[nodiscard]] MailboxReplica::Surroundings replica_surroundings();
+  [[nodiscard]] MailboxReplica::Dependencies replica_surroundings();
   void forget(const MailboxPointer& mailbox);
   void start_listing(imap::Priority priority);
   void submit_listing(imap::Priority priority, Completion<Listing> done);
@@ -376,14 +378,15 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void start_sync_unless_fresh(const MailboxPointer& mailbox);
   void submit_step(const MailboxPointer& mailbox, std::shared_ptr<MailboxSync> sync, std::uint64_t began_after,
                    imap::Priority priority);
-  /// Calls `done` when it is called, or with success when that takes longer than a listing that is somewhat old is worth.
+  /// Calls `done` when it is called, or with success when that takes longer than a listing that is somewhat old is
+  /// worth.
   [[nodiscard]] Completion<void> impatient(Completion<void> done);
   void try_load(const MailboxPointer& mailbox);
 
   // sync_engine_messages.cpp
   struct Lookup {
-    std::string key;         ///< the name, or "#uid"
-    std::vector<Uid> uids;   ///< candidates
+    std::string key;        ///< the name, or "#uid"
+    std::vector<Uid> uids;  ///< candidates
     bool by_name = false;
   };
   [[nodiscard]] static std::optional<MessageMeta> find_known(const MailboxPointer& mailbox, const Lookup& lookup);
@@ -394,7 +397,8 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   [[nodiscard]] static Result<void> examine(const MailboxPointer& mailbox, imap::Session& session,
                                             const CallContext& context);
   Result<void> examine_and_follow(const MailboxPointer& mailbox, imap::Session& session, const CallContext& context);
-  /// SELECT, unless the session has it selected so that it may change something. EROFS if the server does not allow that.
+  /// SELECT, unless the session has it selected so that it may change something. EROFS if the server does not allow
+  /// that.
   void store_flags(const MailboxPointer& mailbox, const MessageLocation& message, const FlagChange& change,
                    Completion<void> done);
   static Result<void> select_to_change(const MailboxPointer& mailbox, imap::Session& session,
@@ -415,7 +419,7 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   void finish_usage(const Usage& usage);
 
   // sync_engine_changes.cpp
-  [[nodiscard]] std::unique_ptr<Mutations> make_mutations();
+  [[nodiscard]] std::unique_ptr<Changes> make_mutations();
   [[nodiscard]] MailboxPointer find_mailbox_named(const std::string& name) const;
   /// The server gives the UIDs to other messages than before: rows and cached bodies are forgotten, and a sync begins.
   void list_anew(const MailboxPointer& mailbox);
@@ -463,10 +467,10 @@ class EngineImplementation final : public SyncEngine, public imap::PoolListener 
   std::size_t watch_budget_ = 0;
   std::unique_ptr<imap::SessionPool> pool_;
   std::unique_ptr<BodyFetcher> fetcher_;
-  std::unique_ptr<ReadingAhead> reading_ahead_;
+  std::unique_ptr<Prefetcher> prefetcher_;
   mutable Guarded<std::vector<std::shared_ptr<MailboxWatch>>> watches_;  ///< changed on "sync" and by stop()
-  SteadyClock::time_point retargeted_;                           ///< "sync" only
-  std::unique_ptr<Mutations> mutations_;  ///< null without a journal
+  SteadyClock::time_point retargeted_;                                   ///< "sync" only
+  std::unique_ptr<Changes> changes_;                                     ///< null without a journal
   const std::unique_ptr<Worker> helper_ = std::make_unique<Worker>("sync", 64);
 };
 

@@ -13,11 +13,11 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/sync/errors.hpp"
-#include "mailbox_commands.hpp"
-#include "mailbox_tree_builder.hpp"
-#include "mutations.hpp"
-#include "server_names.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/sync_engine_implementation.hpp"
+#include "sync/tree/mailbox_commands.hpp"
+#include "sync/tree/server_names.hpp"
+#include "sync/tree/tree_builder.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -113,7 +113,7 @@ void EngineImplementation::settle_all(std::vector<MailboxId> mailboxes, Completi
   if (mailboxes.empty()) return done({});
   const auto next = mailboxes.back();
   mailboxes.pop_back();
-  settle(next, [this, mailboxes = std::move(mailboxes), done = std::move(done)](const Result<void>& result) {
+  drain(next, [this, mailboxes = std::move(mailboxes), done = std::move(done)](const Result<void>& result) {
     // Whoever changes a mailbox is told what became of the changes in it.
     if (!result) return done(fail(result.error()));
     settle_all(mailboxes, done);
@@ -234,7 +234,7 @@ void EngineImplementation::remove_mailbox(MailboxId id, Completion<void> done) {
   if (!journal_) return done(fail(no_journal()));
   if (id.value == 0) return done(fail(EBUSY, "the root cannot be removed"));
   const auto mailbox = find_mailbox(id);
-  const bool follows_removal = mailbox && mutations_->own_removals().removed_lately(mailbox->replica.identity().name);
+  const bool follows_removal = mailbox && changes_->own_removals().removed_lately(mailbox->replica.identity().name);
   const auto in_time = patience();
   settle_all({id}, [this, in_time, id, follows_removal, done = std::move(done)](const Result<void>& settled) {
     if (!settled) return done(settled);
@@ -263,7 +263,8 @@ void EngineImplementation::submit_removal(MailboxId id, Completion<void> done) {
     adopt_removal(node, true);
     return done({});
   }
-  auto removal = std::make_shared<MailboxRemoval>(ServerName{node.wire_name, node.name, node.delimiter}, node.selectable);
+  auto removal = std::make_shared<MailboxRemoval>(ServerName{node.wire_name, node.name, node.delimiter},
+                                                  node.selectable);
   imap::PoolJob job;
   job.changes = true;
   job.context = patience();
@@ -309,8 +310,8 @@ void EngineImplementation::adopt_removal(const MailboxNode& node, bool kernel_kn
     if (const auto forgotten = journal_->forget_mailbox(node.name); !forgotten)
       telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
   // `rm -r` goes on above it.
-  mutations_->own_removals().removed(node.name, node.delimiter);
-  mutations_->own_removals().forget_mailbox(node.name);
+  changes_->own_removals().removed(node.name, node.delimiter);
+  changes_->own_removals().forget_mailbox(node.name);
   tree_.lock()->levels.erase(node.wire_name);
   auto listing = known_listing();
   std::erase_if(listing.mailboxes, [&](const auto& row) { return row.wire_name == node.wire_name; });
@@ -405,7 +406,7 @@ void EngineImplementation::renamed_on_server(const Renaming& renaming) {
   if (renaming.target)
     if (const auto forgotten = journal_->forget_mailbox(renaming.target->name); !forgotten)
       telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
-  mutations_->rename_mailbox(renaming.from.name, renaming.to.name, renaming.from.delimiter);
+  changes_->rename_mailbox(renaming.from.name, renaming.to.name, renaming.from.delimiter);
   follow_subscriptions(renaming);
   // Servers differ in what they leave behind: a level under the old name, children that stay.
   tree_gate_.ask_again();
@@ -445,7 +446,7 @@ void EngineImplementation::adopt_renaming(const Renaming& renaming, bool kernel_
   }
   adopt_listing(listing, false, {renaming.old_node.path, renaming.new_path, !kernel_knows});
   // Accepted since the mailbox was settled.
-  mutations_->show_effects_in(renaming.to.name, renaming.to.delimiter);
+  changes_->show_effects_in(renaming.to.name, renaming.to.delimiter);
 }
 
 /// In the background: nobody waits for it, and a mailbox that is not subscribed is still there.

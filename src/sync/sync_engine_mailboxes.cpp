@@ -6,7 +6,7 @@
 #include "imapfs/base/memory.hpp"
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/sync/errors.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -76,7 +76,8 @@ DirectoryTime EngineImplementation::directory_time(MailboxId id) const {
 }
 
 bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {
-  const bool no_news = mailbox->activity.with_lock([](const auto& activity) { return activity.news == activity.covered; });
+  const bool no_news = mailbox->activity.with_lock(
+      [](const auto& activity) { return activity.news == activity.covered; });
   return no_news && was_checked_lately(mailbox);
 }
 
@@ -104,8 +105,7 @@ void EngineImplementation::try_load(const MailboxPointer& mailbox) {
     give_back_memory_of_listing(mailbox);
   });
   // No room: a FUSE thread may be here, so nobody waits.
-  if (!posted && !stopping_)
-    later(load_retry, [mailbox](EngineImplementation& engine) { engine.try_load(mailbox); });
+  if (!posted && !stopping_) later(load_retry, [mailbox](EngineImplementation& engine) { engine.try_load(mailbox); });
 }
 
 // -- syncs --
@@ -145,10 +145,8 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
   }
   note_pace(mailbox);
   if (result && method == SyncMethod::listing) give_back_memory_of_listing(mailbox);
-  if (!result && leaves_cache_good(result.error()))
-    telemetry::debug("{}", telemetry::printable(result.error().what));
-  else if (!result)
-    telemetry::warning("{}", telemetry::printable(result.error().what));
+  if (!result && leaves_cache_good(result.error())) telemetry::debug("{}", telemetry::printable(result.error().what));
+  else if (!result) telemetry::warning("{}", telemetry::printable(result.error().what));
   if (!result && result.error().errnum == ENOENT && result.error().scope == Scope::mailbox) relist();
   const bool again = replica.gate().finish(result);
   if (again && result) sync_by_hint(mailbox);
@@ -197,7 +195,8 @@ void EngineImplementation::sync_by_hint(const MailboxPointer& mailbox) {
 /// Behind the rows in the store's queue, on its thread.
 void EngineImplementation::give_back_memory_of_listing(const MailboxPointer& mailbox) {
   constexpr std::size_t worth_it = 10'000;
-  if (mailbox->replica.table()->size() >= worth_it) (void)store_.try_post([](store::MetadataStore&) { give_back_free_memory(); });
+  if (mailbox->replica.table()->size() >= worth_it)
+    (void)store_.try_post([](store::MetadataStore&) { give_back_free_memory(); });
 }
 
 void EngineImplementation::start_sync(const MailboxPointer& mailbox, imap::Priority priority) {
@@ -263,8 +262,8 @@ void EngineImplementation::freshen_loaded(const MailboxPointer& mailbox, Complet
   if (table->complete()) {
     if (is_fresh(mailbox)) return done({});
     if (!online()) {
-      // What is cached is good enough; whether the server is back is tried in passing, as for somebody who waits: what is read next is
-      // worth a connection.
+      // What is cached is good enough; whether the server is back is tried in passing, as for somebody who waits: what
+      // is read next is worth a connection.
       done({});
       if (gate.join({})) start_sync(mailbox, imap::Priority::interactive);
       return;

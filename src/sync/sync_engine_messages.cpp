@@ -5,19 +5,19 @@
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/sync/errors.hpp"
-#include "sync_engine_implementation.hpp"
-#include "sync_engine_read_ahead.hpp"
+#include "sync/bodies/prefetcher.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
 
-/// So many names that are not there in a mailbox that was never listed, and it is listed: `mv * ../Archive` asks for every name before it
-/// gives it, and one question each would cost a round trip per message.
+/// So many names that are not there in a mailbox that was never listed, and it is listed: `mv * ../Archive` asks for
+/// every name before it gives it, and one question each would cost a round trip per message.
 constexpr int most_names_in_vain = 8;
 
-
-/// Whether nobody need hear of the length a body has turned out to have. That the size was right is kept only of a message whose length has to be
-/// measured (BodyFetcher): a transaction for each message that tar reads would cost more than the rest of it.
+/// Whether nobody need hear of the length a body has turned out to have. That the size was right is kept only of a
+/// message whose length has to be measured (BodyFetcher): a transaction for each message that tar reads would cost more
+/// than the rest of it.
 bool is_no_news(const MessageMeta& meta, std::uint64_t length, std::uint64_t whole_fetch_limit) {
   return meta.size == length && (meta.size_is_exact || length <= whole_fetch_limit);
 }
@@ -60,16 +60,17 @@ void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Look
     const auto exact_to = table->frontier();
     // A name that no template makes can only be a local one, and those are known once UIDVALIDITY is.
     const bool named = lookup.by_name && !table->uids_named(lookup.key).empty();
-    const bool below = lookup.uids.empty()
-                           ? mailbox->replica.local_names_known()
-                           : std::all_of(lookup.uids.begin(), lookup.uids.end(), [&](Uid uid) { return uid <= exact_to; });
+    const bool below = lookup.uids.empty() ? mailbox->replica.local_names_known()
+                                           : std::all_of(lookup.uids.begin(), lookup.uids.end(),
+                                                         [&](Uid uid) { return uid <= exact_to; });
     if (below && !named) return done(fail(no_such_message()));
-    if (lookup.by_name && mailbox->names_asked_in_vain >= most_names_in_vain) return list_and_find(mailbox, lookup, done);
+    if (lookup.by_name && mailbox->names_asked_in_vain >= most_names_in_vain)
+      return list_and_find(mailbox, lookup, done);
     return fetch_single(mailbox, lookup, done);
   }
   if (is_fresh(mailbox) || !online()) return done(fail(no_such_message()));
-  // News are on their way into the table and will be announced, so a name that is not there yet is not there now. Who moves
-  // messages here asks for every name first, and each batch that arrives is news.
+  // News are on their way into the table and will be announced, so a name that is not there yet is not there now. Who
+  // moves messages here asks for every name first, and each batch that arrives is news.
   if (lookup.by_name && was_checked_lately(mailbox)) return done(fail(no_such_message()));
   freshen_loaded(mailbox, [mailbox, lookup, done](const Result<void>&) {
     auto known = find_known(mailbox, lookup);
@@ -123,7 +124,8 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
   imap::PoolJob job;
   job.mailbox = mailbox->replica.identity().wire_name;
   job.context = patience();
-  job.what = fmt::format("look up {} in {}", telemetry::printable(lookup.key, 60), telemetry::printable(job.mailbox, 60));
+  job.what = fmt::format("look up {} in {}", telemetry::printable(lookup.key, 60),
+                         telemetry::printable(job.mailbox, 60));
   job.run = [this, mailbox, lookup, found](imap::Session& session, const CallContext& context) -> Result<void> {
     IMAPFS_TRY(examine_and_follow(mailbox, session, context));
     const auto& table = *mailbox->replica.table();
@@ -148,12 +150,9 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
   job.done = [mailbox, lookup, found](const Result<void>& result) {
     if (result && !*found && lookup.by_name) ++mailbox->names_asked_in_vain;
     for (const auto& waiting : mailbox->lookups.finish(lookup.key)) {
-      if (!result)
-        waiting(fail(result.error()));
-      else if (*found)
-        waiting(**found);
-      else
-        waiting(fail(no_such_message()));
+      if (!result) waiting(fail(result.error()));
+      else if (*found) waiting(**found);
+      else waiting(fail(no_such_message()));
     }
   };
   submit(std::move(job));
@@ -211,7 +210,7 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
   request.is_current = [mailbox, validity = request.key.uid_validity] {
     return mailbox->replica.table()->uid_validity() == validity;
   };
-  if (online()) reading_ahead_->opened(request, {mailbox->replica.table(), identity.path});
+  if (online()) prefetcher_->opened(request, {mailbox->replica.table(), identity.path});
   const auto caller = std::this_thread::get_id();
   fetcher_->open_at(request, wanted, [this, mailbox, meta, done, caller](Result<std::shared_ptr<Body>> body) {
     if (!body && body.error().errnum == ENOENT && body.error().scope == Scope::message)
@@ -256,12 +255,12 @@ void EngineImplementation::open_fetcher() {
         if (const auto told = mailbox->replica.find(uid)) note_length(*told, length);
         mailbox->replica.take_exact_size(uid, length, {});
       });
-  ReadingAhead::Settings ahead;
+  Prefetcher::Settings ahead;
   ahead.connections = pool_->status().connections.size();
   ahead.message_octets = settings_.whole_fetch_limit;
   ahead.cache_octets = bodies_->usage().limit;
   ahead.account = settings_.account;
-  reading_ahead_ = std::make_unique<ReadingAhead>(
+  prefetcher_ = std::make_unique<Prefetcher>(
       ahead, *fetcher_, bodies_, [this] { return pool_->somebody_waits(); },
       [this](Job job) { return helper_->try_post(std::move(job)); });
 }

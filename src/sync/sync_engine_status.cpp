@@ -5,8 +5,8 @@
 
 #include "imapfs/base/notices.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "mutations.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -115,7 +115,7 @@ json EngineImplementation::status() const {
                      {"messages", store.usage.messages},
                      {"disabled", store.disabled},
                      {"error", text_or_null(store.last_error)}};
-  const auto changes = mutations_ ? mutations_->status() : Mutations::Status{};
+  const auto changes = changes_ ? changes_->status() : Changes::Status{};
   result["changes"] = {
       {"pending", changes.pending}, {"refused", changes.refused}, {"oldest_seconds", changes.oldest_seconds}};
   const auto traits = traits_.with_lock([](const auto& known) { return known; });

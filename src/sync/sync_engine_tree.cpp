@@ -6,9 +6,9 @@
 
 #include "imapfs/base/notices.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "listing_check.hpp"
-#include "server_names.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/sync_engine_implementation.hpp"
+#include "sync/tree/listing_check.hpp"
+#include "sync/tree/server_names.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -18,8 +18,8 @@ constexpr std::size_t most_kept_levels = 10'000;
 constexpr auto listing_retry = std::chrono::seconds(1);
 constexpr auto listing_notice = "mailbox list";
 
-/// The store keeps mailboxes only. The namespaces, without which paths could not be made offline, are kept as rows under names that no mailbox
-/// can have: U+0001 and the kind, then the prefix.
+/// The store keeps mailboxes only. The namespaces, without which paths could not be made offline, are kept as rows
+/// under names that no mailbox can have: U+0001 and the kind, then the prefix.
 constexpr char namespace_mark = '\x01';
 
 store::StoredMailbox to_row(const imap::Namespace& space) {
@@ -223,8 +223,7 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
       // Only at the start can the store know a mailbox that memory does not: reading it here is a start's business.
       auto stored = before.by_id.empty() ? store_.direct().state(node.name) : std::nullopt;
       mailbox = std::make_shared<Mailbox>(MailboxReplica::Identity{id, node.path, node.name, node.wire_name},
-                                          replica_surroundings(),
-                                          std::move(stored));
+                                          replica_surroundings(), std::move(stored));
       if (known != before.by_id.end()) take_over_renamed(*known->second, *mailbox);
     }
     mailbox->activity.lock()->listed = node.status;
@@ -239,32 +238,32 @@ void EngineImplementation::adopt_mailboxes(const MailboxTree& tree, std::vector<
   *mailboxes_.lock() = std::move(after);
 }
 
-/// An id moves to another path only by a rename of ours. Most servers keep UIDVALIDITY then, and whoever knows a message
-/// by the old path, the kernel for one, goes on using it before the mailbox is selected under its new name. Where the
-/// server did not keep it, SELECT will say so.
+/// An id moves to another path only by a rename of ours. Most servers keep UIDVALIDITY then, and whoever knows a
+/// message by the old path, the kernel for one, goes on using it before the mailbox is selected under its new name.
+/// Where the server did not keep it, SELECT will say so.
 void EngineImplementation::take_over_renamed(const Mailbox& before, Mailbox& after) {
   if (before.replica.identity().path == after.replica.identity().path) return;
   const auto validity = before.replica.table()->uid_validity();
   if (validity.value != 0) after.replica.note_validity(validity);
 }
 
-MailboxReplica::Surroundings EngineImplementation::replica_surroundings() {
-  MailboxReplica::Surroundings surroundings{settings_.names, store_, listener_};
-  if (!journal_) return surroundings;
-  surroundings.local_names = [journal = journal_](const std::string& mailbox, UidValidity validity) {
+MailboxReplica::Dependencies EngineImplementation::replica_surroundings() {
+  MailboxReplica::Dependencies dependencies{settings_.names, store_, listener_};
+  if (!journal_) return dependencies;
+  dependencies.local_names = [journal = journal_](const std::string& mailbox, UidValidity validity) {
     auto names = journal->local_names(mailbox, validity);
     if (names) return std::move(*names);
     telemetry::warning("names in {}: {}", telemetry::printable(mailbox), telemetry::printable(names.error().what));
     return std::vector<store::LocalName>();
   };
   // What is dropped because the thread is busy is forgotten at the next listing of the mailbox.
-  surroundings.names_unused = [this](const std::string& mailbox, UidValidity validity, const UidSet& uids) {
+  dependencies.names_unused = [this](const std::string& mailbox, UidValidity validity, const UidSet& uids) {
     (void)helper_->try_post([journal = journal_, mailbox, validity, uids] {
       const auto forgotten = journal->forget_local_names(mailbox, validity, uids);
       if (!forgotten) telemetry::warning("forget names: {}", telemetry::printable(forgotten.error().what));
     });
   };
-  return surroundings;
+  return dependencies;
 }
 
 void EngineImplementation::forget(const MailboxPointer& mailbox) {
@@ -284,10 +283,8 @@ void EngineImplementation::freshen_tree(Completion<void> done) {
 }
 
 void EngineImplementation::relist() {
-  if (tree_gate_.join({}))
-    start_listing(imap::Priority::interactive);
-  else
-    tree_gate_.ask_again();
+  if (tree_gate_.join({})) start_listing(imap::Priority::interactive);
+  else tree_gate_.ask_again();
 }
 
 void EngineImplementation::relist_by_hint() {
@@ -364,10 +361,8 @@ void EngineImplementation::keep_tree(const Error& error) {
 /// tree_gate_ was just entered.
 void EngineImplementation::start_listing(imap::Priority priority) {
   submit_listing(priority, [this](const Result<Listing>& listing) {
-    if (listing)
-      take_listing(*listing);
-    else
-      keep_tree(listing.error());
+    if (listing) take_listing(*listing);
+    else keep_tree(listing.error());
     const Result<void> result = listing ? Result<void>() : Result<void>(fail(listing.error()));
     if (tree_gate_.finish(result) && result) relist();
     if (!listing && tree_.with_lock([](const TreeState& state) { return state.outdated; })) list_again_soon();

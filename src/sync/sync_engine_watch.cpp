@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "imapfs/base/telemetry.hpp"
-#include "sync_engine_implementation.hpp"
+#include "sync/sync_engine_implementation.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -150,8 +150,8 @@ void EngineImplementation::polled(const MailboxPointer& mailbox, std::uint64_t t
                   telemetry::printable(mailbox->replica.identity().path));
 }
 
-/// With CONDSTORE a sync that finds nothing is one SELECT. Without, it fetches the flags of everything, so STATUS is asked first;
-/// flags that it does not show are looked for on access.
+/// With CONDSTORE a sync that finds nothing is one SELECT. Without, it fetches the flags of everything, so STATUS is
+/// asked first; flags that it does not show are looked for on access.
 void EngineImplementation::poll(const MailboxPointer& mailbox) {
   const bool condstore = traits_.with_lock([](const auto& traits) { return traits && traits->has("CONDSTORE"); });
   const auto told = mailbox->activity.lock()->told;

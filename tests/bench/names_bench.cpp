@@ -1,4 +1,5 @@
-// The pure parts of a listing: parsing FETCH rows, decoding their header fields, rendering names, and keeping the rows. No network, no disk.
+// The pure parts of a listing: parsing FETCH rows, decoding their header fields, rendering names, and keeping the rows.
+// No network, no disk.
 
 #include <benchmark/benchmark.h>
 
@@ -10,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "imapfs/imap/fetch_parser.hpp"
+#include "imap/wire/fetch_parser.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/sync/message_table.hpp"
@@ -62,8 +63,8 @@ std::string header_block(std::uint32_t number) {
 
 std::string fetch_row(std::uint32_t number, bool with_headers) {
   auto row = fmt::format(
-      "* {0} FETCH (UID {0} FLAGS (\\Seen $Forwarded) INTERNALDATE \"20-Nov-2026 09:30:00 +0100\" RFC822.SIZE {1}", number,
-      4000 + number);
+      "* {0} FETCH (UID {0} FLAGS (\\Seen $Forwarded) INTERNALDATE \"20-Nov-2026 09:30:00 +0100\" RFC822.SIZE {1}",
+      number, 4000 + number);
   if (with_headers) {
     const auto block = header_block(number);
     row += fmt::format(" BODY[HEADER.FIELDS (DATE FROM SUBJECT MESSAGE-ID)] {{{}}}\r\n{}", block.size(), block);
@@ -191,11 +192,14 @@ void visit_rows(benchmark::State& state) {
   fill(table, all);
   for (auto _ : state) {
     Uid after{0};
-    while (!table.visit_after(after, 256, [&](const auto& row) {
-              after = row.uid;
-              benchmark::DoNotOptimize(row.file_name.data());
-              return true;
-            }).at_end) {
+    while (!table
+                .visit_after(after, 256,
+                             [&](const auto& row) {
+                               after = row.uid;
+                               benchmark::DoNotOptimize(row.file_name.data());
+                               return true;
+                             })
+                .at_end) {
     }
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));

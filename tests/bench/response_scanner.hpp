@@ -1,6 +1,6 @@
 #pragma once
-// Finds the end of an IMAP command's answer and does nothing else: counts octets, skips literals by their length, and looks for the line that
-// begins with the tag. Keeps at most two short pieces of the current line. One thread.
+// Finds the end of an IMAP command's answer and does nothing else: counts octets, skips literals by their length, and
+// looks for the line that begins with the tag. Keeps at most two short pieces of the current line. One thread.
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The wire limit: how long one UID FETCH takes for a client that only counts octets, on the transport imapfs uses. Prints JSON.
+// The wire limit: how long one UID FETCH takes for a client that only counts octets, on the transport imapfs uses.
+// Prints JSON.
 //
 //   wire_count --host=H --port=N --user=U --password-file=F [--ca-file=F | --plain] [--compress] [--mailbox=INBOX]
 //              [--uids=1:4294967295] [--repeat=3]
@@ -16,9 +17,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bench/response_scanner.hpp"
-#include "imapfs/imap/transport.hpp"
+#include "imap/wire/transport.hpp"
 #include "imapfs/net/tls_stream.hpp"
+#include "response_scanner.hpp"
 
 namespace imapfs::bench {
 namespace {
@@ -28,7 +29,10 @@ using Options = std::map<std::string, std::string>;
 constexpr auto patience = std::chrono::minutes(30);
 
 Result<Options> parse_options(int count, char** words) {
-  Options options{{"mailbox", "INBOX"}, {"uids", "1:4294967295"}, {"repeat", "1"}, {"port", "993"},
+  Options options{{"mailbox", "INBOX"},
+                  {"uids", "1:4294967295"},
+                  {"repeat", "1"},
+                  {"port", "993"},
                   {"fields", "DATE FROM SUBJECT MESSAGE-ID"}};
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];
@@ -78,7 +82,8 @@ class Connection {
     return Connection(std::move(stream));
   }
 
-  /// Sends a command and reads to its tagged answer. EPROTO when that is not OK. The greeting is read with the first answer.
+  /// Sends a command and reads to its tagged answer. EPROTO when that is not OK. The greeting is read with the first
+  /// answer.
   Result<ResponseScanner> run(const std::string& command) {
     const auto context = CallContext::within(patience);
     const std::string tag = "w" + std::to_string(++commands_);
@@ -92,7 +97,8 @@ class Connection {
     return scanner;
   }
 
-  /// Every octet from here on is counted as it is before DEFLATE. The server waits for the next command, so nothing was read ahead.
+  /// Every octet from here on is counted as it is before DEFLATE. The server waits for the next command, so nothing was
+  /// read ahead.
   Result<void> start_compression() {
     IMAPFS_TRY(run("COMPRESS DEFLATE"));
     return transport_->start_compression({}, nullptr);

@@ -124,7 +124,8 @@ struct OddListing : ImapCommands {
 
   void fetch(ImapDialogue& client, const ImapCommand& command) override {
     const auto items = values_in_parentheses(command.argument(1));
-    const bool lists = command.argument(1).find("HEADER.FIELDS") != std::string::npos && named(client, command).size() > 10;
+    const bool lists = command.argument(1).find("HEADER.FIELDS") != std::string::npos &&
+                       named(client, command).size() > 10;
     if (!odd || !lists) return ImapCommands::fetch(client, command);
     client.account().look([&](const auto&) {
       auto uids = named(client, command);
@@ -293,16 +294,10 @@ struct ShortList : ImapCommands {
   void list(ImapDialogue& client, const ImapCommand& command) override {
     if (only_with_return_ && command.arguments.size() <= 2) return ImapCommands::list(client, command);
     switch (answer_) {
-      case Answer::whole:
-        return ImapCommands::list(client, command);
-      case Answer::empty:
-        break;
-      case Answer::without_inbox:
-        client.untagged(R"(LIST () "/" "Archive")");
-        break;
-      case Answer::inbox_only:
-        client.untagged(R"(LIST () "/" "INBOX")");
-        break;
+      case Answer::whole: return ImapCommands::list(client, command);
+      case Answer::empty: break;
+      case Answer::without_inbox: client.untagged(R"(LIST () "/" "Archive")"); break;
+      case Answer::inbox_only: client.untagged(R"(LIST () "/" "INBOX")"); break;
       case Answer::half:
         for (const auto* name : {"INBOX", "Archive", "Drafts", "Sent", "Work", "More 1"})
           client.untagged(R"(LIST () "/" ")" + std::string(name) + '"');
@@ -366,7 +361,8 @@ TEST_F(WrongList, OfManyThatAreReallyGoneIsBelieved) {
   EXPECT_TRUE(eventually([&] { return mount().list("").size() == 6; }));
 }
 
-/// An account below INBOX with shared mailboxes beside it, and a server that does not tell of one or the other for a while.
+/// An account below INBOX with shared mailboxes beside it, and a server that does not tell of one or the other for a
+/// while.
 struct ForgetsSpaces : ImapCommands {
   std::atomic<bool> forgets_prefix{false};
   std::atomic<bool> forgets_shared{false};

@@ -1,4 +1,5 @@
-// Extended attributes and the programs that list them: copies and backups get none, unless the mount was asked to list them.
+// Extended attributes and the programs that list them: copies and backups get none, unless the mount was asked to list
+// them.
 #include <sstream>
 
 #include "support/writing_test.hpp"
@@ -23,15 +24,17 @@ class NoAttributeList : public AttributeList {
     std::istringstream lines(mount().log());
     std::size_t count = 0;
     for (std::string line; std::getline(lines, line);)
-      count += line.find("listxattr ") != std::string::npos && line.find(" answered after ") != std::string::npos ? 1U : 0U;
+      count += line.find("listxattr ") != std::string::npos && line.find(" answered after ") != std::string::npos ? 1U
+                                                                                                                  : 0U;
     return count;
   }
 };
 
 TEST_F(NoAttributeList, ToolsThatCopyAttributesAreQuietAndTheKernelAsksOnce) {
-  for (const std::string copy : {"cp -a INBOX $F/cp", "cp -r --preserve=all INBOX $F/all", "rsync -aX INBOX/ $F/rsync",
-                                 "rsync -aX INBOX/ $F/rsync", "python3 -c \"import shutil; shutil.copytree('INBOX', '$F/python')\"",
-                                 "tar -cf $F/tar INBOX"}) {
+  for (const std::string copy :
+       {"cp -a INBOX $F/cp", "cp -r --preserve=all INBOX $F/all", "rsync -aX INBOX/ $F/rsync",
+        "rsync -aX INBOX/ $F/rsync", "python3 -c \"import shutil; shutil.copytree('INBOX', '$F/python')\"",
+        "tar -cf $F/tar INBOX"}) {
     const auto result = script(copy);
     EXPECT_EQ(result.status, 0) << copy;
     EXPECT_EQ(result.output + result.errors, "") << copy;
@@ -63,14 +66,16 @@ class FullAttributeList : public AttributeList {
 
 TEST_F(FullAttributeList, GetfattrShowsAll) {
   const std::string shown = sh("getfattr -d -m - " + apple());
-  for (const std::string attribute : {"uid", "uidvalidity", "flags", "internaldate", "modseq", "from", "to", "subject", "message-id"})
+  for (const std::string attribute :
+       {"uid", "uidvalidity", "flags", "internaldate", "modseq", "from", "to", "subject", "message-id"})
     EXPECT_NE(shown.find("user.imap." + attribute + "="), std::string::npos) << attribute << " is not in\n" << shown;
   EXPECT_NE(sh("getfattr -d -m - INBOX").find("user.imap.mailbox=\"INBOX\""), std::string::npos);
 }
 
 TEST_F(FullAttributeList, ABackupHoldsTheFlags) {
   EXPECT_EQ(sh("tar --xattrs --xattrs-include='user.imap.flags' -cf - INBOX/*.eml | "
-               "grep -ac 'SCHILY.xattr.user.imap.flags=.Flagged $Work'"), "3\n");
+               "grep -ac 'SCHILY.xattr.user.imap.flags=.Flagged $Work'"),
+            "3\n");
 }
 
 }  // namespace

@@ -18,14 +18,10 @@ struct BadHeader : ImapCommands {
     const bool begins = how_ == How::hang_up || how_ == How::serverbug_after_rows || how_ == How::left_out;
     if (begins) send_rows(client, command, uids);
     switch (how_) {
-      case How::unavailable:
-        return client.no(command, "[UNAVAILABLE] try again");
-      case How::hang_up:
-        return client.hang_up();
-      case How::left_out:
-        return client.ok(command);
-      default:
-        return client.no(command, "[SERVERBUG] internal error");
+      case How::unavailable: return client.no(command, "[UNAVAILABLE] try again");
+      case How::hang_up: return client.hang_up();
+      case How::left_out: return client.ok(command);
+      default: return client.no(command, "[SERVERBUG] internal error");
     }
   }
 

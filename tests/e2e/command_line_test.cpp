@@ -21,16 +21,19 @@ class CommandLine : public ::testing::Test {
 
   std::string mountpoint() const { return directory_.path("mail"); }
   std::string good_options(const Dovecot& dovecot) const {
-    return " --ca-file=" + dovecot.ca_file() + " --password-file=" + dovecot.password_file() + " --cache-dir=" +
-           directory_.path("cache") + " --log=file --log-file=" + directory_.path("log") + " --timeout=10 ";
+    return " --ca-file=" + dovecot.ca_file() + " --password-file=" + dovecot.password_file() +
+           " --cache-dir=" + directory_.path("cache") + " --log=file --log-file=" + directory_.path("log") +
+           " --timeout=10 ";
   }
-  /// Expects a non-zero status, nothing mounted, and one line on stderr that starts with "imapfs: " and contains every part.
+  /// Expects a non-zero status, nothing mounted, and one line on stderr that starts with "imapfs: " and contains every
+  /// part.
   void expect_refused(const std::string& arguments, const std::vector<std::string>& parts) {
     const auto result = shell(imapfs_binary() + " " + arguments, 30);
     EXPECT_NE(result.status, 0) << arguments;
     EXPECT_TRUE(result.errors.starts_with("imapfs: ")) << result.errors;
     EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << "one sentence: " << result.errors;
-    for (const auto& part : parts) EXPECT_NE(result.errors.find(part), std::string::npos) << "no \"" << part << "\" in: " << result.errors;
+    for (const auto& part : parts)
+      EXPECT_NE(result.errors.find(part), std::string::npos) << "no \"" << part << "\" in: " << result.errors;
     EXPECT_EQ(shell("grep -c " + mountpoint() + " /proc/self/mounts").output, "0\n");
   }
   TemporaryDirectory directory_;
@@ -39,7 +42,8 @@ class CommandLine : public ::testing::Test {
 TEST_F(CommandLine, ReturnsWhenTheMountIsLive) {
   Dovecot dovecot;
   dovecot.deliver("INBOX", sample_message("hello"));
-  const auto result = shell(imapfs_binary() + " " + dovecot.url() + " " + mountpoint() + good_options(dovecot) + " && ls " + mountpoint() + "/INBOX");
+  const auto result = shell(imapfs_binary() + " " + dovecot.url() + " " + mountpoint() + good_options(dovecot) +
+                            " && ls " + mountpoint() + "/INBOX");
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_NE(result.output.find("hello"), std::string::npos);
   EXPECT_EQ(result.errors, "");
@@ -48,22 +52,26 @@ TEST_F(CommandLine, ReturnsWhenTheMountIsLive) {
 TEST_F(CommandLine, MountsOverStarttls) {
   Dovecot dovecot;
   dovecot.deliver("INBOX", sample_message("hello"));
-  const auto result = shell(imapfs_binary() + " " + dovecot.starttls_url() + " " + mountpoint() + good_options(dovecot) + " && ls " + mountpoint() + "/INBOX");
+  const auto result = shell(imapfs_binary() + " " + dovecot.starttls_url() + " " + mountpoint() +
+                            good_options(dovecot) + " && ls " + mountpoint() + "/INBOX");
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_NE(result.output.find("hello"), std::string::npos);
 }
 
 TEST_F(CommandLine, AcceptsTheFormOfMountAndFstab) {
   Dovecot dovecot;
-  const auto result = shell(imapfs_binary() + " " + dovecot.url() + " " + mountpoint() + " -o rw,nosuid,nodev,_netdev,ca-file=" + dovecot.ca_file() +
-                            ",password-file=" + dovecot.password_file() + ",cache-dir=" + directory_.path("cache") + " && ls " + mountpoint());
+  const auto result = shell(imapfs_binary() + " " + dovecot.url() + " " + mountpoint() +
+                            " -o rw,nosuid,nodev,_netdev,ca-file=" + dovecot.ca_file() +
+                            ",password-file=" + dovecot.password_file() + ",cache-dir=" + directory_.path("cache") +
+                            " && ls " + mountpoint());
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_NE(result.output.find("INBOX"), std::string::npos);
 }
 
 TEST_F(CommandLine, InFrontSIGTERMUnmountsCleanly) {
   Dovecot dovecot;
-  BackgroundCommand daemon("exec " + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() + good_options(dovecot));
+  BackgroundCommand daemon("exec " + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() +
+                           good_options(dovecot));
   ASSERT_TRUE(eventually([&] { return shell("ls " + mountpoint() + "/INBOX").status == 0; })) << daemon.output();
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(), 0) << daemon.output();
@@ -72,21 +80,30 @@ TEST_F(CommandLine, InFrontSIGTERMUnmountsCleanly) {
 
 TEST_F(CommandLine, TheHelperOfMountPassesItsOptionsOn) {
   Dovecot dovecot;
-  const auto result = shell("PATH=" + std::filesystem::path(imapfs_binary()).parent_path().string() + ":$PATH " + source_directory() +
-                            "/contrib/mount.fuse.imapfs " + dovecot.url() + " " + mountpoint() + " -n -o rw,_netdev,ca-file=" + dovecot.ca_file() +
-                            ",password-file=" + dovecot.password_file() + ",cache-dir=" + directory_.path("cache") + " && ls " + mountpoint());
+  const auto result = shell("PATH=" + std::filesystem::path(imapfs_binary()).parent_path().string() + ":$PATH " +
+                            source_directory() + "/contrib/mount.fuse.imapfs " + dovecot.url() + " " + mountpoint() +
+                            " -n -o rw,_netdev,ca-file=" + dovecot.ca_file() +
+                            ",password-file=" + dovecot.password_file() + ",cache-dir=" + directory_.path("cache") +
+                            " && ls " + mountpoint());
   EXPECT_EQ(result.status, 0) << result.errors;
   EXPECT_NE(result.output.find("INBOX"), std::string::npos);
 }
 
 TEST_F(CommandLine, TellsTheServiceManagerWhenTheMountIsLive) {
   Dovecot dovecot;
-  BackgroundCommand daemon("exec python3 -c 'import os, socket, subprocess\n"
-                           "listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); listener.bind(\"" + directory_.path("notify") + "\")\n"
-                           "daemon = subprocess.Popen(\"" + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() + good_options(dovecot) +
-                           "\".split(), env=dict(os.environ, NOTIFY_SOCKET=\"" + directory_.path("notify") + "\"))\n"
-                           "print(listener.recv(4096), os.path.ismount(\"" + mountpoint() + "\"), flush=True)\n"
-                           "daemon.terminate(); print(listener.recv(4096), flush=True); print(\"status\", daemon.wait(), flush=True)'");
+  BackgroundCommand daemon(
+      "exec python3 -c 'import os, socket, subprocess\n"
+      "listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); listener.bind(\"" +
+      directory_.path("notify") +
+      "\")\n"
+      "daemon = subprocess.Popen(\"" +
+      imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() + good_options(dovecot) +
+      "\".split(), env=dict(os.environ, NOTIFY_SOCKET=\"" + directory_.path("notify") +
+      "\"))\n"
+      "print(listener.recv(4096), os.path.ismount(\"" +
+      mountpoint() +
+      "\"), flush=True)\n"
+      "daemon.terminate(); print(listener.recv(4096), flush=True); print(\"status\", daemon.wait(), flush=True)'");
   EXPECT_TRUE(daemon.wait_for_line("status 0")) << daemon.output();
   EXPECT_NE(daemon.output().find("READY=1"), std::string::npos) << daemon.output();
   EXPECT_NE(daemon.output().find(" True\n"), std::string::npos) << "live when it says so: " << daemon.output();
@@ -95,18 +112,21 @@ TEST_F(CommandLine, TellsTheServiceManagerWhenTheMountIsLive) {
 
 TEST_F(CommandLine, SIGUSR1DumpsTheStateIntoTheLog) {
   Dovecot dovecot;
-  BackgroundCommand daemon("exec " + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() + good_options(dovecot));
+  BackgroundCommand daemon("exec " + imapfs_binary() + " -f " + dovecot.url() + " " + mountpoint() +
+                           good_options(dovecot));
   ASSERT_TRUE(eventually([&] { return shell("ls " + mountpoint() + "/INBOX").status == 0; })) << daemon.output();
   daemon.signal(SIGUSR1);
-  EXPECT_TRUE(eventually([&] { return read_file(directory_.path("log")).find("\"connections\"") != std::string::npos; }));
+  EXPECT_TRUE(
+      eventually([&] { return read_file(directory_.path("log")).find("\"connections\"") != std::string::npos; }));
   EXPECT_EQ(shell("ls " + mountpoint() + "/INBOX").status, 0) << "and goes on";
 }
 
 TEST_F(CommandLine, RefusesAWrongPassword) {
   Dovecot dovecot;
   write_file(directory_.path("wrong"), "not-it\n");
-  expect_refused(dovecot.url() + " " + mountpoint() + " --ca-file=" + dovecot.ca_file() + " --password-file=" + directory_.path("wrong") +
-                     " --cache-dir=" + directory_.path("cache"), {"login", "anna"});
+  expect_refused(dovecot.url() + " " + mountpoint() + " --ca-file=" + dovecot.ca_file() +
+                     " --password-file=" + directory_.path("wrong") + " --cache-dir=" + directory_.path("cache"),
+                 {"login", "anna"});
 }
 
 TEST_F(CommandLine, RefusesAnExpiredCertificate) {
@@ -126,13 +146,17 @@ TEST_F(CommandLine, RefusesACertificateForAnotherHost) {
 
 TEST_F(CommandLine, RefusesAServerThatSpeaksNoTls) {
   Dovecot dovecot({"--no-tls"});
-  expect_refused("imaps://anna@localhost:" + std::to_string(dovecot.imap_port()) + " " + mountpoint() + " --password-file=" + dovecot.password_file(), {"TLS"});
-  expect_refused(dovecot.starttls_url() + " " + mountpoint() + " --password-file=" + dovecot.password_file(), {"STARTTLS"});
+  expect_refused("imaps://anna@localhost:" + std::to_string(dovecot.imap_port()) + " " + mountpoint() +
+                     " --password-file=" + dovecot.password_file(),
+                 {"TLS"});
+  expect_refused(dovecot.starttls_url() + " " + mountpoint() + " --password-file=" + dovecot.password_file(),
+                 {"STARTTLS"});
 }
 
 TEST_F(CommandLine, GoesWithoutTlsOnLoopbackOnlyWhenAsked) {
   Dovecot dovecot({"--no-tls"});
-  const auto result = shell(imapfs_binary() + " " + dovecot.starttls_url() + " " + mountpoint() + " -o insecure --password-file=" + dovecot.password_file() +
+  const auto result = shell(imapfs_binary() + " " + dovecot.starttls_url() + " " + mountpoint() +
+                            " -o insecure --password-file=" + dovecot.password_file() +
                             " --cache-dir=" + directory_.path("cache") + " && ls " + mountpoint());
   EXPECT_EQ(result.status, 0) << result.errors;
 }
@@ -143,7 +167,8 @@ TEST_F(CommandLine, RefusesAHostThatDoesNotAnswer) {
 
 TEST_F(CommandLine, RefusesAMissingMountpoint) {
   Dovecot dovecot;
-  expect_refused(dovecot.url() + " " + directory_.path("nowhere") + good_options(dovecot), {directory_.path("nowhere"), "not exist"});
+  expect_refused(dovecot.url() + " " + directory_.path("nowhere") + good_options(dovecot),
+                 {directory_.path("nowhere"), "not exist"});
 }
 
 TEST_F(CommandLine, RefusesAMountpointThatIsNotEmpty) {
@@ -166,12 +191,14 @@ TEST_F(CommandLine, RefusesAnUnknownOptionByName) {
 }
 
 TEST_F(CommandLine, RefusesAnUnreadablePasswordFile) {
-  expect_refused("imaps://anna@localhost:1 " + mountpoint() + " --password-file=" + directory_.path("none"), {directory_.path("none")});
+  expect_refused("imaps://anna@localhost:1 " + mountpoint() + " --password-file=" + directory_.path("none"),
+                 {directory_.path("none")});
 }
 
 TEST_F(CommandLine, RefusesAUrlThatCarriesAPassword) {
   expect_refused("imaps://anna:secret@localhost " + mountpoint(), {"password"});
-  EXPECT_EQ(shell(imapfs_binary() + " imaps://anna:secret@localhost " + mountpoint()).errors.find("secret"), std::string::npos);
+  EXPECT_EQ(shell(imapfs_binary() + " imaps://anna:secret@localhost " + mountpoint()).errors.find("secret"),
+            std::string::npos);
 }
 
 TEST_F(CommandLine, CheckPrintsCapabilitiesAndQuirks) {
@@ -185,16 +212,23 @@ TEST_F(CommandLine, CheckPrintsCapabilitiesAndQuirks) {
 TEST_F(CommandLine, CheckFailsWithAReason) {
   Dovecot dovecot;
   write_file(directory_.path("wrong"), "not-it\n");
-  const auto result = shell(imapfs_binary() + " --check " + dovecot.url() + " --ca-file=" + dovecot.ca_file() + " --password-file=" + directory_.path("wrong"));
+  const auto result = shell(imapfs_binary() + " --check " + dovecot.url() + " --ca-file=" + dovecot.ca_file() +
+                            " --password-file=" + directory_.path("wrong"));
   EXPECT_NE(result.status, 0);
   EXPECT_NE(result.errors.find("login"), std::string::npos) << result.errors;
 }
 
 TEST_F(CommandLine, SecretsAppearNeitherInTheProcessListNorInTheLog) {
   Dovecot dovecot;
-  ASSERT_EQ(shell(imapfs_binary() + " " + dovecot.url() + " " + mountpoint() + good_options(dovecot) + " --log-level=debug --trace=all && ls " + mountpoint() + "/INBOX").status, 0);
+  ASSERT_EQ(shell(imapfs_binary() + " " + dovecot.url() + " " + mountpoint() + good_options(dovecot) +
+                  " --log-level=debug --trace=all && ls " + mountpoint() + "/INBOX")
+                .status,
+            0);
   EXPECT_EQ(read_file(directory_.path("log")).find(dovecot.password()), std::string::npos);
-  EXPECT_EQ(shell("ps -eo args | grep -c -- " + shell_quote(dovecot.password()) + " | head -n 1; ps -eo args | grep -F -- " + shell_quote(dovecot.password()) + " | grep -v grep").output.find("imapfs"), std::string::npos);
+  EXPECT_EQ(shell("ps -eo args | grep -c -- " + shell_quote(dovecot.password()) +
+                  " | head -n 1; ps -eo args | grep -F -- " + shell_quote(dovecot.password()) + " | grep -v grep")
+                .output.find("imapfs"),
+            std::string::npos);
 }
 
 }  // namespace

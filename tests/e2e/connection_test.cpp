@@ -37,7 +37,8 @@ TEST_F(Connection, WhatIsNotCachedFailsWithinTheDeadlineOffline) {
   EXPECT_NE(result.status, 0);
   // The deadline is 5 s, and the kernel asks twice: ahead of the reader, and then for him.
   EXPECT_LT(Clock::now() - started, std::chrono::seconds(13));
-  EXPECT_TRUE(result.errors.find("No route to host") != std::string::npos || result.errors.find("timed out") != std::string::npos)
+  EXPECT_TRUE(result.errors.find("No route to host") != std::string::npos ||
+              result.errors.find("timed out") != std::string::npos)
       << result.errors;
 }
 
@@ -73,7 +74,8 @@ TEST_F(Connection, AnInterruptedReaderEndsAtOnce) {
   run("ls -l INBOX > /dev/null");
   dovecot().freeze();
   BackgroundCommand reader("cat " + shell_quote(mount().path("INBOX")) + "/*never-read*");
-  EXPECT_TRUE(eventually([&] { return mount().run("grep -q OPEN .imapfs/requests || grep -q open .imapfs/requests").status == 0; }));
+  EXPECT_TRUE(eventually(
+      [&] { return mount().run("grep -q OPEN .imapfs/requests || grep -q open .imapfs/requests").status == 0; }));
   const auto started = Clock::now();
   reader.signal(SIGINT);
   EXPECT_EQ(reader.wait(4), 128 + SIGINT);

@@ -1,8 +1,10 @@
-// Durability: the connection is cut, and the daemon is killed, at the bytes of the dialogue of each change. After the recovery each
-// message exists at least once and, because Dovecot has UIDPLUS, exactly once; what a user was told is done, is done.
+// Durability: the connection is cut, and the daemon is killed, at the bytes of the dialogue of each change. After the
+// recovery each message exists at least once and, because Dovecot has UIDPLUS, exactly once; what a user was told is
+// done, is done.
 //
-// IMAPFS_CUT_STRIDE=1 cuts at every byte; by default at every fourth, at the first and last of the dialogue, and around the ends of
-// lines. The positions are shared out among a few mounts that work side by side, because most of the time is waiting.
+// IMAPFS_CUT_STRIDE=1 cuts at every byte; by default at every fourth, at the first and last of the dialogue, and around
+// the ends of lines. The positions are shared out among a few mounts that work side by side, because most of the time
+// is waiting.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -54,8 +56,9 @@ class Durability : public ::testing::TestWithParam<DurableOperation> {
     if (const auto reason = why_no_mount()) GTEST_SKIP() << *reason;
     // Without NOTIFY nothing but the operation crosses the wire.
     dovecot_ = std::make_unique<Dovecot>(std::vector<std::string>{
-        "--no-list-index", "--no-tls", "--capability=IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS MOVE CONDSTORE QRESYNC LIST-EXTENDED LIST-STATUS "
-                    "SPECIAL-USE ESEARCH UNSELECT MULTIAPPEND CHILDREN"});
+        "--no-list-index", "--no-tls",
+        "--capability=IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS MOVE CONDSTORE QRESYNC LIST-EXTENDED LIST-STATUS "
+        "SPECIAL-USE ESEARCH UNSELECT MULTIAPPEND CHILDREN"});
   }
 
   /// The traps for an operation: the bytes of its dialogue in both directions.
@@ -66,10 +69,11 @@ class Durability : public ::testing::TestWithParam<DurableOperation> {
       rig.warm();
       rig.proxy().record(true);
       EXPECT_EQ(GetParam().perform(rig, number), 0) << rig.mount().log();
-      EXPECT_TRUE(rig.settle());
+      EXPECT_TRUE(rig.drain());
     }
     for (const auto direction : {Direction::from_client, Direction::from_server})
-      for (const auto place : places_in(rig.proxy().recorded(direction), step)) traps.push_back({direction, place, action});
+      for (const auto place : places_in(rig.proxy().recorded(direction), step))
+        traps.push_back({direction, place, action});
     dialogue_ = rig.proxy().recorded(Direction::from_client) + rig.proxy().recorded(Direction::from_server);
     return traps;
   }
@@ -82,15 +86,18 @@ class Durability : public ::testing::TestWithParam<DurableOperation> {
       threads.emplace_back([&, which] {
         try {
           std::vector<Trap> mine;
-          for (std::size_t i = static_cast<std::size_t>(which); i < traps.size(); i += rigs_at_once) mine.push_back(traps[i]);
+          for (std::size_t i = static_cast<std::size_t>(which); i < traps.size(); i += rigs_at_once)
+            mine.push_back(traps[i]);
           run_rig("rig" + std::to_string(which), mine, attempt);
         } catch (const std::exception& error) {
           ADD_FAILURE() << "rig " << which << ": " << error.what();
         }
       });
     for (auto& thread : threads) thread.join();
-    std::printf("%zu places of %zu bytes, %d sprung, %d told the user\n", traps.size(), dialogue_.size(), sprung_, told_);
-    EXPECT_GE(sprung_, static_cast<int>(traps.size()) / 2) << "the dialogue is not the one that was learned:\n" << dialogue_;
+    std::printf("%zu places of %zu bytes, %d sprung, %d told the user\n", traps.size(), dialogue_.size(), sprung_,
+                told_);
+    EXPECT_GE(sprung_, static_cast<int>(traps.size()) / 2) << "the dialogue is not the one that was learned:\n"
+                                                           << dialogue_;
   }
 
   void run_rig(const std::string& name, const std::vector<Trap>& traps,
@@ -102,27 +109,29 @@ class Durability : public ::testing::TestWithParam<DurableOperation> {
       outcomes.push_back(attempt(rig, static_cast<int>(i), traps[i]));
       if (::testing::Test::HasFatalFailure()) return;
     }
-    EXPECT_TRUE(rig.settle()) << "what was accepted does not end";
-    judge(rig, outcomes);
+    EXPECT_TRUE(rig.drain()) << "what was accepted does not end";
+    classify(rig, outcomes);
   }
 
-  void judge(DurabilityRig& rig, const std::vector<Outcome>& outcomes) {
+  void classify(DurabilityRig& rig, const std::vector<Outcome>& outcomes) {
     int wrong = 0;
     for (const auto& outcome : outcomes) {
-      const auto complaint = GetParam().judge(rig, outcome.number, outcome.result);
+      const auto complaint = GetParam().classify(rig, outcome.number, outcome.result);
       const std::lock_guard guard(mutex_);
       sprung_ += outcome.sprung ? 1 : 0;
       told_ += outcome.result != 0 ? 1 : 0;
       if (complaint.empty()) continue;
       ++wrong;
-      ADD_FAILURE() << GetParam().name << " number " << outcome.number << " of " << rig.source() << ", byte " << outcome.trap.bytes << " from the "
-                    << (outcome.trap.direction == Direction::from_client ? "client" : "server") << ", the user was told \""
-                    << std::strerror(outcome.result) << "\": " << complaint;
+      ADD_FAILURE() << GetParam().name << " number " << outcome.number << " of " << rig.source() << ", byte "
+                    << outcome.trap.bytes << " from the "
+                    << (outcome.trap.direction == Direction::from_client ? "client" : "server")
+                    << ", the user was told \"" << std::strerror(outcome.result) << "\": " << complaint;
     }
     const auto disagreement = rig.disagreement();
     const std::lock_guard guard(mutex_);
     EXPECT_EQ(disagreement, "");
-    if (wrong > 0 || !disagreement.empty()) std::fprintf(stderr, "--- log of %s ---\n%s\n", rig.source().c_str(), rig.mount().log().c_str());
+    if (wrong > 0 || !disagreement.empty())
+      std::fprintf(stderr, "--- log of %s ---\n%s\n", rig.source().c_str(), rig.mount().log().c_str());
   }
 
   std::unique_ptr<Dovecot> dovecot_;
@@ -139,7 +148,7 @@ TEST_P(Durability, NoCutOfTheConnectionLosesOrDoubles) {
   run(learn_traps(stride(), Trap::Action::cut), [](DurabilityRig& rig, int number, const Trap& trap) {
     rig.proxy().set_trap(trap);
     const int result = GetParam().perform(rig, number);
-    EXPECT_TRUE(rig.settle()) << "byte " << trap.bytes;
+    EXPECT_TRUE(rig.drain()) << "byte " << trap.bytes;
     const bool sprung = rig.proxy().wait_for_trap(0ms);
     rig.proxy().set_trap(std::nullopt);
     return Outcome{number, result, trap, sprung};

@@ -119,9 +119,9 @@ struct AddingAppend : ImapCommands {
     auto changed = command;
     auto& text = changed.arguments.back();
     if (line_ends_)
-      text.erase(std::remove(text.begin() + static_cast<std::ptrdiff_t>(text.find("\r\n\r\n") + 4), text.end(), '\r'), text.end());
-    else
-      text.insert(0, "Received: by mail.example.org;\r\n\tnow\r\n");
+      text.erase(std::remove(text.begin() + static_cast<std::ptrdiff_t>(text.find("\r\n\r\n") + 4), text.end(), '\r'),
+                 text.end());
+    else text.insert(0, "Received: by mail.example.org;\r\n\tnow\r\n");
     ImapCommands::append(client, changed);
   }
 
@@ -258,10 +258,8 @@ struct ReadOnlyViews : ImapCommands {
   void select(ImapDialogue& client, const ImapCommand& command) override {
     {
       const std::lock_guard guard(mutex);
-      if (command.name == "EXAMINE")
-        examined.insert(client.number());
-      else
-        examined.erase(client.number());
+      if (command.name == "EXAMINE") examined.insert(client.number());
+      else examined.erase(client.number());
     }
     ImapCommands::select(client, command);
   }

@@ -53,13 +53,15 @@ TEST_F(GoodCitizen, MakesAnExistingLogFilePrivate) {
   const auto log = std::filesystem::path(mount().cache()).parent_path() / "log";
   ASSERT_EQ(::chmod(log.c_str(), 0644), 0);
   mount().mount();
-  EXPECT_EQ(std::filesystem::status(log).permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(std::filesystem::status(log).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST_F(GoodCitizen, RefusesOneDirectoryForTheCacheAndTheJournal) {
   mount().unmount();
   std::filesystem::create_directory_symlink(mount().cache(), file_path("link"));
-  for (const auto& state : {mount().cache(), mount().cache() + "/../cache/", file_path("link"), mount().cache() + "/state"}) {
+  for (const auto& state :
+       {mount().cache(), mount().cache() + "/../cache/", file_path("link"), mount().cache() + "/state"}) {
     const auto result = mount().mount_by(mount().command() + " --state-dir=" + shell_quote(state));
     EXPECT_NE(result.status, 0) << state;
     EXPECT_NE(result.errors.find("cannot be in the directory of the cache"), std::string::npos) << result.errors;
@@ -140,9 +142,9 @@ TEST_F(StartOfAMount, SaysThatItStandsOnTheCache) {
 TEST_F(StartOfAMount, TheMountInPathDoesNotMakeThePasswordCommandWaitForItself) {
   const auto name = mount().path("INBOX");
   const auto trace = file_path("trace");
-  const auto result =
-      mount().mount_by(with_password_command("PATH=" + name + ":$PATH; ls " + name + " > " + trace + " 2>&1; cat " +
-                                  name + "/* >> " + trace + " 2>&1; cat " + dovecot().password_file()));
+  const auto result = mount().mount_by(with_password_command("PATH=" + name + ":$PATH; ls " + name + " > " + trace +
+                                                             " 2>&1; cat " + name + "/* >> " + trace + " 2>&1; cat " +
+                                                             dovecot().password_file()));
   ASSERT_EQ(result.status, 0) << result.errors;
   ASSERT_EQ(mount().list("INBOX").size(), 1u);
   dovecot().kick();

@@ -25,7 +25,8 @@ std::string name_of_capabilities(const ::testing::TestParamInfo<const char*>& ki
 }
 
 INSTANTIATE_TEST_SUITE_P(Capabilities, UnbentServer,
-                         ::testing::Values(plain_server, idling_server, condstore_server, modern_server), name_of_capabilities);
+                         ::testing::Values(plain_server, idling_server, condstore_server, modern_server),
+                         name_of_capabilities);
 
 TEST_P(UnbentServer, IsListedAndRead) {
   mail().deliver_many("INBOX", 30);

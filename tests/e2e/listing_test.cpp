@@ -18,7 +18,8 @@ class SampleAccount : public MountedTest {
 };
 
 TEST_F(SampleAccount, ShowsMailboxesAsDirectoriesAndMessagesAsFiles) {
-  EXPECT_EQ(mount().list(""), (std::vector<std::string>{"Archive", "Drafts", "Entwürfe & Notizen", "INBOX", "Lists", "Sent", "Trash"}));
+  EXPECT_EQ(mount().list(""),
+            (std::vector<std::string>{"Archive", "Drafts", "Entwürfe & Notizen", "INBOX", "Lists", "Sent", "Trash"}));
   EXPECT_EQ(mount().list("Archive"), (std::vector<std::string>{"2025", "2026"}));
   EXPECT_EQ(mount().list("INBOX").size(), 6u);
   EXPECT_EQ(mount().list("Lists"), (std::vector<std::string>{"R&D"}));
@@ -27,7 +28,8 @@ TEST_F(SampleAccount, ShowsMailboxesAsDirectoriesAndMessagesAsFiles) {
 
 TEST_F(SampleAccount, NamesMessagesByDateSenderAndSubject) {
   EXPECT_EQ(name_with("INBOX", "Lunch").substr(0, 16 + 16), "2026-11-16_0812_bob@example.org_");
-  EXPECT_NE(name_with("INBOX", "juergen.mueller@example.com").find("Rechnung-Nr.-4711-–-fällig-am-30.11"), std::string::npos);
+  EXPECT_NE(name_with("INBOX", "juergen.mueller@example.com").find("Rechnung-Nr.-4711-–-fällig-am-30.11"),
+            std::string::npos);
   EXPECT_NE(name_with("INBOX", "hanako").find("会議の議事録"), std::string::npos);
 }
 
@@ -121,7 +123,8 @@ class OddMailboxNames : public MountedTest {
 
 TEST_F(OddMailboxNames, RoundTripAndHoldTheirMail) {
   const auto listed = mount().list("");
-  for (const std::string name : {"A&B", "日本語", "space  two", "%2Edotted", "quote\"d", "back\\slash", "ends with dot."}) {
+  for (const std::string name :
+       {"A&B", "日本語", "space  two", "%2Edotted", "quote\"d", "back\\slash", "ends with dot."}) {
     EXPECT_NE(std::find(listed.begin(), listed.end(), name), listed.end()) << name;
     EXPECT_EQ(mount().list(name).size(), 1u) << name;
   }
@@ -132,7 +135,8 @@ class PrefixedNamespace : public MountedTest {
   std::vector<std::string> server_options() override { return {"--separator=.", "--prefix=INBOX.", "--public"}; }
   void fill() override {
     dovecot().deliver("INBOX", sample_message("in the inbox"));
-    dovecot().other_client("assert imap.create('INBOX.Work.2026')[0] == 'OK'; assert imap.create('Public.Shared')[0] == 'OK'");
+    dovecot().other_client(
+        "assert imap.create('INBOX.Work.2026')[0] == 'OK'; assert imap.create('Public.Shared')[0] == 'OK'");
     dovecot().deliver("INBOX.Work.2026", sample_message("at work"));
     dovecot().deliver("Public.Shared", sample_message("for all"));
   }

@@ -1,5 +1,5 @@
-// The answer to an upload is lost, there is no connection for a while, and the file is corrected before anybody could look
-// what became of it.
+// The answer to an upload is lost, there is no connection for a while, and the file is corrected before anybody could
+// look what became of it.
 #include <csignal>
 #include <future>
 
@@ -17,7 +17,9 @@ class LostAnswer : public WritingTest {
   Mounted::Settings mount_settings() override {
     proxy_ = std::make_unique<FaultProxy>(dovecot().imap_port());
     return {{"-o", "insecure", "--timeout=3", "--refresh=1", "--connections=2"},
-            "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()), "", ""};
+            "imap://anna@127.0.0.1:" + std::to_string(proxy_->port()),
+            "",
+            ""};
   }
   void SetUp() override {
     WritingTest::SetUp();
@@ -75,21 +77,22 @@ TEST_F(LostAnswer, AFileThatIsCorrectedInTheOutboxIsTheOneThatStays) {
 
 TEST_F(LostAnswer, AFileThatIsCorrectedByWhoHasItOpenIsTheOneThatStays) {
   auto writer = std::async(std::launch::async, [&] {
-    return script("python3 - $F <<'END'\n"
-                  "import os, sys, time\n"
-                  "folder = sys.argv[1]\n"
-                  "def wait(name):\n"
-                  "  while not os.path.exists(folder + '/' + name): time.sleep(0.02)\n"
-                  "f = os.open('INBOX/a.eml', os.O_CREAT | os.O_RDWR)\n"
-                  "os.write(f, open(folder + '/first.eml', 'rb').read())\n"
-                  "wait('begin')\n"
-                  "try: os.fsync(f)\n"
-                  "except OSError: open(folder + '/failed', 'w').close()\n"
-                  "wait('go')\n"
-                  "os.pwrite(f, open(folder + '/second.eml', 'rb').read(), 0)\n"
-                  "os.fsync(f)\n"
-                  "os.close(f)\n"
-                  "END");
+    return script(
+        "python3 - $F <<'END'\n"
+        "import os, sys, time\n"
+        "folder = sys.argv[1]\n"
+        "def wait(name):\n"
+        "  while not os.path.exists(folder + '/' + name): time.sleep(0.02)\n"
+        "f = os.open('INBOX/a.eml', os.O_CREAT | os.O_RDWR)\n"
+        "os.write(f, open(folder + '/first.eml', 'rb').read())\n"
+        "wait('begin')\n"
+        "try: os.fsync(f)\n"
+        "except OSError: open(folder + '/failed', 'w').close()\n"
+        "wait('go')\n"
+        "os.pwrite(f, open(folder + '/second.eml', 'rb').read(), 0)\n"
+        "os.fsync(f)\n"
+        "os.close(f)\n"
+        "END");
   });
   lose_answer_of("touch $F/begin; until [ -e $F/failed ]; do sleep 0.02; done");
   reconnect();

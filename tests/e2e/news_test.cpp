@@ -34,11 +34,13 @@ class News : public MountedTest, public ::testing::WithParamInterface<ServerLeve
 
 INSTANTIATE_TEST_SUITE_P(
     Servers, News,
-    ::testing::Values(ServerLevel{"Full", ""},
-                      ServerLevel{"WithoutNotify", "IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS LIST-EXTENDED LIST-STATUS SPECIAL-USE CONDSTORE QRESYNC ESEARCH"},
-                      ServerLevel{"CondstoreOnly", "IMAP4rev1 SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS CONDSTORE"},
-                      ServerLevel{"Plain", "IMAP4rev1 IDLE NAMESPACE"},
-                      ServerLevel{"WithoutIdle", "IMAP4rev1 NAMESPACE"}),
+    ::testing::Values(
+        ServerLevel{"Full", ""},
+        ServerLevel{
+            "WithoutNotify",
+            "IMAP4rev1 SASL-IR ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS LIST-EXTENDED LIST-STATUS SPECIAL-USE CONDSTORE QRESYNC ESEARCH"},
+        ServerLevel{"CondstoreOnly", "IMAP4rev1 SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS CONDSTORE"},
+        ServerLevel{"Plain", "IMAP4rev1 IDLE NAMESPACE"}, ServerLevel{"WithoutIdle", "IMAP4rev1 NAMESPACE"}),
     [](const auto& level) { return std::string(level.param.name); });
 
 TEST_P(News, ADeliveryShowsInAListedDirectory) {
@@ -65,14 +67,16 @@ TEST_P(News, FlagChangesReachTheAttributes) {
   const std::string name = shell_quote("INBOX/" + name_with("INBOX", "first"));
   dovecot().doveadm("flags add -u anna '\\Flagged' mailbox INBOX subject first");
   EXPECT_TRUE(eventually([&] {
-    return mount().run("getfattr --only-values -n user.imap.flags " + name).output.find("\\Flagged") != std::string::npos;
+    return mount().run("getfattr --only-values -n user.imap.flags " + name).output.find("\\Flagged") !=
+           std::string::npos;
   }));
 }
 
 TEST_P(News, MailboxesAppearAndDisappear) {
   EXPECT_EQ(mount().run("ls Fresh").status, 2);
   // One in twenty is answered "already exists" while others look on, and is made all the same.
-  (void)shell(source_directory() + "/contrib/dovecot-sandbox doveadm " + dovecot().directory() + " mailbox create -u anna -s Fresh");
+  (void)shell(source_directory() + "/contrib/dovecot-sandbox doveadm " + dovecot().directory() +
+              " mailbox create -u anna -s Fresh");
   EXPECT_TRUE(eventually([&] { return shows("", "Fresh"); }));
   dovecot().deliver("Fresh", sample_message("inside"));
   EXPECT_TRUE(eventually([&] { return shows("Fresh", "inside"); }));
@@ -87,7 +91,8 @@ TEST_P(News, AMailboxThatWasMadeAgainShowsItsNewMail) {
   // While somebody has the old one open, the server may still see its folder.
   ASSERT_TRUE(eventually([&] {
     return shell(source_directory() + "/contrib/dovecot-sandbox doveadm " + dovecot().directory() +
-                 " mailbox create -u anna -s Work").status == 0;
+                 " mailbox create -u anna -s Work")
+               .status == 0;
   }));
   dovecot().deliver("Work", sample_message("reborn"));
   EXPECT_TRUE(eventually([&] { return shows("Work", "reborn"); }));
@@ -101,7 +106,8 @@ class Watching : public MountedTest {
 };
 
 TEST_F(Watching, InotifySeesCreateAndDelete) {
-  BackgroundCommand watcher("inotifywait -m -e create -e delete --format '%e %f' " + shell_quote(mount().path("INBOX")));
+  BackgroundCommand watcher("inotifywait -m -e create -e delete --format '%e %f' " +
+                            shell_quote(mount().path("INBOX")));
   ASSERT_TRUE(watcher.wait_for_line("Watches established")) << watcher.output();
   ASSERT_EQ(mount().list("INBOX").size(), 1u);
   dovecot().deliver("INBOX", sample_message("arrival"));
@@ -111,13 +117,15 @@ TEST_F(Watching, InotifySeesCreateAndDelete) {
   EXPECT_TRUE(watcher.wait_for_line("DELETE")) << watcher.output();
   EXPECT_NE(watcher.output().find("first"), std::string::npos);
   EXPECT_EQ(mount().list("INBOX").size(), 1u);
-  EXPECT_NE(read_file(mount().path("INBOX/" + name_with("INBOX", "arrival"))).find("Subject: arrival"), std::string::npos);
+  EXPECT_NE(read_file(mount().path("INBOX/" + name_with("INBOX", "arrival"))).find("Subject: arrival"),
+            std::string::npos);
 }
 
 TEST_F(Watching, AnOpenFileGoesOnAfterItsMessageIsGone) {
   const std::string name = shell_quote("INBOX/" + name_with("INBOX", "first"));
   BackgroundCommand reader("cd " + shell_quote(mount().path()) + "; exec 3< " + name +
-                           "; read -r -n 1 -u 3; echo opened; until ! [ -e " + name + " ]; do sleep 0.05; done; cat <&3; echo status $?");
+                           "; read -r -n 1 -u 3; echo opened; until ! [ -e " + name +
+                           " ]; do sleep 0.05; done; cat <&3; echo status $?");
   ASSERT_TRUE(reader.wait_for_line("opened"));
   dovecot().doveadm("expunge -u anna mailbox INBOX subject first");
   EXPECT_TRUE(reader.wait_for_line("status 0")) << reader.output();
@@ -126,9 +134,10 @@ TEST_F(Watching, AnOpenFileGoesOnAfterItsMessageIsGone) {
 
 TEST_F(Watching, TheEventFileCanBePolled) {
   ASSERT_EQ(mount().list("INBOX").size(), 1u);
-  BackgroundCommand poller("python3 -c 'import select; f = open(\"" + mount().path(".imapfs/events") +
-                           "\", \"rb\", buffering=0); p = select.poll(); p.register(f, select.POLLIN);"
-                           " print(\"quiet\", p.poll(0), flush=True); print(\"ready\", p.poll(30000), flush=True); print(f.read(4096))'");
+  BackgroundCommand poller(
+      "python3 -c 'import select; f = open(\"" + mount().path(".imapfs/events") +
+      "\", \"rb\", buffering=0); p = select.poll(); p.register(f, select.POLLIN);"
+      " print(\"quiet\", p.poll(0), flush=True); print(\"ready\", p.poll(30000), flush=True); print(f.read(4096))'");
   ASSERT_TRUE(poller.wait_for_line("quiet []")) << poller.output();
   dovecot().deliver("INBOX", sample_message("polled"));
   EXPECT_TRUE(poller.wait_for_line("polled")) << poller.output();

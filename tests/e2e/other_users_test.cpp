@@ -31,7 +31,8 @@ class OneGroup : public OtherUsers {};
 class NobodyElse : public OtherUsers {};
 
 TEST_P(Everybody, MayReadWithAUmaskThatLetsThem) {
-  EXPECT_EQ(as_other("54322", "ls -l INBOX | grep -q shared && cat INBOX/*shared* .imapfs/status > /dev/null").status, 0);
+  EXPECT_EQ(as_other("54322", "ls -l INBOX | grep -q shared && cat INBOX/*shared* .imapfs/status > /dev/null").status,
+            0);
   EXPECT_EQ(run("stat -c %a INBOX INBOX/*shared*"), "755\n644\n");
   const auto removal = as_other("54322", "rm -f INBOX/*shared*");
   EXPECT_NE(removal.errors.find("Permission denied"), std::string::npos) << removal.errors;
@@ -46,9 +47,7 @@ TEST_P(OneGroup, IsLetInWithGidAndUmask) {
 }
 INSTANTIATE_TEST_SUITE_P(Gid, OneGroup, ::testing::Values("allow_other,gid=54321,umask=027"));
 
-TEST_P(NobodyElse, IsLetInUnlessTheUserSaysSo) {
-  EXPECT_NE(as_other("54322", "ls INBOX > /dev/null").status, 0);
-}
+TEST_P(NobodyElse, IsLetInUnlessTheUserSaysSo) { EXPECT_NE(as_other("54322", "ls INBOX > /dev/null").status, 0); }
 INSTANTIATE_TEST_SUITE_P(Options, NobodyElse, ::testing::Values("umask=022", "allow_other,umask=077"));
 
 }  // namespace

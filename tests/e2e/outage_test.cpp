@@ -1,4 +1,5 @@
-// Short cuts and silently dead connections, with the tools of users: they cost time and no errors, and no more than seconds.
+// Short cuts and silently dead connections, with the tools of users: they cost time and no errors, and no more than
+// seconds.
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -98,10 +99,12 @@ TEST_F(Outage, AfterALongOneTheFirstWhoWaitsFindsTheServer) {
   proxy().set_refusing(true);
   proxy().drop_connections();
   // Longer than anybody is kept waiting.
-  EXPECT_TRUE(eventually([&] {
-    (void)script("cat Work/* > /dev/null", 120);
-    return !mount().status().at("online").get<bool>();
-  }, 120));
+  EXPECT_TRUE(eventually(
+      [&] {
+        (void)script("cat Work/* > /dev/null", 120);
+        return !mount().status().at("online").get<bool>();
+      },
+      120));
   refused("cp $F/new.eml Target/", "No route to host");
   const auto refusing = Clock::now();
   EXPECT_NE(script("cat Work/* > /dev/null", 120).status, 0);

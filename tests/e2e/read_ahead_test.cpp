@@ -1,4 +1,5 @@
-// Whoever reads a mailbox message by message pays for few commands, and gets every byte; whoever does not pays for what he reads.
+// Whoever reads a mailbox message by message pays for few commands, and gets every byte; whoever does not pays for what
+// he reads.
 #include <chrono>
 #include <filesystem>
 
@@ -41,7 +42,8 @@ class ReadAheadMount : public MountedTest {
       // A minute each, so that names, which begin with the date, run along UIDs.
       const auto minute = std::to_string(100 + number % 60).substr(1);
       const auto hour = std::to_string(100 + number / 60).substr(1);
-      text += " () \"20-Nov-2026 " + hour + ":" + minute + ":00 +0000\" {" + std::to_string(message.size()) + "+}\r\n" + message;
+      text += " () \"20-Nov-2026 " + hour + ":" + minute + ":00 +0000\" {" + std::to_string(message.size()) + "+}\r\n" +
+              message;
     }
     client.command(text);
     client.command("APPEND Other {" + std::to_string(body_of(1).size()) + "+}\r\n" + body_of(1));
@@ -78,7 +80,8 @@ TEST_F(ReadAheadMount, TarIsByteExactAndCostsFewCommands) {
 
 TEST_F(ReadAheadMount, GrepRsyncAndAGlobAreReadersToo) {
   TemporaryDirectory copy;
-  for (const std::string reader : {"grep -rc nothing Many > /dev/null || true", "rsync -a Many ", "cat Many/* > /dev/null"}) {
+  for (const std::string reader :
+       {"grep -rc nothing Many > /dev/null || true", "rsync -a Many ", "cat Many/* > /dev/null"}) {
     Mounted other(dovecot(), {{"-o", "insecure"}, url(), "", ""});
     const auto before = other.counter("imap_commands");
     const auto result = other.run(reader + (reader.starts_with("rsync") ? copy.path() : ""));

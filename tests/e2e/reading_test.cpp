@@ -1,4 +1,5 @@
-// Bodies on a real mount: cat, grep, tar and rsync get exactly what another IMAP client gets, and nothing is marked read.
+// Bodies on a real mount: cat, grep, tar and rsync get exactly what another IMAP client gets, and nothing is marked
+// read.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -35,7 +36,8 @@ class Reading : public MountedTest {
         "    for uid in imap.uid('SEARCH', 'ALL')[1][0].split():\n"
         "        data = imap.uid('FETCH', uid, '(BODY.PEEK[])')[1]\n"
         "        body = data[0][1] if isinstance(data[0], tuple) else b''\n"
-        "        open('" + directory + "/' + quoted.strip('\"').replace('/', '_') + '.' + uid.decode(), 'wb').write(body)\n");
+        "        open('" +
+        directory + "/' + quoted.strip('\"').replace('/', '_') + '.' + uid.decode(), 'wb').write(body)\n");
   }
 };
 
@@ -71,9 +73,7 @@ TEST_F(Reading, GrepFindsTextInEveryMailbox) {
   EXPECT_EQ(mount().run("grep -rl nothing-has-this .").status, 1);
 }
 
-TEST_F(Reading, HeadReadsTheBeginning) {
-  EXPECT_EQ(run("head -c 20 INBOX/*Lunch*").size(), 20u);
-}
+TEST_F(Reading, HeadReadsTheBeginning) { EXPECT_EQ(run("head -c 20 INBOX/*Lunch*").size(), 20u); }
 
 TEST_F(Reading, TarOfTheMountIsComplete) {
   TemporaryDirectory copy;
@@ -113,10 +113,10 @@ TEST_F(Reading, ExtendedAttributesShowWhatTheServerKnows) {
 TEST_F(Reading, EveryChangeIsRefusedAsReadOnly) {
   Mounted read_only(dovecot(), {{"-o", "ro"}, "", "", ""});
   const std::string name = shell_quote("INBOX/" + name_with("INBOX", "Lunch"));
-  for (const std::string& change : std::vector<std::string>
-       {"touch INBOX/new.eml", "rm -f " + name, "mv -f " + name + " Sent/", "mkdir New", "rmdir Trash", "mv Trash Bin", "echo x >> " + name,
-        "cp " + name + " Sent/", "truncate -s 0 " + name, "ln " + name + " INBOX/link", "ln -s x INBOX/link",
-        "setfattr -n user.imap.flags -v '+\\Seen' " + name}) {
+  for (const std::string& change : std::vector<std::string>{
+           "touch INBOX/new.eml", "rm -f " + name, "mv -f " + name + " Sent/", "mkdir New", "rmdir Trash",
+           "mv Trash Bin", "echo x >> " + name, "cp " + name + " Sent/", "truncate -s 0 " + name,
+           "ln " + name + " INBOX/link", "ln -s x INBOX/link", "setfattr -n user.imap.flags -v '+\\Seen' " + name}) {
     const auto result = read_only.run(change);
     EXPECT_NE(result.status, 0) << change;
     EXPECT_NE(result.errors.find("Read-only file system"), std::string::npos) << change << ": " << result.errors;
@@ -131,8 +131,12 @@ class LargeMessage : public MountedTest {
     dovecot().other_client(
         "body = b'From: big@example.org\\r\\nSubject: large\\r\\n\\r\\n'\n"
         "line = b''.join(b'%08d' % i for i in range(9)) + b'\\r\\n'\n"
-        "body += b''.join(b'%07d ' % i + line[8:] for i in range(" + std::to_string(size()) + " // 74))\n"
-        "open('" + dovecot().directory() + "/large', 'wb').write(body)\n"
+        "body += b''.join(b'%07d ' % i + line[8:] for i in range(" +
+        std::to_string(size()) +
+        " // 74))\n"
+        "open('" +
+        dovecot().directory() +
+        "/large', 'wb').write(body)\n"
         "assert imap.append('INBOX', None, None, body)[0] == 'OK'\n");
   }
 };
@@ -143,14 +147,14 @@ TEST_F(LargeMessage, ItsBeginningCostsAtMostAMegabyte) {
   EXPECT_LE(mount().counter("body_bytes_fetched") - before, 1u << 20);
 }
 
-TEST_F(LargeMessage, IsReadByteForByte) {
-  EXPECT_EQ(run("cmp INBOX/*large* " + dovecot().directory() + "/large"), "");
-}
+TEST_F(LargeMessage, IsReadByteForByte) { EXPECT_EQ(run("cmp INBOX/*large* " + dovecot().directory() + "/large"), ""); }
 
 TEST_F(LargeMessage, IsReadInAnyOrder) {
-  EXPECT_EQ(run("f=$(echo INBOX/*large*); tail -c 1000 \"$f\" | cmp - <(tail -c 1000 " + dovecot().directory() + "/large);"
-                "dd if=\"$f\" bs=1000 skip=50000 count=7 status=none | cmp - <(dd if=" + dovecot().directory() +
-                "/large bs=1000 skip=50000 count=7 status=none)"), "");
+  EXPECT_EQ(run("f=$(echo INBOX/*large*); tail -c 1000 \"$f\" | cmp - <(tail -c 1000 " + dovecot().directory() +
+                "/large);"
+                "dd if=\"$f\" bs=1000 skip=50000 count=7 status=none | cmp - <(dd if=" +
+                dovecot().directory() + "/large bs=1000 skip=50000 count=7 status=none)"),
+            "");
 }
 
 class LargeMessageOnAStalledConnection : public LargeMessage {

@@ -14,9 +14,7 @@ class Remount : public MountedTest {
     ASSERT_EQ(result.status, 0) << result.errors;
   }
   /// Everything a backup compares, of every file and directory.
-  std::string fingerprint() {
-    return run("find . -mindepth 1 -printf '%P\\t%i\\t%T@\\t%C@\\t%s\\t%m\\n' | sort");
-  }
+  std::string fingerprint() { return run("find . -mindepth 1 -printf '%P\\t%i\\t%T@\\t%C@\\t%s\\t%m\\n' | sort"); }
 };
 
 TEST_F(Remount, KeepsNamesInodesTimesAndSizes) {
@@ -74,8 +72,11 @@ TEST_F(Remount, OverADeadMountWorks) {
 TEST_F(Remount, ACorruptIndexIsSetAsideAndRebuilt) {
   const std::string before = fingerprint();
   mount().unmount();
-  ASSERT_EQ(shell("cd " + mount().cache() + " && for f in $(find . -name '*.sqlite' -o -name '*.db'); do"
-                  " head -c 65536 /dev/urandom > $f; rm -f $f-wal $f-shm; touch damaged; done; rm damaged").status, 0)
+  ASSERT_EQ(shell("cd " + mount().cache() +
+                  " && for f in $(find . -name '*.sqlite' -o -name '*.db'); do"
+                  " head -c 65536 /dev/urandom > $f; rm -f $f-wal $f-shm; touch damaged; done; rm damaged")
+                .status,
+            0)
       << "there is an index to damage";
   mount().mount();
   EXPECT_EQ(fingerprint(), before);

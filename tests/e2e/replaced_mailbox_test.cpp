@@ -19,7 +19,7 @@ struct HeldBody : ImapCommands {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return held_; });
   }
-  void let_go() {
+  void detach() {
     const std::lock_guard guard(mutex_);
     held_ = false;
     changed_.notify_all();
@@ -59,7 +59,7 @@ class ReplacedMailbox : public ImapServerTest {
     BackgroundCommand reader("tail -qn 1 " + shell_quote(mount().path("Archive")) + "/*" + first + "*");
     bent.wait_until_held();
     EXPECT_EQ(mount().run("tail -qn 1 Archive/*" + second + "*").output, expected);
-    bent.let_go();
+    bent.detach();
     EXPECT_EQ(reader.wait(), 0);
     EXPECT_EQ(reader.output(), expected);
   }

@@ -12,8 +12,8 @@ struct RestoringTool {
   const char* name;
   const char* program;  ///< the test is for who has it
   const char* script;
-  bool keeps_flags;     ///< it copies extended attributes
-  bool one_upload;      ///< it sets the time before it closes the file, or under a temporary name
+  bool keeps_flags;  ///< it copies extended attributes
+  bool one_upload;   ///< it sets the time before it closes the file, or under a temporary name
 };
 
 constexpr RestoringTool restoring_tools[] = {
@@ -31,8 +31,8 @@ constexpr RestoringTool restoring_tools[] = {
      "export RESTIC_PASSWORD=x RESTIC_REPOSITORY=$F/repo; restic --no-cache init > /dev/null &&"
      " (cd Old && restic --no-cache backup . > /dev/null) && restic --no-cache restore latest --target New",
      true, false},
-    {"rclone", "rclone",
-     "export RCLONE_CONFIG=$F/none; rclone copy -q Old $F/backup && rclone copy -q $F/backup New", false, false},
+    {"rclone", "rclone", "export RCLONE_CONFIG=$F/none; rclone copy -q Old $F/backup && rclone copy -q $F/backup New",
+     false, false},
 };
 
 /// What must be the same: flags, date and octets.

@@ -1,4 +1,5 @@
-// Signals that come while a program waits for the mount: one that it handles breaks nothing, one that kills it ends it at once.
+// Signals that come while a program waits for the mount: one that it handles breaks nothing, one that kills it ends it
+// at once.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -63,7 +64,8 @@ class Signals : public WritingTest {
  protected:
   Mounted::Settings mount_settings() override { return {{"--timeout=20"}, "", "", ""}; }
   void fill() override {
-    for (int number = 0; number < 20; ++number) dovecot().deliver("INBOX", sample_message("old" + std::to_string(number)));
+    for (int number = 0; number < 20; ++number)
+      dovecot().deliver("INBOX", sample_message("old" + std::to_string(number)));
     dovecot().doveadm("mailbox create -u anna -s Work");
   }
   std::vector<std::string> messages() {
@@ -134,7 +136,8 @@ TEST_P(SignalsWithFlags, AHandledSignalBreaksNothing) {
     for (int number = 0; number < 100; ++number) {
       const auto name = std::to_string(number) + ".eml";
       write_new_file(call, root + "/Work/new" + name, content);
-      if (number % 4 == 0) call("rename", ::rename((root + "/Work/new" + name).c_str(), (root + "/Work/named" + name).c_str()));
+      if (number % 4 == 0)
+        call("rename", ::rename((root + "/Work/new" + name).c_str(), (root + "/Work/named" + name).c_str()));
       if (number % 4 == 1) call("unlink", ::unlink((root + "/Work/new" + name).c_str()));
     }
     for (const auto& path : old) read_file_once(call, path);

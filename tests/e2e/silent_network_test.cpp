@@ -1,5 +1,5 @@
-// A network that says nothing: whoever holds a directory lets go of it within the deadline, and nothing that was refused
-// with a timeout happens later.
+// A network that says nothing: whoever holds a directory lets go of it within the deadline, and nothing that was
+// refused with a timeout happens later.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,7 +132,8 @@ const Operation operations[] = {
      [](const std::string& root, const std::string& name) { ::unlink((root + "/INBOX/" + name).c_str()); }},
     {"MakingADirectory", ".",
      [](const std::string& root, const std::string&) { ::mkdir((root + "/New").c_str(), 0700); }},
-    {"RemovingADirectory", ".", [](const std::string& root, const std::string&) { ::rmdir((root + "/Empty").c_str()); }},
+    {"RemovingADirectory", ".",
+     [](const std::string& root, const std::string&) { ::rmdir((root + "/Empty").c_str()); }},
     {"MakingAFile", "INBOX",
      [](const std::string& root, const std::string&) { ::mknod((root + "/INBOX/n.eml").c_str(), S_IFREG | 0600, 0); }},
     {"Linking", "INBOX",

@@ -22,20 +22,11 @@ struct TalkativeIdle : ImapCommands {
     if (way_ != Way::ok_at_once) client.continuation("idling");
     switch (way_) {
       case Way::ok_at_once:
-      case Way::plus_and_ok:
-        return client.ok(command);
-      case Way::exists:
-        client.untagged(std::to_string(client.view().size()) + " EXISTS");
-        break;
-      case Way::fetch:
-        client.untagged("1 FETCH (UID 1 FLAGS ())");
-        break;
-      case Way::vanished:
-        client.untagged("VANISHED 4711");
-        break;
-      case Way::still_here:
-        client.untagged("OK Still here");
-        break;
+      case Way::plus_and_ok: return client.ok(command);
+      case Way::exists: client.untagged(std::to_string(client.view().size()) + " EXISTS"); break;
+      case Way::fetch: client.untagged("1 FETCH (UID 1 FLAGS ())"); break;
+      case Way::vanished: client.untagged("VANISHED 4711"); break;
+      case Way::still_here: client.untagged("OK Still here"); break;
     }
     if (client.idle()) client.ok(command);
   }

@@ -121,11 +121,15 @@ class SizesAtOnce : public Appending {
 };
 
 TEST_F(SizesAtOnce, AreTheServersAfterACopy) { expect_exact("rm -f INBOX/f; cp $F/new.eml INBOX/f"); }
-TEST_F(SizesAtOnce, AreTheServersAfterAnOverwrite) { expect_exact("stat INBOX/f > /dev/null 2>&1; cat $F/new.eml > INBOX/f"); }
+TEST_F(SizesAtOnce, AreTheServersAfterAnOverwrite) {
+  expect_exact("stat INBOX/f > /dev/null 2>&1; cat $F/new.eml > INBOX/f");
+}
 TEST_F(SizesAtOnce, AreTheServersAfterARenameOnto) {
   expect_exact("cp $F/new.eml INBOX/.f.Ab12Cd && stat INBOX/.f.Ab12Cd > /dev/null && mv INBOX/.f.Ab12Cd INBOX/f");
 }
-TEST_F(SizesAtOnce, AreTheServersAfterATimeWasSet) { expect_exact("rm -f INBOX/f; cp $F/new.eml INBOX/f && touch -d 2020-01-01 INBOX/f"); }
+TEST_F(SizesAtOnce, AreTheServersAfterATimeWasSet) {
+  expect_exact("rm -f INBOX/f; cp $F/new.eml INBOX/f && touch -d 2020-01-01 INBOX/f");
+}
 
 /// A writer that a signal ends in mid-write.
 class KilledWriters : public WritingTest {
@@ -133,10 +137,11 @@ class KilledWriters : public WritingTest {
   /// Writes half of a message into `path`, says so, and waits to be killed; `meanwhile` runs before that.
   void kill_in_mid_write(const std::string& path, int signal, const std::string& meanwhile = ":") {
     const auto before = outbox();
-    BackgroundCommand writer("exec python3 -c '\nimport os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-                             "f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)\n"
-                             "os.write(f, b\"Subject: half\\n\\nThe first\")\nprint(\"written\", flush=True)\nsignal.pause()\n' " +
-                             shell_quote(mount().path(path)));
+    BackgroundCommand writer(
+        "exec python3 -c '\nimport os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)\n"
+        "os.write(f, b\"Subject: half\\n\\nThe first\")\nprint(\"written\", flush=True)\nsignal.pause()\n' " +
+        shell_quote(mount().path(path)));
     ASSERT_TRUE(writer.wait_for_line("written"));
     sh(meanwhile);
     writer.signal(signal);
@@ -183,15 +188,17 @@ TEST_F(KilledWriters, SuchAsCpUnderTimeoutLeaveNoHalf) {
   EXPECT_EQ(other().ever("INBOX"), 0u);
 }
 
-/// The thread that closes the file has the signal of the process still pending: its FLUSH is interrupted as soon as it is sent.
+/// The thread that closes the file has the signal of the process still pending: its FLUSH is interrupted as soon as it
+/// is sent.
 TEST_F(KilledWriters, OfManyThreadsAreFoundOutToo) {
   for (int round = 1; round <= 20; ++round) {
     SCOPED_TRACE(round);
-    BackgroundCommand writer("exec python3 -c '\nimport os, signal, sys, threading\n"
-                             "for i in range(5): threading.Thread(target=signal.pause, daemon=True).start()\n"
-                             "f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\nos.write(f, b\"Subject: half\\n\\nThe first\")\n"
-                             "print(\"written\", flush=True)\nthreading.Event().wait()\n' " +
-                             shell_quote(mount().path("INBOX/threads" + std::to_string(round) + ".eml")));
+    BackgroundCommand writer(
+        "exec python3 -c '\nimport os, signal, sys, threading\n"
+        "for i in range(5): threading.Thread(target=signal.pause, daemon=True).start()\n"
+        "f = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\nos.write(f, b\"Subject: half\\n\\nThe first\")\n"
+        "print(\"written\", flush=True)\nthreading.Event().wait()\n' " +
+        shell_quote(mount().path("INBOX/threads" + std::to_string(round) + ".eml")));
     ASSERT_TRUE(writer.wait_for_line("written"));
     writer.signal(SIGKILL);
     writer.wait();

@@ -1,4 +1,5 @@
-// Changing a message: the server gets a new one with the same flags and date, then loses the old one, and the name stays.
+// Changing a message: the server gets a new one with the same flags and date, then loses the old one, and the name
+// stays.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -16,7 +17,9 @@ constexpr std::int64_t put_date = 1588587630;  // as WritingTest::put() gives it
 const std::string edited = "text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\")\n";
 
 /// A program that opens $M for writing and writes as an editor does.
-std::string python(const std::string& body) { return "python3 -c 'import os, sys\nname = sys.argv[1]\n" + body + "' $M"; }
+std::string python(const std::string& body) {
+  return "python3 -c 'import os, sys\nname = sys.argv[1]\n" + body + "' $M";
+}
 
 /// Something that changes the message in the file $M; afterwards its text has the word "changed".
 struct Editor {
@@ -28,35 +31,52 @@ const Editor editors[] = {
     {"sed -i", "sed -i 's/^Hello/changed/' $M"},
     {"ed", "printf ',s/^Hello/changed/\\nw\\nq\\n' | ed -s $M"},
     {"vim", "vim -u NONE -N -n -es -c '%s/^Hello/changed/' -c 'wq' $M"},
-    {"vim with a swap file", "vim -u NONE -N -es -c 'set directory=. writebackup backupdir=.' -c '%s/^Hello/changed/' -c 'wq' $M"},
-    {"vim with a backup by renaming", "vim -u NONE -N -n -es -c 'set writebackup backupcopy=no' -c '%s/^Hello/changed/' -c 'wq' $M"},
-    {"nano", python("text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\")\n"
-                    "file = os.open(name, os.O_WRONLY | os.O_TRUNC); os.write(file, text); os.fsync(file); os.close(file)")},
+    {"vim with a swap file",
+     "vim -u NONE -N -es -c 'set directory=. writebackup backupdir=.' -c '%s/^Hello/changed/' -c 'wq' $M"},
+    {"vim with a backup by renaming",
+     "vim -u NONE -N -n -es -c 'set writebackup backupcopy=no' -c '%s/^Hello/changed/' -c 'wq' $M"},
+    {"nano",
+     python("text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\")\n"
+            "file = os.open(name, os.O_WRONLY | os.O_TRUNC); os.write(file, text); os.fsync(file); os.close(file)")},
     {"cat over it", "sed 's/^Hello/changed/' $M > $F/text && cat $F/text > $M"},
     {"cp over it", "sed 's/^Hello/changed/' $M > $F/text && cp $F/text $M"},
     {"rsync --inplace", "sed 's/^Hello/changed/' $M > $F/text && rsync -I --inplace $F/text $M"},
     {"rsync", "sed 's/^Hello/changed/' $M > $F/text && rsync -I $F/text $M"},
     {"appending", "echo changed >> $M"},
-    {"in place", python("file = open(name, \"r+b\"); text = file.read(); at = text.index(b\"Hello\"); file.seek(at); file.write(b\"changed\\r\\n\")\n"
-                        "file.truncate(); file.close()")},
-    {"truncating and appending", "cut=$(grep -b -o Hello $M | head -n 1 | cut -d: -f1) && truncate -s $cut $M && echo changed >> $M"},
-    {"atomically", python("text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\"); temporary = os.path.dirname(name) + \"/.tmp.4711\"\n"
-                          "open(temporary, \"wb\").write(text); os.replace(temporary, name)")},
+    {"in place",
+     python(
+         "file = open(name, \"r+b\"); text = file.read(); at = text.index(b\"Hello\"); file.seek(at); file.write(b\"changed\\r\\n\")\n"
+         "file.truncate(); file.close()")},
+    {"truncating and appending",
+     "cut=$(grep -b -o Hello $M | head -n 1 | cut -d: -f1) && truncate -s $cut $M && echo changed >> $M"},
+    {"atomically",
+     python(
+         "text = open(name, \"rb\").read().replace(b\"Hello\", b\"changed\"); temporary = os.path.dirname(name) + \"/.tmp.4711\"\n"
+         "open(temporary, \"wb\").write(text); os.replace(temporary, name)")},
     {"vim as it comes", "vim -u NONE -N -es -c '%s/^Hello/changed/' -c 'wq' $M"},
     {"vim keeping a backup",
      "vim -u NONE -N -es -c 'set backup backupdir=. backupcopy=no' -c '%s/^Hello/changed/' -c 'wq' $M && grep -q ^Hello $M~ && rm $M~"},
-    {"Emacs", python(edited + "os.rename(name, name + \"~\"); file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)\n"
-                              "os.write(file, text); os.fsync(file); os.close(file); os.chmod(name, 0o600)\n"
-                              "assert b\"Hello\" in open(name + \"~\", \"rb\").read(); os.unlink(name + \"~\")")},
-    {"helix", python(edited + "os.rename(name, name + \"Xk3d9Q.bck\"); open(name, \"wb\").write(text); os.unlink(name + \"Xk3d9Q.bck\")")},
-    {"IntelliJ", python(edited + "open(name + \"___jb_tmp___\", \"wb\").write(text); os.rename(name, name + \"___jb_old___\")\n"
-                                 "os.rename(name + \"___jb_tmp___\", name); os.unlink(name + \"___jb_old___\")")},
+    {"Emacs",
+     python(edited +
+            "os.rename(name, name + \"~\"); file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)\n"
+            "os.write(file, text); os.fsync(file); os.close(file); os.chmod(name, 0o600)\n"
+            "assert b\"Hello\" in open(name + \"~\", \"rb\").read(); os.unlink(name + \"~\")")},
+    {"helix",
+     python(
+         edited +
+         "os.rename(name, name + \"Xk3d9Q.bck\"); open(name, \"wb\").write(text); os.unlink(name + \"Xk3d9Q.bck\")")},
+    {"IntelliJ",
+     python(edited + "open(name + \"___jb_tmp___\", \"wb\").write(text); os.rename(name, name + \"___jb_old___\")\n"
+                     "os.rename(name + \"___jb_tmp___\", name); os.unlink(name + \"___jb_old___\")")},
     {"dos2unix", "sed -i 's/^Hello/changed/' $M && dos2unix -q $M && unix2dos -q $M"},
-    {"tempfile", python(edited + "import tempfile; file = tempfile.NamedTemporaryFile(dir=os.path.dirname(name), delete=False)\n"
-                                 "file.write(text); file.close(); os.replace(file.name, name)")},
-    {"under a name like any other", python(edited + "other = os.path.dirname(name) + \"/next.eml\"; open(other, \"wb\").write(text)\n"
-                                                    "os.replace(other, name)")},
-    {"rsync with a backup", "sed 's/^Hello/changed/' $M > $F/text && rsync -I --backup $F/text $M && grep -q ^Hello $M~ && rm $M~"},
+    {"tempfile",
+     python(edited + "import tempfile; file = tempfile.NamedTemporaryFile(dir=os.path.dirname(name), delete=False)\n"
+                     "file.write(text); file.close(); os.replace(file.name, name)")},
+    {"under a name like any other",
+     python(edited + "other = os.path.dirname(name) + \"/next.eml\"; open(other, \"wb\").write(text)\n"
+                     "os.replace(other, name)")},
+    {"rsync with a backup",
+     "sed 's/^Hello/changed/' $M > $F/text && rsync -I --backup $F/text $M && grep -q ^Hello $M~ && rm $M~"},
     {"sed with a backup", "sed -i.bak 's/^Hello/changed/' $M && grep -q ^Hello $M.bak && rm $M.bak"},
     {"perl with a backup", "perl -i.bak -pe 's/^Hello/changed/' $M && grep -q ^Hello $M.bak && rm $M.bak"},
     {"removed and made again", "sed 's/^Hello/changed/' $M > $F/text && rm $M && cp $F/text $M"},
@@ -65,7 +85,8 @@ const Editor editors[] = {
 class ChangedMessages : public WritingTest {
  protected:
   void fill() override {
-    for (std::size_t number = 0; number < std::size(editors); ++number) put("INBOX", subject(number), "\\Flagged \\Answered $Label");
+    for (std::size_t number = 0; number < std::size(editors); ++number)
+      put("INBOX", subject(number), "\\Flagged \\Answered $Label");
     put("INBOX", "untouched");
   }
   static std::string subject(std::size_t number) { return "draft-" + std::string(1, static_cast<char>('a' + number)); }
@@ -178,7 +199,8 @@ TEST_F(ChangedMessages, AreDeletedByThePolicyAfterwards) {
 TEST_F(ChangedMessages, LeaveABackupThatIsAFileOfThisMachine) {
   const auto path = path_of("draft-a");
   const auto before = other().ever("INBOX");
-  sh("M=" + shell_quote(path) + "; " + python(edited + "os.rename(name, name + \"~\"); open(name, \"wb\").write(text)"));
+  sh("M=" + shell_quote(path) + "; " +
+     python(edited + "os.rename(name, name + \"~\"); open(name, \"wb\").write(text)"));
   sync();
   EXPECT_EQ(count("INBOX", "draft-a"), 1u) << "other clients see one message";
   EXPECT_EQ(other().ever("INBOX") - before, 1u);
@@ -208,7 +230,8 @@ TEST_F(ChangedMessages, LeaveABackupThatIsReadWithoutBecomingAMessage) {
   for (const std::string suffix : {".bak", ".orig", ".bck", "~"}) {
     SCOPED_TRACE(suffix);
     const auto backup = shell_quote(path + suffix);
-    sh("M=" + shell_quote(path) + "; mv $M " + backup + " && sed s/Bob/Rob/ " + backup + " > $M && cat " + backup + " " + backup + " > /dev/null");
+    sh("M=" + shell_quote(path) + "; mv $M " + backup + " && sed s/Bob/Rob/ " + backup + " > $M && cat " + backup +
+       " " + backup + " > /dev/null");
     sync();
     EXPECT_EQ(count("INBOX", "draft-a"), 1u);
     sh("rm " + backup);
@@ -239,7 +262,8 @@ TEST_F(ChangedMessages, ThatWereMovedAwayGiveNothingToWhatTakesTheirName) {
 TEST_F(ChangedMessages, ByOneThatHasFlagsOfItsOwnGetThose) {
   const auto path = path_of("draft-a");
   file("next.eml", text_of("next"));
-  sh("cp $F/next.eml INBOX/next && setfattr -n user.imap.flags -v '+\\Draft +own' INBOX/next && mv INBOX/next " + shell_quote(path));
+  sh("cp $F/next.eml INBOX/next && setfattr -n user.imap.flags -v '+\\Draft +own' INBOX/next && mv INBOX/next " +
+     shell_quote(path));
   sync();
   EXPECT_EQ(message("INBOX", "next").flags, (std::vector<std::string>{"\\Draft", "own"}));
 }
@@ -258,7 +282,8 @@ class UploadingMessages : public WritingTest {
     EXPECT_TRUE(eventually([&] { return mount().status().at("staged").at("uploading") == 1; }));
     EXPECT_EQ("INBOX/" + mount().list("INBOX").at(0), path) << "who makes a backup now must not miss it";
     BackgroundCommand user(in_mount + meanwhile);
-    EXPECT_TRUE(eventually([&] { return mount().run("ls /proc/" + std::to_string(user.pid()) + "/task").status == 0; }));
+    EXPECT_TRUE(
+        eventually([&] { return mount().run("ls /proc/" + std::to_string(user.pid()) + "/task").status == 0; }));
     dovecot().thaw();
     EXPECT_EQ(writer.wait(), 0);
     EXPECT_EQ(user.wait(), 0) << user.output();

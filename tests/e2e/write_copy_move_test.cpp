@@ -19,7 +19,9 @@ class CopyAndMove : public WritingTest {
     other().command("CREATE Archive");
     put("Archive", "damson");
   }
-  std::string path_of(const std::string& mailbox, const std::string& subject) { return mailbox + "/" + name_with(mailbox, subject); }
+  std::string path_of(const std::string& mailbox, const std::string& subject) {
+    return mailbox + "/" + name_with(mailbox, subject);
+  }
   static int rename_with(const std::string& from, const std::string& to, unsigned flags) {
     return ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0 ? 0 : errno;
   }
@@ -54,7 +56,8 @@ TEST_F(CopyAndMove, ACopyHasTheFlagsAndDateOfTheOriginalAndTheNameItWasGiven) {
 
 TEST_F(CopyAndMove, ACopyOfWhatIsStillOnItsWayHasItsFlagsAndMovesNoBody) {
   const auto name = name_with("INBOX", "apple");
-  sh("mv INBOX/" + name + " Archive/pie.eml && cp Archive/pie.eml Archive/second.eml && cp Archive/second.eml INBOX/third.eml");
+  sh("mv INBOX/" + name +
+     " Archive/pie.eml && cp Archive/pie.eml Archive/second.eml && cp Archive/second.eml INBOX/third.eml");
   sync();
   EXPECT_EQ(count("Archive", "apple"), 2u);
   EXPECT_EQ(message("INBOX", "apple").flags, message("INBOX", "banana").flags);
@@ -73,7 +76,8 @@ TEST_F(CopyAndMove, ACopyOfAMessageOfAMailboxNeverListedMovesNoBody) {
 
 TEST_F(CopyAndMove, ACopyThatIsMovedOnBeforeItHasComeIsRewrittenWhereItIs) {
   file("new.eml", text_of("new"));
-  sh("cp " + path_of("INBOX", "apple") + " Archive/pie.eml && mv Archive/pie.eml INBOX/pie.eml && cat $F/new.eml > INBOX/pie.eml");
+  sh("cp " + path_of("INBOX", "apple") +
+     " Archive/pie.eml && mv Archive/pie.eml INBOX/pie.eml && cat $F/new.eml > INBOX/pie.eml");
   sync();
   EXPECT_EQ(count("INBOX", "new"), 1u);
   EXPECT_EQ(count("Archive", "new") + count("Archive", "apple"), 0u);
@@ -114,7 +118,8 @@ TEST_F(CopyAndMove, CpOverAMessageReplacesIt) {
 
 TEST_F(CopyAndMove, ACopyIsAnotherFileAndCanBeWrittenAtOnce) {
   const auto name = shell_quote(mount().list("INBOX").at(0));
-  sh("mkdir Copies; for i in $(seq 10); do cp INBOX/" + name + " Copies/c$i && echo x >> Copies/c$i && cp Copies/c$i Copies/d$i && cp Copies/d$i Copies/c$i || exit 1; done");
+  sh("mkdir Copies; for i in $(seq 10); do cp INBOX/" + name +
+     " Copies/c$i && echo x >> Copies/c$i && cp Copies/c$i Copies/d$i && cp Copies/d$i Copies/c$i || exit 1; done");
   sync();
   EXPECT_EQ(other().living("Copies").size(), 20u);
 }
@@ -135,7 +140,8 @@ TEST_F(CopyAndMove, CopyFileRangeOfPartOfAMessageFallsBack) {
      "size = os.fstat(a).st_size\n"
      "try: n = os.copy_file_range(a, b, size - 5)\n"
      "except OSError: n = os.write(b, os.read(a, size - 5))\n"
-     "os.close(b)' " + path_of("INBOX", "apple"));
+     "os.close(b)' " +
+     path_of("INBOX", "apple"));
   sync();
   EXPECT_EQ(message("Archive", "apple").body, mail_of("apple").substr(0, mail_of("apple").size() - 5));
 }
@@ -221,7 +227,9 @@ TEST_F(CopyAndMove, RenamingOverANeighbourRemovesTheNeighbour) {
 }
 
 TEST_F(CopyAndMove, ExchangingIsRefused) {
-  EXPECT_EQ(rename_with(mount().path(path_of("INBOX", "apple")), mount().path(path_of("INBOX", "banana")), RENAME_EXCHANGE), EINVAL);
+  EXPECT_EQ(
+      rename_with(mount().path(path_of("INBOX", "apple")), mount().path(path_of("INBOX", "banana")), RENAME_EXCHANGE),
+      EINVAL);
   EXPECT_EQ(bodies("INBOX").size(), 3u);
 }
 
@@ -229,7 +237,8 @@ TEST_F(CopyAndMove, AnOpenFileGoesOnAfterAMoveAsTheSameFile) {
   const auto name = name_with("INBOX", "apple");
   const int file = ::open(mount().path("INBOX/" + name).c_str(), O_RDONLY);
   ASSERT_GE(file, 0);
-  struct stat after {}, by_name {};
+  struct stat after {
+  }, by_name{};
   sh("mv INBOX/" + name + " Archive/");
   sync();
   EXPECT_EQ(::fstat(file, &after), 0);

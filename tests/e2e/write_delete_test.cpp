@@ -98,9 +98,11 @@ TEST_F(Deleting, WhatAnotherClientFlagsMovesToDeletedAndBack) {
   ASSERT_EQ(mount().list("INBOX").size(), 3u);
   other().command("SELECT INBOX");
   other().command("UID STORE 1 +FLAGS (\\Deleted)");
-  EXPECT_TRUE(eventually([&] { return mount().list("INBOX").size() == 2 && mount().list("INBOX/.deleted").size() == 2; }));
+  EXPECT_TRUE(
+      eventually([&] { return mount().list("INBOX").size() == 2 && mount().list("INBOX/.deleted").size() == 2; }));
   other().command("UID STORE 1 -FLAGS (\\Deleted)");
-  EXPECT_TRUE(eventually([&] { return mount().list("INBOX").size() == 3 && mount().list("INBOX/.deleted").size() == 1; }));
+  EXPECT_TRUE(
+      eventually([&] { return mount().list("INBOX").size() == 3 && mount().list("INBOX/.deleted").size() == 1; }));
 }
 
 TEST_F(Deleting, AnOpenFileStaysReadable) {
@@ -240,7 +242,8 @@ TEST_F(Deleting, VersionsOfOneFileHaveDifferentNamesInDeleted) {
   sync();
   EXPECT_EQ(sh("cd INBOX/.deleted && grep -h ^Subject: $(ls | grep -v theirs) | sort | tr -d '\\r'"),
             "Subject: one\nSubject: three\nSubject: two\n");
-  EXPECT_EQ(sh("grep -h ^Subject: INBOX/.deleted/draft.eml | tr -d '\\r'"), "Subject: three\n") << "the last that had the name";
+  EXPECT_EQ(sh("grep -h ^Subject: INBOX/.deleted/draft.eml | tr -d '\\r'"), "Subject: three\n")
+      << "the last that had the name";
 }
 
 class DeletingByFlag : public Deleting {

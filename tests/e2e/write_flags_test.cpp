@@ -85,7 +85,8 @@ TEST_F(FlagAttribute, ChangesByOthersReachTheEventFile) {
 }
 
 TEST_F(FlagAttribute, ReadingNeverSetsSeen) {
-  sh("cat " + path() + " > /dev/null; setfattr -n user.imap.flags -v '+\\Flagged' " + path() + "; cat " + path() + " > /dev/null");
+  sh("cat " + path() + " > /dev/null; setfattr -n user.imap.flags -v '+\\Flagged' " + path() + "; cat " + path() +
+     " > /dev/null");
   EXPECT_EQ(stored(), (Flags{"\\Answered", "\\Flagged"}));
 }
 

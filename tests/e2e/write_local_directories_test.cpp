@@ -1,4 +1,5 @@
-// Directories with temporary or hidden names are here only: tools that need them work, and the server sees nothing of them.
+// Directories with temporary or hidden names are here only: tools that need them work, and the server sees nothing of
+// them.
 #include "support/writing_test.hpp"
 
 namespace imapfs::testing {
@@ -13,7 +14,8 @@ class LocalDirectory : public WritingTest {
   /// Names of the mailboxes that the server has.
   std::string mailboxes() { return other().command("LIST \"\" *"); }
   void files(const std::string& text) {
-    for (const auto* name : {"a", "b", "c"}) file(std::string(name) + ".eml", text_of(std::string("mail-") + name, text));
+    for (const auto* name : {"a", "b", "c"})
+      file(std::string(name) + ".eml", text_of(std::string("mail-") + name, text));
   }
 };
 

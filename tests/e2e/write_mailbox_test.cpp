@@ -152,7 +152,8 @@ class OddNames : public WritingTest {
 
 TEST_F(OddNames, RoundTrip) {
   file("new.eml", text_of("new"));
-  const std::vector<std::string> names{"A&B", "日本語", "Entwürfe", "two  spaces", "quote\"d", "back\\slash", "it's", "ends.", "a*b", "100%", "x{3}", "-dash"};
+  const std::vector<std::string> names{"A&B",  "日本語", "Entwürfe", "two  spaces", "quote\"d", "back\\slash",
+                                       "it's", "ends.",  "a*b",      "100%",        "x{3}",     "-dash"};
   for (const auto& name : names) {
     SCOPED_TRACE(name);
     const auto quoted = shell_quote("./" + name);
@@ -162,7 +163,8 @@ TEST_F(OddNames, RoundTrip) {
   remount();
   for (const auto& name : names) EXPECT_EQ(mount().list(name), std::vector<std::string>{"new.eml"}) << name;
   const auto listed = dovecot().doveadm("mailbox list -u anna -8");
-  for (const char* name : {"A&B", "日本語", "Entwürfe", "two  spaces", "100%"}) EXPECT_NE(listed.find(name), std::string::npos) << name << " in " << listed;
+  for (const char* name : {"A&B", "日本語", "Entwürfe", "two  spaces", "100%"})
+    EXPECT_NE(listed.find(name), std::string::npos) << name << " in " << listed;
 }
 
 TEST_F(OddNames, RenameAndRemove) {

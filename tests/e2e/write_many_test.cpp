@@ -1,5 +1,5 @@
-// Many changes at once over a slow link: few commands, the right result, and nobody is promised what the server refuses without
-// hearing of it.
+// Many changes at once over a slow link: few commands, the right result, and nobody is promised what the server refuses
+// without hearing of it.
 #include <chrono>
 
 #include "support/fault_proxy.hpp"

@@ -12,8 +12,9 @@ constexpr std::int64_t file_date = 1588587630;  // 2020-05-04 10:20:30 UTC
 struct WritingTool {
   const char* name;
   const char* script;
-  bool keeps_date = false;   ///< it sets the file's time
-  std::uint32_t appends = 1; ///< 2: it sets the time after it has closed the file, which the server can only be told by another APPEND
+  bool keeps_date = false;  ///< it sets the file's time
+  std::uint32_t appends =
+      1;  ///< 2: it sets the time after it has closed the file, which the server can only be told by another APPEND
 };
 
 constexpr WritingTool writing_tools[] = {
@@ -28,12 +29,15 @@ constexpr WritingTool writing_tools[] = {
     {"rsync", "cp -p $F/new.eml $F/rsync.eml && rsync -a $F/rsync.eml INBOX/", true},
     {"temporary", "cp -p $F/new.eml INBOX/.tmp-4711 && mv INBOX/.tmp-4711 INBOX/temporary.eml", true},
     {"tilde", "cat $F/new.eml > INBOX/tilde.eml~ && mv INBOX/tilde.eml~ INBOX/tilde.eml"},
-    {"child", "(IFS=; while read -r line; do printf '%s\\n' \"$line\"; /bin/true; done < $F/new.eml; /bin/printf '') > INBOX/child.eml"},
+    {"child",
+     "(IFS=; while read -r line; do printf '%s\\n' \"$line\"; /bin/true; done < $F/new.eml; /bin/printf '') > INBOX/child.eml"},
     {"halves", "(head -n 2 $F/new.eml; tail -n +3 $F/new.eml) > INBOX/halves.eml"},
     {"copyfile", "python3 -c 'import shutil, sys; shutil.copyfile(sys.argv[1], \"INBOX/copyfile.eml\")' $F/new.eml"},
     {"copy", "python3 -c 'import shutil, sys; shutil.copy(sys.argv[1], \"INBOX/copy.eml\")' $F/new.eml"},
     {"copy2", "python3 -c 'import shutil, sys; shutil.copy2(sys.argv[1], \"INBOX/copy2.eml\")' $F/new.eml", true, 2},
-    {"move", "cp -p $F/new.eml $F/moved && python3 -c 'import shutil, sys; shutil.move(sys.argv[1], \"INBOX/move.eml\")' $F/moved", true, 2},
+    {"move",
+     "cp -p $F/new.eml $F/moved && python3 -c 'import shutil, sys; shutil.move(sys.argv[1], \"INBOX/move.eml\")' $F/moved",
+     true, 2},
     {"replace",
      "python3 -c 'import os, sys; f = open(\"INBOX/.r\", \"w\"); f.write(open(sys.argv[1]).read()); f.flush(); os.fsync(f.fileno()); f.close();"
      " os.replace(\"INBOX/.r\", \"INBOX/replace.eml\")' $F/new.eml"},
@@ -114,7 +118,8 @@ TEST_F(NewMessages, WithMixedLineEndsGetCrlfThroughout) {
 
 TEST_F(NewMessages, OfASecondRsyncAreNotTransferredAgain) {
   shell("mkdir -p " + file_path("box"));
-  for (int number = 1; number <= 5; ++number) file("box/" + std::to_string(number) + ".eml", mail_of("box" + std::to_string(number)));
+  for (int number = 1; number <= 5; ++number)
+    file("box/" + std::to_string(number) + ".eml", mail_of("box" + std::to_string(number)));
   shell("chmod 700 " + file_path("box"));
   sh("rsync -a $F/box/ INBOX/");
   EXPECT_EQ(other().ever("INBOX"), 5u);
@@ -135,8 +140,9 @@ TEST_F(NewMessages, AreNeverUploadedUnderATemporaryName) {
 }
 
 TEST_F(NewMessages, WhoseNamesOnlyLookTemporaryAreUploaded) {
-  const std::vector<std::string> names{"mail.1732635123", "mail.202411", "msg.000001", "Rechnung.2024Q1", "1732635123.M1P2.mail01",
-                                       "tmp_report.eml", "draft.lock", "4913", "Re.ABCDEF", "#1 offer#"};
+  const std::vector<std::string> names{
+      "mail.1732635123", "mail.202411", "msg.000001", "Rechnung.2024Q1", "1732635123.M1P2.mail01",
+      "tmp_report.eml",  "draft.lock",  "4913",       "Re.ABCDEF",       "#1 offer#"};
   for (const auto& name : names) sh("cp $F/new.eml $F/source && mv $F/source INBOX/" + shell_quote(name));
   EXPECT_EQ(other().ever("INBOX"), names.size()) << "when the tool ends";
   remount();
@@ -186,11 +192,13 @@ TEST_F(NewMessages, SurviveTheDaemonBetweenFlushAndReply) {
 }
 
 TEST_F(NewMessages, ThatWereNotClosedWhenTheDaemonDiedAreInTheOutbox) {
-  BackgroundCommand writer("exec 3> " + mount().path("INBOX/half.eml") + "; cat " + file_path("new.eml") + " >&3; echo written; exec sleep 100");
+  BackgroundCommand writer("exec 3> " + mount().path("INBOX/half.eml") + "; cat " + file_path("new.eml") +
+                           " >&3; echo written; exec sleep 100");
   ASSERT_TRUE(writer.wait_for_line("written"));
   mount().kill_daemon();
   mount().mount();
-  EXPECT_TRUE(eventually([&] { return mount().run("ls .imapfs/outbox | grep -q half.eml").status == 0 || count("INBOX", "new") == 1; }));
+  EXPECT_TRUE(eventually(
+      [&] { return mount().run("ls .imapfs/outbox | grep -q half.eml").status == 0 || count("INBOX", "new") == 1; }));
 }
 
 class AppendFlags : public NewMessages {
@@ -205,7 +213,8 @@ TEST_F(AppendFlags, AreGivenToNewMail) {
   EXPECT_EQ(other().ever("INBOX"), 2u);
 }
 
-/// What is refused before the server sees it: the tool's exit status, the reason, one line of log, nothing on the server.
+/// What is refused before the server sees it: the tool's exit status, the reason, one line of log, nothing on the
+/// server.
 struct Refused {
   const char* name;
   const char* make;  ///< makes $F/bad.eml
@@ -282,7 +291,8 @@ constexpr bool memory_is_given_back = true;
 
 TEST_F(LargeNewMessage, OfAHundredMegabytesIsAppendedInConstantMemory) {
   sh("python3 -c 'import sys; f = open(sys.argv[1], \"w\"); f.write(\"Subject: large\\n\\n\")\n"
-     "for i in range(1500000): f.write(\"%08d \" % i + \"x\" * 61 + \"\\n\")' $F/large.eml", 120);
+     "for i in range(1500000): f.write(\"%08d \" % i + \"x\" * 61 + \"\\n\")' $F/large.eml",
+     120);
   const std::string memory = "grep VmHWM /proc/" + std::to_string(mount().daemon_pid()) + "/status | tr -dc 0-9";
   const auto before = std::stol(shell(memory).output);
   sh("cp $F/large.eml INBOX/", 120);

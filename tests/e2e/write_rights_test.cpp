@@ -38,12 +38,14 @@ TEST_F(Rights, AReadOnlyMailboxShowsInTheModes) {
 TEST_F(Rights, AReadOnlyMailboxRefusesEveryChange) {
   const auto message = path_of("ReadOnly");
   file("new.eml", text_of("new"));
-  for (const std::string& change : std::vector<std::string>
-       {"cp $F/new.eml ReadOnly/", "rm " + message, "mv -f " + message + " INBOX/", "echo x >> " + message, "mv INBOX/*apple* ReadOnly/",
-        "cp INBOX/*apple* ReadOnly/", "setfattr -n user.imap.flags -v '+\\Flagged' " + message}) {
+  for (const std::string& change :
+       std::vector<std::string>{"cp $F/new.eml ReadOnly/", "rm " + message, "mv -f " + message + " INBOX/",
+                                "echo x >> " + message, "mv INBOX/*apple* ReadOnly/", "cp INBOX/*apple* ReadOnly/",
+                                "setfattr -n user.imap.flags -v '+\\Flagged' " + message}) {
     const auto result = script(change);
     EXPECT_NE(result.status, 0) << change;
-    const bool told = result.errors.find("Read-only file system") != std::string::npos || result.errors.find("Permission denied") != std::string::npos;
+    const bool told = result.errors.find("Read-only file system") != std::string::npos ||
+                      result.errors.find("Permission denied") != std::string::npos;
     EXPECT_TRUE(told) << change << ": " << result.errors;
   }
   sync();

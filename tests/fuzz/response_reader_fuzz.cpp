@@ -1,5 +1,5 @@
-// The input is what a server sends to a logged-in client: its first octet chooses the command, the rest is the answer. The reader's
-// tokens are walked over the same octets too. Whatever it is: no crash, no hang, no growth.
+// The input is what a server sends to a logged-in client: its first octet chooses the command, the rest is the answer.
+// The reader's tokens are walked over the same octets too. Whatever it is: no crash, no hang, no growth.
 
 #include <algorithm>
 #include <cstddef>
@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include "imap/login/login.hpp"
+#include "imap/wire/response_reader.hpp"
+#include "imap/wire/response_values.hpp"
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/imap/login.hpp"
-#include "imapfs/imap/response_reader.hpp"
-#include "imapfs/imap/response_values.hpp"
 
 namespace {
 
@@ -100,7 +100,10 @@ void use_session(std::uint8_t choice, std::string_view input) {
   request.vanished = [](const UidSet&) {};
   switch (choice % 12) {
     case 0: (void)session.select(request, context); break;
-    case 1: (void)session.fetch(rows, [](const FetchRow&) {}, context); break;
+    case 1:
+      (void)session.fetch(
+          rows, [](const FetchRow&) {}, context);
+      break;
     case 2: (void)session.fetch_body(Uid{5}, {}, head, context); break;
     case 3: (void)session.fetch_head_and_tail(Uid{5}, 10, {20, 10}, head, tail, context); break;
     case 4: (void)session.list("", context); break;

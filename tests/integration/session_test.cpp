@@ -146,11 +146,14 @@ TEST_F(SessionOnDovecot, FetchesHeaderRowsWithoutMarkingAnything) {
   Session::FetchRequest request;
   request.uids = UidSet::range(Uid{1}, Uid{4294967295});
   request.items = {true, true, true, true, {"DATE", "FROM", "SUBJECT", "MESSAGE-ID"}};
-  const auto fetched = session_->fetch(request, [&](const FetchRow& row) {
-    headers.emplace_back(row.header_block);
-    EXPECT_TRUE(row.flags && row.size && row.internal_date && row.modseq);
-    EXPECT_FALSE(row.flags->has(SystemFlag::seen));
-  }, within());
+  const auto fetched = session_->fetch(
+      request,
+      [&](const FetchRow& row) {
+        headers.emplace_back(row.header_block);
+        EXPECT_TRUE(row.flags && row.size && row.internal_date && row.modseq);
+        EXPECT_FALSE(row.flags->has(SystemFlag::seen));
+      },
+      within());
   ASSERT_TRUE(fetched) << fetched.error().what;
   ASSERT_EQ(headers.size(), 2u);
   EXPECT_EQ(mime::find_field(headers[1], "subject"), " second subject");
@@ -239,7 +242,8 @@ TEST_F(SessionOnDovecot, IdleEndsWhenRenewalIsDue) {
 TEST_F(SessionOnDovecot, AStopEndsIdleAndTheSessionGoesOn) {
   select();
   std::stop_source stop;
-  auto idling = std::async(std::launch::async, [&] { return session_->idle(60s, CallContext::within(20s, stop.get_token())); });
+  auto idling = std::async(std::launch::async,
+                           [&] { return session_->idle(60s, CallContext::within(20s, stop.get_token())); });
   stop.request_stop();
   const auto ended = idling.get();
   ASSERT_FALSE(ended);

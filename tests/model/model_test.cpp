@@ -1,20 +1,22 @@
-// The model test: random operations of a user, another client's operations and faults, against a reference tree in memory.
+// The model test: random operations of a user, another client's operations and faults, against a reference tree in
+// memory.
 //
-// IMAPFS_MODEL_SEED runs another seed (its operations and choices; timing is the machine's) instead of those that are always run,
-// IMAPFS_MODEL_STEPS makes the runs longer, IMAPFS_MODEL_TRACE is the daemon's --trace.
+// IMAPFS_MODEL_SEED runs another seed (its operations and choices; timing is the machine's) instead of those that are
+// always run, IMAPFS_MODEL_STEPS makes the runs longer, IMAPFS_MODEL_TRACE is the daemon's --trace.
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <random>
 
-#include "model/settings.hpp"
-#include "model/world.hpp"
+#include "settings.hpp"
+#include "world.hpp"
 
 namespace imapfs::testing {
 namespace {
 
 class Model : public ::testing::TestWithParam<std::uint64_t> {};
-INSTANTIATE_TEST_SUITE_P(Seeds, Model, ::testing::ValuesIn(model::seeds({1, 2, 3, 4})), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Seeds, Model, ::testing::ValuesIn(model::seeds({1, 2, 3, 4})),
+                         ::testing::PrintToStringParamName());
 
 TEST_P(Model, RandomOperationsAndFaultsLoseNothingAndDoubleNothing) {
   if (const auto reason = why_no_mount()) GTEST_SKIP() << *reason;

@@ -1,4 +1,4 @@
-#include "model/reference.hpp"
+#include "reference.hpp"
 
 namespace imapfs::testing::model {
 namespace {
@@ -27,9 +27,9 @@ int count_in(const Census& found, const std::string& mailbox, const std::string&
 
 }  // namespace
 
-std::string Reference::judge(const Census& found, const Census& deleted) const {
+std::string Reference::classify(const Census& found, const Census& deleted) const {
   std::map<std::pair<std::string, std::string>, Bounds> here;  // by mailbox and key
-  std::map<std::string, Bounds> anywhere;                      // by message: an unclear rewrite leaves one version or the other
+  std::map<std::string, Bounds> anywhere;  // by message: an unclear rewrite leaves one version or the other
   for (const auto& copy : copies) {
     const bool exists = std::all_of(copy.places.begin(), copy.places.end(), living);
     const bool may_exist = std::any_of(copy.places.begin(), copy.places.end(), living);
@@ -52,11 +52,13 @@ std::string Reference::judge(const Census& found, const Census& deleted) const {
     }
   for (const auto& [where, bounds] : here) {
     const int count = count_in(found, where.first, where.second);
-    if (count < bounds.least || count > bounds.most) wrong += complaint(where.second + " in " + where.first, bounds, count);
+    if (count < bounds.least || count > bounds.most)
+      wrong += complaint(where.second + " in " + where.first, bounds, count);
   }
   for (const auto& [message, bounds] : anywhere) {
     const int count = totals[message];
-    if (count < bounds.least || count > bounds.most) wrong += complaint("message " + message + " anywhere", bounds, count);
+    if (count < bounds.least || count > bounds.most)
+      wrong += complaint("message " + message + " anywhere", bounds, count);
   }
   std::map<std::pair<std::string, std::string>, int> kept;
   for (const auto& copy : copies)

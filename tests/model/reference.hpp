@@ -1,9 +1,10 @@
 #pragma once
 // What an account must hold, kept in memory beside the real one.
 //
-// A *copy* is one message in one place. While nothing went wrong there is one place where it can be; after an operation that
-// failed without a clear outcome, or one that met another client's on the same message, there are several, until the next
-// checkpoint has looked. Contents are keys ("17.2": message 17, second version); a copy made on the server has its original's key.
+// A *copy* is one message in one place. While nothing went wrong there is one place where it can be; after an operation
+// that failed without a clear outcome, or one that met another client's on the same message, there are several, until
+// the next checkpoint has looked. Contents are keys ("17.2": message 17, second version); a copy made on the server has
+// its original's key.
 
 #include <algorithm>
 #include <map>
@@ -28,8 +29,8 @@ struct Copy {
   std::optional<bool> starred;   ///< \Flagged; none: not known
   bool touched_by_user = false;  ///< since the last checkpoint
   bool touched_by_other = false;
-  /// Since the last checkpoint the user has done more with it than moving or removing: nobody else may touch it until then, because
-  /// there would be no saying what is right.
+  /// Since the last checkpoint the user has done more with it than moving or removing: nobody else may touch it until
+  /// then, because there would be no saying what is right.
   bool intricate = false;
 
   [[nodiscard]] bool certain() const { return places.size() == 1; }
@@ -56,7 +57,7 @@ struct Reference {
   std::set<std::string> perhaps_mailboxes;  ///< may exist or not
 
   /// What is wrong with the messages that were found living and flagged \Deleted; empty: nothing.
-  [[nodiscard]] std::string judge(const Census& found, const Census& deleted) const;
+  [[nodiscard]] std::string classify(const Census& found, const Census& deleted) const;
 };
 
 }  // namespace imapfs::testing::model

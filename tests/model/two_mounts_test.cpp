@@ -19,7 +19,7 @@
 #include <sstream>
 #include <thread>
 
-#include "model/settings.hpp"
+#include "settings.hpp"
 #include "support/mounted.hpp"
 #include "support/other_client.hpp"
 
@@ -86,14 +86,10 @@ class User : public Actor {
     const auto names = names_in(mount_.path(box));
     if (names.empty()) return;
     const auto path = mount_.path(box + "/" + names[below(names.size())]);
-    if (choice == 1)
-      remove(path);
-    else if (choice < 5)
-      (void)read_file(path);
-    else if (choice < 10)
-      flag(path);
-    else
-      move(path, box == boxes[0] ? boxes[1] : boxes[0]);
+    if (choice == 1) remove(path);
+    else if (choice < 5) (void)read_file(path);
+    else if (choice < 10) flag(path);
+    else move(path, box == boxes[0] ? boxes[1] : boxes[0]);
   }
   [[nodiscard]] const std::set<std::string>& created() const { return created_; }
   /// What may be gone.
@@ -139,10 +135,8 @@ class Neighbour : public Actor {
     const auto from = below(2);
     client_.command(std::string("SELECT ") + boxes.at(from));
     const auto uid = 1 + below(client_.ever(boxes.at(from)) + 1);
-    if (below(2) == 0)
-      client_.try_command("UID MOVE " + std::to_string(uid) + " " + boxes.at(1 - from));
-    else
-      client_.try_command("UID STORE " + std::to_string(uid) + (below(2) == 0 ? " +" : " -") + "FLAGS (\\Answered)");
+    if (below(2) == 0) client_.try_command("UID MOVE " + std::to_string(uid) + " " + boxes.at(1 - from));
+    else client_.try_command("UID STORE " + std::to_string(uid) + (below(2) == 0 ? " +" : " -") + "FLAGS (\\Answered)");
   }
 
  private:
@@ -181,7 +175,7 @@ class TwoMounts : public ::testing::TestWithParam<std::uint64_t> {
     return holdings;
   }
   /// What was accepted has ended. Refusals are told by fsync once each.
-  [[nodiscard]] static bool settle(const Mounted& mount) {
+  [[nodiscard]] static bool drain(const Mounted& mount) {
     return eventually([&] {
       const int root = ::open(mount.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       const bool settled = root >= 0 && ::fsync(root) == 0;
@@ -195,7 +189,8 @@ class TwoMounts : public ::testing::TestWithParam<std::uint64_t> {
   std::array<std::unique_ptr<Mounted>, 2> mounts_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Seeds, TwoMounts, ::testing::ValuesIn(model::seeds({1, 2})), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Seeds, TwoMounts, ::testing::ValuesIn(model::seeds({1, 2})),
+                         ::testing::PrintToStringParamName());
 
 TEST_P(TwoMounts, AndAnotherClientAtTheSameMessagesLoseNothingAndLive) {
   const auto steps = model::number_from("IMAPFS_MODEL_STEPS", 200);
@@ -207,9 +202,7 @@ TEST_P(TwoMounts, AndAnotherClientAtTheSameMessagesLoseNothingAndLive) {
       for (std::uint64_t i = 0; i < steps; ++i) actor.step();
     });
   };
-  {
-    const std::array<std::jthread, 3> threads = {act(users[0]), act(users[1]), act(neighbour)};
-  }
+  { const std::array<std::jthread, 3> threads = {act(users[0]), act(users[1]), act(neighbour)}; }
   std::set<std::string> perhaps_gone;
   std::set<std::string> wanted;
   for (int number = 1; number <= messages; ++number) wanted.insert(std::to_string(number));
@@ -221,7 +214,7 @@ TEST_P(TwoMounts, AndAnotherClientAtTheSameMessagesLoseNothingAndLive) {
     EXPECT_TRUE(process_runs(daemons.at(i))) << "daemon " << i << " is dead";
     EXPECT_EQ(mounts_.at(i)->daemon_pid(), daemons.at(i));
     EXPECT_EQ(mounts_.at(i)->log().find("defect"), std::string::npos);
-    ASSERT_TRUE(settle(*mounts_.at(i))) << "what was accepted does not end";
+    ASSERT_TRUE(drain(*mounts_.at(i))) << "what was accepted does not end";
   }
   const auto held = held_by_server();
   for (const auto& key : wanted) {
@@ -230,8 +223,9 @@ TEST_P(TwoMounts, AndAnotherClientAtTheSameMessagesLoseNothingAndLive) {
   }
   for (const auto& mount : mounts_) {
     Holdings shown;
-    EXPECT_TRUE(eventually([&] { return (shown = held_by(*mount)) == held; }))
-        << "the mount shows\n" << text_of(shown) << "the server holds\n" << text_of(held);
+    EXPECT_TRUE(eventually([&] { return (shown = held_by(*mount)) == held; })) << "the mount shows\n"
+                                                                               << text_of(shown) << "the server holds\n"
+                                                                               << text_of(held);
   }
 }
 

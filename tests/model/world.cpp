@@ -1,4 +1,4 @@
-#include "model/world.hpp"
+#include "world.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -49,7 +49,8 @@ World::World(std::uint64_t seed) : random_(seed) {
   Mounted::Settings settings;
   settings.url = "imap://anna@127.0.0.1:" + std::to_string(proxy_->port());
   settings.options = {"-o", "insecure", "--on-delete=flag", "--refresh=1", "--poll=1", "--timeout=5"};
-  if (const char* trace = std::getenv("IMAPFS_MODEL_TRACE"); trace != nullptr && *trace != 0) settings.options.push_back(std::string("--trace=") + trace);
+  if (const char* trace = std::getenv("IMAPFS_MODEL_TRACE"); trace != nullptr && *trace != 0)
+    settings.options.push_back(std::string("--trace=") + trace);
   mount_ = std::make_unique<Mounted>(*dovecot_, settings);
   mailboxes_ = 3;
   reference_.mailboxes = mailboxes_of_server();
@@ -93,7 +94,9 @@ std::set<std::string> World::mailboxes_of_server() {
   std::set<std::string> found;
   std::istringstream rows(other_->command("LIST \"\" \"*\""));
   for (std::string row; std::getline(rows, row);) {
-    if (!row.starts_with("* LIST") || row.find("\\Noselect") != std::string::npos || row.find("\\NonExistent") != std::string::npos) continue;
+    if (!row.starts_with("* LIST") || row.find("\\Noselect") != std::string::npos ||
+        row.find("\\NonExistent") != std::string::npos)
+      continue;
     auto name = row.substr(row.find("\"/\" ") + 4);
     std::erase_if(name, [](char character) { return character == '"' || character == '\r'; });
     // The server makes these again by itself.
@@ -106,36 +109,43 @@ std::set<std::string> World::mailboxes_of_server() {
 std::uint32_t World::uid_of(const Place& place) {
   if (!other_->exists(place.mailbox)) return 0;
   for (const auto& message : other_->messages(place.mailbox))
-    if (key_of(message.body) == place.key && message.deleted() == (place.state == Place::State::deleted)) return message.uid;
+    if (key_of(message.body) == place.key && message.deleted() == (place.state == Place::State::deleted))
+      return message.uid;
   return 0;
 }
 
 // -- checkpoints --
 
-bool World::settle() {
-  return eventually([&] {
-    const int root = ::open(mount_->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    // What is in the outbox is told, and waited for by nobody.
-    const bool settled = root >= 0 && (::fsync(root) == 0 || (errno == EIO && !names_in(mount_->path(".imapfs/outbox")).empty()));
-    if (root >= 0) ::close(root);
-    return settled;
-  }, 40);
+bool World::drain() {
+  return eventually(
+      [&] {
+        const int root = ::open(mount_->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        // What is in the outbox is told, and waited for by nobody.
+        const bool settled = root >= 0 && (::fsync(root) == 0 ||
+                                           (errno == EIO && !names_in(mount_->path(".imapfs/outbox")).empty()));
+        if (root >= 0) ::close(root);
+        return settled;
+      },
+      40);
 }
 
 std::string World::checkpoint() {
   proxy_->set_trap(std::nullopt);
-  if (!settle()) return "what was accepted does not end\n";
+  if (!drain()) return "what was accepted does not end\n";
   const auto mailboxes = mailboxes_of_server();
   look_at_server();
-  std::string wrong = judge_mailboxes(mailboxes) + reference_.judge(living_, deleted_) + judge_stars() + judge_outbox();
+  std::string wrong = judge_mailboxes(mailboxes) + reference_.classify(living_, deleted_) + judge_stars() +
+                      judge_outbox();
   if (!wrong.empty()) return wrong;
   const bool agreed = eventually([&] { return look_at_mount() == living_ && counted(listed_deleted_) == deleted_; });
   if (!agreed) {
-    for (const auto& [name, census] : {std::pair{"mount", counted(listed_)}, std::pair{"server", living_},
-                                       std::pair{"mount, deleted", counted(listed_deleted_)}, std::pair{"server, deleted", deleted_}}) {
+    for (const auto& [name, census] :
+         {std::pair{"mount", counted(listed_)}, std::pair{"server", living_},
+          std::pair{"mount, deleted", counted(listed_deleted_)}, std::pair{"server, deleted", deleted_}}) {
       wrong += std::string(name) + ":";
       for (const auto& [mailbox, keys] : census)
-        for (const auto& [key, count] : keys) wrong += " " + mailbox + "/" + key + (count == 1 ? "" : " x" + std::to_string(count));
+        for (const auto& [key, count] : keys)
+          wrong += " " + mailbox + "/" + key + (count == 1 ? "" : " x" + std::to_string(count));
       wrong += "\n";
     }
     return "the mount does not show what the server holds\n" + wrong;
@@ -150,9 +160,11 @@ std::string World::checkpoint() {
 std::string World::judge_mailboxes(const std::set<std::string>& found) const {
   std::string wrong;
   for (const auto& mailbox : reference_.mailboxes)
-    if (!found.contains(mailbox) && !reference_.perhaps_mailboxes.contains(mailbox)) wrong += "mailbox " + mailbox + " is gone\n";
+    if (!found.contains(mailbox) && !reference_.perhaps_mailboxes.contains(mailbox))
+      wrong += "mailbox " + mailbox + " is gone\n";
   for (const auto& mailbox : found)
-    if (!reference_.mailboxes.contains(mailbox) && !reference_.perhaps_mailboxes.contains(mailbox)) wrong += "mailbox " + mailbox + " is there\n";
+    if (!reference_.mailboxes.contains(mailbox) && !reference_.perhaps_mailboxes.contains(mailbox))
+      wrong += "mailbox " + mailbox + " is there\n";
   return wrong;
 }
 
@@ -161,9 +173,11 @@ std::string World::judge_names() const {
   for (const auto& copy : reference_.copies) {
     if (!copy.certain() || copy.name.empty() || copy.place().state != Place::State::living) continue;
     const auto mailbox = listed_.find(copy.place().mailbox);
-    const auto name = mailbox == listed_.end() ? std::map<std::string, std::string>::const_iterator{} : mailbox->second.find(copy.name);
+    const auto name = mailbox == listed_.end() ? std::map<std::string, std::string>::const_iterator{}
+                                               : mailbox->second.find(copy.name);
     if (mailbox == listed_.end() || name == mailbox->second.end())
-      wrong += copy.place().mailbox + "/" + copy.name + " is not listed (" + copy.place().key + "), but: " + names_listed(copy.place()) + "\n";
+      wrong += copy.place().mailbox + "/" + copy.name + " is not listed (" + copy.place().key +
+               "), but: " + names_listed(copy.place()) + "\n";
     else if (name->second != copy.place().key)
       wrong += copy.place().mailbox + "/" + copy.name + " is " + name->second + ", not " + copy.place().key + "\n";
   }
@@ -183,11 +197,13 @@ std::string World::names_listed(const Place& place) const {
 std::string World::judge_stars() const {
   std::string wrong;
   for (const auto& copy : reference_.copies) {
-    if (!copy.certain() || !copy.starred || copy.touched_by_other || copy.place().state != Place::State::living) continue;
+    if (!copy.certain() || !copy.starred || copy.touched_by_other || copy.place().state != Place::State::living)
+      continue;
     const auto found = stars_.find({copy.place().mailbox, copy.place().key});
     if (found == stars_.end() || found->second.size() != 1) continue;  // one of several
     if (found->second[0] != *copy.starred)
-      wrong += copy.place().key + " in " + copy.place().mailbox + (*copy.starred ? " has lost" : " has got") + " \\Flagged\n";
+      wrong += copy.place().key + " in " + copy.place().mailbox + (*copy.starred ? " has lost" : " has got") +
+               " \\Flagged\n";
   }
   return wrong;
 }
@@ -218,7 +234,8 @@ void World::adopt(const std::set<std::string>& mailboxes) {
         copy.places = {Place{mailbox, state, key}};
         copy.name = name;
         const auto found = stars_.find({mailbox, key});
-        if (state == Place::State::living && found != stars_.end() && found->second.size() == 1) copy.starred = found->second[0];
+        if (state == Place::State::living && found != stars_.end() && found->second.size() == 1)
+          copy.starred = found->second[0];
         reference_.copies.push_back(std::move(copy));
       }
   };

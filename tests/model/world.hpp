@@ -1,6 +1,6 @@
 #pragma once
-// The real account with everybody who acts on it: a user on the mount, another client, and a network and daemon that fail. Every
-// operation is done for real and in the reference.
+// The real account with everybody who acts on it: a user on the mount, another client, and a network and daemon that
+// fail. Every operation is done for real and in the reference.
 
 #include <map>
 #include <memory>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/reference.hpp"
+#include "reference.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/mounted.hpp"
 #include "support/other_client.hpp"
@@ -22,7 +22,8 @@ class World {
 
   /// One random operation or fault.
   void step();
-  /// Waits until everything that was accepted has ended, compares, and takes over what was found. What is wrong; empty: nothing.
+  /// Waits until everything that was accepted has ended, compares, and takes over what was found. What is wrong; empty:
+  /// nothing.
   std::string checkpoint();
   /// What a step itself found wrong ("rmdir of a mailbox with mail succeeded"); empty: nothing.
   [[nodiscard]] const std::string& wrong() const { return wrong_; }
@@ -59,7 +60,8 @@ class World {
   // -- choosing --
   std::size_t below(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
   std::string some_mailbox();
-  /// A copy in `state` that is certain and that the user can name, or the other client may touch; null if there is none.
+  /// A copy in `state` that is certain and that the user can name, or the other client may touch; null if there is
+  /// none.
   Copy* for_user(Place::State state, bool intricate);
   Copy* for_other(Place::State state);
   [[nodiscard]] bool has_twin(const Copy& copy) const;
@@ -85,8 +87,10 @@ class World {
   std::string judge_outbox();
   void adopt(const std::set<std::string>& mailboxes);
   void tidy_deleted();
-  bool settle();
-  [[nodiscard]] std::string path(const Copy& copy) const { return mount_->path(copy.place().mailbox + "/" + copy.name); }
+  bool drain();
+  [[nodiscard]] std::string path(const Copy& copy) const {
+    return mount_->path(copy.place().mailbox + "/" + copy.name);
+  }
   /// On the server now; 0: not there.
   std::uint32_t uid_of(const Place& place);
 
@@ -101,7 +105,7 @@ class World {
   Census living_;
   Census deleted_;
   std::map<std::pair<std::string, std::string>, std::vector<bool>> stars_;  ///< by mailbox and key
-  std::map<std::string, std::map<std::string, std::string>> listed_;         ///< mailbox, name, key
+  std::map<std::string, std::map<std::string, std::string>> listed_;        ///< mailbox, name, key
   std::map<std::string, std::map<std::string, std::string>> listed_deleted_;
   std::vector<std::string> history_;
   std::string wrong_;

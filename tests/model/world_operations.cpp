@@ -1,4 +1,4 @@
-#include "model/world.hpp"
+#include "world.hpp"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -23,13 +23,15 @@ constexpr std::size_t most_living = 50;
 constexpr std::size_t most_mailboxes = 9;
 
 std::string mail_of(const std::string& key) {
-  return "From: bob@example.org\r\nSubject: key " + key + "\r\nMessage-ID: <" + key + "@example.org>\r\n\r\n" + std::string(key.size() * 40, 'x') + "\r\n";
+  return "From: bob@example.org\r\nSubject: key " + key + "\r\nMessage-ID: <" + key + "@example.org>\r\n\r\n" +
+         std::string(key.size() * 40, 'x') + "\r\n";
 }
 
 int outcome(int result) { return result == 0 ? 0 : errno; }
 
 int rename_file(const std::string& from, const std::string& to, bool replace) {
-  return outcome(static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), replace ? 0U : RENAME_NOREPLACE)));
+  return outcome(static_cast<int>(
+      ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), replace ? 0U : RENAME_NOREPLACE)));
 }
 
 struct Written {
@@ -51,7 +53,9 @@ Written write_whole(const std::string& path, const std::string& text, int flags)
 }
 
 /// The error that says nothing was done, for sure.
-bool nothing_done(int error) { return error == ENOENT || error == EEXIST || error == ENOTEMPTY || error == EBUSY || error == EINVAL; }
+bool nothing_done(int error) {
+  return error == ENOENT || error == EEXIST || error == ENOTEMPTY || error == EBUSY || error == EINVAL;
+}
 
 }  // namespace
 
@@ -61,11 +65,26 @@ void World::step() {
     void (World::*operation)();
   };
   static constexpr Row rows[] = {
-      {14, &World::create},         {6, &World::rewrite},       {6, &World::rename_in_mailbox}, {16, &World::move},
-      {3, &World::move_over},       {8, &World::copy},          {10, &World::remove},           {5, &World::restore},
-      {6, &World::star},            {3, &World::make_mailbox},  {3, &World::remove_mailbox},    {3, &World::rename_mailbox},
-      {6, &World::other_delivers},  {3, &World::other_moves},   {2, &World::other_flags_deleted}, {2, &World::other_expunges},
-      {3, &World::cut},             {2, &World::pause},         {1, &World::drop},              {1, &World::kill},
+      {14, &World::create},
+      {6, &World::rewrite},
+      {6, &World::rename_in_mailbox},
+      {16, &World::move},
+      {3, &World::move_over},
+      {8, &World::copy},
+      {10, &World::remove},
+      {5, &World::restore},
+      {6, &World::star},
+      {3, &World::make_mailbox},
+      {3, &World::remove_mailbox},
+      {3, &World::rename_mailbox},
+      {6, &World::other_delivers},
+      {3, &World::other_moves},
+      {2, &World::other_flags_deleted},
+      {2, &World::other_expunges},
+      {3, &World::cut},
+      {2, &World::pause},
+      {1, &World::drop},
+      {1, &World::kill},
   };
   std::size_t total = 0;
   for (const auto& row : rows) total += row.weight;
@@ -120,8 +139,8 @@ Copy* World::for_other(State state) {
   return possible.empty() ? nullptr : possible[below(possible.size())];
 }
 
-/// Whether there is another copy that is alike. On the server it may still be where this one is, and then nobody could say which of them
-/// another client has touched.
+/// Whether there is another copy that is alike. On the server it may still be where this one is, and then nobody could
+/// say which of them another client has touched.
 bool World::has_twin(const Copy& copy) const {
   return std::any_of(reference_.copies.begin(), reference_.copies.end(), [&](const Copy& other) {
     return &other != &copy && std::any_of(other.places.begin(), other.places.end(),
@@ -169,7 +188,8 @@ void World::rewrite() {
   doubt_deleted_name(old.mailbox, copy->name);
   Copy left;
   left.places = {Place{old.mailbox, State::deleted, old.key}};
-  if (!done("rewrite " + old.mailbox + "/" + copy->name + " (" + old.key + " -> " + key + ")", written.error)) left.also(Place{old.mailbox, State::gone, old.key});
+  if (!done("rewrite " + old.mailbox + "/" + copy->name + " (" + old.key + " -> " + key + ")", written.error))
+    left.also(Place{old.mailbox, State::gone, old.key});
   copy->moves_to(Place{old.mailbox, State::living, key}, written.error == 0);
   reference_.copies.push_back(std::move(left));
 }
@@ -192,7 +212,9 @@ void World::move() {
   if (mailbox == copy->place().mailbox) return;
   const auto name = below(3) == 0 ? new_name() : copy->name;
   const int error = rename_file(path(*copy), mount_->path(mailbox + "/" + name), false);
-  const bool moved = done("mv " + copy->place().mailbox + "/" + copy->name + " " + mailbox + "/" + name + " (" + copy->place().key + ")", error);
+  const bool moved = done(
+      "mv " + copy->place().mailbox + "/" + copy->name + " " + mailbox + "/" + name + " (" + copy->place().key + ")",
+      error);
   copy->name = moved && !copy->touched_by_other ? name : "";
   user_brings(*copy, Place{mailbox, State::living, copy->place().key}, error);
 }
@@ -203,8 +225,9 @@ void World::move_over() {
   if (copy == nullptr || copy == target) return;
   const auto where = target->place();
   const int error = rename_file(path(*copy), path(*target), true);
-  const bool moved = done("mv -f " + copy->place().mailbox + "/" + copy->name + " " + where.mailbox + "/" + target->name + " (" + copy->place().key + " over " +
-                              where.key + ")", error);
+  const bool moved = done("mv -f " + copy->place().mailbox + "/" + copy->name + " " + where.mailbox + "/" +
+                              target->name + " (" + copy->place().key + " over " + where.key + ")",
+                          error);
   const auto name = target->name;
   doubt_deleted_name(where.mailbox, name);
   user_brings(*target, Place{where.mailbox, State::deleted, where.key}, error);
@@ -220,11 +243,14 @@ void World::copy() {
   const auto name = new_name();
   const int source = ::open(path(*original).c_str(), O_RDONLY | O_CLOEXEC);
   int error = source < 0 ? errno : 0;
-  const int target = error != 0 ? -1 : ::open(mount_->path(mailbox + "/" + name).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int target = error != 0 ? -1
+                                : ::open(mount_->path(mailbox + "/" + name).c_str(),
+                                         O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const bool opened = target >= 0;
   if (error == 0 && !opened) error = errno;
   struct stat status {};
-  if (opened && (::fstat(source, &status) != 0 || ::copy_file_range(source, nullptr, target, nullptr, static_cast<std::size_t>(status.st_size), 0) < 0)) {
+  if (opened && (::fstat(source, &status) != 0 || ::copy_file_range(source, nullptr, target, nullptr,
+                                                                    static_cast<std::size_t>(status.st_size), 0) < 0)) {
     error = errno;
     // What is left is an empty file.
     ::unlink(mount_->path(mailbox + "/" + name).c_str());
@@ -237,7 +263,9 @@ void World::copy() {
   made.name = name;
   made.starred = original->starred;
   made.touched_by_user = made.intricate = true;
-  if (!done("cp " + original->place().mailbox + "/" + original->name + " " + mailbox + "/" + name + " (" + original->place().key + ")", error))
+  if (!done("cp " + original->place().mailbox + "/" + original->name + " " + mailbox + "/" + name + " (" +
+                original->place().key + ")",
+            error))
     for (const auto state : {State::gone, State::deleted}) made.also(Place{mailbox, state, original->place().key});
   reference_.copies.push_back(std::move(made));
 }
@@ -257,8 +285,10 @@ void World::restore() {
   if (copy == nullptr) return;
   const auto& mailbox = copy->place().mailbox;
   const auto name = new_name();
-  const int error = rename_file(mount_->path(mailbox + "/.deleted/" + copy->name), mount_->path(mailbox + "/" + name), false);
-  const bool restored = done("mv " + mailbox + "/.deleted/" + copy->name + " " + name + " (" + copy->place().key + ")", error);
+  const int error = rename_file(mount_->path(mailbox + "/.deleted/" + copy->name), mount_->path(mailbox + "/" + name),
+                                false);
+  const bool restored = done("mv " + mailbox + "/.deleted/" + copy->name + " " + name + " (" + copy->place().key + ")",
+                             error);
   copy->name = restored ? name : "";
   user_brings(*copy, Place{mailbox, State::living, copy->place().key}, error);
 }
@@ -270,7 +300,8 @@ void World::star() {
   const std::string value = on ? "+\\Flagged" : "-\\Flagged";
   const int error = outcome(::setxattr(path(*copy).c_str(), "user.imap.flags", value.data(), value.size(), 0));
   copy->touched_by_user = true;
-  if (done("flags " + value + " " + copy->place().mailbox + "/" + copy->name + " (" + copy->place().key + ")", error)) copy->starred = on;
+  if (done("flags " + value + " " + copy->place().mailbox + "/" + copy->name + " (" + copy->place().key + ")", error))
+    copy->starred = on;
   else copy->starred.reset();
 }
 
@@ -288,7 +319,8 @@ void World::remove_mailbox() {
   const int error = outcome(::rmdir(mount_->path(mailbox).c_str()));
   if (!done("rmdir " + mailbox, error) && nothing_done(error)) return;
   for (const auto& other : reference_.mailboxes)
-    if (error == 0 && other.starts_with(mailbox + "/")) wrong_ += "rmdir removed " + mailbox + " although it holds " + other + "\n";
+    if (error == 0 && other.starts_with(mailbox + "/"))
+      wrong_ += "rmdir removed " + mailbox + " although it holds " + other + "\n";
   for (auto& copy : reference_.copies) {
     if (error == 0 && copy.lives_in(mailbox) && !copy.touched_by_other)
       wrong_ += "rmdir removed " + mailbox + " although it holds " + copy.name + " (" + copy.place().key + ")\n";
@@ -307,7 +339,9 @@ void World::rename_mailbox() {
   const auto from = some_mailbox();
   if (from == "INBOX") return;
   auto to = "box" + std::to_string(++mailboxes_);
-  if (const auto parent = some_mailbox(); parent != "INBOX" && parent != from && !parent.starts_with(from + "/") && below(3) == 0) to = parent + "/" + to;
+  if (const auto parent = some_mailbox();
+      parent != "INBOX" && parent != from && !parent.starts_with(from + "/") && below(3) == 0)
+    to = parent + "/" + to;
   const int error = outcome(::rename(mount_->path(from).c_str(), mount_->path(to).c_str()));
   const bool sure = done("mv " + from + " " + to, error);
   if (!nothing_done(error)) mailboxes_move(from, to, sure);
@@ -343,7 +377,8 @@ void World::mailboxes_move(const std::string& from, const std::string& to, bool 
 void World::other_delivers() {
   const auto mailbox = some_mailbox();
   const auto key = std::to_string(++messages_) + ".1";
-  if (other_->try_command("STATUS " + imap_quoted(mailbox) + " (UIDNEXT)").find("* STATUS") == std::string::npos) return;
+  if (other_->try_command("STATUS " + imap_quoted(mailbox) + " (UIDNEXT)").find("* STATUS") == std::string::npos)
+    return;
   other_->append(mailbox, mail_of(key));
   Copy copy;
   copy.places = {Place{mailbox, State::living, key}};
@@ -379,7 +414,8 @@ void World::other_flags_deleted() {
   done("other: flag \\Deleted " + copy->place().key + " in " + copy->place().mailbox, 0);
   // A move that the user was promised carries the flag along.
   const auto places = copy->places;
-  for (const auto& place : places) copy->moves_to(Place{place.mailbox, State::deleted, place.key}, !copy->touched_by_user);
+  for (const auto& place : places)
+    copy->moves_to(Place{place.mailbox, State::deleted, place.key}, !copy->touched_by_user);
   copy->touched_by_other = true;
   copy->name.clear();
 }
@@ -407,7 +443,9 @@ void World::cut() {
   const auto direction = below(2) == 0 ? FaultProxy::Direction::from_client : FaultProxy::Direction::from_server;
   const auto bytes = below(1500);
   proxy_->set_trap(FaultProxy::Trap{direction, bytes, FaultProxy::Trap::Action::cut});
-  done("fault: cut " + std::string(direction == FaultProxy::Direction::from_client ? "client" : "server") + " after " + std::to_string(bytes), 0);
+  done("fault: cut " + std::string(direction == FaultProxy::Direction::from_client ? "client" : "server") + " after " +
+           std::to_string(bytes),
+       0);
 }
 
 void World::pause() {

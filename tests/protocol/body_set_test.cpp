@@ -7,7 +7,8 @@
 namespace imapfs::imap::test {
 namespace {
 
-/// Asks for the sets it is given and writes down what comes: "5: hello", and "5:" alone for a body that was begun and not ended.
+/// Asks for the sets it is given and writes down what comes: "5: hello", and "5:" alone for a body that was begun and
+/// not ended.
 class NotingSetSink final : public BodySetSink {
  public:
   explicit NotingSetSink(std::deque<UidSet> sets) : sets_(std::move(sets)) {}
@@ -63,7 +64,8 @@ class FetchingSets {
   }
   /// One set, answered by `untagged`, on a connection that goes on afterwards.
   static FetchingSets answered(const std::string& untagged, const std::string& answer = "OK done") {
-    return FetchingSets([&](ScriptedServer& server) { server.answer("UID FETCH", untagged, answer).answer("NOOP", ""); });
+    return FetchingSets(
+        [&](ScriptedServer& server) { server.answer("UID FETCH", untagged, answer).answer("NOOP", ""); });
   }
   Result<void> fetch(NotingSetSink& sink) { return session->fetch_bodies(sink, silence, patient()); }
   void expect_usable() { EXPECT_TRUE(session->noop(patient())) << "the session must go on"; }
@@ -76,8 +78,9 @@ class FetchingSets {
 UidSet uids(std::uint32_t first, std::uint32_t last) { return UidSet::range(Uid{first}, Uid{last}); }
 
 TEST(FetchBodySet, StreamsEachBodyToItsMessageInTheOrderReceived) {
-  auto f = FetchingSets::answered("* 2 FETCH (UID 6 BODY[] {5}\r\nhello)\r\n* 1 FETCH (FLAGS (\\Seen) UID 5 BODY[] \"you\")\r\n"
-                                  "* 3 FETCH (UID 7 BODY[] {0}\r\n)\r\n");
+  auto f = FetchingSets::answered(
+      "* 2 FETCH (UID 6 BODY[] {5}\r\nhello)\r\n* 1 FETCH (FLAGS (\\Seen) UID 5 BODY[] \"you\")\r\n"
+      "* 3 FETCH (UID 7 BODY[] {0}\r\n)\r\n");
   NotingSetSink sink({uids(5, 7)});
   ASSERT_TRUE(f.fetch(sink));
   EXPECT_EQ(sink.notes, (Notes{"6: hello", "5: you", "7: "}));
@@ -92,7 +95,8 @@ TEST(FetchBodySet, TheNextSetIsAskedForBeforeTheLastIsAnswered) {
         .send("* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n* 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\n{previous tag} OK\r\n")
         .send("* 3 FETCH (UID 3 BODY[] {1}\r\nc)\r\n")
         .expect("UID FETCH 5 ")
-        .send("* 4 FETCH (UID 4 BODY[] {1}\r\nd)\r\n{previous tag} OK\r\n* 5 FETCH (UID 5 BODY[] {1}\r\ne)\r\n{tag} OK\r\n")
+        .send(
+            "* 4 FETCH (UID 4 BODY[] {1}\r\nd)\r\n{previous tag} OK\r\n* 5 FETCH (UID 5 BODY[] {1}\r\ne)\r\n{tag} OK\r\n")
         .answer("NOOP", "");
   });
   NotingSetSink sink({uids(1, 2), uids(3, 4), uids(5, 5)});
@@ -105,7 +109,8 @@ TEST(FetchBodySet, AnswersMayComeInAnyOrder) {
   FetchingSets f([](ScriptedServer& server) {
     server.expect("UID FETCH 1 ")
         .expect("UID FETCH 2 ")
-        .send("* 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\n{tag} OK\r\n* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n{previous tag} OK\r\n")
+        .send(
+            "* 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\n{tag} OK\r\n* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n{previous tag} OK\r\n")
         .answer("NOOP", "");
   });
   NotingSetSink sink({uids(1, 1), uids(2, 2)});
@@ -119,8 +124,9 @@ TEST(FetchBodySet, BodiesOfTwoSetsMayComeMixed) {
   FetchingSets f([](ScriptedServer& server) {
     server.expect("UID FETCH 1:2 ")
         .expect("UID FETCH 3 ")
-        .send("* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n* 3 FETCH (UID 3 BODY[] {1}\r\nc)\r\n* 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\n"
-              "{previous tag} OK\r\n")
+        .send(
+            "* 1 FETCH (UID 1 BODY[] {1}\r\na)\r\n* 3 FETCH (UID 3 BODY[] {1}\r\nc)\r\n* 2 FETCH (UID 2 BODY[] {1}\r\nb)\r\n"
+            "{previous tag} OK\r\n")
         .expect("UID FETCH 4 ")
         .send("{previous tag} OK\r\n* 4 FETCH (UID 4 BODY[] {1}\r\nd)\r\n{tag} OK\r\n")
         .answer("NOOP", "");
@@ -141,8 +147,9 @@ TEST(FetchBodySet, MissingMessagesSimplyDoNotCome) {
 }
 
 TEST(FetchBodySet, WhatNobodyAskedForIsReadOver) {
-  auto f = FetchingSets::answered("* 9 FETCH (UID 90 BODY[] {5}\r\nwrong)\r\n* 1 FETCH (UID 5 BODY[TEXT] {4}\r\ntext BODY[]<0> {4}\r\npart)\r\n"
-                                  "* 2 FETCH (UID 6 FLAGS (\\Seen))\r\n* 23 EXISTS\r\n* 2 FETCH (UID 6 BODY[] {2}\r\nok)\r\n");
+  auto f = FetchingSets::answered(
+      "* 9 FETCH (UID 90 BODY[] {5}\r\nwrong)\r\n* 1 FETCH (UID 5 BODY[TEXT] {4}\r\ntext BODY[]<0> {4}\r\npart)\r\n"
+      "* 2 FETCH (UID 6 FLAGS (\\Seen))\r\n* 23 EXISTS\r\n* 2 FETCH (UID 6 BODY[] {2}\r\nok)\r\n");
   NotingSetSink sink({uids(5, 6)});
   ASSERT_TRUE(f.fetch(sink));
   EXPECT_EQ(sink.notes, (Notes{"6: ok"}));
@@ -153,7 +160,8 @@ TEST(FetchBodySet, WhatNobodyAskedForIsReadOver) {
 TEST(FetchBodySet, AServerThatNamesMessagesOnlyBehindTheirBodiesIsNotAskedAgain) {
   FetchingSets f([](ScriptedServer& server) {
     server.expect("UID FETCH 5 ").expect("UID FETCH 6 ");
-    server.send("* 1 FETCH (BODY[] {5}\r\nhello UID 5)\r\n{previous tag} OK\r\n* 2 FETCH (BODY[] {5}\r\nagain UID 6)\r\n{tag} OK\r\n");
+    server.send(
+        "* 1 FETCH (BODY[] {5}\r\nhello UID 5)\r\n{previous tag} OK\r\n* 2 FETCH (BODY[] {5}\r\nagain UID 6)\r\n{tag} OK\r\n");
     server.answer("NOOP", "");
   });
   NotingSetSink sink({uids(5, 5), uids(6, 6), uids(7, 7)});
@@ -182,7 +190,8 @@ TEST(FetchBodySet, ABodyThatComesTwiceEndsTheSession) {
 TEST(FetchBodySet, ARefusalStopsFurtherSetsAndIsTheOutcome) {
   FetchingSets f([](ScriptedServer& server) {
     server.expect("UID FETCH 5 ").expect("UID FETCH 6 ");
-    server.send("{previous tag} NO [EXPUNGEISSUED] some are gone\r\n* 2 FETCH (UID 6 BODY[] {2}\r\nok)\r\n{tag} OK\r\n");
+    server.send(
+        "{previous tag} NO [EXPUNGEISSUED] some are gone\r\n* 2 FETCH (UID 6 BODY[] {2}\r\nok)\r\n{tag} OK\r\n");
     server.answer("NOOP", "");
   });
   NotingSetSink sink({uids(5, 5), uids(6, 6), uids(7, 7)});
@@ -195,7 +204,9 @@ TEST(FetchBodySet, ARefusalStopsFurtherSetsAndIsTheOutcome) {
 
 TEST(FetchBodySet, AConnectionCutInMidBodyIsAnErrorOfTheSession) {
   FetchingSets f([](ScriptedServer& server) {
-    server.expect("UID FETCH").send("* 1 FETCH (UID 5 BODY[] {2}\r\nok)\r\n* 2 FETCH (UID 6 BODY[] {100}\r\nhalf").hang_up();
+    server.expect("UID FETCH")
+        .send("* 1 FETCH (UID 5 BODY[] {2}\r\nok)\r\n* 2 FETCH (UID 6 BODY[] {100}\r\nhalf")
+        .hang_up();
   });
   NotingSetSink sink({uids(5, 9)});
   const auto outcome = f.fetch(sink);

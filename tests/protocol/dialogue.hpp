@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "imapfs/imap/login.hpp"
+#include "imap/login/login.hpp"
 #include "imapfs/imap/session.hpp"
 #include "support/scripted_server.hpp"
 

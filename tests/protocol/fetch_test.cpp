@@ -114,8 +114,9 @@ TEST(Fetch, TextThatIsNoUtf8ComesWithTheContentTypeThatSaysWhatItIs) {
 }
 
 TEST(Fetch, ABadDateOrSizeIsAbsentAndNoError) {
-  Fetching fetching("* 1 FETCH (UID 1 INTERNALDATE \"yesterday\" RFC822.SIZE 5)\r\n* 2 FETCH (UID 2 INTERNALDATE NIL RFC822.SIZE -1)\r\n"
-                    "* 3 FETCH (UID 3 RFC822.SIZE NIL INTERNALDATE \"01-Jan-2026 00:00:00\")\r\n");
+  Fetching fetching(
+      "* 1 FETCH (UID 1 INTERNALDATE \"yesterday\" RFC822.SIZE 5)\r\n* 2 FETCH (UID 2 INTERNALDATE NIL RFC822.SIZE -1)\r\n"
+      "* 3 FETCH (UID 3 RFC822.SIZE NIL INTERNALDATE \"01-Jan-2026 00:00:00\")\r\n");
   const auto rows = rows_of(fetching);
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[0].date, -1);
@@ -126,9 +127,10 @@ TEST(Fetch, ABadDateOrSizeIsAbsentAndNoError) {
 }
 
 TEST(Fetch, HeaderBlocksComeAsLiteralOrQuotedString) {
-  Fetching fetching("* 1 FETCH (UID 1 BODY[HEADER.FIELDS (\"SUBJECT\" FROM)] {14}\r\nSubject: a\r\n\r\n)\r\n"
-                    "* 2 FETCH (BODY[HEADER.FIELDS (SUBJECT FROM)] \"Subject: \\\"b\\\"\" UID 2)\r\n"
-                    "* 3 FETCH (UID 3 BODY[HEADER.FIELDS (SUBJECT FROM)] \"\")\r\n");
+  Fetching fetching(
+      "* 1 FETCH (UID 1 BODY[HEADER.FIELDS (\"SUBJECT\" FROM)] {14}\r\nSubject: a\r\n\r\n)\r\n"
+      "* 2 FETCH (BODY[HEADER.FIELDS (SUBJECT FROM)] \"Subject: \\\"b\\\"\" UID 2)\r\n"
+      "* 3 FETCH (UID 3 BODY[HEADER.FIELDS (SUBJECT FROM)] \"\")\r\n");
   const auto rows = rows_of(fetching, listing({"Subject", "From"}));
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[0].header, "Subject: a\r\n\r\n");
@@ -139,7 +141,8 @@ TEST(Fetch, HeaderBlocksComeAsLiteralOrQuotedString) {
 TEST(Fetch, NoAfterRowsIsAnErrorAndTheRowsWereReal) {
   Fetching fetching("* 1 FETCH (UID 1 RFC822.SIZE 5)\r\n", "NO [EXPUNGEISSUED] Some messages were expunged");
   int rows = 0;
-  const auto outcome = fetching.session->fetch(listing(), [&](const FetchRow&) { ++rows; }, patient());
+  const auto outcome = fetching.session->fetch(
+      listing(), [&](const FetchRow&) { ++rows; }, patient());
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().errnum, ESTALE);
   EXPECT_EQ(outcome.error().scope, Scope::message);
@@ -147,7 +150,8 @@ TEST(Fetch, NoAfterRowsIsAnErrorAndTheRowsWereReal) {
 }
 
 TEST(Fetch, ARowNobodyAskedForGoesToTheListener) {
-  Fetching fetching("* 4 FETCH (UID 400 RFC822.SIZE 5)\r\n* 4 FETCH (FLAGS (\\Seen))\r\n* 1 FETCH (UID 2 RFC822.SIZE 6 FLAGS ())\r\n");
+  Fetching fetching(
+      "* 4 FETCH (UID 400 RFC822.SIZE 5)\r\n* 4 FETCH (FLAGS (\\Seen))\r\n* 1 FETCH (UID 2 RFC822.SIZE 6 FLAGS ())\r\n");
   auto request = listing();
   request.uids = UidSet::single(Uid{2});
   EXPECT_EQ(rows_of(fetching, request).size(), 1u);

@@ -229,7 +229,9 @@ TEST(HostileServer, NulsAreOrdinaryOctetsAndDroppedAtTheStart) {
 TEST(HostileServer, ALiteralWhereNoneBelongsCannotSmuggleResponses) {
   ScriptedServer server;
   server.log_in("IMAP4rev1")
-      .answer("NOOP", "* 1 FETCH (FLAGS (\\Seen {14}\r\n* 666 EXISTS\r\n) X {14}\r\n* 667 EXISTS\r\n UID 7)\r\n* XYZ {14}\r\n* 668 EXISTS\r\n\r\n");
+      .answer(
+          "NOOP",
+          "* 1 FETCH (FLAGS (\\Seen {14}\r\n* 666 EXISTS\r\n) X {14}\r\n* 667 EXISTS\r\n UID 7)\r\n* XYZ {14}\r\n* 668 EXISTS\r\n\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   NotingListener listener;
@@ -300,12 +302,16 @@ TEST(LostConnection, AtEveryOctetOfAFetchIsAnErrorOfScopeSession) {
       "BODY[HEADER.FIELDS (SUBJECT)] {16}\r\nSubject: hello\r\n)\r\n* 2 EXISTS\r\n";
   for (std::size_t cut = 0; cut <= dialogue.size(); ++cut) {
     ScriptedServer server;
-    server.log_in("IMAP4rev1").answer("EXAMINE", "* 1 EXISTS\r\n").expect("UID FETCH").send(dialogue.substr(0, cut)).hang_up();
+    server.log_in("IMAP4rev1")
+        .answer("EXAMINE", "* 1 EXISTS\r\n")
+        .expect("UID FETCH")
+        .send(dialogue.substr(0, cut))
+        .hang_up();
     const auto session = logged_in(server);
     ASSERT_NE(session, nullptr);
     ASSERT_TRUE(session->select(inbox(), patient()));
-    const auto outcome = session->fetch(listing({"Subject"}), [](const FetchRow&) {},
-                                        patient());
+    const auto outcome = session->fetch(
+        listing({"Subject"}), [](const FetchRow&) {}, patient());
     ASSERT_FALSE(outcome) << "cut at " << cut;
     EXPECT_EQ(outcome.error().scope, Scope::session) << "cut at " << cut;
     EXPECT_EQ(outcome.error().retry, Retry::now);
@@ -339,7 +345,10 @@ TEST(LostConnection, AtEveryOctetOfALoginIsAnErrorOfScopeSession) {
 
 TEST(LostConnection, AfterByeHasTheReasonThatByeGave) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1").expect("NOOP").send("* BYE Request is throttled. Suggested Backoff Time: 4000 milliseconds\r\n").hang_up();
+  server.log_in("IMAP4rev1")
+      .expect("NOOP")
+      .send("* BYE Request is throttled. Suggested Backoff Time: 4000 milliseconds\r\n")
+      .hang_up();
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto outcome = session->noop(patient());

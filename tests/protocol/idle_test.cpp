@@ -199,7 +199,8 @@ TEST(SilenceWatch, IsToldOfChangesWhoseOutcomeIsUnknownThen) {
   server.log_in("IMAP4rev1 IDLE").expect("CREATE");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
-  session->set_silence_watch({std::chrono::milliseconds(20), [](SteadyClock::duration, bool changing) { return changing; }});
+  session->set_silence_watch(
+      {std::chrono::milliseconds(20), [](SteadyClock::duration, bool changing) { return changing; }});
   const auto created = session->create_mailbox("A", patient());
   ASSERT_FALSE(created);
   EXPECT_EQ(created.error().scope, Scope::session);

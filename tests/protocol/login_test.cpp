@@ -60,7 +60,8 @@ TEST(Login, AnswersWithoutTheDataTheyOweAreHarmless) {
 
 TEST(Login, RefusalIsAnAccountErrorThatQuotesTheServer) {
   ScriptedServer server;
-  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n").answer("LOGIN", "", "NO [AUTHENTICATIONFAILED] Wrong \x1b[31mpassword");
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      .answer("LOGIN", "", "NO [AUTHENTICATIONFAILED] Wrong \x1b[31mpassword");
   const auto error = refused_login(server);
   EXPECT_EQ(error.errnum, EACCES);
   EXPECT_EQ(error.scope, Scope::account);
@@ -79,7 +80,8 @@ TEST(Login, AServerThatIsBusyMayBeTriedAgainLater) {
 
 TEST(Login, AuthenticatedButNotConnectedIsALoginFailure) {
   ScriptedServer server;
-  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n").answer("LOGIN", "", "NO User is authenticated but not connected.");
+  server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+      .answer("LOGIN", "", "NO User is authenticated but not connected.");
   const auto error = refused_login(server);
   EXPECT_EQ(error.errnum, EACCES);
   EXPECT_EQ(error.scope, Scope::account);
@@ -296,7 +298,8 @@ TEST(Login, IdIsSentWhereItIsKnownAndItsAnswerRemembered) {
   ScriptedServer server;
   server.send("* OK [CAPABILITY IMAP4rev1] hello\r\n")
       .answer("LOGIN", "", "OK [CAPABILITY IMAP4rev1 ID] in")
-      .answer("ID (\"name\" \"imapfs\")", "* ID (\"Name\" {7}\r\nDovecot \"support-url\" NIL \"vendor\" \"a \\\"b\\\"\")\r\n");
+      .answer("ID (\"name\" \"imapfs\")",
+              "* ID (\"Name\" {7}\r\nDovecot \"support-url\" NIL \"vendor\" \"a \\\"b\\\"\")\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr) << server.complaint();
   EXPECT_EQ(session->traits().id.at("name"), "Dovecot");

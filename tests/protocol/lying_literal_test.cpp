@@ -71,8 +71,8 @@ TEST_P(LyingLiteral, IsAnErrorOfThatMessageAndItsSinkNeverGetsTheLastOctet) {
 TEST_P(LyingLiteral, EndsASetAtThatMessage) {
   ScriptedServer server;
   NotingListener listener;
-  const auto session =
-      answered(server, std::string("* 2 FETCH (UID 2 BODY[] {2}\r\nok)\r\n") + GetParam().rows, listener);
+  const auto session = answered(server, std::string("* 2 FETCH (UID 2 BODY[] {2}\r\nok)\r\n") + GetParam().rows,
+                                listener);
   ASSERT_NE(session, nullptr);
   CountingSetSink sink;
   expect_a_lie(session->fetch_bodies(sink, std::chrono::seconds(20), patient()), *session, listener);

@@ -42,9 +42,10 @@ TEST(Select, MissingUidValidityUidNextAndAModseqOfZeroAreAbsent) {
 TEST(Select, QresyncDeliversVanishedAndRowsBeforeTheAnswer) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 ENABLE CONDSTORE QRESYNC")
-      .answer("EXAMINE \"INBOX\" (QRESYNC (67 20050715 1:9))",
-              "* OK [CLOSED] x\r\n* 10 EXISTS\r\n* OK [UIDVALIDITY 67] x\r\n* OK [HIGHESTMODSEQ 20060115194045007] x\r\n"
-              "* VANISHED (EARLIER) 2,4:6\r\n* 9 FETCH (UID 8 FLAGS (\\Seen) MODSEQ (20060115194045001))\r\n");
+      .answer(
+          "EXAMINE \"INBOX\" (QRESYNC (67 20050715 1:9))",
+          "* OK [CLOSED] x\r\n* 10 EXISTS\r\n* OK [UIDVALIDITY 67] x\r\n* OK [HIGHESTMODSEQ 20060115194045007] x\r\n"
+          "* VANISHED (EARLIER) 2,4:6\r\n* 9 FETCH (UID 8 FLAGS (\\Seen) MODSEQ (20060115194045001))\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   auto request = inbox();
@@ -75,7 +76,10 @@ TEST(Select, QresyncIsNotAppliedWhenUidValidityChanged) {
 
 TEST(Select, FailureLeavesNothingSelected) {
   ScriptedServer server;
-  server.log_in("IMAP4rev1").answer("EXAMINE", "").answer("EXAMINE", "", "NO [NONEXISTENT] no such mailbox").answer("NOOP", "");
+  server.log_in("IMAP4rev1")
+      .answer("EXAMINE", "")
+      .answer("EXAMINE", "", "NO [NONEXISTENT] no such mailbox")
+      .answer("NOOP", "");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   ASSERT_TRUE(session->select(inbox(), patient()));
@@ -91,8 +95,8 @@ TEST(Untagged, NewsOnAnyCommandReachesTheListenerInOrder) {
   const std::string news =
       "* 23 EXISTS\r\n* 5 EXPUNGE\r\n* VANISHED 7,9:11\r\n* 2 FETCH (FLAGS (\\Seen \\Recent) UID 77)\r\n"
       "* STATUS Archive (MESSAGES 4)\r\n* LIST () \"/\" New\r\n* 3 RECENT\r\n* FLAGS (\\Seen)\r\n* ENABLED\r\n* ENABLED XYZ\r\n";
-  const std::vector<std::string> noted = {"exists 23",          "expunge", "vanished 7,9:11", "fetch 77 \\Seen",
-                                          "status Archive 4", "list"};
+  const std::vector<std::string> noted = {"exists 23",       "expunge",          "vanished 7,9:11",
+                                          "fetch 77 \\Seen", "status Archive 4", "list"};
   ScriptedServer server;
   server.log_in("IMAP4rev1 NAMESPACE QUOTA IDLE")
       .answer("EXAMINE", "")
@@ -121,7 +125,8 @@ TEST(Untagged, NewsOnAnyCommandReachesTheListenerInOrder) {
 TEST(Namespaces, AreDecodedAndKeepTheirWireForm) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 NAMESPACE")
-      .answer("NAMESPACE", "* NAMESPACE ((\"INBOX.\" \".\")) ((\"&ANw-ser.\" \".\")) ((\"shared.\" \".\")(\"x\" NIL))\r\n");
+      .answer("NAMESPACE",
+              "* NAMESPACE ((\"INBOX.\" \".\")) ((\"&ANw-ser.\" \".\")) ((\"shared.\" \".\")(\"x\" NIL))\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto spaces = session->namespaces(patient());
@@ -149,7 +154,9 @@ TEST(Namespaces, WithoutTheCapabilityThereIsOneEmptyPersonalOne) {
 TEST(Quota, IsTheTightestRootAndSixtyFourBitsWide) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 QUOTA")
-      .answer("GETQUOTAROOT", "* QUOTAROOT INBOX a b\r\n* QUOTA a (MESSAGE 1 2 STORAGE 10 99999999999)\r\n* QUOTA {1}\r\nb (STORAGE 7 5000000000)\r\n");
+      .answer(
+          "GETQUOTAROOT",
+          "* QUOTAROOT INBOX a b\r\n* QUOTA a (MESSAGE 1 2 STORAGE 10 99999999999)\r\n* QUOTA {1}\r\nb (STORAGE 7 5000000000)\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto quota = session->quota("INBOX", patient());
@@ -162,11 +169,12 @@ TEST(Quota, IsTheTightestRootAndSixtyFourBitsWide) {
 TEST(List, CarriesStatusSpecialUseAndSubscriptionInOneCommand) {
   ScriptedServer server;
   server.log_in("IMAP4rev1 LIST-EXTENDED LIST-STATUS SPECIAL-USE CONDSTORE STATUS=SIZE")
-      .answer("RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE))",
-              "* LIST (\\Subscribed) \"/\" Inbox\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 1 UNSEEN 2 HIGHESTMODSEQ 7 SIZE 5000000000)\r\n"
-              "* LIST (\\noselect \\trash) \"/\" {5}\r\nTrash\r\n"
-              "* LIST (\\NonExistent \\NoInferiors) \"/\" \"a \\\"b\\\"\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
-              "* LIST () NIL \"/&ANw-ber\"\r\n* LIST nonsense\r\n* LIST () \"/\" \"\"\r\n");
+      .answer(
+          "RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ SIZE))",
+          "* LIST (\\Subscribed) \"/\" Inbox\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 1 UNSEEN 2 HIGHESTMODSEQ 7 SIZE 5000000000)\r\n"
+          "* LIST (\\noselect \\trash) \"/\" {5}\r\nTrash\r\n"
+          "* LIST (\\NonExistent \\NoInferiors) \"/\" \"a \\\"b\\\"\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+          "* LIST () NIL \"/&ANw-ber\"\r\n* LIST nonsense\r\n* LIST () \"/\" \"\"\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto list = session->list("", patient());
@@ -209,11 +217,18 @@ TEST(List, AnEightBitNameIsSentAsALiteral) {
   server.log_in("IMAP4rev1")
       .expect("STATUS {5}")
       .send("* 9 EXISTS\r\n+ go\r\n")
-      .expect_bare("\xc3\x9c" "ber (MESSAGES UIDNEXT")
-      .send("* STATUS \"\xc3\x9c" "ber\" (MESSAGES 3 UIDNEXT NIL X (1 2) UNSEEN 1)\r\n{tag} OK\r\n");
+      .expect_bare(
+          "\xc3\x9c"
+          "ber (MESSAGES UIDNEXT")
+      .send(
+          "* STATUS \"\xc3\x9c"
+          "ber\" (MESSAGES 3 UIDNEXT NIL X (1 2) UNSEEN 1)\r\n{tag} OK\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
-  const auto status = session->status("\xc3\x9c" "ber", patient());
+  const auto status = session->status(
+      "\xc3\x9c"
+      "ber",
+      patient());
   ASSERT_TRUE(status) << server.complaint() << status.error().what;
   EXPECT_EQ(status->messages, 3u);
   EXPECT_EQ(status->unseen, 1u);
@@ -222,7 +237,8 @@ TEST(List, AnEightBitNameIsSentAsALiteral) {
 
 TEST(Search, UnderstandsPlainAndExtendedAnswers) {
   ScriptedServer plain;
-  plain.log_in("IMAP4rev1").answer("UID SEARCH ALL", "* SEARCH 5 1 2 (MODSEQ 9) 3 x 4294967295\r\n* SEARCH 9\r\n* SEARCH\r\n");
+  plain.log_in("IMAP4rev1")
+      .answer("UID SEARCH ALL", "* SEARCH 5 1 2 (MODSEQ 9) 3 x 4294967295\r\n* SEARCH 9\r\n* SEARCH\r\n");
   auto session = logged_in(plain);
   ASSERT_NE(session, nullptr);
   auto found = session->search("ALL", patient());
@@ -230,7 +246,8 @@ TEST(Search, UnderstandsPlainAndExtendedAnswers) {
   EXPECT_EQ(found->to_string(), "1:3,5,9,4294967295");
 
   ScriptedServer extended;
-  extended.log_in("IMAP4rev1 ESEARCH").answer("UID SEARCH RETURN (ALL) ALL", "* ESEARCH (TAG \"F1\") UID MIN 2 ALL 2,10:11 MODSEQ 5\r\n");
+  extended.log_in("IMAP4rev1 ESEARCH")
+      .answer("UID SEARCH RETURN (ALL) ALL", "* ESEARCH (TAG \"F1\") UID MIN 2 ALL 2,10:11 MODSEQ 5\r\n");
   session = logged_in(extended);
   ASSERT_NE(session, nullptr);
   found = session->search("ALL", patient());
@@ -246,7 +263,9 @@ TEST(Search, AnswersLongerThanALineMayBeAreReadInPieces) {
     ranges += (i == 1 ? "" : ",") + std::to_string(i * 2 + 1'000'000);
   }
   ScriptedServer server;
-  server.log_in("IMAP4rev1").answer("SEARCH", "* SEARCH" + numbers + "\r\n").answer("NOOP", "* VANISHED " + ranges + "\r\n");
+  server.log_in("IMAP4rev1")
+      .answer("SEARCH", "* SEARCH" + numbers + "\r\n")
+      .answer("NOOP", "* VANISHED " + ranges + "\r\n");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);
   const auto found = session->search("ALL", patient());

@@ -41,8 +41,8 @@ TEST_P(Store, IsSentSilently) {
   server.answer(GetParam().sent, "");
   const auto session = in_inbox(server);
   ASSERT_NE(session, nullptr);
-  const auto stored =
-      session->store_flags(UidSet::of({Uid{7}, Uid{9}}), change(GetParam().kind, GetParam().flags), patient());
+  const auto stored = session->store_flags(UidSet::of({Uid{7}, Uid{9}}), change(GetParam().kind, GetParam().flags),
+                                           patient());
   EXPECT_TRUE(stored) << (stored ? "" : stored.error().what) << server.complaint();
   EXPECT_EQ(commands_after_select(server), std::vector<std::string>{GetParam().sent});
 }
@@ -180,7 +180,9 @@ TEST(Selection, AfterExamineEveryChangeIsEROFSAndNothingIsSent) {
 
 TEST(Selection, CopyingOutOfAReadOnlyMailboxIsNoChangeOfIt) {
   ScriptedServer server;
-  server.log_in(usual_capabilities).answer("EXAMINE", "", "OK done").answer("NOOP", "")
+  server.log_in(usual_capabilities)
+      .answer("EXAMINE", "", "OK done")
+      .answer("NOOP", "")
       .answer("UID COPY", "", "OK [COPYUID 3 7 9] done");
   const auto session = logged_in(server);
   ASSERT_NE(session, nullptr);

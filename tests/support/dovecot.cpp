@@ -1,5 +1,5 @@
-#include "support/dovecot.hpp"
-#include "support/source_directory.hpp"
+#include "dovecot.hpp"
+#include "source_directory.hpp"
 
 #include <sys/stat.h>
 
@@ -31,7 +31,8 @@ std::string joined(const std::vector<std::string>& words) {
 
 void require(const CommandResult& result, const std::string& what) {
   if (result.status == 0) return;
-  throw std::runtime_error(what + " failed with status " + std::to_string(result.status) + "\n" + result.output + result.errors);
+  throw std::runtime_error(what + " failed with status " + std::to_string(result.status) + "\n" + result.output +
+                           result.errors);
 }
 
 }  // namespace
@@ -85,8 +86,8 @@ void Dovecot::deliver_many(const std::string& mailbox, int count, const std::str
 }
 
 std::string Dovecot::doveadm(const std::string& arguments) const {
-  const auto result =
-      shell(shell_quote(sandbox_script) + " doveadm " + shell_quote(directory_.path()) + " " + arguments);
+  const auto result = shell(shell_quote(sandbox_script) + " doveadm " + shell_quote(directory_.path()) + " " +
+                            arguments);
   require(result, "doveadm " + arguments);
   return result.output;
 }
@@ -130,8 +131,8 @@ imap::AccountSettings Dovecot::account_settings() const {
 
 std::string sample_message(const std::string& subject, const std::string& from, const std::string& text) {
   return "From: " + from + "\r\nTo: anna@example.org\r\nSubject: " + subject +
-         "\r\nDate: Fri, 20 Nov 2026 09:30:00 +0000\r\nMessage-ID: <" + std::to_string(std::hash<std::string>{}(subject)) +
-         "@example.org>\r\n\r\n" + text;
+         "\r\nDate: Fri, 20 Nov 2026 09:30:00 +0000\r\nMessage-ID: <" +
+         std::to_string(std::hash<std::string>{}(subject)) + "@example.org>\r\n\r\n" + text;
 }
 
 }  // namespace imapfs::testing

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "imapfs/imap/session.hpp"
-#include "support/process.hpp"
+#include "process.hpp"
 
 namespace imapfs::testing {
 
@@ -37,7 +37,7 @@ class Dovecot {
   /// A Python script over imaplib as another client: `script` sees a logged-in connection `imap`. Throws when it fails.
   std::string other_client(const std::string& script) const;
 
-  [[nodiscard]] std::string url() const;       ///< imaps://anna@localhost:PORT
+  [[nodiscard]] std::string url() const;           ///< imaps://anna@localhost:PORT
   [[nodiscard]] std::string starttls_url() const;  ///< imap://anna@localhost:PORT
   [[nodiscard]] const std::string& ca_file() const { return ca_file_; }
   [[nodiscard]] const std::string& password_file() const { return password_file_; }

@@ -1,4 +1,4 @@
-#include "support/durability_rig.hpp"
+#include "durability_rig.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,7 +26,8 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
-/// Writes a file as cp does; the errno of close(2), which is the server's word. `written`: everything was taken before that.
+/// Writes a file as cp does; the errno of close(2), which is the server's word. `written`: everything was taken before
+/// that.
 int write_whole(const std::string& path, const std::string& text, int flags, bool& written) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | flags, 0600);
   if (file < 0) return errno;
@@ -44,7 +45,9 @@ int copy_whole(const std::string& from, const std::string& to) {
   int error = target < 0 ? errno : 0;
   struct stat status {};
   if (error == 0 && ::fstat(source, &status) != 0) error = errno;
-  if (error == 0 && ::copy_file_range(source, nullptr, target, nullptr, static_cast<std::size_t>(status.st_size), 0) < 0) error = errno;
+  if (error == 0 &&
+      ::copy_file_range(source, nullptr, target, nullptr, static_cast<std::size_t>(status.st_size), 0) < 0)
+    error = errno;
   if (target >= 0 && ::close(target) != 0 && error == 0) error = errno;
   ::close(source);
   return error;
@@ -55,12 +58,14 @@ int set_flags(const std::string& path, const std::string& value) {
 }
 
 std::string counts(const DurabilityRig::Found& found, const std::string& where) {
-  return where + ": " + std::to_string(found.living) + " living, " + std::to_string(found.flagged_deleted) + " flagged \\Deleted; ";
+  return where + ": " + std::to_string(found.living) + " living, " + std::to_string(found.flagged_deleted) +
+         " flagged \\Deleted; ";
 }
 
 }  // namespace
 
-DurabilityRig::DurabilityRig(const Dovecot& dovecot, const DurableOperation& operation, const std::string& name, int count)
+DurabilityRig::DurabilityRig(const Dovecot& dovecot, const DurableOperation& operation, const std::string& name,
+                             int count)
     : name_(name), proxy_(dovecot.imap_port()), other_(dovecot) {
   {
     // Dovecot takes mailboxes that two clients create at the same moment for the same.
@@ -81,8 +86,8 @@ DurabilityRig::DurabilityRig(const Dovecot& dovecot, const DurableOperation& ope
 }
 
 std::string DurabilityRig::mail(int number, const std::string& text) {
-  return "From: bob@example.org\r\nSubject: number " + std::to_string(number) + "\r\nMessage-ID: <" + std::to_string(number) +
-         "@example.org>\r\n\r\n" + text + "\r\n";
+  return "From: bob@example.org\r\nSubject: number " + std::to_string(number) + "\r\nMessage-ID: <" +
+         std::to_string(number) + "@example.org>\r\n\r\n" + text + "\r\n";
 }
 
 void DurabilityRig::put_messages(int count, const std::string& flags) {
@@ -134,15 +139,17 @@ void DurabilityRig::warm() {
   if (!eventually(ready, 30)) throw std::runtime_error("the mount does not come back:\n" + mount_->log());
 }
 
-bool DurabilityRig::settle() {
-  return eventually([&] {
-    const int root = ::open(mount_->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0) return false;
-    // What is in the outbox is told, and waited for by nobody.
-    const bool done = ::fsync(root) == 0 || (errno == EIO && !names_in(path(".imapfs/outbox")).empty());
-    ::close(root);
-    return done;
-  }, 30);
+bool DurabilityRig::drain() {
+  return eventually(
+      [&] {
+        const int root = ::open(mount_->path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0) return false;
+        // What is in the outbox is told, and waited for by nobody.
+        const bool done = ::fsync(root) == 0 || (errno == EIO && !names_in(path(".imapfs/outbox")).empty());
+        ::close(root);
+        return done;
+      },
+      30);
 }
 
 std::string DurabilityRig::disagreement() {
@@ -153,7 +160,8 @@ std::string DurabilityRig::disagreement() {
       return names_in(path(mailbox)).size() == held;
     };
     if (!eventually(agrees, 10))
-      return mailbox + ": the mount lists " + std::to_string(names_in(path(mailbox)).size()) + ", the server holds " + std::to_string(held);
+      return mailbox + ": the mount lists " + std::to_string(names_in(path(mailbox)).size()) + ", the server holds " +
+             std::to_string(held);
   }
   return {};
 }
@@ -168,7 +176,10 @@ void nothing(DurabilityRig&, int) {}
 std::string source_file(DurabilityRig& rig, int number) { return rig.path(rig.source() + "/" + rig.file(number)); }
 
 DurableOperation append_operation() {
-  return {"Append", {}, nothing, {},
+  return {"Append",
+          {},
+          nothing,
+          {},
           [](DurabilityRig& rig, int number) {
             const auto name = rig.destination() + "/new-" + std::to_string(number) + ".eml";
             bool written = false;
@@ -182,12 +193,16 @@ DurableOperation append_operation() {
             // What was refused is kept, and said to be.
             const bool kept = !rig.was_written(number) || rig.in_outbox("new-" + std::to_string(number) + ".eml");
             if (found.living == 0 && result != 0 && kept) return {};
-            return counts(found, "destination") + "in the outbox: " + (rig.in_outbox("new-" + std::to_string(number) + ".eml") ? "yes" : "no");
+            return counts(found, "destination") +
+                   "in the outbox: " + (rig.in_outbox("new-" + std::to_string(number) + ".eml") ? "yes" : "no");
           }};
 }
 
 DurableOperation rewrite_operation() {
-  return {"Rewrite", {}, some_messages, {},
+  return {"Rewrite",
+          {},
+          some_messages,
+          {},
           [](DurabilityRig& rig, int number) {
             bool written = false;
             return write_whole(source_file(rig, number), DurabilityRig::mail(number, "Changed."), O_TRUNC, written);
@@ -202,9 +217,13 @@ DurableOperation rewrite_operation() {
 }
 
 DurableOperation copy_operation() {
-  return {"Copy", {}, some_messages, {},
+  return {"Copy",
+          {},
+          some_messages,
+          {},
           [](DurabilityRig& rig, int number) {
-            return copy_whole(source_file(rig, number), rig.path(rig.destination() + "/copy-" + std::to_string(number) + ".eml"));
+            return copy_whole(source_file(rig, number),
+                              rig.path(rig.destination() + "/copy-" + std::to_string(number) + ".eml"));
           },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             const auto here = rig.find(rig.source(), number);
@@ -215,9 +234,13 @@ DurableOperation copy_operation() {
 }
 
 DurableOperation move_operation() {
-  return {"Move", {}, some_messages, {},
+  return {"Move",
+          {},
+          some_messages,
+          {},
           [](DurabilityRig& rig, int number) {
-            return outcome(::rename(source_file(rig, number).c_str(), rig.path(rig.destination() + "/" + rig.file(number)).c_str()));
+            return outcome(::rename(source_file(rig, number).c_str(),
+                                    rig.path(rig.destination() + "/" + rig.file(number)).c_str()));
           },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             const auto here = rig.find(rig.source(), number);
@@ -230,7 +253,10 @@ DurableOperation move_operation() {
 }
 
 DurableOperation remove_operation() {
-  return {"Remove", {"--on-delete=flag"}, some_messages, {},
+  return {"Remove",
+          {"--on-delete=flag"},
+          some_messages,
+          {},
           [](DurabilityRig& rig, int number) { return outcome(::unlink(source_file(rig, number).c_str())); },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             const auto found = rig.find(rig.source(), number);
@@ -241,10 +267,12 @@ DurableOperation remove_operation() {
 }
 
 DurableOperation restore_operation() {
-  return {"Restore", {}, [](DurabilityRig& rig, int count) { rig.put_messages(count); },
+  return {"Restore",
+          {},
+          [](DurabilityRig& rig, int count) { rig.put_messages(count); },
           [](DurabilityRig& rig, int count) {
             for (int number = 0; number < count; ++number) ::unlink(source_file(rig, number).c_str());
-            rig.settle();
+            rig.drain();
           },
           [](DurabilityRig& rig, int number) {
             const auto hidden = rig.path(rig.source() + "/.deleted/" + rig.file(number));
@@ -259,7 +287,10 @@ DurableOperation restore_operation() {
 }
 
 DurableOperation flag_operation() {
-  return {"Flag", {}, some_messages, {},
+  return {"Flag",
+          {},
+          some_messages,
+          {},
           [](DurabilityRig& rig, int number) { return set_flags(source_file(rig, number), "+\\Flagged"); },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             const auto found = rig.find(rig.source(), number);
@@ -269,7 +300,10 @@ DurableOperation flag_operation() {
 }
 
 DurableOperation expunge_operation() {
-  return {"Expunge", {"--on-delete=expunge"}, some_messages, {},
+  return {"Expunge",
+          {"--on-delete=expunge"},
+          some_messages,
+          {},
           [](DurabilityRig& rig, int number) { return outcome(::unlink(source_file(rig, number).c_str())); },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             const auto found = rig.find(rig.source(), number);
@@ -280,8 +314,13 @@ DurableOperation expunge_operation() {
 }
 
 DurableOperation create_operation() {
-  return {"Create", {}, nothing, {},
-          [](DurabilityRig& rig, int number) { return outcome(::mkdir(rig.path(rig.mailbox("new", number)).c_str(), 0700)); },
+  return {"Create",
+          {},
+          nothing,
+          {},
+          [](DurabilityRig& rig, int number) {
+            return outcome(::mkdir(rig.path(rig.mailbox("new", number)).c_str(), 0700));
+          },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             return result == 0 && !rig.has_mailbox(rig.mailbox("new", number)) ? "the mailbox is not there" : "";
           }};
@@ -301,14 +340,17 @@ void some_mailboxes(DurabilityRig& rig, int count) {
 }
 
 DurableOperation rename_operation() {
-  return {"Rename", {},
+  return {"Rename",
+          {},
           [](DurabilityRig& rig, int count) {
             some_mailboxes(rig, count);
-            for (int number = 0; number < count; ++number) rig.other().append(rig.mailbox("old", number), DurabilityRig::mail(number));
+            for (int number = 0; number < count; ++number)
+              rig.other().append(rig.mailbox("old", number), DurabilityRig::mail(number));
           },
           {},
           [](DurabilityRig& rig, int number) {
-            return outcome(::rename(rig.path(rig.mailbox("old", number)).c_str(), rig.path(rig.mailbox("moved", number)).c_str()));
+            return outcome(
+                ::rename(rig.path(rig.mailbox("old", number)).c_str(), rig.path(rig.mailbox("moved", number)).c_str()));
           },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             const auto old = rig.find(rig.mailbox("old", number), number);
@@ -319,7 +361,10 @@ DurableOperation rename_operation() {
 }
 
 DurableOperation delete_operation() {
-  return {"Delete", {}, some_mailboxes, {},
+  return {"Delete",
+          {},
+          some_mailboxes,
+          {},
           [](DurabilityRig& rig, int number) { return outcome(::rmdir(rig.path(rig.mailbox("old", number)).c_str())); },
           [](DurabilityRig& rig, int number, int result) -> std::string {
             return result == 0 && rig.has_mailbox(rig.mailbox("old", number)) ? "the mailbox is still there" : "";
@@ -329,8 +374,9 @@ DurableOperation delete_operation() {
 }  // namespace
 
 std::vector<DurableOperation> durable_operations() {
-  return {append_operation(),  rewrite_operation(), copy_operation(),    move_operation(),   remove_operation(), restore_operation(),
-          flag_operation(),    expunge_operation(), create_operation(), rename_operation(), delete_operation()};
+  return {append_operation(), rewrite_operation(), copy_operation(),  move_operation(),
+          remove_operation(), restore_operation(), flag_operation(),  expunge_operation(),
+          create_operation(), rename_operation(),  delete_operation()};
 }
 
 }  // namespace imapfs::testing

@@ -1,6 +1,6 @@
 #pragma once
-// What the durability tests cut: operations of a user, each with what must be true of the server after a recovery, and a mount
-// behind a proxy on which they are done.
+// What the durability tests cut: operations of a user, each with what must be true of the server after a recovery, and
+// a mount behind a proxy on which they are done.
 
 #include <functional>
 #include <map>
@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "support/fault_proxy.hpp"
-#include "support/mounted.hpp"
-#include "support/other_client.hpp"
+#include "fault_proxy.hpp"
+#include "mounted.hpp"
+#include "other_client.hpp"
 
 namespace imapfs::testing {
 
@@ -30,13 +30,13 @@ struct DurableOperation {
   /// Does it by system calls; errno.
   std::function<int(DurabilityRig&, int number)> perform;
   /// What is wrong on the server by now, given that the user was told `result`; empty: nothing.
-  std::function<std::string(DurabilityRig&, int number, int result)> judge;
+  std::function<std::string(DurabilityRig&, int number, int result)> classify;
 };
 
 inline void PrintTo(const DurableOperation& operation, std::ostream* out) { *out << operation.name; }
 
-/// A mount over a plain connection through a proxy, so that positions in the stream are those of the protocol. One connection: the
-/// dialogue of an operation is the same each time.
+/// A mount over a plain connection through a proxy, so that positions in the stream are those of the protocol. One
+/// connection: the dialogue of an operation is the same each time.
 class DurabilityRig {
  public:
   DurabilityRig(const Dovecot& dovecot, const DurableOperation& operation, const std::string& name, int count);
@@ -44,7 +44,9 @@ class DurabilityRig {
   // -- for operations --
   [[nodiscard]] std::string source() const { return name_ + "-from"; }
   [[nodiscard]] std::string destination() const { return name_ + "-to"; }
-  [[nodiscard]] std::string mailbox(const std::string& kind, int number) const { return name_ + "-" + kind + std::to_string(number); }
+  [[nodiscard]] std::string mailbox(const std::string& kind, int number) const {
+    return name_ + "-" + kind + std::to_string(number);
+  }
   /// Absolute, below the mountpoint.
   [[nodiscard]] std::string path(const std::string& below) const { return mount_->path(below); }
   /// The name of message `number` of the source.
@@ -56,8 +58,8 @@ class DurabilityRig {
   struct Found {
     int living = 0;
     int flagged_deleted = 0;
-    int starred = 0;      ///< \Flagged
-    int rewritten = 0;    ///< living, with the new text
+    int starred = 0;    ///< \Flagged
+    int rewritten = 0;  ///< living, with the new text
   };
   /// Messages with this number in a mailbox.
   Found find(const std::string& mailbox, int number);
@@ -72,7 +74,7 @@ class DurabilityRig {
   /// Connected, with the source selected for writing: what is sent next belongs to the operation.
   void warm();
   /// Until everything that was accepted has ended. False after half a minute.
-  bool settle();
+  bool drain();
   /// Forgets what find() knows of the server.
   void look_again() { seen_.clear(); }
   /// What the mount lists and what the server holds, compared; empty if they agree.

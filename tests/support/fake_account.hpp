@@ -9,7 +9,7 @@
 
 #include <functional>
 
-#include "support/fake_mailboxes.hpp"
+#include "fake_mailboxes.hpp"
 
 namespace imapfs::testing {
 
@@ -152,8 +152,8 @@ class FakeAccount : public FakeMailboxes {
   }
   void set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) override {
     static constexpr const char* signs[] = {"+", "-", ""};
-    const auto text =
-        "flags " + described(message) + " " + signs[static_cast<int>(change.kind)] + change.flags.to_string();
+    const auto text = "flags " + described(message) + " " + signs[static_cast<int>(change.kind)] +
+                      change.flags.to_string();
     perform(
         text, [this, message, change] { return flagged(message, change); }, std::move(done));
   }
@@ -209,7 +209,7 @@ class FakeAccount : public FakeMailboxes {
         },
         std::move(done));
   }
-  void settle(MailboxId, Completion<void> done) override {
+  void drain(MailboxId, Completion<void> done) override {
     {
       const std::lock_guard guard(mutex_);
       if (!held_changes_.empty()) {
@@ -223,9 +223,9 @@ class FakeAccount : public FakeMailboxes {
   void await_change(sync::ChangeId change, Completion<sync::Arrival> finished) override {
     {
       const std::lock_guard guard(mutex_);
-      const bool open =
-          open_changes_.contains(change) ||
-          std::any_of(pending_.begin(), pending_.end(), [&](const auto& one) { return one.change == change; });
+      const bool open = open_changes_.contains(change) ||
+                        std::any_of(pending_.begin(), pending_.end(),
+                                    [&](const auto& one) { return one.change == change; });
       if (open) {
         awaiting_.emplace(change, std::move(finished));
         return;
@@ -285,7 +285,7 @@ class FakeAccount : public FakeMailboxes {
     reply.accepted(id);
     hold_or_end([this, id, change, finished = std::move(reply.finished)](const std::optional<Error>& refused) {
       auto result = refused ? Result<sync::Arrival>(fail(*refused)) : change.carry_out(resolved(change.source));
-      if (!result) take_back(change);
+      if (!result) roll_back(change);
       {
         const std::lock_guard guard(mutex_);
         open_changes_.erase(id);
@@ -311,7 +311,7 @@ class FakeAccount : public FakeMailboxes {
     }
     return id;
   }
-  void take_back(const Change& change) {
+  void roll_back(const Change& change) {
     if (change.source.brought_by.value == 0) hide(change.source.message, false);
     hide(change.target.replaces, false);
     if (change.restored_as) flag_deleted(change.source.message, true);

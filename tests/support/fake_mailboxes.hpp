@@ -1,7 +1,7 @@
 #pragma once
 // The part of FakeAccount that is only read: a tree of mailboxes, tables the test fills row by row, and bodies from
-// strings. What the real account would fetch, the test can hold back and let come when it likes. Thread-safe; completions
-// run with no lock held.
+// strings. What the real account would fetch, the test can hold back and let come when it likes. Thread-safe;
+// completions run with no lock held.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -93,10 +93,7 @@ class FakeMailboxes : public sync::Account {
  public:
   using Path = std::string;
 
-  explicit FakeMailboxes(const std::vector<Path>& mailboxes)
-      : names_(default_names()) {
-    set_mailboxes(mailboxes);
-  }
+  explicit FakeMailboxes(const std::vector<Path>& mailboxes) : names_(default_names()) { set_mailboxes(mailboxes); }
 
   // -- what the test arranges --
 

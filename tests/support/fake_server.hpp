@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/fake_session.hpp"
+#include "fake_session.hpp"
 
 namespace imapfs::testing {
 
@@ -46,10 +46,8 @@ class FakeServer {
   /// For sessions opened from now on.
   void set_capability(const std::string& word, bool offered) {
     const std::lock_guard guard(state_->mutex);
-    if (offered)
-      state_->capabilities.insert(word);
-    else
-      state_->capabilities.erase(word);
+    if (offered) state_->capabilities.insert(word);
+    else state_->capabilities.erase(word);
   }
   void set_quirks(imap::Quirks quirks) {
     const std::lock_guard guard(state_->mutex);
@@ -111,8 +109,8 @@ class FakeServer {
               FlagSet flags = {}) {
     const std::lock_guard guard(state_->mutex);
     auto& mailbox = state_->mailboxes.at(wire_name);
-    const Uid uid =
-        mailbox.add({{}, date, body.size(), std::make_shared<const std::string>(body), std::move(flags), {}});
+    const Uid uid = mailbox.add(
+        {{}, date, body.size(), std::make_shared<const std::string>(body), std::move(flags), {}});
     state_->announce_count(mailbox);
     return uid;
   }
@@ -316,10 +314,8 @@ class FakeServer {
     if (!passable()) {
       ++gate.waiting;
       state->changed.notify_all();
-      if (context.deadline == Deadline::max())
-        state->changed.wait(lock, context.stop, passable);
-      else
-        state->changed.wait_until(lock, context.stop, context.deadline, passable);
+      if (context.deadline == Deadline::max()) state->changed.wait(lock, context.stop, passable);
+      else state->changed.wait_until(lock, context.stop, context.deadline, passable);
       --gate.waiting;
     }
     state->changed.notify_all();

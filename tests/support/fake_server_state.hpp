@@ -16,8 +16,8 @@
 #include <variant>
 #include <vector>
 
+#include "fake_mailbox.hpp"
 #include "imapfs/mime/names.hpp"
-#include "support/fake_mailbox.hpp"
 
 namespace imapfs::testing {
 
@@ -94,8 +94,8 @@ struct FakeServerState {
   std::uint64_t header_bytes = 0;
   std::uint64_t body_bytes = 0;
   std::vector<FetchedBody> bodies_fetched;
-  std::vector<UidSet> body_sets;  ///< one FETCH each
-  bool mixes_body_sets = false;   ///< of two sets, half of the first is sent after the second, as Dovecot may do
+  std::vector<UidSet> body_sets;      ///< one FETCH each
+  bool mixes_body_sets = false;       ///< of two sets, half of the first is sent after the second, as Dovecot may do
   std::vector<std::string> commands;  ///< those that change something, in order of sending
   std::uint32_t last_uid_validity = 1000;
   UnixTime now = 1'700'000'000;  ///< INTERNALDATE of an APPEND without one

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/fake_server_state.hpp"
+#include "fake_server_state.hpp"
 
 namespace imapfs::testing {
 
@@ -179,9 +179,7 @@ class FakeSession : public imap::Session {
   /// Waits while the gate is held. Cancellation and deadline lose the connection: a command is under way.
   Result<void> pass_gate(const std::string& name, Lock& lock, const CallContext& context) {
     auto& gate = state_->gates[name];
-    const auto open = [&] {
-      return (!connection_->mute && (!gate.held || gate.permits > 0)) || connection_->lost;
-    };
+    const auto open = [&] { return (!connection_->mute && (!gate.held || gate.permits > 0)) || connection_->lost; };
     bool given_up = false;
     if (!open()) {
       ++gate.waiting;
@@ -222,10 +220,8 @@ class FakeSession : public imap::Session {
   template <class Predicate>
   void wait(Lock& lock, const std::stop_token& stop, Deadline until, Predicate done) {
     // wait_until() converts the deadline to another clock; the maximum would overflow there.
-    if (until == Deadline::max())
-      state_->changed.wait(lock, stop, done);
-    else
-      state_->changed.wait_until(lock, stop, until, done);
+    if (until == Deadline::max()) state_->changed.wait(lock, stop, done);
+    else state_->changed.wait_until(lock, stop, until, done);
   }
 
   Result<FakeMailbox*> selected_mailbox() {
@@ -395,8 +391,7 @@ inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after,
   const std::stop_callback on_stop(context.stop, [&either] { either.request_stop(); });
   const std::stop_callback on_asked(asked, [&either] { either.request_stop(); });
   const auto has_news = [&] { return !connection_->mute && !connection_->pending.empty(); };
-  wait(lock, either.get_token(), std::min(renewal, context.deadline),
-       [&] { return connection_->lost || has_news(); });
+  wait(lock, either.get_token(), std::min(renewal, context.deadline), [&] { return connection_->lost || has_news(); });
   connection_->idling = false;
   state_->changed.notify_all();
   if (asked.stop_requested() && connection_->mute) {
@@ -412,6 +407,6 @@ inline Result<imap::IdleEnd> FakeSession::idle(std::chrono::seconds renew_after,
 
 }  // namespace imapfs::testing
 
-#include "support/fake_session_changes.hpp"
-#include "support/fake_session_fetch.hpp"
-#include "support/fake_session_mailboxes.hpp"
+#include "fake_session_changes.hpp"
+#include "fake_session_fetch.hpp"
+#include "fake_session_mailboxes.hpp"

@@ -2,7 +2,7 @@
 // FakeSession's commands that change messages, carried out as a server does: other sessions hear of it at once, this
 // one at the end of the command. Included by fake_session.hpp.
 
-#include "support/fake_session.hpp"
+#include "fake_session.hpp"
 
 namespace imapfs::testing {
 

@@ -1,7 +1,7 @@
 #pragma once
 // FakeSession's commands that fetch. Included by fake_session.hpp.
 
-#include "support/fake_session.hpp"
+#include "fake_session.hpp"
 
 namespace imapfs::testing {
 

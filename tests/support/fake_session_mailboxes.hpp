@@ -1,8 +1,8 @@
 #pragma once
 // FakeSession's commands that change the tree of mailboxes, and MYRIGHTS. Included by fake_session.hpp.
 
+#include "fake_session.hpp"
 #include "imapfs/mime/names.hpp"
-#include "support/fake_session.hpp"
 
 namespace imapfs::testing {
 
@@ -57,10 +57,8 @@ inline Result<void> FakeSession::rename_mailbox(const imap::WireName& from, cons
   IMAPFS_TRY(need_rights(found->second, "x"));
   IMAPFS_TRY(need_parent_rights(to));
   if (change.reach() > 0) {
-    if (same_word(from, "INBOX"))
-      empty_inbox_into(found->second, to);
-    else
-      rename_with_children(found->second, to);
+    if (same_word(from, "INBOX")) empty_inbox_into(found->second, to);
+    else rename_with_children(found->second, to);
     state_->announce_list();
   }
   return change.end(lock, context);

@@ -30,8 +30,8 @@ class FaultProxy {
 
   /// Forwards to `server_port` of 127.0.0.1.
   enum class Direction : std::uint8_t { from_client, from_server };
-  /// Lets `bytes` bytes pass in one direction, counted over all connections from the moment it is set, and is sprung by the last of
-  /// them (0: by the next one, which does not pass).
+  /// Lets `bytes` bytes pass in one direction, counted over all connections from the moment it is set, and is sprung by
+  /// the last of them (0: by the next one, which does not pass).
   struct Trap {
     enum class Action : std::uint8_t { cut, hold };
     Direction direction = Direction::from_server;
@@ -76,7 +76,8 @@ class FaultProxy {
   void set_black_hole(bool on);
   /// New connections are refused (ECONNREFUSED).
   void set_refusing(bool on);
-  /// Nothing more passes on the connections that stand, and nobody is told: a network that has forgotten them. New ones work.
+  /// Nothing more passes on the connections that stand, and nobody is told: a network that has forgotten them. New ones
+  /// work.
   void silence_connections();
   /// Ends every connection.
   void drop_connections();

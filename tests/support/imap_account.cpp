@@ -1,10 +1,10 @@
-#include "support/imap_account.hpp"
+#include "imap_account.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "support/dovecot.hpp"
+#include "dovecot.hpp"
 
 namespace imapfs::testing {
 namespace {

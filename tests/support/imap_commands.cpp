@@ -1,6 +1,6 @@
 // Of ImapCommands what is about the connection, the mailboxes and the selection.
 
-#include "support/imap_commands.hpp"
+#include "imap_commands.hpp"
 
 #include <array>
 #include <utility>

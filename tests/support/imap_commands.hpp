@@ -20,9 +20,9 @@
 #include <string_view>
 #include <vector>
 
-#include "support/imap_account.hpp"
-#include "support/imap_dialogue.hpp"
-#include "support/imap_syntax.hpp"
+#include "imap_account.hpp"
+#include "imap_dialogue.hpp"
+#include "imap_syntax.hpp"
 
 namespace imapfs::testing {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "support/imap_commands.hpp"
+#include "imap_commands.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -52,10 +52,8 @@ std::set<std::string> with_flags(const ImapMessage& message, const std::string& 
   const auto words = values_in_parentheses(list);
   auto flags = how.starts_with('+') || how.starts_with('-') ? message.flags : std::set<std::string>{};
   for (const auto& word : words) {
-    if (how.starts_with('-'))
-      flags.erase(word);
-    else
-      flags.insert(word);
+    if (how.starts_with('-')) flags.erase(word);
+    else flags.insert(word);
   }
   return flags;
 }

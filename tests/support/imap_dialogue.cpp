@@ -1,11 +1,11 @@
-#include "support/imap_dialogue.hpp"
+#include "imap_dialogue.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "support/imap_syntax.hpp"
+#include "imap_syntax.hpp"
 
 namespace imapfs::testing {
 namespace {

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "support/imap_account.hpp"
-#include "support/imap_log.hpp"
-#include "support/imap_stream.hpp"
+#include "imap_account.hpp"
+#include "imap_log.hpp"
+#include "imap_stream.hpp"
 
 namespace imapfs::testing {
 

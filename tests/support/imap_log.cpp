@@ -1,4 +1,4 @@
-#include "support/imap_log.hpp"
+#include "imap_log.hpp"
 
 #include <algorithm>
 #include <map>

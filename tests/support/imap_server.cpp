@@ -1,4 +1,4 @@
-#include "support/imap_server.hpp"
+#include "imap_server.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

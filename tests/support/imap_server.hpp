@@ -14,11 +14,11 @@
 #include <string>
 #include <thread>
 
-#include "support/imap_account.hpp"
-#include "support/imap_commands.hpp"
-#include "support/imap_log.hpp"
-#include "support/imap_stream.hpp"
-#include "support/test_certificates.hpp"
+#include "imap_account.hpp"
+#include "imap_commands.hpp"
+#include "imap_log.hpp"
+#include "imap_stream.hpp"
+#include "test_certificates.hpp"
 
 namespace imapfs::testing {
 

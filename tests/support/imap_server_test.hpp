@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "support/imap_server.hpp"
-#include "support/mounted.hpp"
+#include "imap_server.hpp"
+#include "mounted.hpp"
 
 namespace imapfs::testing {
 

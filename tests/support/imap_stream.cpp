@@ -1,4 +1,4 @@
-#include "support/imap_stream.hpp"
+#include "imap_stream.hpp"
 
 #include <poll.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "support/imap_syntax.hpp"
+#include "imap_syntax.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -1,4 +1,4 @@
-#include "support/mounted.hpp"
+#include "mounted.hpp"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -28,7 +28,8 @@ std::string make_mountpoint() {
   return pattern;
 }
 
-/// Its number in /sys/fs/fuse/connections, which is the mount's device; empty if it is not mounted (mountinfo, proc(5)).
+/// Its number in /sys/fs/fuse/connections, which is the mount's device; empty if it is not mounted (mountinfo,
+/// proc(5)).
 std::string fuse_connection_of(const std::string& mountpoint) {
   std::ifstream mounts("/proc/self/mountinfo");
   std::string found;
@@ -47,8 +48,10 @@ Mounted::Mounted(const ServerAddress& server, const Settings& settings)
     : mountpoint_(make_mountpoint()), cache_(settings.cache.empty() ? directory_.path("cache") : settings.cache),
       state_(settings.state.empty() ? directory_.path("state") : settings.state), log_(directory_.path("log")) {
   // The journal is found through the environment as it is for a user who gives no option.
-  command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " + shell_quote(settings.url.empty() ? server.url : settings.url) + " " +
-             shell_quote(mountpoint_) + " --password-file=" + shell_quote(server.password_file) + " --cache-dir=" + shell_quote(cache_) + " --log=file --log-file=" + shell_quote(log_);
+  command_ = "XDG_STATE_HOME=" + shell_quote(state_) + " " + shell_quote(imapfs_binary()) + " " +
+             shell_quote(settings.url.empty() ? server.url : settings.url) + " " + shell_quote(mountpoint_) +
+             " --password-file=" + shell_quote(server.password_file) + " --cache-dir=" + shell_quote(cache_) +
+             " --log=file --log-file=" + shell_quote(log_);
   if (std::filesystem::exists(server.ca_file)) command_ += " --ca-file=" + shell_quote(server.ca_file);
   for (const auto& option : settings.options) command_ += " " + shell_quote(option);
   mount();
@@ -112,7 +115,8 @@ std::uint64_t Mounted::counter(const std::string& name) const { return status().
 
 std::vector<std::string> Mounted::list(const std::string& directory) const {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(path(directory))) names.push_back(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator(path(directory)))
+    names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -7,8 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support/dovecot.hpp"
-#include "support/process.hpp"
+#include "dovecot.hpp"
+#include "process.hpp"
 
 namespace imapfs::testing {
 

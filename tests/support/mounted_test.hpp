@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "support/mounted.hpp"
+#include "mounted.hpp"
 
 namespace imapfs::testing {
 

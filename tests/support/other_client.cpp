@@ -1,4 +1,4 @@
-#include "support/other_client.hpp"
+#include "other_client.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

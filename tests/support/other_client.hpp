@@ -1,14 +1,15 @@
 #pragma once
-// A plain IMAP client of the tests' own: what the server holds, seen and changed by somebody who shares no code with imapfs.
+// A plain IMAP client of the tests' own: what the server holds, seen and changed by somebody who shares no code with
+// imapfs.
 //
-// One connection without TLS (Dovecot takes that from loopback). Every call throws std::runtime_error when the server refuses or
-// goes away. One thread at a time.
+// One connection without TLS (Dovecot takes that from loopback). Every call throws std::runtime_error when the server
+// refuses or goes away. One thread at a time.
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "support/dovecot.hpp"
+#include "dovecot.hpp"
 
 namespace imapfs::testing {
 

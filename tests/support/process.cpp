@@ -1,4 +1,4 @@
-#include "support/process.hpp"
+#include "process.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -30,7 +30,8 @@ struct Pipe {
   int write_end;
 };
 
-/// A test that kills by a signal means that signal, also where the test itself is started with it ignored (nohup, a shell's &).
+/// A test that kills by a signal means that signal, also where the test itself is started with it ignored (nohup, a
+/// shell's &).
 void take_signals_as_by_default() {
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
@@ -103,10 +104,8 @@ CommandResult shell(const std::string& script, int seconds) {
 std::string shell_quote(const std::string& word) {
   std::string out = "'";
   for (const char character : word) {
-    if (character == '\'')
-      out += "'\\''";
-    else
-      out += character;
+    if (character == '\'') out += "'\\''";
+    else out += character;
   }
   return out + "'";
 }

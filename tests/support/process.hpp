@@ -18,7 +18,8 @@ struct CommandResult {
   std::string errors;  ///< standard error
 };
 
-/// Runs `script` with bash -c, standard input empty, and waits at most `seconds` (then kills its process group; status 137).
+/// Runs `script` with bash -c, standard input empty, and waits at most `seconds` (then kills its process group; status
+/// 137).
 CommandResult shell(const std::string& script, int seconds = patient_seconds);
 
 /// Quotes one word for the shell.
@@ -69,7 +70,8 @@ std::string read_file(const std::string& path);
 /// Readable by its owner only, as secrets have to be.
 void write_file(const std::string& path, const std::string& content);
 
-/// Repeats `condition` until it holds or `seconds` have passed; whether it held. For states that have no event to wait for.
+/// Repeats `condition` until it holds or `seconds` have passed; whether it held. For states that have no event to wait
+/// for.
 template <class Condition>
 bool eventually(Condition condition, int seconds = patient_seconds);
 

@@ -3,8 +3,8 @@
 // what it expects to be asked.
 //
 // Steps run on the server's own thread once client() was called. "{tag}" in what is sent is the tag of the last command
-// received, "{previous tag}" that of the one before. A command that is not the expected one ends the connection and is reported by complaint(). The destructor
-// joins.
+// received, "{previous tag}" that of the one before. A command that is not the expected one ends the connection and is
+// reported by complaint(). The destructor joins.
 
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -23,9 +23,9 @@
 #include <utility>
 #include <vector>
 
-#include "imapfs/imap/deflate_codec.hpp"
+#include "imap/wire/deflate_codec.hpp"
 #include "imapfs/net/tls_stream.hpp"
-#include "support/test_certificates.hpp"
+#include "test_certificates.hpp"
 
 namespace imapfs::test {
 
@@ -162,7 +162,8 @@ class ScriptedServer {
   }
   std::string with_tag(std::string text) const {
     const auto put = [&](std::string_view place, const std::string& tag) {
-      for (auto at = text.find(place); at != std::string::npos; at = text.find(place)) text.replace(at, place.size(), tag);
+      for (auto at = text.find(place); at != std::string::npos; at = text.find(place))
+        text.replace(at, place.size(), tag);
     };
     put("{tag}", tag_);
     put("{previous tag}", previous_tag_);

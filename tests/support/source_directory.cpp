@@ -1,4 +1,4 @@
-#include "support/source_directory.hpp"
+#include "source_directory.hpp"
 
 namespace imapfs::testing {
 

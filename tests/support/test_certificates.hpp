@@ -66,7 +66,7 @@ struct Credential {
 struct CertificateRequest {
   std::string common_name = "mail.example.org";
   std::string alternative_names = "DNS:mail.example.org";  ///< OpenSSL's syntax; empty: none
-  long valid_from = -3600;                                  ///< seconds from now
+  long valid_from = -3600;                                 ///< seconds from now
   long valid_until = 86400;
   bool authority = false;
 };

@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "support/test_certificates.hpp"
+#include "test_certificates.hpp"
 
 namespace imapfs::testing {
 
@@ -26,7 +26,8 @@ class TlsPeer {
   /// Called on the peer's thread after the handshake.
   using Script = std::function<void(TlsPeer&)>;
 
-  TlsPeer(const Options& options, Script script = [](TlsPeer& peer) { peer.read_until_closed(); }) {
+  TlsPeer(
+      const Options& options, Script script = [](TlsPeer& peer) { peer.read_until_closed(); }) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) throw std::runtime_error("socketpair");
     client_ = pair[0];
@@ -40,7 +41,8 @@ class TlsPeer {
       SSL_CTX_set_max_proto_version(context_, options.highest_version);
     }
     if (options.require_client_certificate)
-      SSL_CTX_set_cert_verify_callback(context_, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
+      SSL_CTX_set_cert_verify_callback(
+          context_, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
     if (options.require_client_certificate)
       SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     ssl_ = SSL_new(context_);

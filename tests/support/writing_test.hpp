@@ -1,13 +1,13 @@
 #pragma once
-// Fixture of the e2e tests that change something: scripts with a folder of files outside the mount, and another client that says what
-// the server holds afterwards.
+// Fixture of the e2e tests that change something: scripts with a folder of files outside the mount, and another client
+// that says what the server holds afterwards.
 
 #include <algorithm>
 #include <optional>
 #include <sstream>
 
-#include "support/mounted_test.hpp"
-#include "support/other_client.hpp"
+#include "mounted_test.hpp"
+#include "other_client.hpp"
 
 namespace imapfs::testing {
 
@@ -69,14 +69,16 @@ class WritingTest : public MountedTest {
   /// How many messages that are not flagged \Deleted have this subject.
   std::size_t count(const std::string& mailbox, const std::string& subject) {
     std::size_t found = 0;
-    for (const auto& body : bodies(mailbox)) found += body.find("Subject: " + subject + "\r\n") != std::string::npos ? 1U : 0U;
+    for (const auto& body : bodies(mailbox))
+      found += body.find("Subject: " + subject + "\r\n") != std::string::npos ? 1U : 0U;
     return found;
   }
   /// The message with this subject, flagged or not; empty and a failure if there is not exactly one.
   ServerMessage message(const std::string& mailbox, const std::string& subject) {
     std::vector<ServerMessage> found;
     for (auto& candidate : other().messages(mailbox))
-      if (candidate.body.find("Subject: " + subject + "\r\n") != std::string::npos) found.push_back(std::move(candidate));
+      if (candidate.body.find("Subject: " + subject + "\r\n") != std::string::npos)
+        found.push_back(std::move(candidate));
     EXPECT_EQ(found.size(), 1u) << subject << " in " << mailbox;
     return found.size() == 1 ? found[0] : ServerMessage{};
   }
@@ -93,7 +95,10 @@ class WritingTest : public MountedTest {
     std::size_t found = 0;
     std::istringstream log(mount().log());
     for (std::string line; std::getline(log, line);)
-      found += std::all_of(parts.begin(), parts.end(), [&](const auto& part) { return line.find(part) != std::string::npos; }) ? 1U : 0U;
+      found += std::all_of(parts.begin(), parts.end(),
+                           [&](const auto& part) { return line.find(part) != std::string::npos; })
+                   ? 1U
+                   : 0U;
     return found;
   }
 

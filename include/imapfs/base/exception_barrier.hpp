@@ -1,6 +1,6 @@
 #pragma once
-// Where threads run what others gave them: what that throws ends here, as an Error and a line in the log, and the thread
-// goes on. An exception is a defect of ours or of a library; it must not cost the mount.
+// Where threads run what others gave them: what that throws ends here, as an Error and a line in the log, and the
+// thread goes on. An exception is a defect of ours or of a library; it must not cost the mount.
 //
 // Every thread's loop calls its work through this, and whoever calls several jobs or completions in a row calls each
 // through it, so that one does not take the others along. Any thread.

@@ -1,8 +1,8 @@
 #pragma once
 // The kernel's table of mounts, as this process sees it: those of its own mount namespace.
 //
-// Errors: where the table cannot be read, everything counts as mounted, so that nobody ends for want of procfs. Threads:
-// any.
+// Errors: where the table cannot be read, everything counts as mounted, so that nobody ends for want of procfs.
+// Threads: any.
 
 #include <sys/types.h>
 

@@ -2,7 +2,8 @@
 // What who mounts is told, because the mount is less than was asked for, or takes longer: on standard error until the
 // mount is live, in the log, and for as long as it is true in `.imapfs/status`.
 //
-// Sentences are for users and hold no secrets. One sentence per topic; a new one takes the place of the old. Threads: any.
+// Sentences are for users and hold no secrets. One sentence per topic; a new one takes the place of the old. Threads:
+// any.
 
 #include <ctime>
 #include <map>
@@ -20,7 +21,8 @@ class Notices {
   /// Said once and not kept: what the next moments are spent on.
   void mention(const std::string& sentence);
 
-  /// From here on the log is open, and gets what was said before. With `on_standard_error` standard error has it by that.
+  /// From here on the log is open, and gets what was said before. With `on_standard_error` standard error has it by
+  /// that.
   void log_is_open(bool on_standard_error);
   /// Standard error is given up.
   void mount_is_live();

@@ -2,9 +2,9 @@
 // Errors as values.
 //
 // Every function that can fail for a reason outside the program returns Result<T>. An Error says which errno the user
-// gets, how far the damage reaches, whether a repetition can help, and what happened in words; each caller on the way up
-// adds what it was doing. Exceptions of third-party libraries are caught where the library is called and become Errors.
-// Results are values: no thread affinity, no ownership beyond the strings they hold.
+// gets, how far the damage reaches, whether a repetition can help, and what happened in words; each caller on the way
+// up adds what it was doing. Exceptions of third-party libraries are caught where the library is called and become
+// Errors. Results are values: no thread affinity, no ownership beyond the strings they hold.
 
 #include <cerrno>
 #include <cstdint>
@@ -29,8 +29,8 @@ enum class Retry : std::uint8_t { never, now, later };
 std::string_view to_string(Scope scope);
 std::string_view to_string(Retry retry);
 
-/// A failure. `errnum` is a positive errno value; `what` is one line without a trailing full stop, innermost cause last:
-/// "list /INBOX: fetch headers: connection closed by server".
+/// A failure. `errnum` is a positive errno value; `what` is one line without a trailing full stop, innermost cause
+/// last: "list /INBOX: fetch headers: connection closed by server".
 struct Error {
   int errnum = EIO;
   Scope scope = Scope::request;
@@ -81,11 +81,11 @@ T take(Result<T>&& result) {
 #define IMAPFS_JOIN_TOKENS_(left, right) left##right
 #define IMAPFS_JOIN_TOKENS(left, right) IMAPFS_JOIN_TOKENS_(left, right)
 // The name is unique per use so that one TRY may stand inside another's expression.
-#define IMAPFS_TRY_AS_(result, on_error, ...)           \
-  __extension__({                                       \
-    auto result = (__VA_ARGS__);                        \
-    if (!result) return ::imapfs::fail(on_error);       \
-    ::imapfs::detail::take(std::move(result));          \
+#define IMAPFS_TRY_AS_(result, on_error, ...)     \
+  __extension__({                                 \
+    auto result = (__VA_ARGS__);                  \
+    if (!result) return ::imapfs::fail(on_error); \
+    ::imapfs::detail::take(std::move(result));    \
   })
 #define IMAPFS_TRY_PLAIN_(result, ...) IMAPFS_TRY_AS_(result, std::move(result).error(), __VA_ARGS__)
 #define IMAPFS_TRY_CONTEXT_(result, activity, ...) \

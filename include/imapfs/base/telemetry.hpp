@@ -29,7 +29,8 @@ enum class Destination : std::uint8_t { standard_error, file, journal };
 struct LogSettings {
   Level level = Level::info;
   Destination destination = Destination::standard_error;
-  std::string file;                          ///< for Destination::file; created 0600, appended to; at 16 MiB log becomes log.1 ("imapfs.log": "imapfs.1.log")
+  std::string file;  ///< for Destination::file; created 0600, appended to; at 16 MiB log becomes log.1 ("imapfs.log":
+                     ///< "imapfs.1.log")
   std::array<bool, category_count> traced{};  ///< indexed by Category
 };
 

@@ -48,7 +48,7 @@ class AnnounceChannel {
 
 class SessionNotifier : public vfs::KernelNotifier {
  public:
-  struct Environment {
+  struct Dependencies {
     NotifyChannel* kernel = nullptr;
     AnnounceChannel* announcer = nullptr;
     /// Filesystem::begin_announcement and end_announcement.
@@ -58,7 +58,7 @@ class SessionNotifier : public vfs::KernelNotifier {
     std::function<std::optional<DirectoryPlace>(vfs::NodeId)> place_of;
   };
 
-  explicit SessionNotifier(Environment environment, std::size_t capacity = 10'000);
+  explicit SessionNotifier(Dependencies environment, std::size_t capacity = 10'000);
   /// stop().
   ~SessionNotifier() override;
   SessionNotifier(const SessionNotifier&) = delete;
@@ -98,7 +98,7 @@ class SessionNotifier : public vfs::KernelNotifier {
   void queue_announcement(AnnouncementTask task);
   void announce(AnnouncementTask& task);
 
-  const Environment environment_;
+  const Dependencies dependencies_;
   /// Held while forget_attributes() is in the kernel, which never waits there: stop() returns after it.
   std::mutex direct_;
   std::mutex mutex_;

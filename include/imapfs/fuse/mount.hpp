@@ -21,17 +21,17 @@
 namespace imapfs::fuse {
 
 struct MountSettings {
-  std::string mountpoint;             ///< any path; made absolute
-  std::string source = "imapfs";      ///< first column of df: "imapfs#user@host"
+  std::string mountpoint;         ///< any path; made absolute
+  std::string source = "imapfs";  ///< first column of df: "imapfs#user@host"
   std::string subtype = "imapfs";
   bool allow_other = false;
   bool nonempty = false;
   std::vector<std::string> kernel_options;  ///< "ro", "noatime", …: passed on as -o
-  bool debug = false;                 ///< libfuse's own trace on stderr
-  std::size_t threads = 3;            ///< at least 2: notifications may hold one
-  std::chrono::seconds timeout{30};   ///< every request's deadline
+  bool debug = false;                       ///< libfuse's own trace on stderr
+  std::size_t threads = 3;                  ///< at least 2: notifications may hold one
+  std::chrono::seconds timeout{30};         ///< every request's deadline
   std::uint32_t max_readahead = 128 * 1024;
-  bool list_xattrs = false;           ///< else listxattr(2) is EOPNOTSUPP, and the kernel asks for it once per mount
+  bool list_xattrs = false;  ///< else listxattr(2) is EOPNOTSUPP, and the kernel asks for it once per mount
 };
 
 /// Checks a mountpoint as create() does, without mounting. The canonical absolute path on success. A dead imapfs mount

@@ -33,7 +33,7 @@ struct Notification {
     directory_changed,
     directory_forgotten,  ///< `change.node`; where it hangs is looked up if `change.name` is empty
     entry_forgotten,
-    collision,            ///< an announced name is already known to the kernel: forget the name, announce again
+    collision,  ///< an announced name is already known to the kernel: forget the name, announce again
     poll,
   };
   Kind kind = Kind::directory_changed;

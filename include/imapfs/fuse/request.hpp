@@ -78,12 +78,12 @@ class Request : public std::enable_shared_from_this<Request> {
   struct Description {
     const char* operation = "";  ///< "lookup"
     vfs::NodeId node;
-    std::string name;            ///< of an entry below `node`; may be empty
-    vfs::Caller caller;          ///< its `request` is filled in by start()
+    std::string name;    ///< of an entry below `node`; may be empty
+    vfs::Caller caller;  ///< its `request` is filled in by start()
     /// An interrupt is taken note of, and heeded from heed_interrupts() on.
     bool begins_in_any_case = false;
   };
-  struct Environment {
+  struct Dependencies {
     std::shared_ptr<RequestRegistry> registry;
     Scheduler* scheduler = nullptr;  ///< outlives every request
     /// For logs; the node's path without its name.
@@ -99,7 +99,7 @@ class Request : public std::enable_shared_from_this<Request> {
   /// How often a caller is looked at once a signal has come to it: Ctrl-C has to end it within 100 ms.
   static constexpr std::chrono::milliseconds look_again{40};
 
-  static std::shared_ptr<Request> start(std::shared_ptr<const Environment> environment, Description description,
+  static std::shared_ptr<Request> start(std::shared_ptr<const Dependencies> environment, Description description,
                                         fuse_req* raw);
   ~Request();
   Request(const Request&) = delete;
@@ -134,7 +134,7 @@ class Request : public std::enable_shared_from_this<Request> {
   [[nodiscard]] SteadyClock::time_point arrived() const { return arrived_; }
 
  private:
-  Request(std::shared_ptr<const Environment> environment, Description description, fuse_req* raw);
+  Request(std::shared_ptr<const Dependencies> environment, Description description, fuse_req* raw);
 
   /// While start() arranges things nobody but it may answer: libfuse's request would be gone under its hands.
   enum class State : std::uint8_t { starting, open, answered, failed };
@@ -146,7 +146,7 @@ class Request : public std::enable_shared_from_this<Request> {
   void finished(int outcome);
   void log_error(const Error& error) const;
 
-  const std::shared_ptr<const Environment> environment_;
+  const std::shared_ptr<const Dependencies> dependencies_;
   Description description_;
   fuse_req* const raw_;
   const SteadyClock::time_point arrived_ = SteadyClock::now();

@@ -1,6 +1,7 @@
 #pragma once
-// When to try to connect again: delays that double with jitter and honour what the server asked for, and the gate that decides whether
-// a job may attempt a connection now. Time is passed in, so nothing here waits. Plain objects without locks: their owners guard them.
+// When to try to connect again: delays that double with jitter and honour what the server asked for, and the gate that
+// decides whether a job may attempt a connection now. Time is passed in, so nothing here waits. Plain objects without
+// locks: their owners guard them.
 
 #include <chrono>
 #include <cstdint>
@@ -40,16 +41,16 @@ class Backoff {
   std::uint32_t failures_ = 0;
 };
 
-/// Decides whether a connection may be attempted, and for how long it is worth waiting for one. Open until an attempt fails; then one attempt
-/// per delay is let through, and besides one for a person who waits every `eager_after`, except after an Error of scope account and where the
-/// server says that it is busy.
+/// Decides whether a connection may be attempted, and for how long it is worth waiting for one. Open until an attempt
+/// fails; then one attempt per delay is let through, and besides one for a person who waits every `eager_after`, except
+/// after an Error of scope account and where the server says that it is busy.
 class ConnectGate {
  public:
   struct Settings {
     Backoff::Settings backoff;
     SteadyClock::duration eager_after = std::chrono::seconds(1);
-    /// So long attempts may fail before those who wait are told. A server that restarts, or a network that changes, is back before; and it is
-    /// half of what programs wait for by default.
+    /// So long attempts may fail before those who wait are told. A server that restarts, or a network that changes, is
+    /// back before; and it is half of what programs wait for by default.
     SteadyClock::duration grace = std::chrono::seconds(15);
   };
 

@@ -6,8 +6,8 @@
 // session means the connection is lost and the object may only be destroyed; with a smaller scope it goes on. NO after
 // partial data is an Error; rows delivered before it were real.
 //
-// Data that arrives unasked on any command (EXISTS, EXPUNGE, VANISHED, FETCH, STATUS, LIST) goes to the UntaggedListener, on
-// the calling thread, in the order received. Servers never repeat it.
+// Data that arrives unasked on any command (EXISTS, EXPUNGE, VANISHED, FETCH, STATUS, LIST) goes to the
+// UntaggedListener, on the calling thread, in the order received. Servers never repeat it.
 
 #include <chrono>
 #include <cstdint>
@@ -35,9 +35,9 @@ using WireName = std::string;
 /// A row of LIST with what LIST … RETURN (STATUS …) added.
 struct ListedMailbox {
   WireName wire_name;
-  std::string name;      ///< UTF-8, all levels with `delimiter` between them; INBOX in upper case
-  char delimiter = 0;    ///< 0: flat
-  bool selectable = true;  ///< neither \Noselect nor \NonExistent
+  std::string name;               ///< UTF-8, all levels with `delimiter` between them; INBOX in upper case
+  char delimiter = 0;             ///< 0: flat
+  bool selectable = true;         ///< neither \Noselect nor \NonExistent
   bool may_have_children = true;  ///< not \Noinferiors
   bool subscribed = false;
   SpecialUse special_use = SpecialUse::none;
@@ -74,8 +74,8 @@ class UntaggedListener {
   virtual void on_vanished(const UidSet& uids) = 0;
   /// A FETCH row nobody asked for; `uid` may be 0 when the server did not send it.
   virtual void on_fetch(const FetchRow& row) = 0;
-  /// RFC 7162: the selected mailbox has this HIGHESTMODSEQ now. Not during SELECT, whose answer has it. The only word of a message that
-  /// has come and gone between two looks of the session.
+  /// RFC 7162: the selected mailbox has this HIGHESTMODSEQ now. Not during SELECT, whose answer has it. The only word
+  /// of a message that has come and gone between two looks of the session.
   virtual void on_highest_modseq(ModSeq) {}
   /// RFC 5465 NOTIFY: STATUS of a mailbox that is not selected.
   virtual void on_status(const WireName& mailbox, const MailboxStatus& status) = 0;
@@ -125,20 +125,23 @@ class BodySink {
   virtual Result<void> data(std::span<const char> bytes) = 0;
 };
 
-/// Receives many bodies, one after the other as they come off the wire, and says which are wanted next. Called on the thread of the command.
+/// Receives many bodies, one after the other as they come off the wire, and says which are wanted next. Called on the
+/// thread of the command.
 class BodySetSink {
  public:
   virtual ~BodySetSink() = default;
-  /// The messages of a further command, which is sent at once: so the server has the next one before it has answered the last, and
-  /// the connection is never idle between them. Asked between bodies, whenever fewer than two commands wait for their answer. Empty: none now.
+  /// The messages of a further command, which is sent at once: so the server has the next one before it has answered
+  /// the last, and the connection is never idle between them. Asked between bodies, whenever fewer than two commands
+  /// wait for their answer. Empty: none now.
   virtual UidSet next_set() = 0;
   /// A body of `length` octets comes, of a message that was asked for and whose body has not come yet.
   virtual Result<void> begin(Uid uid, std::uint64_t length) = 0;
   virtual Result<void> data(std::span<const char> bytes) = 0;
   /// The body that was begun is complete.
   virtual Result<void> end() = 0;
-  /// The command for the `number`th set has been answered (from 0, in the order of next_set()): what it has not brought, it never will. Not
-  /// before: Dovecot goes on with the next command while the output of the first waits, so bodies of both come mixed.
+  /// The command for the `number`th set has been answered (from 0, in the order of next_set()): what it has not
+  /// brought, it never will. Not before: Dovecot goes on with the next command while the output of the first waits, so
+  /// bodies of both come mixed.
   virtual void answered(std::size_t number) = 0;
 };
 
@@ -152,8 +155,8 @@ class AppendSource {
  public:
   virtual ~AppendSource() = default;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  /// Fills `buffer` with the next octets and returns how many; 0 at the end, which comes after exactly size() octets. An Error
-  /// ends the command at the price of the connection: the server has been promised a literal.
+  /// Fills `buffer` with the next octets and returns how many; 0 at the end, which comes after exactly size() octets.
+  /// An Error ends the command at the price of the connection: the server has been promised a literal.
   virtual Result<std::size_t> read(std::span<char> buffer) = 0;
 };
 
@@ -171,12 +174,12 @@ struct AppendedMessage {
 
 /// RFC 4315 COPYUID of UID COPY and UID MOVE, from wherever the server put it (tagged or untagged OK).
 struct CopiedMessages {
-  std::optional<UidValidity> uid_validity;      ///< of the destination; absent: the server did not tell what became of them
-  std::vector<std::pair<Uid, Uid>> uids;        ///< source, destination; messages that were gone already are missing
+  std::optional<UidValidity> uid_validity;  ///< of the destination; absent: the server did not tell what became of them
+  std::vector<std::pair<Uid, Uid>> uids;    ///< source, destination; messages that were gone already are missing
 };
 
-/// Who judges over a command that is not answered. Asked on the command's thread, again and again after `every`, while nothing comes from the
-/// server: with the time for which nothing has come, and whether the command changes something.
+/// Who judges over a command that is not answered. Asked on the command's thread, again and again after `every`, while
+/// nothing comes from the server: with the time for which nothing has come, and whether the command changes something.
 struct SilenceWatch {
   SteadyClock::duration every{};
   /// True: the session is given up, with ETIMEDOUT, scope session, Retry::now (Retry::later from changes, as ever).
@@ -205,8 +208,8 @@ class Session {
   [[nodiscard]] virtual const WireName& selected() const = 0;
   /// What select() said of it, `messages` as told since; read_only is false only if read_write was wanted and granted.
   [[nodiscard]] virtual const SelectedMailbox& selection() const = 0;
-  /// EXAMINE (reading can never set \Seen), with QRESYNC where state is given and the server has it. Rows and vanished UIDs of
-  /// QRESYNC go to `rows` and `vanished`.
+  /// EXAMINE (reading can never set \Seen), with QRESYNC where state is given and the server has it. Rows and vanished
+  /// UIDs of QRESYNC go to `rows` and `vanished`.
   struct SelectRequest {
     WireName mailbox;
     bool read_write = false;
@@ -216,8 +219,8 @@ class Session {
   };
   virtual Result<SelectedMailbox> select(const SelectRequest& request, const CallContext& context) = 0;
 
-  /// UID FETCH, rows streamed in the order received. `changed_since` needs CONDSTORE; with `vanished`, which needs QRESYNC too, what has
-  /// gone since then is told as well (RFC 7162 §3.2.6). One command; the caller bounds the set.
+  /// UID FETCH, rows streamed in the order received. `changed_since` needs CONDSTORE; with `vanished`, which needs
+  /// QRESYNC too, what has gone since then is told as well (RFC 7162 §3.2.6). One command; the caller bounds the set.
   struct FetchRequest {
     UidSet uids;
     FetchItems items;
@@ -227,18 +230,19 @@ class Session {
   virtual Result<void> fetch(const FetchRequest& request, const std::function<void(const FetchRow&)>& rows,
                              const CallContext& context) = 0;
 
-  /// UID FETCH BODY.PEEK[] of one message, or of a range. ENOENT (scope message) if the server sent no body for it. A body that
-  /// the server labelled with another UID is refused with EIO and nothing of it must be kept.
+  /// UID FETCH BODY.PEEK[] of one message, or of a range. ENOENT (scope message) if the server sent no body for it. A
+  /// body that the server labelled with another UID is refused with EIO and nothing of it must be kept.
   virtual Result<void> fetch_body(Uid uid, std::optional<OctetRange> range, BodySink& sink,
                                   const CallContext& context) = 0;
-  /// Head and tail of a large message in one command: BODY.PEEK[]<0.head> and BODY.PEEK[]<tail.offset.tail.length>. `tail_sink`
-  /// receives what the server has there, possibly nothing.
+  /// Head and tail of a large message in one command: BODY.PEEK[]<0.head> and BODY.PEEK[]<tail.offset.tail.length>.
+  /// `tail_sink` receives what the server has there, possibly nothing.
   virtual Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
                                            BodySink& tail_sink, const CallContext& context) = 0;
-  /// UID FETCH BODY.PEEK[] of sets of messages, until sink.next_set() has no more and everything has been answered. Messages that are gone do
-  /// not come; bodies that nobody asked for are read over; one that comes twice is a protocol error (EIO, scope session). ETIMEDOUT,
-  /// scope session, when nothing of them has come for as long as `silence`. EOPNOTSUPP, scope request, if the server names a message only behind
-  /// its body: such bodies are read over. An Error of the sink costs the connection.
+  /// UID FETCH BODY.PEEK[] of sets of messages, until sink.next_set() has no more and everything has been answered.
+  /// Messages that are gone do not come; bodies that nobody asked for are read over; one that comes twice is a protocol
+  /// error (EIO, scope session). ETIMEDOUT, scope session, when nothing of them has come for as long as `silence`.
+  /// EOPNOTSUPP, scope request, if the server names a message only behind its body: such bodies are read over. An Error
+  /// of the sink costs the connection.
   virtual Result<void> fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) = 0;
   /// Raw header fields of one message, as a header block.
   virtual Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
@@ -253,15 +257,15 @@ class Session {
   virtual Result<std::optional<Quota>> quota(const WireName& mailbox, const CallContext& context) = 0;
 
   // -- changes --
-  // None of these is sent again by itself. An Error of scope session from one of them means that the outcome is unknown: it has
-  // Retry::later, and whoever wanted the change looks at the server before it says it again. Any other Error means that the server
-  // has refused, or that nothing was sent. COPY, MOVE, STORE and EXPUNGE are about the selected mailbox, which, but for
-  // COPY, must have been selected with read_write; a mailbox that is read-only gives EROFS before anything is sent. A long
-  // set of theirs becomes several commands: if one is refused, those before it have been carried out all the same, and
-  // `what` says so. A NO without a reason that we know is EPERM.
+  // None of these is sent again by itself. An Error of scope session from one of them means that the outcome is
+  // unknown: it has Retry::later, and whoever wanted the change looks at the server before it says it again. Any other
+  // Error means that the server has refused, or that nothing was sent. COPY, MOVE, STORE and EXPUNGE are about the
+  // selected mailbox, which, but for COPY, must have been selected with read_write; a mailbox that is read-only gives
+  // EROFS before anything is sent. A long set of theirs becomes several commands: if one is refused, those before it
+  // have been carried out all the same, and `what` says so. A NO without a reason that we know is EPERM.
 
-  /// APPEND, streamed in constant memory; LITERAL+ where offered, else (also for LITERAL-) one round trip more. A message larger than APPENDLIMIT:
-  /// EFBIG before anything is sent. TRYCREATE: ENOENT, scope mailbox.
+  /// APPEND, streamed in constant memory; LITERAL+ where offered, else (also for LITERAL-) one round trip more. A
+  /// message larger than APPENDLIMIT: EFBIG before anything is sent. TRYCREATE: ENOENT, scope mailbox.
   virtual Result<AppendedMessage> append(const AppendRequest& request, AppendSource& source,
                                          const CallContext& context) = 0;
   virtual Result<CopiedMessages> copy(const UidSet& uids, const WireName& destination, const CallContext& context) = 0;
@@ -269,8 +273,8 @@ class Session {
   virtual Result<CopiedMessages> move(const UidSet& uids, const WireName& destination, const CallContext& context) = 0;
   /// UID STORE with .SILENT. Flags outside PERMANENTFLAGS: EPERM, nothing sent.
   virtual Result<void> store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) = 0;
-  /// UID EXPUNGE (RFC 4315): only these, and only those of them that are \Deleted. EOPNOTSUPP without UIDPLUS: a plain EXPUNGE would remove
-  /// what others have flagged, so it is never sent.
+  /// UID EXPUNGE (RFC 4315): only these, and only those of them that are \Deleted. EOPNOTSUPP without UIDPLUS: a plain
+  /// EXPUNGE would remove what others have flagged, so it is never sent.
   virtual Result<void> expunge(const UidSet& uids, const CallContext& context) = 0;
 
   virtual Result<void> create_mailbox(const WireName& mailbox, const CallContext& context) = 0;
@@ -280,9 +284,10 @@ class Session {
   /// RFC 4314 MYRIGHTS, for example "lrswipkxte"; nothing without ACL.
   virtual Result<std::optional<std::string>> my_rights(const WireName& mailbox, const CallContext& context) = 0;
 
-  /// RFC 2177. Returns after at least one untagged datum was delivered to the listener and nothing more is buffered (DONE sent and
-  /// answered), when `renew_after` has passed, or with an Error. Needs a selected mailbox. EINTR on stop ends IDLE cleanly. `asked` ends it as if
-  /// renewal were due, to find out whether the connection stands: without an answer within seconds it is ETIMEDOUT, scope session.
+  /// RFC 2177. Returns after at least one untagged datum was delivered to the listener and nothing more is buffered
+  /// (DONE sent and answered), when `renew_after` has passed, or with an Error. Needs a selected mailbox. EINTR on stop
+  /// ends IDLE cleanly. `asked` ends it as if renewal were due, to find out whether the connection stands: without an
+  /// answer within seconds it is ETIMEDOUT, scope session.
   virtual Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context,
                                const std::stop_token& asked) = 0;
   Result<IdleEnd> idle(std::chrono::seconds renew_after, const CallContext& context) {
@@ -295,19 +300,20 @@ class Session {
   virtual void logout() = 0;
 };
 
-/// How to reach and enter an account. The password is read from `password` at each login, so it can come from a command.
+/// How to reach and enter an account. The password is read from `password` at each login, so it can come from a
+/// command.
 struct AccountSettings {
   net::Endpoint endpoint;
-  bool implicit_tls = true;     ///< imaps; else STARTTLS is required …
-  bool allow_plain = false;     ///< … unless this is set (-o insecure, checked by app)
+  bool implicit_tls = true;  ///< imaps; else STARTTLS is required …
+  bool allow_plain = false;  ///< … unless this is set (-o insecure, checked by app)
   net::TlsSettings tls;
   std::string user;
   std::function<Result<std::string>(const CallContext&)> password;
   QuirkOverrides quirks;
   /// Shared by all connections of the account.
   std::shared_ptr<LearnedQuirks> learned = std::make_shared<LearnedQuirks>();
-  std::size_t max_line = 1 << 20;      ///< a longer response line is a protocol error
-  bool compress = true;                ///< COMPRESS=DEFLATE where offered
+  std::size_t max_line = 1 << 20;  ///< a longer response line is a protocol error
+  bool compress = true;            ///< COMPRESS=DEFLATE where offered
 };
 
 /// Connects, secures, logs in, sends ID, enables QRESYNC/CONDSTORE where offered, UTF8=ACCEPT where it is needed. Login

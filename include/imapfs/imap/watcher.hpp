@@ -1,12 +1,14 @@
 #pragma once
-// The connection that waits for news: one thread, one session, one mailbox at a time, IDLE with NOTIFY or alone, or a poll.
+// The connection that waits for news: one thread, one session, one mailbox at a time, IDLE with NOTIFY or alone, or a
+// poll.
 //
-// The watcher selects its mailbox (with QRESYNC when the listener gives a state), lets the listener catch up through the session, then
-// idles; every untagged datum goes to the listener; after each burst the listener may use the session (fetch the new rows) before
-// IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends NOOP every `poll_interval`. A lost connection is
-// reopened with back-off and jitter, then the mailbox is selected and caught up again. Rounds that end at once and
-// bring no news cost a pause that grows to `poll_interval`. A connection that may be dead can be asked: without an
-// answer within seconds it counts as lost. All callbacks come from the thread "watch-N".
+// The watcher selects its mailbox (with QRESYNC when the listener gives a state), lets the listener catch up through
+// the session, then idles; every untagged datum goes to the listener; after each burst the listener may use the session
+// (fetch the new rows) before IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends
+// NOOP every `poll_interval`. A lost connection is reopened with back-off and jitter, then the mailbox is selected and
+// caught up again. Rounds that end at once and bring no news cost a pause that grows to `poll_interval`. A connection
+// that may be dead can be asked: without an answer within seconds it counts as lost. All callbacks come from the thread
+// "watch-N".
 
 #include <chrono>
 #include <functional>
@@ -20,15 +22,15 @@ namespace imapfs::imap {
 
 class WatchListener : public UntaggedListener {
  public:
-  /// The session is connected and nothing is selected: select the mailbox and bring it up to date. An Error of scope session
-  /// reconnects; any other (mailbox gone) ends the watch.
+  /// The session is connected and nothing is selected: select the mailbox and bring it up to date. An Error of scope
+  /// session reconnects; any other (mailbox gone) ends the watch.
   virtual Result<void> on_watch_started(Session& session, const CallContext& context) = 0;
   /// A burst of untagged data has ended: the session is free for commands.
   virtual Result<void> on_news(Session& session, const CallContext& context) = 0;
   /// The watch is interrupted (false, with reason) or stands (true).
   virtual void on_watching(bool watching, const std::string& reason) = 0;
-  /// Before on_watching(false): the connection did not end by our own wish; silently: it did not answer, so what the server has told it of late
-  /// is not known.
+  /// Before on_watching(false): the connection did not end by our own wish; silently: it did not answer, so what the
+  /// server has told it of late is not known.
   virtual void on_connection_lost(bool) {}
   /// It was asked, and has answered.
   virtual void on_connection_answers() {}

@@ -54,9 +54,9 @@ class NameTemplate {
   /// has made the name. The caller compares the name with that message's own.
   [[nodiscard]] std::vector<Uid> possible_uids(std::string_view name) const;
 
-  /// Another name for the message that render() has named `rendered`, for when that name is taken: with so many "+" after
-  /// the UID. No render() makes such a name, and no two messages have the same. Nothing if it would be longer than a
-  /// file's name can be.
+  /// Another name for the message that render() has named `rendered`, for when that name is taken: with so many "+"
+  /// after the UID. No render() makes such a name, and no two messages have the same. Nothing if it would be longer
+  /// than a file's name can be.
   [[nodiscard]] std::optional<std::string> distinct(std::string_view rendered, Uid uid, std::size_t pluses) const;
 
   /// The UID of "4711.eml" (no leading zeros), as messages are called in the directory .uid.

@@ -88,8 +88,8 @@ struct MessageLocation {
 struct MessageMeta {
   Uid uid;
   UnixTime internal_date = 0;
-  std::uint64_t size = 0;         ///< octets: RFC822.SIZE until the body is known, then its length
-  bool size_is_exact = false;     ///< true once the body's length was seen
+  std::uint64_t size = 0;      ///< octets: RFC822.SIZE until the body is known, then its length
+  bool size_is_exact = false;  ///< true once the body's length was seen
   ModSeq modseq;
   FlagSet flags;
   std::string file_name;

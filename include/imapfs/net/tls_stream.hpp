@@ -2,9 +2,10 @@
 // Connecting, and TLS by OpenSSL. All uses of OpenSSL are in this unit.
 //
 // Certificates are always verified: chain (system store or ca_file) and host name (RFC 9525; IP addresses by
-// iPAddress), or, where a fingerprint is given, the SHA-256 of the leaf certificate instead. TLS 1.2 or later, SNI sent.
-// Errors of the certificate have scope account, EACCES, and a text a user can act on ("certificate of mail.example.org
-// expired on 2026-01-02"; "… is for other.example.org, not …"; "… is signed by an unknown authority (self-signed) …").
+// iPAddress), or, where a fingerprint is given, the SHA-256 of the leaf certificate instead. TLS 1.2 or later, SNI
+// sent. Errors of the certificate have scope account, EACCES, and a text a user can act on ("certificate of
+// mail.example.org expired on 2026-01-02"; "… is for other.example.org, not …"; "… is signed by an unknown authority
+// (self-signed) …").
 
 #include <cstdint>
 #include <memory>

@@ -29,8 +29,8 @@ void write_lock_note(const std::string& directory, const LockNote& note);
 /// Nothing (process 0) if there is none, or if it is being written just now.
 LockNote read_lock_note(const std::string& directory);
 
-/// True if the note says so, or if its mount is gone from this process's own mount namespace: the holder has not noticed
-/// yet.
+/// True if the note says so, or if its mount is gone from this process's own mount namespace: the holder has not
+/// noticed yet.
 bool is_ending(const LockNote& note);
 
 /// How to wait for a holder that is ending. By default nobody waits.

@@ -1,6 +1,6 @@
 #pragma once
-// Opening an account's directories while another mount of it may be ending: that one is waited for, and its directory is
-// this mount's then. Only where it goes on does this mount get a directory beside it.
+// Opening an account's directories while another mount of it may be ending: that one is waited for, and its directory
+// is this mount's then. Only where it goes on does this mount get a directory beside it.
 //
 // Errors: as without the wait; EINTR when the wait was stopped. Threads: any that may block.
 

@@ -1,11 +1,12 @@
 #pragma once
 // The index of an account on disk: mailboxes, their sync state, and what is known of each message, in SQLite.
 //
-// Guarantees: safe against kill -9 at any moment (WAL, one transaction per batch; sync state and the rows it vouches for are
-// committed together). A corrupt or newer file is set aside as <file>.corrupt-N / <file>.newer-N with a log line, and an empty one is
-// made. A full disk or any later SQLite error turns the store off for the rest of the process (disabled()): reads find nothing, writes are
-// dropped, one warning is logged; the mount goes on. Losing the file loses nothing but time.
-// Threads: every call may block on the disk and takes the store's one mutex; never call from a FUSE thread or with a lock held.
+// Guarantees: safe against kill -9 at any moment (WAL, one transaction per batch; sync state and the rows it vouches
+// for are committed together). A corrupt or newer file is set aside as <file>.corrupt-N / <file>.newer-N with a log
+// line, and an empty one is made. A full disk or any later SQLite error turns the store off for the rest of the process
+// (disabled()): reads find nothing, writes are dropped, one warning is logged; the mount goes on. Losing the file loses
+// nothing but time. Threads: every call may block on the disk and takes the store's one mutex; never call from a FUSE
+// thread or with a lock held.
 
 #include <cstdint>
 #include <functional>
@@ -23,8 +24,8 @@ namespace imapfs::store {
 
 /// The directory of one account below the cache root, locked for this process.
 struct AccountDirectory {
-  std::string path;       ///< 0700, exists
-  int lock_descriptor = -1;  ///< flock(LOCK_EX) held until process end; owned by this object
+  std::string path;           ///< 0700, exists
+  int lock_descriptor = -1;   ///< flock(LOCK_EX) held until process end; owned by this object
   bool private_copy = false;  ///< the account's own directory is in use by another mount: this is a numbered sibling
 
   AccountDirectory() = default;
@@ -33,11 +34,12 @@ struct AccountDirectory {
   ~AccountDirectory();
 };
 
-/// Creates (0700) and locks `<cache_root>/<account>`, or the first free of `<account>@2` … `@9` when another mount holds it. `account` is made a
-/// safe component here. Fails with EACCES, ENOSPC … and the path; the caller may go on without a cache.
+/// Creates (0700) and locks `<cache_root>/<account>`, or the first free of `<account>@2` … `@9` when another mount
+/// holds it. `account` is made a safe component here. Fails with EACCES, ENOSPC … and the path; the caller may go on
+/// without a cache.
 Result<AccountDirectory> open_account_directory(const std::string& cache_root, const std::string& account);
-/// $XDG_CACHE_HOME/imapfs, else ~/.cache/imapfs with the home directory of $HOME or, where that is unset (mount -a at boot), of the user
-/// database; empty if neither is known.
+/// $XDG_CACHE_HOME/imapfs, else ~/.cache/imapfs with the home directory of $HOME or, where that is unset (mount -a at
+/// boot), of the user database; empty if neither is known.
 std::string default_cache_root();
 
 /// The sync state of a mailbox: what the stored rows are worth.
@@ -45,14 +47,14 @@ struct MailboxState {
   UidValidity uid_validity;
   Uid uid_next;
   ModSeq highest_modseq;
-  bool complete = false;          ///< the rows are the whole mailbox as of this state
-  std::string name_template;      ///< the template the stored file names were made with
-  UnixTime changed_at = 0;        ///< directory mtime: last change seen; 0: never seen one
+  bool complete = false;      ///< the rows are the whole mailbox as of this state
+  std::string name_template;  ///< the template the stored file names were made with
+  UnixTime changed_at = 0;    ///< directory mtime: last change seen; 0: never seen one
   std::uint32_t changed_at_nanoseconds = 0;
 };
 
 struct StoredMailbox {
-  std::string name;      ///< UTF-8 name as in ListedMailbox, the key
+  std::string name;  ///< UTF-8 name as in ListedMailbox, the key
   std::string wire_name;
   char delimiter = 0;
   bool selectable = true;
@@ -75,8 +77,8 @@ class MetadataStore {
   void replace_mailboxes(const std::vector<StoredMailbox>& mailboxes);
 
   std::optional<MailboxState> state(const std::string& mailbox);
-  /// Rows in UID order, read in pages; `row` runs without the store's lock. False: the store broke off (it is disabled now), and the rows so far are
-  /// not the whole mailbox.
+  /// Rows in UID order, read in pages; `row` runs without the store's lock. False: the store broke off (it is disabled
+  /// now), and the rows so far are not the whole mailbox.
   bool for_each_message(const std::string& mailbox, const std::function<void(const MessageMeta&)>& row);
   std::optional<MessageHeaders> headers(const std::string& mailbox, Uid uid);
 

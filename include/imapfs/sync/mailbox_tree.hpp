@@ -28,18 +28,18 @@ inline constexpr std::size_t longest_component = 255;
 
 struct MailboxNode {
   MailboxId id;
-  MailboxId parent;          ///< 0: child of the root
-  std::string component;     ///< its name in the parent directory
-  std::string path;          ///< "Archive/2026": components joined by '/'; empty for the root
-  std::string name;          ///< UTF-8 server name; empty for directories that are no mailbox
+  MailboxId parent;       ///< 0: child of the root
+  std::string component;  ///< its name in the parent directory
+  std::string path;       ///< "Archive/2026": components joined by '/'; empty for the root
+  std::string name;       ///< UTF-8 server name; empty for directories that are no mailbox
   imap::WireName wire_name;
   char delimiter = 0;
   bool selectable = false;
   bool kept = false;              ///< a level that is kept here, and that the server does not list
   bool may_have_children = true;  ///< not \Noinferiors
-  bool subscribed = false;   ///< as far as LIST says
+  bool subscribed = false;        ///< as far as LIST says
   SpecialUse special_use = SpecialUse::none;
-  MailboxStatus status;      ///< as of LIST
+  MailboxStatus status;  ///< as of LIST
   InodeId inode;
   std::map<std::string, MailboxId, std::less<>> children;  ///< by component
   std::uint64_t children_hash = 0;  ///< of the children's components: differs when a child comes or goes
@@ -82,8 +82,8 @@ class MailboxTree {
 struct TreeChange {
   std::vector<MailboxNode> added;
   std::vector<MailboxNode> removed;
-  /// Came or went by a change made through the mount, which the kernel knows of by itself: for `.imapfs/events` only. A directory that was
-  /// renamed, and those below it, are in both, with the same ids.
+  /// Came or went by a change made through the mount, which the kernel knows of by itself: for `.imapfs/events` only. A
+  /// directory that was renamed, and those below it, are in both, with the same ids.
   std::vector<MailboxNode> added_by_us;
   std::vector<MailboxNode> removed_by_us;
   /// False: the answer to the change was lost or late, so the kernel may not know of it.

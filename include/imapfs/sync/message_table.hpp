@@ -1,13 +1,14 @@
 #pragma once
 // The messages of one mailbox in memory: what readdir, lookup and stat are answered from.
 //
-// At most about 250 bytes per message including its name. Rows are kept in UID order; names live in an arena; flags are interned
-// per mailbox. Readers (any thread, FUSE included) take a shared lock for microseconds; of all callbacks only visit_after()'s runs under it.
-// Only the mailbox's sync writes, through the methods at the end; one writer at a time is its business, not a requirement of memory safety.
+// At most about 250 bytes per message including its name. Rows are kept in UID order; names live in an arena; flags are
+// interned per mailbox. Readers (any thread, FUSE included) take a shared lock for microseconds; of all callbacks only
+// visit_after()'s runs under it. Only the mailbox's sync writes, through the methods at the end; one writer at a time
+// is its business, not a requirement of memory safety.
 //
-// A table is `complete` once it holds the whole mailbox. Before that, rows appear in ascending UID order and `frontier()` says up to
-// which UID the table is exact, so that readdir can hand out everything up to it. A late row below the frontier is inserted all the same and
-// reported as an addition.
+// A table is `complete` once it holds the whole mailbox. Before that, rows appear in ascending UID order and
+// `frontier()` says up to which UID the table is exact, so that readdir can hand out everything up to it. A late row
+// below the frontier is inserted all the same and reported as an addition.
 
 #include <cstdint>
 #include <functional>
@@ -32,11 +33,12 @@ class MessageTable {
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
-  // A message has a place: listed; deleted (flagged \Deleted, or about to be by a change of our own: it is listed in .deleted); or hidden (on its way out by a change of
-  // our own: listed nowhere). In each place a name belongs to one message: to the one that was given it last, else to the one whose template
-  // made it. A message without a given name of its own whose template's name was given to another goes by its template's with one or more "+"
-  // after the UID (NameTemplate::distinct). A given name counts from the moment it is given, also while the row of its message has not come.
-  // No message is found by a name that it does not have.
+  // A message has a place: listed; deleted (flagged \Deleted, or about to be by a change of our own: it is listed in
+  // .deleted); or hidden (on its way out by a change of our own: listed nowhere). In each place a name belongs to one
+  // message: to the one that was given it last, else to the one whose template made it. A message without a given name
+  // of its own whose template's name was given to another goes by its template's with one or more "+" after the UID
+  // (NameTemplate::distinct). A given name counts from the moment it is given, also while the row of its message has
+  // not come. No message is found by a name that it does not have.
   enum class Place : std::uint8_t { listed, deleted, hidden };
 
   /// Wherever it is, hidden ones too.
@@ -75,11 +77,11 @@ class MessageTable {
     bool deleted;  ///< \Deleted: never in visit_after(), which leaves those out
   };
   struct Page {
-    std::size_t rows = 0;   ///< visited
-    bool at_end = false;    ///< the table is complete and nothing follows
+    std::size_t rows = 0;  ///< visited
+    bool at_end = false;   ///< the table is complete and nothing follows
   };
-  /// Visits listed rows with UID > `after` in UID order, up to the frontier, until `row` returns false (that row counts as not visited) or
-  /// `limit` rows. `row` runs under the shared lock: copy and return.
+  /// Visits listed rows with UID > `after` in UID order, up to the frontier, until `row` returns false (that row counts
+  /// as not visited) or `limit` rows. `row` runs under the shared lock: copy and return.
   Page visit_after(Uid after, std::size_t limit, const std::function<bool(const RowView&)>& row) const;
 
   [[nodiscard]] bool complete() const;
@@ -91,17 +93,17 @@ class MessageTable {
   [[nodiscard]] std::size_t memory_bytes() const;
 
   // -- for the mailbox's sync only --
-  /// Forgets every row and starts again under `validity`, incomplete. Local names and what is hidden belong to a UIDVALIDITY: they go too, unless
-  /// `same_messages`.
+  /// Forgets every row and starts again under `validity`, incomplete. Local names and what is hidden belong to a
+  /// UIDVALIDITY: they go too, unless `same_messages`.
   void reset(UidValidity validity, bool same_messages = false);
   /// A hint from EXISTS; bounded, so that a lying server costs nothing.
   void reserve(std::size_t messages);
-  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `advance_frontier` and the UID is beyond it. An exact
-  /// size that is known already survives an inexact one: a message is immutable. UID 0 is ignored. \Recent is not kept: it belongs to a
-  /// session, not to the message.
+  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `advance_frontier` and the UID is
+  /// beyond it. An exact size that is known already survives an inexact one: a message is immutable. UID 0 is ignored.
+  /// \Recent is not kept: it belongs to a session, not to the message.
   bool upsert(const MessageMeta& meta, bool advance_frontier);
-  /// Returns false if the UID is unknown or the flags are the same. A mod-sequence of 0 or below the known one is ignored; a higher one is
-  /// kept even if the flags are the same.
+  /// Returns false if the UID is unknown or the flags are the same. A mod-sequence of 0 or below the known one is
+  /// ignored; a higher one is kept even if the flags are the same.
   bool set_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
   /// Returns false if unknown or unchanged.
   bool set_exact_size(Uid uid, std::uint64_t size);
@@ -116,13 +118,15 @@ class MessageTable {
   /// A listing holds every message up to `uid`.
   void advance_frontier(Uid uid);
   void set_complete(bool complete);
-  /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has changed.
+  /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has
+  /// changed.
   std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
   /// As hidden, but they are in .deleted already, whatever their flags say; until set_hidden().
   std::vector<Uid> set_flagged_soon(const UidSet& uids);
   /// Empty: the template's name counts again. The row may come later.
   void set_local_name(Uid uid, const std::string& name);
-  /// Names of earlier times, in the order in which they were given: those that were given since then are the later ones, and stay.
+  /// Names of earlier times, in the order in which they were given: those that were given since then are the later
+  /// ones, and stay.
   void add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names);
 
  private:

@@ -19,7 +19,7 @@
 namespace imapfs::vfs {
 
 /// The directories the kernel has heard of: only there can be a watcher, so only there inotify events are raised.
-class Interest {
+class SeenDirectories {
  public:
   void add(MailboxId mailbox);
   /// The root is always of interest.
@@ -40,11 +40,12 @@ class ChangePublisher : public sync::ChangeListener {
   /// Null before the notifier is destroyed; a call in progress on another thread must have ended (stop the account
   /// first).
   void connect_notifier(KernelNotifier* notifier) { notifier_ = notifier; }
-  /// Names that no table knows, and the nodes by which the kernel knows messages. Null before they are destroyed, as with the notifier.
+  /// Names that no table knows, and the nodes by which the kernel knows messages. Null before they are destroyed, as
+  /// with the notifier.
   void connect_entries(LocalEntries* entries) { entries_ = entries; }
 
-  /// A name that the kernel knows has gone with no news of it from the account: a change that was refused, or another name of the
-  /// message that was removed.
+  /// A name that the kernel knows has gone with no news of it from the account: a change that was refused, or another
+  /// name of the message that was removed.
   void name_gone(MailboxId mailbox, const std::string& name, NodeId node);
 
   /// From here on the kernel is not told that the file's size was corrected, but at release_attributes(). Counted.
@@ -54,8 +55,8 @@ class ChangePublisher : public sync::ChangeListener {
   void hold_attributes(NodeId node);
   void release_attributes(NodeId node);
 
-  /// What the kernel knows of a file has changed by an upload: its attributes, and its octets too if `octets`. It asks for the
-  /// attributes again from the moment this returns; pages go a moment later.
+  /// What the kernel knows of a file has changed by an upload: its attributes, and its octets too if `octets`. It asks
+  /// for the attributes again from the moment this returns; pages go a moment later.
   void file_changed(NodeId node, bool octets);
 
   void on_mailbox_changed(const MailboxChange& change) override;
@@ -64,7 +65,7 @@ class ChangePublisher : public sync::ChangeListener {
   void on_change_refused(const std::string& operation, const std::string& path, const Error& error) override;
 
   [[nodiscard]] EventLog& events() { return events_; }
-  [[nodiscard]] Interest& interest() { return interest_; }
+  [[nodiscard]] SeenDirectories& interest() { return seen_directories_; }
 
  private:
   void notify_mailbox(KernelNotifier& notifier, const MailboxChange& change);
@@ -92,7 +93,7 @@ class ChangePublisher : public sync::ChangeListener {
   };
   Guarded<std::unordered_map<NodeId, HeldAttributes>> held_;
   EventLog events_;
-  Interest interest_;
+  SeenDirectories seen_directories_;
 };
 
 }  // namespace imapfs::vfs

@@ -11,7 +11,8 @@
 //
 // Lifetime: the account is stopped before the Filesystem is destroyed, so that nothing completes into it afterwards.
 //
-// Without a journal, or with Settings::read_only, every change answers EROFS, except those of the announcer (announcements.hpp).
+// Without a journal, or with Settings::read_only, every change answers EROFS, except those of the announcer
+// (announcements.hpp).
 
 #include <cstdint>
 #include <functional>
@@ -48,7 +49,8 @@ class Filesystem {
   void open(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
   /// Works for a handle of an earlier process too.
   void read(const Caller& caller, const ReadRequest& request, Reply<ReadResult> reply);
-  /// A dirty flush by the process that opened the file uploads it and waits for the server's word; no deadline applies but the account's own.
+  /// A dirty flush by the process that opened the file uploads it and waits for the server's word; no deadline applies
+  /// but the account's own.
   void flush(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
   /// Flushes the file and waits until everything accepted for it has reached the server.
   void fsync(const Caller& caller, NodeId node, HandleId handle, Reply<void> reply);
@@ -88,7 +90,8 @@ class Filesystem {
                Reply<Entry> reply);
   void create(const Caller& caller, NodeId parent, const std::string& name, mode_t mode, Reply<CreateResult> reply);
   void write(const Caller& caller, const WriteRequest& request, Reply<std::size_t> reply);
-  /// Within the mount, a whole message into an empty new file is a copy on the server. EXDEV where it is not: the caller then copies octets.
+  /// Within the mount, a whole message into an empty new file is a copy on the server. EXDEV where it is not: the
+  /// caller then copies octets.
   void copy_file_range(const Caller& caller, const CopyRangeRequest& request, Reply<std::size_t> reply);
   void fallocate(const Caller& caller, NodeId node, HandleId handle, int mode, std::uint64_t offset,
                  std::uint64_t length, Reply<void> reply);

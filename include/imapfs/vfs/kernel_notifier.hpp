@@ -36,8 +36,8 @@ class KernelNotifier {
   virtual void attributes_changed(NodeId node) = 0;
   /// Size or times differ, and the kernel asks for them again from the moment this returns. Never waits for anybody.
   virtual void forget_attributes(NodeId node) { attributes_changed(node); }
-  /// The file's octets are others than before, too: a file written here with LF that the server keeps with CRLF. One that keeps
-  /// no pages may take it as a change of attributes.
+  /// The file's octets are others than before, too: a file written here with LF that the server keeps with CRLF. One
+  /// that keeps no pages may take it as a change of attributes.
   virtual void content_changed(NodeId node) { attributes_changed(node); }
   /// Only the cached listing and the attributes of the directory are out of date; every known entry is still right.
   virtual void directory_changed(NodeId directory) = 0;

@@ -24,9 +24,9 @@ enum class NodeKind : std::uint8_t {
   search = 3,
   text = 4,
   parts = 5,
-  deleted = 6,  ///< the directory .deleted of a mailbox; its files are messages
-  staged = 7,   ///< a file on its way to the server: mailbox 0, index StagedId
-  by_uid = 8,   ///< the directory .uid of a mailbox; its files are messages
+  deleted = 6,         ///< the directory .deleted of a mailbox; its files are messages
+  staged = 7,          ///< a file on its way to the server: mailbox 0, index StagedId
+  by_uid = 8,          ///< the directory .uid of a mailbox; its files are messages
   local_directory = 9  ///< a directory that is here only: mailbox 0, index StagedId
 };
 
@@ -63,10 +63,12 @@ inline constexpr std::string_view uid_directory_name = ".uid";
 /// Nothing for an id no version has ever given out.
 [[nodiscard]] std::optional<DecodedNode> decode_node(NodeId node);
 
-/// Local directories have ids beside those of mailboxes: what is kept by the id of a directory (LocalEntries) is kept of
-/// them too. In a DecodedNode of kind local_directory this id is `mailbox`.
+/// Local directories have ids beside those of mailboxes: what is kept by the id of a directory (LocalEntries) is kept
+/// of them too. In a DecodedNode of kind local_directory this id is `mailbox`.
 inline constexpr std::uint32_t local_directory_ids = std::uint32_t{1} << 28;
-[[nodiscard]] constexpr MailboxId local_directory(std::uint32_t index) { return MailboxId{local_directory_ids | index}; }
+[[nodiscard]] constexpr MailboxId local_directory(std::uint32_t index) {
+  return MailboxId{local_directory_ids | index};
+}
 [[nodiscard]] constexpr bool is_local_directory(MailboxId directory) {
   return (directory.value & local_directory_ids) != 0;
 }
@@ -81,15 +83,9 @@ inline constexpr std::uint32_t local_directory_ids = std::uint32_t{1} << 28;
   }
   return mailbox.value == 0 ? root_node : encode_node(NodeKind::mailbox, mailbox, 0);
 }
-[[nodiscard]] constexpr NodeId deleted_node(MailboxId mailbox) {
-  return encode_node(NodeKind::deleted, mailbox, 0);
-}
-[[nodiscard]] constexpr NodeId by_uid_node(MailboxId mailbox) {
-  return encode_node(NodeKind::by_uid, mailbox, 0);
-}
-[[nodiscard]] constexpr NodeId staged_node(std::uint32_t id) {
-  return encode_node(NodeKind::staged, MailboxId{0}, id);
-}
+[[nodiscard]] constexpr NodeId deleted_node(MailboxId mailbox) { return encode_node(NodeKind::deleted, mailbox, 0); }
+[[nodiscard]] constexpr NodeId by_uid_node(MailboxId mailbox) { return encode_node(NodeKind::by_uid, mailbox, 0); }
+[[nodiscard]] constexpr NodeId staged_node(std::uint32_t id) { return encode_node(NodeKind::staged, MailboxId{0}, id); }
 [[nodiscard]] constexpr NodeId message_node(MailboxId mailbox, Uid uid) {
   return encode_node(NodeKind::message, mailbox, uid.value);
 }

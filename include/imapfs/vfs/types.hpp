@@ -46,13 +46,19 @@ struct Caller {
   /// flush: a signal is ending the process, and the kernel closes the file for it.
   bool killed = false;
   RequestId request = 0;
-  /// For changes of names, which hold a directory in the kernel: false once the request has been answered without us (its
-  /// deadline has passed, it was killed). A change that has not begun then must not happen any more. Empty: it waits.
+  /// For changes of names, which hold a directory in the kernel: false once the request has been answered without us
+  /// (its deadline has passed, it was killed). A change that has not begun then must not happen any more. Empty: it
+  /// waits.
   std::function<bool()> still_waits{};
   [[nodiscard]] bool waits() const { return !still_waits || still_waits(); }
   /// Until then a change that cannot be carried out in time is to be answered, if it is safe in the journal.
   Deadline answer_by = Deadline::max();
 };
+
+/// Of a change whose request was answered before it could begin. Nobody reads it.
+[[nodiscard]] inline Error given_up() {
+  return {ECANCELED, Scope::request, Retry::never, "whoever wanted the change has given up"};
+}
 
 struct Timestamp {
   UnixTime seconds = 0;

@@ -1,9 +1,9 @@
-#include "account_root.hpp"
+#include "vfs/views/account_root.hpp"
 
 #include <utility>
 
-#include "../entries.hpp"
-#include "local_directory.hpp"
+#include "vfs/nodes/entries.hpp"
+#include "vfs/views/local_directory.hpp"
 
 namespace imapfs::vfs {
 

@@ -1,8 +1,8 @@
 #pragma once
 // The root: the account's top-level mailboxes, and the hidden ".imapfs".
 
-#include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 

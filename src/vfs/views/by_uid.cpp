@@ -1,16 +1,15 @@
-#include "by_uid.hpp"
+#include "vfs/views/by_uid.hpp"
 
 #include <utility>
 
-#include "imapfs/sync/errors.hpp"
-#include "../entries.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/model/identity.hpp"
+#include "imapfs/sync/errors.hpp"
+#include "vfs/nodes/entries.hpp"
 
 namespace imapfs::vfs {
 
 namespace {
-
 
 /// The entry of a message as it is called here.
 Entry unnamed_entry(const ViewContext& context, const sync::MailboxNode& mailbox, UidValidity validity,

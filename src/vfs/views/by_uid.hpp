@@ -1,10 +1,10 @@
 #pragma once
-// /MAILBOX/.uid: the messages of the mailbox by their UIDs alone, as 4711.eml. Its files are the messages themselves, to
-// be read and written; its names are not given, taken or removed. They are found also in a mailbox that was never
+// /MAILBOX/.uid: the messages of the mailbox by their UIDs alone, as 4711.eml. Its files are the messages themselves,
+// to be read and written; its names are not given, taken or removed. They are found also in a mailbox that was never
 // listed. Nothing of it is cached by the kernel: news of a message names it as the mailbox lists it.
 
-#include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 

@@ -1,4 +1,4 @@
-#include "control.hpp"
+#include "vfs/views/control.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "../entries.hpp"
-#include "../staging.hpp"
-#include "../timestamps.hpp"
 #include "imapfs/model/identity.hpp"
+#include "vfs/nodes/entries.hpp"
+#include "vfs/nodes/timestamps.hpp"
+#include "vfs/staging/staging.hpp"
 
 namespace imapfs::vfs {
 
@@ -36,10 +36,7 @@ FixedNode meaning(const Node& node) { return FixedNode{node.meaning.index}; }
 // Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of
 // ours.
 ControlView::ControlView(const ViewContext& context, EventLog& events, const OutboxView& outbox)
-    : context_(context),
-      events_(events),
-      outbox_(outbox),
-      mounted_(whole_second_now()),
+    : context_(context), events_(events), outbox_(outbox), mounted_(whole_second_now()),
       next_handle_((static_cast<HandleId>(mounted_.seconds) << 24) + 1) {}
 
 Entry ControlView::entry_of(FixedNode node) const {

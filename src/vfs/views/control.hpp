@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "../directory_listing.hpp"
 #include "imapfs/base/concurrency.hpp"
 #include "imapfs/vfs/event_log.hpp"
 #include "imapfs/vfs/view.hpp"
-#include "outbox.hpp"
+#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/outbox.hpp"
 
 namespace imapfs::vfs {
 

@@ -1,23 +1,22 @@
-#include "deleted.hpp"
+#include "vfs/views/deleted.hpp"
 
 #include <sys/stat.h>
 
 #include <utility>
 
-#include "imapfs/sync/errors.hpp"
-#include "../entries.hpp"
 #include "imapfs/model/identity.hpp"
+#include "imapfs/sync/errors.hpp"
+#include "vfs/nodes/entries.hpp"
 
 namespace imapfs::vfs {
 
 namespace {
 
-
 /// The entry of one of its messages: whether it is here may change at any time.
 Entry passing_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                     const MessageMeta& meta) {
-  auto entry =
-      MessageEntries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries).entry(meta);
+  auto entry = MessageEntries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries)
+                   .entry(meta);
   entry.entry_timeout = std::chrono::seconds(0);
   return entry;
 }

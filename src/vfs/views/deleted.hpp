@@ -2,8 +2,8 @@
 // /MAILBOX/.deleted: messages flagged \Deleted that are still there. Its files are the messages themselves. What is in
 // it is never cached by the kernel: flags change without news of names here.
 
-#include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 

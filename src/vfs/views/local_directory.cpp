@@ -1,11 +1,11 @@
-#include "local_directory.hpp"
+#include "vfs/views/local_directory.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "../entries.hpp"
-#include "../local_directories.hpp"
-#include "../staging.hpp"
+#include "vfs/nodes/entries.hpp"
+#include "vfs/staging/local_directories.hpp"
+#include "vfs/staging/staging.hpp"
 
 namespace imapfs::vfs {
 
@@ -85,12 +85,12 @@ void LocalDirectoryView::open_directory(const Caller&, const Node& node, Reply<O
   const auto shown = shown_mailbox(context_.account, context_.entries, node.meaning.mailbox);
   if (!shown) return reply(OpenDirectoryResult{0, false, false});
   // Without the server what is known of the mailbox is the best answer there is.
-  context_.account.freshen(*shown,
-                           [reply = std::move(reply)](Result<void>) { reply(OpenDirectoryResult{0, false, false}); });
+  context_.account.freshen(*shown, [reply = std::move(reply)](Result<void>) {
+    reply(OpenDirectoryResult{0, false, false});
+  });
 }
 
-void LocalDirectoryView::list(const Caller&, const Node& node, const ListRequest& request,
-                              Reply<DirectoryPage> reply) {
+void LocalDirectoryView::list(const Caller&, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
   const auto directory = context_.entries.find(node.id);
   if (!directory) return reply(fail(no_such_directory()));
   DirectoryPage page;

@@ -1,15 +1,16 @@
 #pragma once
-// A local directory (local_directories.hpp): its local entries, after the messages of the mailbox that it shows, if any.
-// What the kernel sees of those is not cached here: news of them names them in their mailbox.
+// A local directory (local_directories.hpp): its local entries, after the messages of the mailbox that it shows, if
+// any. What the kernel sees of those is not cached here: news of them names them in their mailbox.
 
-#include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 
 /// The entry of a local entry that is a directory or a staged file; nothing for others, and for a file that is gone.
 [[nodiscard]] std::optional<Entry> staged_or_directory_entry(const ViewContext& context, const LocalEntry& local);
-/// Local directories of a directory of the mailbox tree that are listed after `page`'s last entry, up to `limit` in all.
+/// Local directories of a directory of the mailbox tree that are listed after `page`'s last entry, up to `limit` in
+/// all.
 void append_local_directories(DirectoryPage& page, const ViewContext& context, MailboxId mailbox,
                               const ListRequest& request);
 

@@ -1,14 +1,14 @@
-#include "mailbox.hpp"
+#include "vfs/views/mailbox.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "imapfs/sync/errors.hpp"
-#include "../entries.hpp"
-#include "../staging.hpp"
-#include "by_uid.hpp"
-#include "deleted.hpp"
-#include "local_directory.hpp"
+#include "vfs/nodes/entries.hpp"
+#include "vfs/staging/staging.hpp"
+#include "vfs/views/by_uid.hpp"
+#include "vfs/views/deleted.hpp"
+#include "vfs/views/local_directory.hpp"
 
 namespace imapfs::vfs {
 
@@ -17,7 +17,6 @@ namespace {
 /// A wait may end with nothing to show when the rows it announced were removed at once. An account that does so
 /// without end would otherwise spin here.
 constexpr int max_waits_in_vain = 16;
-
 
 Entry message_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                     const MessageMeta& meta) {
@@ -29,24 +28,15 @@ Entry message_entry(const ViewContext& context, const sync::MailboxNode& mailbox
 
 std::string_view special_use_name(SpecialUse use) {
   switch (use) {
-    case SpecialUse::none:
-      return "";
-    case SpecialUse::all:
-      return "\\All";
-    case SpecialUse::archive:
-      return "\\Archive";
-    case SpecialUse::drafts:
-      return "\\Drafts";
-    case SpecialUse::flagged:
-      return "\\Flagged";
-    case SpecialUse::junk:
-      return "\\Junk";
-    case SpecialUse::sent:
-      return "\\Sent";
-    case SpecialUse::trash:
-      return "\\Trash";
-    case SpecialUse::important:
-      return "\\Important";
+    case SpecialUse::none: return "";
+    case SpecialUse::all: return "\\All";
+    case SpecialUse::archive: return "\\Archive";
+    case SpecialUse::drafts: return "\\Drafts";
+    case SpecialUse::flagged: return "\\Flagged";
+    case SpecialUse::junk: return "\\Junk";
+    case SpecialUse::sent: return "\\Sent";
+    case SpecialUse::trash: return "\\Trash";
+    case SpecialUse::important: return "\\Important";
   }
   return "";
 }
@@ -126,12 +116,9 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
 std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, const LocalEntry& local) const {
   switch (local.kind) {
     case LocalEntry::Kind::staged:
-    case LocalEntry::Kind::directory:
-      return staged_or_directory_entry(context_, local);
-    case LocalEntry::Kind::pending:
-      return pending_entry(context_.account, context_.settings, local);
-    case LocalEntry::Kind::arrived:
-      break;
+    case LocalEntry::Kind::directory: return staged_or_directory_entry(context_, local);
+    case LocalEntry::Kind::pending: return pending_entry(context_.account, context_.settings, local);
+    case LocalEntry::Kind::arrived: break;
   }
   const auto table = context_.account.table(mailbox.id);
   if (!table) return std::nullopt;

@@ -5,8 +5,8 @@
 // A name is given out once: staged files and messages on their way (pending) come before a message of that name, which
 // is them already or about to be replaced; what has arrived gives way to the row of the table as soon as there is one.
 
-#include "../directory_listing.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 

@@ -1,16 +1,15 @@
-#include "message.hpp"
+#include "vfs/views/message.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "imapfs/sync/errors.hpp"
-#include "../entries.hpp"
-#include "../timestamps.hpp"
+#include "vfs/nodes/entries.hpp"
+#include "vfs/nodes/timestamps.hpp"
 
 namespace imapfs::vfs {
 
 namespace {
-
 
 /// An open file does not lose its name: POSIX has ESTALE for one whose content is gone.
 Error as_seen_by_reader(Error error) {
@@ -29,8 +28,9 @@ void read_body(const std::shared_ptr<sync::Body>& body, const ReadRequest& reque
   });
 }
 
-/// Whether a READ leaves the end of the file alone, as the kernel knows it. Only such a one is answered before the length is proved: with the
-/// last octet that the kernel knows of, or with what should follow it, the kernel must hear of a size that was too small.
+/// Whether a READ leaves the end of the file alone, as the kernel knows it. Only such a one is answered before the
+/// length is proved: with the last octet that the kernel knows of, or with what should follow it, the kernel must hear
+/// of a size that was too small.
 bool ends_below(std::uint64_t size, const ReadRequest& request) {
   return request.offset < size && request.size < size - request.offset;
 }
@@ -92,8 +92,8 @@ std::optional<Entry> MessageView::entry_of(const Node& node, const MessageMeta& 
   const auto tree = context_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return std::nullopt;
-  auto entry =
-      MessageEntries(context_.account, context_.settings, *mailbox, validity(node), &context_.entries).entry(meta);
+  auto entry = MessageEntries(context_.account, context_.settings, *mailbox, validity(node), &context_.entries)
+                   .entry(meta);
   if (entry.node != node.id) {
     // On its way to another mailbox: read where it comes from, known by the kernel as what it was.
     entry.node = node.id;
@@ -327,7 +327,8 @@ void MessageView::read_at_new_place(const Node& node, const ReadRequest& request
   });
 }
 
-/// The open happened in an earlier process, or the file was written to since. Its handle says which UIDVALIDITY the reader means.
+/// The open happened in an earlier process, or the file was written to since. Its handle says which UIDVALIDITY the
+/// reader means.
 void MessageView::reopen(const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
   // A node that stands for another message by now was opened under another UIDVALIDITY.
   const bool itself = node.id == message_node(node.meaning.mailbox, node.meaning.uid());

@@ -3,10 +3,10 @@
 
 #include <functional>
 
-#include "../directory_listing.hpp"
-#include "../open_bodies.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/open_bodies.hpp"
 
 namespace imapfs::vfs {
 
@@ -18,9 +18,10 @@ class MessageView : public View {
   /// An expunged message that is still open keeps its attributes, with no links.
   void entry(const Node& node, Reply<Entry> reply) override;
   [[nodiscard]] NodeId parent(const Node& node) const override { return mailbox_node(node.meaning.mailbox); }
-  /// Fetches nothing that can wait for a read (Account::open_can_wait): `cp` within the mount opens what it never reads.
-  /// Else completes when the exact length is known, so that nobody reads up to a size the server made up. The READs of an open that has
-  /// fetched nothing see to that themselves: those that touch the end wait for the exact length.
+  /// Fetches nothing that can wait for a read (Account::open_can_wait): `cp` within the mount opens what it never
+  /// reads. Else completes when the exact length is known, so that nobody reads up to a size the server made up. The
+  /// READs of an open that has fetched nothing see to that themselves: those that touch the end wait for the exact
+  /// length.
   void open(const Caller& caller, const Node& node, int flags, Reply<OpenResult> reply) override;
   void read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) override;
   void release(const Node& node, HandleId handle) override;
@@ -28,8 +29,8 @@ class MessageView : public View {
   void xattr(const Node& node, const std::string& name, Reply<std::string> reply) override;
   [[nodiscard]] std::vector<std::string> xattr_names(const Node& node) const override;
 
-  /// Before the message goes from its place: completes when what readers have begun to read of it is here as a whole, or
-  /// cannot be, or is more than max_kept_for_readers.
+  /// Before the message goes from its place: completes when what readers have begun to read of it is here as a whole,
+  /// or cannot be, or is more than max_kept_for_readers.
   void keep_readable(NodeId node, Job done);
   /// Before it goes for good: the same also for what is open and was not read yet.
   void keep_open(NodeId node, Job done);

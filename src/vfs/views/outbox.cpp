@@ -1,13 +1,13 @@
-#include "outbox.hpp"
+#include "vfs/views/outbox.hpp"
 
 #include <sys/stat.h>
 
 #include <chrono>
 #include <utility>
 
-#include "../entries.hpp"
-#include "../timestamps.hpp"
 #include "imapfs/model/identity.hpp"
+#include "vfs/nodes/entries.hpp"
+#include "vfs/nodes/timestamps.hpp"
 
 namespace imapfs::vfs {
 
@@ -57,9 +57,8 @@ void OutboxView::list(const Caller&, const Node&, const ListRequest& request, Re
   for (const auto& file : files()) {
     const auto cookie = cookie_of(file.node);
     if (cookie <= request.cookie || page.size() >= request.limit) continue;
-    page.push_back(
-        {file.name, cookie, request.plus,
-         staged_entry(context_.settings, file.node, file.status.size, file.status.time)});
+    page.push_back({file.name, cookie, request.plus,
+                    staged_entry(context_.settings, file.node, file.status.size, file.status.time)});
   }
   reply(std::move(page));
 }

@@ -1,9 +1,9 @@
 #pragma once
-// /.imapfs/outbox: files that were written and are not on the server, because it refused them or an earlier process ended. rm drops one,
-// mv into a mailbox sends it again.
+// /.imapfs/outbox: files that were written and are not on the server, because it refused them or an earlier process
+// ended. rm drops one, mv into a mailbox sends it again.
 
-#include "../staging.hpp"
-#include "staged.hpp"
+#include "vfs/staging/staging.hpp"
+#include "vfs/views/staged.hpp"
 
 namespace imapfs::vfs {
 

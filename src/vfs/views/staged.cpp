@@ -1,8 +1,8 @@
-#include "staged.hpp"
+#include "vfs/views/staged.hpp"
 
 #include <utility>
 
-#include "../entries.hpp"
+#include "vfs/nodes/entries.hpp"
 
 namespace imapfs::vfs {
 

@@ -1,9 +1,9 @@
 #pragma once
 // A file on its way to the server, as a regular file.
 
-#include "../directory_listing.hpp"
-#include "../staging.hpp"
 #include "imapfs/vfs/view.hpp"
+#include "vfs/staging/staging.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 

@@ -1,5 +1,5 @@
 // The last seconds of a mount: who waits how long for what was accepted.
-#include "imapfs/app/last_changes.hpp"
+#include "app/last_changes.hpp"
 
 #include <gtest/gtest.h>
 #include <pthread.h>

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <string>
 
-#include "imapfs/app/options.hpp"
+#include "app/options.hpp"
 #include "imapfs/imap/server_traits.hpp"
 
 namespace imapfs::app {
@@ -120,9 +120,9 @@ TEST(Manual, EveryQuirkIsExplainedInAParagraphOfItsOwn) {
 /// Design §1.4 as errno values; what the table of answers adds to it is there too.
 TEST(Manual, EveryErrorOfTheContractHasAParagraphWithATest) {
   const std::string errors = sections_of(page("imapfs.7"))["ERRORS"];
-  for (const std::string name : {"ENOENT", "EEXIST", "EACCES", "EROFS", "EDQUOT", "EAGAIN", "EBUSY", "ESTALE", "EPERM",
-                                 "EFBIG", "ETIMEDOUT", "EHOSTUNREACH", "EIO", "EINVAL", "ENOSPC", "ENOTEMPTY",
-                                 "EOPNOTSUPP"}) {
+  for (const std::string name :
+       {"ENOENT", "EEXIST", "EACCES", "EROFS", "EDQUOT", "EAGAIN", "EBUSY", "ESTALE", "EPERM", "EFBIG", "ETIMEDOUT",
+        "EHOSTUNREACH", "EIO", "EINVAL", "ENOSPC", "ENOTEMPTY", "EOPNOTSUPP"}) {
     const auto at = errors.find(".TP\n.B " + name + "\n");
     ASSERT_NE(at, std::string::npos) << name;
     const std::string paragraph = errors.substr(at + 1, errors.find("\n.TP", at) - at);

@@ -1,4 +1,4 @@
-#include "imapfs/app/options.hpp"
+#include "app/options.hpp"
 
 #include <gtest/gtest.h>
 
@@ -336,10 +336,10 @@ TEST(Options, UnknownOptionsAreRefusedByNameWithTheNearestKnownOne) {
 }
 
 TEST(Options, WhatMountFstabAndSystemdPassIsAccepted) {
-  const Options options =
-      parsed({"-o",
-              "rw,_netdev,nofail,noauto,auto,user,nouser,users,defaults,x-systemd.automount,x-systemd.idle-timeout=60,"
-              "comment=hello,subtype=imapfs,relatime,default_permissions"});
+  const Options options = parsed(
+      {"-o",
+       "rw,_netdev,nofail,noauto,auto,user,nouser,users,defaults,x-systemd.automount,x-systemd.idle-timeout=60,"
+       "comment=hello,subtype=imapfs,relatime,default_permissions"});
   EXPECT_EQ(options.user, "anna");
   EXPECT_TRUE(options.kernel_options.empty());
   const Options kernel = parsed({"-o", "nosuid,nodev,noexec,noatime,dirsync"});
@@ -364,8 +364,8 @@ TEST(Options, FlagsOfNewMessagesMayBeSeparatedForAShellOrForFstab) {
 }
 
 TEST(Options, AFlagThatNoClientGivesToNewMailIsRefused) {
-  for (const char* flag : {"\\Recent", "\\Deleted", "\\Important", "\\", "a(b", "{1}", "a*", "a\"b", "b\xc3\xbc", "a%", "a]",
-                           "\\Seen+\\Recent"})
+  for (const char* flag : {"\\Recent", "\\Deleted", "\\Important", "\\", "a(b", "{1}", "a*", "a\"b", "b\xc3\xbc", "a%",
+                           "a]", "\\Seen+\\Recent"})
     EXPECT_NE(refused_option(std::string("--append-flags=") + flag).find("'append-flags'"), std::string::npos) << flag;
 }
 

@@ -1,5 +1,5 @@
 // What the program does to its own process, in a child of the test.
-#include "imapfs/app/process.hpp"
+#include "app/process.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "imapfs/app/secrets.hpp"
+#include "app/secrets.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // What --check says of writing.
-#include "imapfs/app/writing_check.hpp"
+#include "app/writing_check.hpp"
 
 #include <gtest/gtest.h>
 

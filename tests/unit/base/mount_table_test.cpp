@@ -21,8 +21,9 @@ class MountTableText : public ::testing::Test {
 };
 
 TEST_F(MountTableText, KnowsAMountByDeviceAndType) {
-  holds("22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-        "41 22 0:55 / /home/anna/my\\040mail rw,nosuid shared:7 master:2 - fuse.imapfs imapfs#anna@host rw,user_id=0\n");
+  holds(
+      "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+      "41 22 0:55 / /home/anna/my\\040mail rw,nosuid shared:7 master:2 - fuse.imapfs imapfs#anna@host rw,user_id=0\n");
   const MountTable table(path_);
   EXPECT_TRUE(table.holds(makedev(0, 55), "fuse.imapfs"));
   EXPECT_FALSE(table.holds(makedev(0, 55), "tmpfs"));

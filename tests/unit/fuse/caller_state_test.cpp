@@ -1,5 +1,5 @@
 // Whose thread it is that asks, and whether it is ending.
-#include "imapfs/fuse/caller_state.hpp"
+#include "fuse/caller_state.hpp"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -31,9 +31,9 @@ class StateOfACaller : public ::testing::Test {
                                               "27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 "
                                            << exit_code_ << "\n";
     std::ofstream(root_ / "4711" / "status")
-        << "Name:\t" << name << "\nTgid:\t4700\n" << memory_ << "SigQ:\t0/15\nSigPnd:\t" << signals.own << "\nShdPnd:\t" << signals.shared
-        << "\nSigBlk:\t" << signals.blocked << "\nSigIgn:\t" << signals.ignored << "\nSigCgt:\t" << signals.caught
-        << "\nCapInh:\t0\n";
+        << "Name:\t" << name << "\nTgid:\t4700\n"
+        << memory_ << "SigQ:\t0/15\nSigPnd:\t" << signals.own << "\nShdPnd:\t" << signals.shared << "\nSigBlk:\t"
+        << signals.blocked << "\nSigIgn:\t" << signals.ignored << "\nSigCgt:\t" << signals.caught << "\nCapInh:\t0\n";
     return caller_state(4711, root_.string());
   }
   CallerState with_status(const std::string& text) {
@@ -93,8 +93,8 @@ TEST_F(StateOfACaller, OfOneThatHasItsMemoryIsNotAskedOfStatWhichWaitsForAnExecv
 TEST_F(StateOfACaller, TheProcessIsReadFromItsOwnLineAlone) {
   EXPECT_EQ(with_status("Name:\tcp\nUmask:\t0022\nTgid:\t4700\nNgid:\t0\n").process, 4700);
   EXPECT_EQ(with_status("Name:\tTgid:\t1\nTgid:\t4700\n").process, 4700);
-  for (const std::string text : {"", "Name:\tcp\n", "Name:\tcp\nTgid:\t", "Name:\tcp\nTgid:\tx\n",
-                                 "Name:\tcp\nTgid:\t0\n"}) {
+  for (const std::string text :
+       {"", "Name:\tcp\n", "Name:\tcp\nTgid:\t", "Name:\tcp\nTgid:\tx\n", "Name:\tcp\nTgid:\t0\n"}) {
     EXPECT_FALSE(with_status(text).known) << text;
     EXPECT_EQ(with_status(text).process, 0) << text;
   }

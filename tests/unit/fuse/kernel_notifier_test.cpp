@@ -14,8 +14,8 @@ namespace imapfs::fuse {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::ElementsAre;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::Not;
 using Kind = Notification::Kind;
 
@@ -54,7 +54,7 @@ class Recorder : public NotifyChannel, public AnnounceChannel {
     const std::lock_guard guard(mutex_);
     held_ = true;
   }
-  void let_go() {
+  void detach() {
     const std::lock_guard guard(mutex_);
     held_ = false;
     changed_.notify_all();
@@ -90,7 +90,7 @@ vfs::KernelNotifier::EntryChange change(std::uint64_t parent, const std::string&
 
 class Notifier : public ::testing::Test {
  protected:
-  SessionNotifier::Environment environment() {
+  SessionNotifier::Dependencies environment() {
     return {.kernel = &recorder_,
             .announcer = &recorder_,
             .begin_announcement =
@@ -180,7 +180,7 @@ TEST_F(Notifier, AFullQueueForgetsTheWholeDirectoryWithoutMakingAnybodyWait) {
   notifier.attributes_changed(vfs::NodeId{3});
   recorder_.wait_for(1);  // the notifier is inside this call now
   for (int index = 0; index < 100; ++index) notifier.entry_removed(change(5, fmt::format("{}.eml", index)));
-  recorder_.let_go();
+  recorder_.detach();
   EXPECT_THAT(recorder_.wait_for(3), ElementsAre("attributes 3", "directory 5", "entry 1/place"));
 }
 

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 class Requests : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto environment = std::make_shared<Request::Environment>();
+    auto environment = std::make_shared<Request::Dependencies>();
     environment->registry = registry_;
     environment->scheduler = &scheduler_;
     environment->path_of = [](vfs::NodeId) { return std::string("INBOX"); };
@@ -34,13 +34,13 @@ class Requests : public ::testing::Test {
       ++looks_;
       return killed_.load();
     };
-    environment_ = environment;
+    dependencies_ = environment;
   }
   std::shared_ptr<Request> start() {
-    return Request::start(environment_, {"lookup", vfs::NodeId{7}, "name.eml", {.thread = 11, .uid = 12}}, nullptr);
+    return Request::start(dependencies_, {"lookup", vfs::NodeId{7}, "name.eml", {.thread = 11, .uid = 12}}, nullptr);
   }
   std::shared_ptr<Request> start_in_any_case() {
-    return Request::start(environment_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, true}, nullptr);
+    return Request::start(dependencies_, {"flush", vfs::NodeId{7}, "", {.thread = 11, .uid = 12}, true}, nullptr);
   }
   bool succeed(Request& request, int outcome = 0) {
     return request.succeed([&](fuse_req*) {
@@ -67,7 +67,7 @@ class Requests : public ::testing::Test {
 
   Scheduler scheduler_;
   std::shared_ptr<RequestRegistry> registry_ = std::make_shared<RequestRegistry>();
-  std::shared_ptr<const Request::Environment> environment_;
+  std::shared_ptr<const Request::Dependencies> dependencies_;
   Guarded<std::vector<int>> errors_;
   Signal replied_;
   std::function<void(vfs::RequestId)> during_start_;

@@ -5,7 +5,8 @@
 namespace imapfs::imap::test {
 namespace {
 
-Error answered(std::string_view command, std::string code, std::string text = "x", Answer::Kind kind = Answer::Kind::no) {
+Error answered(std::string_view command, std::string code, std::string text = "x",
+               Answer::Kind kind = Answer::Kind::no) {
   return error_from_answer(command, Answer{kind, std::move(code), {}, std::move(text)});
 }
 
@@ -19,8 +20,10 @@ TEST(ErrorFromAnswer, MapsEveryCodeOfTheContract) {
 }
 
 TEST(ErrorFromAnswer, BusyServersMayBeAskedAgainLater) {
-  for (const auto* code : {"LIMIT", "INUSE", "UNAVAILABLE"}) EXPECT_EQ(answered("FETCH", code).retry, Retry::later) << code;
-  EXPECT_EQ(answered("FETCH", "", "Request is throttled. Suggested Backoff Time: 300000 milliseconds").retry, Retry::later);
+  for (const auto* code : {"LIMIT", "INUSE", "UNAVAILABLE"})
+    EXPECT_EQ(answered("FETCH", code).retry, Retry::later) << code;
+  EXPECT_EQ(answered("FETCH", "", "Request is throttled. Suggested Backoff Time: 300000 milliseconds").retry,
+            Retry::later);
   EXPECT_EQ(answered("FETCH", "", "Server Unavailable. 15", Answer::Kind::bad).retry, Retry::later);
 }
 
@@ -78,10 +81,12 @@ TEST(Quirks, AreDetectedFromGreetingIdAndCapabilities) {
   EXPECT_TRUE(icloud.has("CONDSTORE"));
   const auto coremail = make_traits("Coremail System IMap Server Ready", Capabilities({"ID"}), {}, {});
   EXPECT_TRUE(coremail.has(Quirk::id_before_select));
-  const auto exchange = make_traits("The Microsoft Exchange IMAP4 service is ready.", Capabilities({"LIST-STATUS"}), {}, {});
+  const auto exchange = make_traits("The Microsoft Exchange IMAP4 service is ready.", Capabilities({"LIST-STATUS"}), {},
+                                    {});
   EXPECT_TRUE(exchange.has(Quirk::no_list_return));
   EXPECT_FALSE(exchange.has("LIST-STATUS"));
-  const auto yahoo = make_traits("ready", Capabilities({"MOVE"}), {{"vendor", "Yahoo! Inc."}, {"name", "yahoo.co.jp"}}, {});
+  const auto yahoo = make_traits("ready", Capabilities({"MOVE"}), {{"vendor", "Yahoo! Inc."}, {"name", "yahoo.co.jp"}},
+                                 {});
   EXPECT_TRUE(yahoo.has(Quirk::small_fetch_sets));
   EXPECT_FALSE(yahoo.has("MOVE"));
   EXPECT_TRUE(make_traits("Dovecot ready.", Capabilities({"QRESYNC"}), {{"name", "Dovecot"}}, {}).quirks.empty());
@@ -90,7 +95,8 @@ TEST(Quirks, AreDetectedFromGreetingIdAndCapabilities) {
 TEST(Quirks, CanBeAddedAndRemovedByTheUser) {
   const auto overrides = QuirkOverrides::parse("+no-idle,-wrong-sizes,+no-condstore,+no-notify,+no-partial");
   ASSERT_TRUE(overrides);
-  const auto traits = make_traits("Gimap ready", Capabilities({"IDLE", "CONDSTORE", "QRESYNC", "NOTIFY"}), {}, *overrides);
+  const auto traits = make_traits("Gimap ready", Capabilities({"IDLE", "CONDSTORE", "QRESYNC", "NOTIFY"}), {},
+                                  *overrides);
   EXPECT_FALSE(traits.has(Quirk::wrong_sizes));
   EXPECT_TRUE(traits.has(Quirk::no_partial));
   EXPECT_TRUE(traits.capabilities.words().empty());

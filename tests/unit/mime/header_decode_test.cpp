@@ -144,8 +144,8 @@ TEST(HeaderInUtf8, ConvertsFieldsThatNeedItAndLeavesOthersAsTheyAre) {
   std::string storage;
   const std::string plain = "Subject: a\r\nFrom: b@example.org\r\n\r\n";
   EXPECT_EQ(header_in_utf8(plain, storage).data(), plain.data()) << "nothing is copied";
-  const auto mixed =
-      header_in_utf8("From: Müller\r\nSubject: \xf7\xd3\xd4\xd2\xc5\xde\xc1\r\n folded \xf7\xd3\r\nTo: c\r\n", storage);
+  const auto mixed = header_in_utf8(
+      "From: Müller\r\nSubject: \xf7\xd3\xd4\xd2\xc5\xde\xc1\r\n folded \xf7\xd3\r\nTo: c\r\n", storage);
   EXPECT_EQ(mixed, "From: Müller\r\nSubject: Встреча\r\n folded Вс\r\nTo: c\r\n");
 }
 

@@ -24,7 +24,8 @@ const std::string sent_mail = "Subject: new\r\nMessage-ID: <1@example.org>\r\n\r
 TEST(MessageEssence, IsKeptWhereFieldsAreAddedAnywhereInTheHeader) {
   EXPECT_TRUE(is_kept(sent_mail, sent_mail));
   EXPECT_TRUE(is_kept(sent_mail, "Received: by here\r\n\tat noon\r\n" + sent_mail));
-  EXPECT_TRUE(is_kept(sent_mail, "Message-ID: <1@example.org>\r\nX-UID: 7\r\nSubject: new\r\n\r\nHello.\r\n\r\nAnna\r\n"));
+  EXPECT_TRUE(
+      is_kept(sent_mail, "Message-ID: <1@example.org>\r\nX-UID: 7\r\nSubject: new\r\n\r\nHello.\r\n\r\nAnna\r\n"));
 }
 
 TEST(MessageEssence, IsKeptUnderOtherLineEnds) {

@@ -187,8 +187,8 @@ TEST(PossibleUids, ReadsTheUidBack) {
 
 TEST(PossibleUids, FindsNoneInNamesThatCarryNone) {
   const NameTemplate names;
-  for (const auto* name : {"", "eml", ".eml", "a.eml", "0.eml", "04711.eml", "4711.eml", "4294967296.eml", "x.4711.txt", "4711",
-                           "+1.eml", "x.0.eml"}) {
+  for (const auto* name : {"", "eml", ".eml", "a.eml", "0.eml", "04711.eml", "4711.eml", "4294967296.eml", "x.4711.txt",
+                           "4711", "+1.eml", "x.0.eml"}) {
     EXPECT_TRUE(names.possible_uids(name).empty()) << name;
   }
 }

@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "../../../src/mime/addresses.hpp"
-#include "../../../src/mime/encoded_words.hpp"
-#include "../../../src/mime/field_text.hpp"
-#include "../../../src/mime/name_characters.hpp"
-#include "../../../src/mime/unicode.hpp"
 #include "imapfs/mime/header_decode.hpp"
+#include "mime/addresses.hpp"
+#include "mime/encoded_words.hpp"
+#include "mime/field_text.hpp"
+#include "mime/name_characters.hpp"
+#include "mime/unicode.hpp"
 
 namespace imapfs::mime {
 namespace {
@@ -36,8 +36,9 @@ class Chance {
   std::mt19937 engine_{4711};
 };
 
-constexpr std::array<std::string_view, 14> texts = {"Grüße", "naïve", "a b", "東京", "привет", "e\u0301", "\u202e", "\xff", "\xe6\x9d",
-                                                    "\xa0\x85", "?", "=", "_", "plain"};
+constexpr std::array<std::string_view, 14> texts = {"Grüße",   "naïve",  "a b",  "東京",     "привет",
+                                                    "e\u0301", "\u202e", "\xff", "\xe6\x9d", "\xa0\x85",
+                                                    "?",       "=",      "_",    "plain"};
 
 std::string octets(Chance& chance) {
   std::string text;
@@ -73,8 +74,9 @@ std::string base64(std::string_view text) {
 }
 
 std::string encoded_word(Chance& chance) {
-  constexpr std::array<std::string_view, 12> charsets = {"utf-8",      "UTF-8",    "Utf-8",      "iso-8859-1", "ISO-8859-1",   "us-ascii",
-                                                         "iso-8859-2", "utf-8*en", "gb2312", "",           "windows-1252", "utf8"};
+  constexpr std::array<std::string_view, 12> charsets = {"utf-8",      "UTF-8",    "Utf-8",        "iso-8859-1",
+                                                         "ISO-8859-1", "us-ascii", "iso-8859-2",   "utf-8*en",
+                                                         "gb2312",     "",         "windows-1252", "utf8"};
   constexpr std::array<std::string_view, 6> encodings = {"Q", "q", "B", "b", "B", "X"};
   const auto encoding = chance.among(encodings);
   const bool is_base64 = encoding == "B" || encoding == "b";
@@ -139,16 +141,20 @@ TEST(UsualFields, WordsBehindAPaddedOneAreNotLostOnTheLongWayEither) {
 }
 
 TEST(UsualFields, WhatIsOutOfTheOrdinaryIsLeftToGMime) {
-  for (const auto* line : {"=?utf-8?Q?=C3?= =?utf-8?Q?=BC?=", "=?utf-8?B?w7w?=", "=?utf-8?Q?a=4?=", "=?utf-8?Q?a=00b?=", "a=?utf-8?Q?b?=",
-                           "=?utf-8?Q?b?=c", "=?gb2312?B?xOO6ww==?=", "=?utf-8?Q?a b?=", "=?utf-8?Q?" "?=", "=?us-ascii?Q?=E9?=", "=?utf-8?B?====?=",
-                           "=?utf-8?Q?a?b?=", "\xfc =?utf-8?Q?b?=", "=?", "=?=", "=?utf-8?=", "=?utf-8?Q?="})
+  for (const auto* line : {"=?utf-8?Q?=C3?= =?utf-8?Q?=BC?=", "=?utf-8?B?w7w?=", "=?utf-8?Q?a=4?=", "=?utf-8?Q?a=00b?=",
+                           "a=?utf-8?Q?b?=", "=?utf-8?Q?b?=c", "=?gb2312?B?xOO6ww==?=", "=?utf-8?Q?a b?=",
+                           "=?utf-8?Q?"
+                           "?=",
+                           "=?us-ascii?Q?=E9?=", "=?utf-8?B?====?=", "=?utf-8?Q?a?b?=", "\xfc =?utf-8?Q?b?=", "=?",
+                           "=?=", "=?utf-8?=", "=?utf-8?Q?="})
     EXPECT_FALSE(decode_usual_words(line)) << line;
 }
 
 std::string sender(Chance& chance) {
-  constexpr std::array<std::string_view, 20> parts = {"Anna",      "\"Arnold, Anna\"", "\"a <b>\"", "\"x\" y", "<",  ">",          "a@b.example",
-                                                      "<anna@b>",  "<a.b+c@d.e>",      "@",         ",",       ";",  "(comment)",  "team:",
-                                                      "[127.0.0.1]", "\"a\\\"b\"",       "é",         ".",       "=?", "<x@xn--b.de>"};
+  constexpr std::array<std::string_view, 20> parts = {
+      "Anna",        "\"Arnold, Anna\"", "\"a <b>\"", "\"x\" y", "<",  ">",           "a@b.example",
+      "<anna@b>",    "<a.b+c@d.e>",      "@",         ",",       ";",  "(comment)",   "team:",
+      "[127.0.0.1]", "\"a\\\"b\"",       "é",         ".",       "=?", "<x@xn--b.de>"};
   std::string line;
   for (auto count = 1 + chance.below(4); count > 0; --count) {
     line += chance.one_in(3) ? encoded_word(chance) : chance.among(parts);
@@ -173,8 +179,9 @@ TEST(UsualFields, AddressesTakenTheShortWayReadAsGMimeReadsThem) {
 }
 
 TEST(UsualFields, TheShortWayToAnAddressTakesNamesOfAllKinds) {
-  for (const auto* line : {"anna@example.org", "Anna <anna@example.org>", "<anna@example.org>", "\"Arnold, Anna\" <anna@example.org>",
-                           "=?utf-8?Q?J=C3=BCrgen?= =?utf-8?B?TcO8bGxlcg==?= <anna@example.org>"})
+  for (const auto* line :
+       {"anna@example.org", "Anna <anna@example.org>", "<anna@example.org>", "\"Arnold, Anna\" <anna@example.org>",
+        "=?utf-8?Q?J=C3=BCrgen?= =?utf-8?B?TcO8bGxlcg==?= <anna@example.org>"})
     EXPECT_EQ(plain_address(line), "anna@example.org") << line;
 }
 

@@ -1,15 +1,15 @@
 // Resolving, connecting, and the plain stream.
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <csignal>
 #include <future>
 
-#include "../../../src/net/resolver.hpp"
 #include "imapfs/net/tls_stream.hpp"
+#include "net/resolver.hpp"
 
 namespace imapfs::net {
 namespace {

@@ -91,8 +91,8 @@ TEST_F(TlsCertificates, AWildcardCountsAsAWholeLabelOnly) {
 }
 
 TEST_F(TlsCertificates, ControlCharactersInNamesDoNotReachTheMessage) {
-  const auto outcome =
-      connect(issue({.common_name = "a\x1b[31mb", .alternative_names = ""}), "mail.example.org", trusting_);
+  const auto outcome = connect(issue({.common_name = "a\x1b[31mb", .alternative_names = ""}), "mail.example.org",
+                               trusting_);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().what.find('\x1b'), std::string::npos);
 }
@@ -109,8 +109,8 @@ TEST_F(TlsCertificates, TheSystemsStoreDoesNotKnowAPrivateAuthority) {
 }
 
 TEST_F(TlsCertificates, APinnedOneIsAcceptedWhateverElseIsWrongWithIt) {
-  const auto server =
-      make_credential({.common_name = "x", .alternative_names = "DNS:other", .valid_from = -900, .valid_until = -600});
+  const auto server = make_credential(
+      {.common_name = "x", .alternative_names = "DNS:other", .valid_from = -900, .valid_until = -600});
   TlsSettings pinned;
   pinned.fingerprint = server.fingerprint();
   EXPECT_TRUE(connect(server, "mail.example.org", pinned));

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "lying_session.hpp"
 #include "sync_test_support.hpp"
+#include "unit/sync/bodies/lying_session.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -28,9 +28,8 @@ class EngineFixture {
   ~EngineFixture() { unmount(); }
 
   void mount(bool online = true) {
-    engine = SyncEngine::create(settings, server.factory(), make_store(),
-                                std::make_shared<store::MessageCache>(bodies), nullptr,
-                                scheduler, listener);
+    engine = SyncEngine::create(settings, server.factory(), make_store(), std::make_shared<store::MessageCache>(bodies),
+                                nullptr, scheduler, listener);
     const auto context = CallContext::within(test_patience);
     started = engine->start(online ? server.factory()(context).value() : nullptr, context);
   }
@@ -42,7 +41,9 @@ class EngineFixture {
     return with_store ? store::MetadataStore::open(directory.path()) : store::MetadataStore::none();
   }
   [[nodiscard]] MailboxId id(const std::string& path) const { return engine->tree()->find_path(path)->id; }
-  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const { return engine->table(id(path)); }
+  [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const {
+    return engine->table(id(path));
+  }
   Result<void> freshen(const std::string& path) {
     return await<void>([&](Completion<void> done) { engine->freshen(id(path), std::move(done)); });
   }
@@ -63,7 +64,8 @@ class EngineFixture {
     return result;
   }
   Result<MessageMeta> find(const std::string& path, const std::string& name) {
-    return await<MessageMeta>([&](Completion<MessageMeta> done) { engine->find_message(id(path), name, std::move(done)); });
+    return await<MessageMeta>(
+        [&](Completion<MessageMeta> done) { engine->find_message(id(path), name, std::move(done)); });
   }
   static constexpr const char* command_names[] = {"SELECT",     "FETCH headers", "FETCH flags", "FETCH fields",
                                                   "FETCH body", "SEARCH",        "STATUS",      "LIST"};
@@ -387,7 +389,9 @@ TEST(SyncEngine, AMessageOfAnUnlistedMailboxCanBeOpened) {
       [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); }));
   EXPECT_EQ(await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
               f.engine->open_body(f.id("Lists"), Uid{9}, std::move(done));
-            }).error().errnum,
+            })
+                .error()
+                .errnum,
             ENOENT);
 }
 

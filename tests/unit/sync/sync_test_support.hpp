@@ -1,5 +1,6 @@
 #pragma once
-// Doubles for tests of the mailbox sync and the engine: a listener that remembers, a session that lies, and calls that wait.
+// Doubles for tests of the mailbox sync and the engine: a listener that remembers, a session that lies, and calls that
+// wait.
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,75 @@
+#pragma once
+// libetpan over a CommandChannel: its stream driver, and the guard before it.
+//
+// libetpan crashes, grows and hangs on hostile servers, so it never sees one. It is given, one at a time, the untagged
+// responses its command asked for (rewritten or checked: length, nesting, number range, NUL), continuations, and a
+// tagged line that the link wrote itself after it had read the server's. Everything else the channel handles. The
+// greeting is synthetic. libetpan is never given an octet beyond the tagged line, so nothing is ever left in its
+// buffers. One thread at a time.
+
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <libetpan/libetpan.h>
+
+#include "imap/wire/command_channel.hpp"
+
+namespace imapfs::imap {
+
+class EtpanLink {
+ public:
+  explicit EtpanLink(CommandChannel& channel);
+  /// Says nothing to the server.
+  ~EtpanLink();
+  EtpanLink(const EtpanLink&) = delete;
+  EtpanLink& operator=(const EtpanLink&) = delete;
+
+  /// Gives libetpan its greeting.
+  Result<void> connect(bool preauthenticated);
+
+  struct Command {
+    std::string_view name;                  ///< as error_from_answer() knows it
+    std::vector<std::string_view> expects;  ///< untagged responses libetpan parses: CAPABILITY, ID, NAMESPACE
+    bool secret = false;                    ///< logs in: never trace what is sent
+  };
+  /// What the server has answered to the last command, if it has.
+  [[nodiscard]] const std::optional<Answer>& last_answer() const { return answer_; }
+  /// Runs one libetpan function. OK: the server's answer; NO, BAD and lost connections as Errors.
+  Result<Answer> call(const Command& command, const CallContext& context,
+                      const std::function<int(mailimap*)>& function);
+
+ private:
+  static ssize_t read(mailstream_low* low, void* buffer, std::size_t count);
+  static ssize_t write(mailstream_low* low, const void* buffer, std::size_t count);
+  static int close(mailstream_low* low);
+  static int get_fd(mailstream_low* low);
+  static void release(mailstream_low* low);
+  static void cancel(mailstream_low* low);
+  static mailstream_low_driver* driver();
+
+  ssize_t give(char* buffer, std::size_t count);
+  Result<void> produce();
+  Result<void> produce_untagged(const Response& response);
+  Result<std::string> gather(const Response& response);
+  Result<void> bound_expected();
+  ssize_t send(std::string_view bytes);
+
+  CommandChannel& channel_;
+  mailimap* imap_ = nullptr;
+  const Command* command_ = nullptr;
+  CallContext context_;
+  std::string pending_;  ///< for libetpan to read
+  std::size_t given_ = 0;
+  std::size_t expected_octets_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
+  bool begun_ = false;
+  bool expected_given_ = false;
+  std::string tag_;
+  std::optional<Answer> answer_;
+  std::optional<Error> cause_;
+};
+
+}  // namespace imapfs::imap

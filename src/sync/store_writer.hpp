@@ -1,0 +1,77 @@
+#pragma once
+// The thread "store": everything that touches SQLite happens there, in the order posted.
+//
+// The queue is short, so that a fast server is slowed down to what the disk takes: post() waits for room, apply() with
+// rows also until those before have been written but for a few megabytes (never from the store's own thread, where what
+// does not fit is kept until the running job has ended). usage() and the like answer from memory.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "imapfs/base/concurrency.hpp"
+#include "imapfs/base/executor.hpp"
+#include "imapfs/store/metadata_store.hpp"
+
+namespace imapfs::sync {
+
+class StoreWriter {
+ public:
+  using StoreJob = std::function<void(store::MetadataStore&)>;
+
+  explicit StoreWriter(std::unique_ptr<store::MetadataStore> metadata);
+  ~StoreWriter();
+  StoreWriter(const StoreWriter&) = delete;
+  StoreWriter& operator=(const StoreWriter&) = delete;
+
+  /// Dropped after close().
+  void post(StoreJob job);
+  /// False when there is no room: for threads that must not wait.
+  [[nodiscard]] bool try_post(StoreJob job);
+  void apply(store::MetadataStore::Batch batch);
+  /// The store itself, before the first post(): for start-up.
+  [[nodiscard]] store::MetadataStore& direct() { return *metadata_; }
+  void drain();
+  void close();
+
+  /// As of the last time the thread looked.
+  struct Snapshot {
+    store::MetadataStore::Usage usage;
+    bool disabled = false;
+    std::string last_error;
+  };
+  [[nodiscard]] Snapshot snapshot() const;
+
+ private:
+  /// Octets of rows that wait to be written. Each batch takes its own and gives them back when it goes, written or
+  /// dropped.
+  class Backlog {
+   public:
+    void take(std::size_t octets, bool wait);
+    void give_back(std::size_t octets);
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable less_;
+    std::size_t octets_ = 0;
+  };
+
+  void run(const StoreJob& job);
+  void look();
+
+  Backlog backlog_;  ///< outlives the jobs of worker_
+  std::unique_ptr<store::MetadataStore> metadata_;
+  Guarded<Snapshot> snapshot_;
+  SteadyClock::time_point measured_;  ///< store thread only
+  std::deque<StoreJob> overflow_;     ///< store thread only
+  std::atomic<std::thread::id> thread_{};
+  Worker worker_;
+};
+
+}  // namespace imapfs::sync

@@ -1,0 +1,143 @@
+#include "vfs/nodes/entries.hpp"
+
+#include <sys/stat.h>
+
+#include "imapfs/model/identity.hpp"
+#include "imapfs/vfs/node_tree.hpp"
+
+namespace imapfs::vfs {
+
+namespace {
+
+/// The unit of st_blocks, whatever st_blksize is.
+constexpr std::uint64_t octets_per_block = 512;
+
+/// How long a guessed directory time is believed. Not zero: the kernel checks the directory's mode on every path
+/// through it, and would ask again for each file that "ls -l" meets while the listing comes.
+constexpr std::chrono::milliseconds guess_timeout{100};
+
+/// What is on its way changes its inode number when it arrives, with no news of it.
+constexpr std::chrono::milliseconds pending_timeout{1000};
+
+/// Staged files have inode numbers below those of messages.
+constexpr std::uint64_t staged_inodes = std::uint64_t{1} << 59;
+
+/// A directory in which nothing can be made or removed shows it.
+mode_t directory_mode(const sync::MailboxRights& rights) {
+  if (rights.read_only) return 0500;
+  return rights.insert || rights.remove_messages || rights.create_children ? 0700 : 0500;
+}
+
+/// Writing to a message appends a new one and removes the old one.
+mode_t message_mode(const sync::MailboxRights& rights) {
+  return !rights.read_only && rights.insert && rights.remove_messages ? 0600 : 0400;
+}
+
+Attributes file_attributes(const Settings& settings, InodeId inode, mode_t mode, std::uint64_t size, Timestamp time) {
+  Attributes attributes;
+  attributes.inode = inode;
+  attributes.mode = S_IFREG | shown_permissions(settings, mode);
+  attributes.uid = settings.uid;
+  attributes.gid = settings.gid;
+  attributes.size = size;
+  attributes.blocks = size / octets_per_block + (size % octets_per_block != 0);
+  attributes.time = time;
+  return attributes;
+}
+
+}  // namespace
+
+mode_t shown_permissions(const Settings& settings, mode_t owner) {
+  const mode_t everybody = settings.shared ? owner >> 3 | owner >> 6 : 0;
+  return (owner | everybody) & ~settings.umask;
+}
+
+Attributes directory_attributes(const Settings& settings, InodeId inode, std::size_t children, Timestamp time) {
+  Attributes attributes;
+  attributes.inode = inode;
+  attributes.mode = S_IFDIR | shown_permissions(settings, 0700);
+  attributes.links = static_cast<std::uint32_t>(2 + children);
+  attributes.uid = settings.uid;
+  attributes.gid = settings.gid;
+  attributes.time = time;
+  return attributes;
+}
+
+Entry mailbox_entry(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox) {
+  const auto time = account.directory_time(mailbox.id);
+  Entry entry;
+  entry.node = mailbox_node(mailbox.id);
+  entry.attributes = directory_attributes(settings, mailbox.inode, mailbox.children.size(),
+                                          Timestamp{time.seconds, time.nanoseconds});
+  if (mailbox.id.value != 0) {
+    entry.attributes.mode = S_IFDIR | shown_permissions(settings, directory_mode(account.rights(mailbox.id)));
+  }
+  entry.entry_timeout = settings.timeout;
+  // The time of a mailbox whose rows are not all known is a guess that the first listing corrects, with no news of it.
+  const auto table = account.table(mailbox.id);
+  entry.attribute_timeout = settings.timeout;
+  if (table && !table->complete()) entry.attribute_timeout = guess_timeout;
+  return entry;
+}
+
+Entry staged_entry(const Settings& settings, NodeId node, std::uint64_t size, Timestamp time) {
+  Entry entry;
+  entry.node = node;
+  entry.entry_timeout = settings.timeout;
+  const InodeId inode{staged_inodes | static_cast<std::uint32_t>(node.value)};
+  entry.attributes = file_attributes(settings, inode, 0600, size, time);
+  return entry;
+}
+
+Entry pending_entry(const sync::Account& account, const Settings& settings, const LocalEntry& local) {
+  const auto& meta = local.meta;
+  auto entry = staged_entry(settings, local.node, meta.size, Timestamp{meta.internal_date, 0});
+  entry.generation = local.generation;
+  entry.attribute_timeout = pending_timeout;
+  const auto tree = account.tree();
+  // A copy is another file than its source.
+  const bool moved = local.source.uid.value != 0 && !local.copied;
+  const auto* mailbox = moved ? tree->find(local.source.mailbox) : nullptr;
+  if (mailbox) {
+    const auto seed = message_inode_seed(account.name(), mailbox->path, local.source.uid_validity);
+    entry.attributes.inode = message_inode(seed, local.source.uid);
+  }
+  return entry;
+}
+
+MessageEntries::MessageEntries(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox,
+                               UidValidity validity, const LocalEntries* entries)
+    : settings_(settings), mailbox_(mailbox.id), validity_(validity),
+      // libfuse: "the generation must be non-zero".
+      generation_(validity.value == 0 ? 1 : validity.value),
+      inode_seed_(message_inode_seed(account.name(), mailbox.path, validity)),
+      mode_(message_mode(account.rights(mailbox.id))), aliases_(entries && !entries->no_aliases() ? entries : nullptr) {
+}
+
+Entry MessageEntries::own_entry(Uid uid, std::uint64_t size, UnixTime internal_date) const {
+  Entry entry;
+  entry.node = message_node(mailbox_, uid);
+  entry.generation = generation_;
+  entry.entry_timeout = settings_.timeout;
+  entry.attribute_timeout = settings_.timeout;
+  entry.attributes = file_attributes(settings_, message_inode(inode_seed_, uid), mode_, size,
+                                     Timestamp{internal_date, 0});
+  return entry;
+}
+
+void MessageEntries::use_kernel_node(Entry& entry) const {
+  if (!aliases_) return;
+  const Uid uid{static_cast<std::uint32_t>(entry.node.value)};
+  if (const auto kernel = aliases_->node_of({mailbox_, validity_, uid})) {
+    entry.node = kernel->node;
+    entry.generation = kernel->generation;
+  }
+}
+
+Entry MessageEntries::entry(Uid uid, std::uint64_t size, UnixTime internal_date) const {
+  auto made = own_entry(uid, size, internal_date);
+  use_kernel_node(made);
+  return made;
+}
+
+}  // namespace imapfs::vfs

@@ -1,0 +1,55 @@
+#pragma once
+// Entries and attributes of what the account holds (design §1.3), the same for every view that shows it.
+//
+// Pure functions of the account's memory, any thread.
+
+#include <string>
+
+#include "imapfs/sync/account.hpp"
+#include "imapfs/vfs/types.hpp"
+#include "vfs/nodes/local_entries.hpp"
+
+namespace imapfs::vfs {
+
+/// Permissions as they are shown, of those of the owner.
+[[nodiscard]] mode_t shown_permissions(const Settings& settings, mode_t owner);
+
+/// Attributes of a directory with `children` subdirectories.
+[[nodiscard]] Attributes directory_attributes(const Settings& settings, InodeId inode, std::size_t children,
+                                              Timestamp time);
+
+[[nodiscard]] Entry mailbox_entry(const sync::Account& account, const Settings& settings,
+                                  const sync::MailboxNode& mailbox);
+
+/// A file that is no message yet. Its size and time are those of the moment: the kernel knows what is written through
+/// it.
+[[nodiscard]] Entry staged_entry(const Settings& settings, NodeId node, std::uint64_t size, Timestamp time);
+
+/// A message on its way to a mailbox: it looks as it did where it comes from.
+[[nodiscard]] Entry pending_entry(const sync::Account& account, const Settings& settings, const LocalEntry& local);
+
+/// Makes entries of one mailbox's messages; what they share is computed once.
+class MessageEntries {
+ public:
+  /// `entries` outlives this; null: nobody has moved anything.
+  MessageEntries(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox,
+                 UidValidity validity, const LocalEntries* entries = nullptr);
+
+  /// Under the node by which the kernel knows the message.
+  [[nodiscard]] Entry entry(Uid uid, std::uint64_t size, UnixTime internal_date) const;
+  [[nodiscard]] Entry entry(const MessageMeta& meta) const { return entry(meta.uid, meta.size, meta.internal_date); }
+  /// Under the message's own node: takes no lock. use_kernel_node() is to follow.
+  [[nodiscard]] Entry own_entry(Uid uid, std::uint64_t size, UnixTime internal_date) const;
+  void use_kernel_node(Entry& entry) const;
+
+ private:
+  const Settings& settings_;
+  MailboxId mailbox_;
+  UidValidity validity_;
+  std::uint64_t generation_;
+  std::uint64_t inode_seed_;
+  mode_t mode_;
+  const LocalEntries* aliases_;  ///< null where there are none
+};
+
+}  // namespace imapfs::vfs
