@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -42,7 +43,8 @@ struct LyingSearch : ImapCommands {
 class WrongSearch : public ImapServerTest, public ::testing::WithParamInterface<LyingSearch::Lie> {};
 INSTANTIATE_TEST_SUITE_P(Lies, WrongSearch,
                          ::testing::Values(LyingSearch::Lie::numbers, LyingSearch::Lie::first_twenty,
-                                           LyingSearch::Lie::last, LyingSearch::Lie::nothing));
+                                           LyingSearch::Lie::last, LyingSearch::Lie::nothing),
+                         names_in_order({"SequenceNumbers", "TheFirstTwenty", "TheLast", "Nothing"}));
 
 TEST_P(WrongSearch, TakesAwayNothingButWhatIsGone) {
   serve<LyingSearch>(GetParam());
@@ -95,7 +97,8 @@ struct EmptyForNow : ImapCommands {
 
 class MailboxThatCannotBeRead : public ImapServerTest, public ::testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Servers, MailboxThatCannotBeRead,
-                         ::testing::Values(plain_server, condstore_server, modern_server));
+                         ::testing::Values(plain_server, condstore_server, modern_server),
+                         names_in_order({"Plain", "Condstore", "Modern"}));
 
 TEST_P(MailboxThatCannotBeRead, IsNotEmptyForThat) {
   auto& bent = serve<EmptyForNow>(GetParam());
@@ -148,7 +151,9 @@ class OddListings : public ImapServerTest,
 INSTANTIATE_TEST_SUITE_P(Ways, OddListings,
                          ::testing::Combine(::testing::Values(OddListing::Way::descending, OddListing::Way::one_late,
                                                               OddListing::Way::left_out),
-                                            ::testing::Values(plain_server, modern_server)));
+                                            ::testing::Values(plain_server, modern_server)),
+                         names_in_order({"DescendingOfPlain", "DescendingOfModern", "OneLateOfPlain", "OneLateOfModern",
+                                         "LeftOutOfPlain", "LeftOutOfModern"}));
 
 TEST_P(OddListings, AreWholeForTheirFirstReader) {
   serve<OddListing>(std::get<0>(GetParam()), std::get<1>(GetParam()));
@@ -178,7 +183,8 @@ struct HidesTwo : ImapCommands {
 };
 
 class HiddenMessages : public ImapServerTest, public ::testing::WithParamInterface<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Servers, HiddenMessages, ::testing::Values(plain_server, condstore_server, modern_server));
+INSTANTIATE_TEST_SUITE_P(Servers, HiddenMessages, ::testing::Values(plain_server, condstore_server, modern_server),
+                         names_in_order({"Plain", "Condstore", "Modern"}));
 
 TEST_P(HiddenMessages, AreLookedForUntilTheyAreShown) {
   auto& bent = serve<HidesTwo>(GetParam());

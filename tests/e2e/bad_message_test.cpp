@@ -1,6 +1,7 @@
 // A message that the server cannot serve hides only itself.
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -45,16 +46,11 @@ struct BadHeader : ImapCommands {
 };
 
 class OneBadMessage : public ImapServerTest, public ::testing::WithParamInterface<BadHeader::How> {};
-std::string name_of_way(const ::testing::TestParamInfo<BadHeader::How>& kind) {
-  constexpr const char* names[] = {"ServerBug", "Unavailable", "HangUp", "AfterRows", "LeftOut"};
-  return names[kind.index];
-}
-
 INSTANTIATE_TEST_SUITE_P(Ways, OneBadMessage,
                          ::testing::Values(BadHeader::How::serverbug, BadHeader::How::unavailable,
                                            BadHeader::How::hang_up, BadHeader::How::serverbug_after_rows,
                                            BadHeader::How::left_out),
-                         name_of_way);
+                         names_in_order({"ServerBug", "Unavailable", "HangUp", "AfterRows", "LeftOut"}));
 
 TEST_P(OneBadMessage, HidesOnlyItsSubject) {
   serve<BadHeader>(GetParam());

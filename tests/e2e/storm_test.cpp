@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -87,7 +88,8 @@ class StormOfIdle : public Storm, public ::testing::WithParamInterface<Talkative
 INSTANTIATE_TEST_SUITE_P(Ways, StormOfIdle,
                          ::testing::Values(TalkativeIdle::Way::ok_at_once, TalkativeIdle::Way::plus_and_ok,
                                            TalkativeIdle::Way::exists, TalkativeIdle::Way::fetch,
-                                           TalkativeIdle::Way::vanished, TalkativeIdle::Way::still_here));
+                                           TalkativeIdle::Way::vanished, TalkativeIdle::Way::still_here),
+                         names_in_order({"OkAtOnce", "PlusAndOk", "Exists", "Fetch", "Vanished", "StillHere"}));
 
 TEST_P(StormOfIdle, IsNotRaised) {
   serve<TalkativeIdle>(GetParam());
