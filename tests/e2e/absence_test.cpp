@@ -24,7 +24,7 @@ struct LyingSearch : ImapCommands {
   explicit LyingSearch(Lie lie) : ImapCommands(condstore_server), lie_(lie) {}
 
   void search(ImapDialogue& client, const ImapCommand& command) override {
-    auto told = client.view();
+    auto told = client.view().uids();
     if (lie_ == Lie::numbers)
       for (std::size_t at = 0; at < told.size(); ++at) told[at] = static_cast<std::uint32_t>(at) + 1;
     if (lie_ == Lie::first_twenty) told.resize(20);
@@ -136,8 +136,8 @@ struct OddListing : ImapCommands {
       if (way_ == Way::one_late) std::rotate(uids.begin() + 4, uids.begin() + 5, uids.end());
       if (way_ == Way::left_out) uids.erase(uids.begin() + 4, uids.begin() + 10);
       for (const auto uid : uids)
-        client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " +
-                        fetch_row(client, *client.selected()->find(uid), items));
+        client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                        fetch_row(client, *client.view().mailbox()->find(uid), items));
     });
     client.ok(command);
   }
@@ -174,8 +174,8 @@ struct HidesTwo : ImapCommands {
     client.account().look([&](const auto&) {
       for (const auto uid : named(client, command)) {
         if (uid == 3 || uid == 4) continue;
-        client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " +
-                        fetch_row(client, *client.selected()->find(uid), items));
+        client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                        fetch_row(client, *client.view().mailbox()->find(uid), items));
       }
     });
     client.ok(command);
@@ -210,8 +210,8 @@ struct ShortAnswer : ImapCommands {
     if (!all && !(by_uid && hides)) return ImapCommands::fetch(client, command);
     int left = by_uid ? 0 : rows_at_most.load();
     client.account().look([&](const auto&) {
-      for (const auto& message : client.selected()->messages) {
-        const auto number = client.sequence_number(message.uid);
+      for (const auto& message : client.view().mailbox()->messages) {
+        const auto number = client.view().sequence_number(message.uid);
         if (number == 0 || left-- <= 0) continue;
         client.untagged(std::to_string(number) + " FETCH " + fetch_row(client, message, {"UID", "FLAGS"}));
       }

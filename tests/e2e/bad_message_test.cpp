@@ -36,8 +36,9 @@ struct BadHeader : ImapCommands {
       for (const auto uid : uids) {
         if (uid == bad_uid && how_ != How::left_out) return;
         if (uid == bad_uid) continue;
-        const auto* const message = client.selected()->find(uid);
-        client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " + fetch_row(client, *message, items));
+        const auto* const message = client.view().mailbox()->find(uid);
+        client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                        fetch_row(client, *message, items));
       }
     });
   }

@@ -264,7 +264,7 @@ struct ReadOnlyViews : ImapCommands {
     bool refuses = false;
     {
       const std::lock_guard guard(mutex);
-      refuses = examined.contains(client.number()) && client.selected_name() == command.argument(0);
+      refuses = examined.contains(client.number()) && client.view().name() == command.argument(0);
     }
     if (refuses) return client.no(command, "Current box is selected READ-ONLY");
     ImapCommands::append(client, command);

@@ -24,7 +24,7 @@ struct TalkativeIdle : ImapCommands {
     switch (way_) {
       case Way::ok_at_once:
       case Way::plus_and_ok: return client.ok(command);
-      case Way::exists: client.untagged(std::to_string(client.view().size()) + " EXISTS"); break;
+      case Way::exists: client.untagged(std::to_string(client.view().uids().size()) + " EXISTS"); break;
       case Way::fetch: client.untagged("1 FETCH (UID 1 FLAGS ())"); break;
       case Way::vanished: client.untagged("VANISHED 4711"); break;
       case Way::still_here: client.untagged("OK Still here"); break;
@@ -62,7 +62,7 @@ struct FlippingIdle : ImapCommands {
 struct TalkativeLists : ImapCommands {
   using ImapCommands::ImapCommands;
   void answer(ImapDialogue& client, const ImapCommand& command) override {
-    if (client.selected()) client.untagged(R"(LIST () "/" "Archive")");
+    if (client.view().mailbox()) client.untagged(R"(LIST () "/" "Archive")");
     ImapCommands::answer(client, command);
   }
 };
