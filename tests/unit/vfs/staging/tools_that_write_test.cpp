@@ -1,4 +1,4 @@
-// Each tool of facts §2 "When to upload" with the operations it sends.
+// The tools that write files, each with the operations it sends.
 
 #include "files_situation.hpp"
 
