@@ -4,6 +4,7 @@
 #include "vfs/staging/backup_names.hpp"
 
 #include "files_situation.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::vfs {
 namespace {
