@@ -65,12 +65,12 @@ std::size_t digits(std::uint32_t number) {
 }  // namespace
 
 Error not_again_by_itself(Error error) {
-  if (error.scope >= Scope::session) error.retry = Retry::later;
+  if (error.lost_connection()) error.retry = Retry::later;
   return error;
 }
 
 Error outcome_of_change(Error error, std::string_view command) {
-  if (error.scope < Scope::session) return error;
+  if (!error.lost_connection()) return error;
   // Scope account: a BYE that speaks of it. The connection is lost all the same.
   error.scope = Scope::session;
   error.retry = Retry::later;

@@ -98,15 +98,13 @@ Result<SelectedMailbox> ImapSession::select(const SelectRequest& request, const 
   }
   IMAPFS_TRY(context.check());
   // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
-  forget_selection();
-  connection_->channel.reset_exists();
-  const auto answer = IMAPFS_TRY(connection_->channel.run(
+  selection_.forget();
+  connection_->channel.unsolicited().reset_exists();
+  const auto answer = IMAPFS_TRY(connection_->runner.run(
       line, [&](const Response& response, ResponseReader& reader) { return collector.take(response, reader); },
       context));
-  selected_ = request.mailbox;
-  selection_ = collector.finish(answer);
-  view_end_ = selection_.uid_next.value_or(Uid{});
-  return selection_;
+  selection_.set(request.mailbox, collector.finish(answer));
+  return selection_.state();
 }
 
 }  // namespace imapfs::imap

@@ -31,7 +31,7 @@ std::optional<std::uint64_t> take_origin(ResponseReader& reader) {
   return origin;
 }
 
-/// What follows the announced octets is not what can follow a value: they were not as many as announced.
+/// What follows the announced bytes is not what can follow a value: they were not as many as announced.
 Error lying_literal() {
   return Error{EIO, Scope::session, Retry::never,
                "protocol error: the server announced another length than the text in its answer has"};

@@ -66,7 +66,7 @@ class KeywordBudget {
   std::size_t count_ = 0;
 };
 
-/// At fewer octets than the longest range has, a list that is longer than the buffer must be extended first.
+/// At fewer bytes than the longest range has, a list that is longer than the buffer must be extended first.
 Result<void> ensure_whole_item(ResponseReader& reader) {
   constexpr std::size_t longest_item = 48;
   if (reader.rest().size() < longest_item) IMAPFS_TRY(reader.extend());
