@@ -20,7 +20,7 @@ bool was_sent(ScriptedServer& server, const std::string& text) {
 
 Session::SelectRequest known_inbox() {
   auto request = inbox();
-  request.qresync = QresyncState{UidValidity{67}, ModSeq{5}, {}};
+  request.qresync = QresyncState{UidValidity{67}, ModSeq{5}};
   return request;
 }
 

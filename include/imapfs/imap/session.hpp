@@ -87,7 +87,6 @@ class UntaggedListener {
 struct QresyncState {
   UidValidity uid_validity;
   ModSeq highest_modseq;
-  UidSet known_uids;  ///< may be empty
 };
 
 /// RFC 7162 §4: servers may refuse command lines beyond 8,192 bytes, literals aside. So long may the text of a UID set

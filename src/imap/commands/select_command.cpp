@@ -90,7 +90,6 @@ Result<SelectedMailbox> ImapSession::select(const SelectRequest& request, const 
   if (request.qresync && has("QRESYNC") && request.qresync->highest_modseq.value > 0) {
     const auto& state = *request.qresync;
     line.word(fmt::format("(QRESYNC ({} {}", state.uid_validity.value, state.highest_modseq.value));
-    if (!state.known_uids.empty()) line.word(state.known_uids.to_string());
     line.text("))");
     collector.sent_qresync = true;
   } else if (has("CONDSTORE")) {

@@ -93,7 +93,7 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
   request.mailbox = replica_.identity().wire_name;
   if (known_.complete && known_.uid_validity.value != 0 && known_.highest_modseq.value != 0 &&
       session.traits().has("QRESYNC"))
-    request.qresync = imap::QresyncState{known_.uid_validity, known_.highest_modseq, {}};
+    request.qresync = imap::QresyncState{known_.uid_validity, known_.highest_modseq};
   request.rows = [this](const imap::FetchRow& row) {
     replica_.take_flags(row);
     replica_.publish_when_large();
