@@ -656,7 +656,7 @@ TEST(Recovery, TakesAwayTheNameOfAMoveThatIsRefusedInTheEnd) {
 
 TEST(Recovery, WaitsForAnUploadThatTheAccountCarriesOnWith) {
   AccountOfBefore at;
-  const auto staged = at.stage("new.eml", FilledJournal::State::uploading, mail);
+  const auto staged = at.stage("new.eml", FilledJournal::State::queued, mail);
   sync::PendingArrival pending;
   pending.change = sync::ChangeId{5};
   pending.target = {at.account.id("INBOX"), "new.eml", {}};
