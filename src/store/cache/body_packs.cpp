@@ -199,7 +199,7 @@ void BodyPacks::erase_octets_nobody_reads() {
   }
   for (const auto& body : unread) {
     if (body.length == 0) continue;
-    // Where the file system cannot, the octets go with the pack.
+    // Where the file system cannot, the bytes go with the pack.
     if (const auto octets = open_for_writing(octets_name(body.pack)))
       (void)::fallocate(octets.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(body.offset),
                         static_cast<off_t>(body.length));
@@ -211,7 +211,7 @@ void BodyPacks::remove_pack(PackNumber pack) {
     const std::lock_guard guard(writing_mutex_);
     if (writing_.number == pack) writing_ = Writing();
   }
-  // In this order: octets that no list speaks of are removed at the next start.
+  // In this order: bytes that no list speaks of are removed at the next start.
   ::unlinkat(folder_.get(), list_name(pack).c_str(), 0);
   ::unlinkat(folder_.get(), octets_name(pack).c_str(), 0);
   const std::lock_guard guard(reading_mutex_);

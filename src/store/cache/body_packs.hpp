@@ -2,13 +2,13 @@
 // Packs: files that hold many small bodies one after the other, so that a body read ahead costs two writes and no file
 // of its own. Creating, opening and removing ten thousand files is most of what a first reading costs a disk.
 //
-//   <directory>/packs/<number, hex>        the octets of bodies, one after the other
+//   <directory>/packs/<number, hex>        the bytes of bodies, one after the other
 //   <directory>/packs/<number, hex>.list   a record per body: key, place, length, checksum, and a checksum of the
 //   record
 //
-// Guarantees: a record is written after the octets it speaks of, so a process that is killed leaves whole bodies or
+// Guarantees: a record is written after the bytes it speaks of, so a process that is killed leaves whole bodies or
 // ones that nobody finds. Packs are only added to, and only by the process that began them. What is removed leaves its
-// record at once; its octets are given back to the disk as soon as nobody reads that pack, or with the pack. A pack
+// record at once; its bytes are given back to the disk as soon as nobody reads that pack, or with the pack. A pack
 // that was opened stays readable after its removal. Not fsynced, as all of the cache: `StoredBody::verified` says what
 // must be compared with its checksum. Threads: any. A lock is held across writes, but not across the open(2) of a pack
 // for reading.
@@ -43,7 +43,7 @@ class BodyPacks {
   /// The index must not have the body any more.
   void remove(const StoredBody& body);
   void remove_pack(PackNumber pack);
-  /// Gives the octets of removed bodies back to the disk, as far as nobody reads their pack.
+  /// Gives the bytes of removed bodies back to the disk, as far as nobody reads their pack.
   void erase_octets_nobody_reads();
   /// What earlier processes left, oldest record of each pack first.
   std::vector<StoredBody> scan(const NeedsVerification& needs_verification);
@@ -79,7 +79,7 @@ class BodyPacks {
   std::unordered_map<PackNumber, std::weak_ptr<const OwnedDescriptor>> open_;
   /// Kept for the next reader: most go on in the same pack.
   std::pair<PackNumber, std::shared_ptr<const OwnedDescriptor>> recent_;
-  std::vector<StoredBody> removed_;  ///< whose octets are still there
+  std::vector<StoredBody> removed_;  ///< whose bytes are still there
 };
 
 }  // namespace imapfs::store
