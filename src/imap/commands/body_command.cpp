@@ -19,7 +19,7 @@ Result<void> ends_session(Result<void> outcome) {
   return fail(std::move(error));
 }
 
-void count_octets(std::span<const char> bytes) {
+void count_bytes(std::span<const char> bytes) {
   telemetry::counters().body_bytes_fetched.fetch_add(bytes.size(), std::memory_order_relaxed);
 }
 
@@ -28,7 +28,7 @@ class CountingSink final : public BodySink {
   explicit CountingSink(BodySink& sink) : sink_(sink) {}
   Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(length)); }
   Result<void> data(std::span<const char> bytes) override {
-    count_octets(bytes);
+    count_bytes(bytes);
     return ends_session(sink_.data(bytes));
   }
 
@@ -177,7 +177,7 @@ class ImapSession::BodySetFetch final : public BodyRows, private BodySink {
 
   Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(receiving_, length)); }
   Result<void> data(std::span<const char> bytes) override {
-    count_octets(bytes);
+    count_bytes(bytes);
     channel_.extend_deadline(silence_, context_);
     return ends_session(sink_.data(bytes));
   }

@@ -24,9 +24,9 @@ namespace imapfs::imap {
 /// The same for a connection that was lost before anything was sent.
 [[nodiscard]] Error not_again_by_itself(Error error);
 
-/// `uids` in ascending order, as sets whose text has at most `max_octets` bytes and which span at most `max_messages`
+/// `uids` in ascending order, as sets whose text has at most `max_bytes` bytes and which span at most `max_messages`
 /// UIDs each.
-[[nodiscard]] std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_octets, std::uint64_t max_messages);
+[[nodiscard]] std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_bytes, std::uint64_t max_messages);
 
 /// Adds up what the COPYUID codes of one command say (RFC 4315 §3). Bounded by the request whatever the server claims.
 class CopyUidCollector {

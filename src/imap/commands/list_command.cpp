@@ -11,9 +11,9 @@ namespace imapfs::imap {
 namespace {
 
 /// Of names, in the rows of one LIST; a mailbox takes several times its name on the way to a directory.
-constexpr std::size_t max_list_octets = 16 << 20;
+constexpr std::size_t max_list_bytes = 16 << 20;
 /// What a row takes besides its names.
-constexpr std::size_t row_octets = 64;
+constexpr std::size_t row_bytes = 64;
 
 struct SpecialUseName {
   std::string_view flag;
@@ -138,11 +138,11 @@ Result<std::vector<ListedMailbox>> ImapSession::list_with(const CommandLine& lin
                                                           const CallContext& context) {
   std::vector<ListedMailbox> mailboxes;
   std::map<std::string, MailboxStatus> statuses;
-  std::size_t octets = 0;
+  std::size_t bytes = 0;
   const auto bounded = [&](const ResponseReader& reader, const WireName& name) -> Result<void> {
-    octets += name.size() + row_octets;
-    if (octets <= max_list_octets) return {};
-    auto error = reader.protocol_error(fmt::format("names of mailboxes of more than {} octets", max_list_octets));
+    bytes += name.size() + row_bytes;
+    if (bytes <= max_list_bytes) return {};
+    auto error = reader.protocol_error(fmt::format("names of mailboxes of more than {} octets", max_list_bytes));
     error.retry = Retry::never;
     return fail(std::move(error));
   };

@@ -64,7 +64,7 @@ class EtpanLink {
   CallContext context_;
   std::string pending_;  ///< for libetpan to read
   std::size_t given_ = 0;
-  std::size_t expected_octets_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
+  std::size_t expected_bytes_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
   bool begun_ = false;
   bool expected_given_ = false;
   std::string tag_;

@@ -91,30 +91,33 @@ Result<Response> CommandChannel::next_response() {
     if (auto loaded = reader_.next(); !loaded) return fail(broken_by(std::move(loaded).error()));
     // A continuation may be part of a SASL exchange: its text is not logged.
     if (traced_) trace_line("<", reader_.rest().starts_with("+") ? "+" : reader_.rest());
-    Response response;
-    if (reader_.accept('+')) {
-      // Some servers leave out the space.
-      if (!reader_.accept(' ') && !reader_.at_end()) reader_.skip_spaces();
-      reader_.rest_is_text();
-      response.kind = Response::Kind::continuation;
-      return response;
-    }
-    const bool untagged = reader_.rest().starts_with("* ");
-    const bool tagged = !untagged && at_tag(reader_.rest());
-    if (!untagged && !tagged) {
-      if (auto skipped = junk_line(); !skipped) return fail(broken_by(std::move(skipped).error()));
-      continue;
-    }
-    reader_.skip(untagged ? 2 : tag_.size() + 1);
-    reader_.skip_spaces();
-    response.kind = untagged ? Response::Kind::untagged : Response::Kind::tagged;
-    response.number = untagged ? reader_.number() : std::nullopt;
-    reader_.skip_spaces();
-    response.name = upper(reader_.atom().substr(0, max_response_name));
-    reader_.skip_spaces();
-    if (tagged || status_kind(response.name)) reader_.rest_is_text();
+    if (auto response = recognise()) return std::move(*response);
+    if (auto skipped = junk_line(); !skipped) return fail(broken_by(std::move(skipped).error()));
+  }
+}
+
+/// Reads the line up to the response's name; nothing if it is no response.
+std::optional<Response> CommandChannel::recognise() {
+  Response response;
+  if (reader_.accept('+')) {
+    // Some servers leave out the space.
+    if (!reader_.accept(' ') && !reader_.at_end()) reader_.skip_spaces();
+    reader_.rest_is_text();
+    response.kind = Response::Kind::continuation;
     return response;
   }
+  const bool untagged = reader_.rest().starts_with("* ");
+  const bool tagged = !untagged && at_tag(reader_.rest());
+  if (!untagged && !tagged) return std::nullopt;
+  reader_.skip(untagged ? 2 : tag_.size() + 1);
+  reader_.skip_spaces();
+  response.kind = untagged ? Response::Kind::untagged : Response::Kind::tagged;
+  response.number = untagged ? reader_.number() : std::nullopt;
+  reader_.skip_spaces();
+  response.name = upper(reader_.atom().substr(0, max_response_name));
+  reader_.skip_spaces();
+  if (tagged || status_kind(response.name)) reader_.rest_is_text();
+  return response;
 }
 
 /// Whether `line` answers the command, or one of those, that was sent; its tag is the current one then.

@@ -54,7 +54,7 @@ class CommandChannel {
   Result<void> take_untagged(const Response& response, const UntaggedHandler& handler);
   /// The tagged answer the reader stands on.
   Result<Answer> tagged_answer(const Response& response);
-  /// Skips what is left of a response.
+  /// Skips what is left of the response.
   Result<void> finish();
 
   /// The tag of the command that is running; of several, the one whose answer the reader stands on.
@@ -62,6 +62,7 @@ class CommandChannel {
   void trace(const CommandLine& command) const;
 
  private:
+  std::optional<Response> recognise();
   [[nodiscard]] bool at_tag(std::string_view line);
   Result<void> junk_line();
 

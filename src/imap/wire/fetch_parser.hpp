@@ -53,7 +53,7 @@ class FetchParser {
   Result<void> uid_item(ResponseReader& reader, FetchRow& row);
   Result<void> pour_literal(ResponseReader& reader, BodySink& sink);
   /// All but the last byte goes to the sink.
-  Result<void> give(BodySink& sink, std::span<const char> octets, bool last);
+  Result<void> give(BodySink& sink, std::span<const char> bytes, bool last);
   Result<void> give_endings();
 
   struct Ending {

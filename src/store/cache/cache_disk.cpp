@@ -136,7 +136,7 @@ void CacheDisk::remove_damaged(std::size_t shard, const std::vector<std::string>
 }
 
 void CacheDisk::close_cleanly() {
-  packs_.erase_octets_nobody_reads();
+  packs_.erase_bytes_nobody_reads();
   marks_.mark_closed();
 }
 
