@@ -257,8 +257,8 @@ void EngineImplementation::open_fetcher() {
       });
   Prefetcher::Settings ahead;
   ahead.connections = pool_->status().connections.size();
-  ahead.message_octets = settings_.whole_fetch_limit;
-  ahead.cache_octets = bodies_->usage().limit;
+  ahead.message_bytes = settings_.whole_fetch_limit;
+  ahead.cache_bytes = bodies_->usage().limit;
   ahead.account = settings_.account;
   prefetcher_ = std::make_unique<Prefetcher>(
       ahead, *fetcher_, bodies_, [this] { return pool_->somebody_waits(); },

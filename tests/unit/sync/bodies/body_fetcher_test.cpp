@@ -127,7 +127,7 @@ class BodyFetcherTest : public ::testing::Test {
   }
   Awaited<std::shared_ptr<Body>> start_open(const BodyFetcher::Request& wanted) {
     Awaited<std::shared_ptr<Body>> opened;
-    fetcher_->open(wanted, opened.completion());
+    fetcher_->open_at(wanted, {}, opened.completion());
     return opened;
   }
   Awaited<std::shared_ptr<Body>> start_open() { return start_open(request()); }
@@ -272,7 +272,7 @@ TEST_F(BodyFetcherTest, ManyOpensAreOneFetch) {
   auto first = start_open();
   ASSERT_TRUE(server_.wait_until_held("FETCH body"));
   auto second = start_open();
-  EXPECT_EQ(fetcher_->transfers(), 1U);
+  EXPECT_EQ(fetcher_->downloads(), 1U);
   EXPECT_FALSE(second.ready());
   server_.release("FETCH body");
   EXPECT_EQ(read_all(**first.get()), expected);
@@ -309,7 +309,7 @@ TEST_F(BodyFetcherTest, ASmallMessagesSizeIsCorrectedBeforeItOpens) {
     const auto before = exact_sizes().size();
     Awaited<std::size_t> told_when_opened;
     Awaited<std::shared_ptr<Body>> opened;
-    fetcher_->open(request(), [&, done = opened.completion(), told = told_when_opened.completion()](auto body) {
+    fetcher_->open_at(request(), {}, [&, done = opened.completion(), told = told_when_opened.completion()](auto body) {
       told(exact_sizes().size());
       done(std::move(body));
     });
@@ -473,7 +473,7 @@ TEST_F(BodyFetcherTest, TheLengthIsLearntThoughTheEarlyReaderHasGone) {
   EXPECT_EQ(exact_sizes(), (Sizes{{uid_.value, 3 * mib}}));
   EXPECT_LE(server_.body_bytes(), 1 * mib);
   EXPECT_EQ(server_.live_connections(), 1U);
-  EXPECT_EQ(fetcher_->transfers(), 0U);
+  EXPECT_EQ(fetcher_->downloads(), 0U);
 }
 
 TEST_F(BodyFetcherTest, ALargeMessageThatIsReadToTheEndIsCachedByteForByte) {
@@ -738,7 +738,7 @@ TEST_F(BodyFetcherTest, ALargeRemainderNobodyWantsIsGivenUp) {
   drain();
   EXPECT_EQ(server_.body_bytes(), 0U);
   EXPECT_FALSE(in_cache());
-  EXPECT_EQ(fetcher_->transfers(), 0U);
+  EXPECT_EQ(fetcher_->downloads(), 0U);
 }
 
 TEST_F(BodyFetcherTest, ASmallRemainderIsFinishedIntoTheCache) {
@@ -858,7 +858,7 @@ TEST_F(BodyFetcherTest, ManyReadersInManyThreadsSeeTheSameOctets) {
     server_.drop_all_sessions();
   }
   drain();
-  EXPECT_EQ(fetcher_->transfers(), 0U);
+  EXPECT_EQ(fetcher_->downloads(), 0U);
 }
 
 }  // namespace
