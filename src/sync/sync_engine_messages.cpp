@@ -134,7 +134,7 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
     if (candidates.empty()) return {};
     imap::Session::FetchRequest request;
     request.uids = UidSet::of(candidates);
-    request.items = MailboxSync::listing_items(settings_.names, session.traits().has("CONDSTORE"));
+    request.items = MessageFetch::listing_items(settings_.names, session.traits().has("CONDSTORE"));
     IMAPFS_TRY(session.fetch(
         request,
         [&](const imap::FetchRow& row) {
