@@ -27,6 +27,7 @@
 #include "sync/mailbox/strand.hpp"
 #include "sync/mailbox/sync_gate.hpp"
 #include "sync/mailbox/sync_plan.hpp"
+#include "sync/mailbox/writable_message_table.hpp"
 #include "sync/store_writer.hpp"
 
 namespace imapfs::sync {
@@ -54,7 +55,7 @@ class MailboxReplica {
   MailboxReplica(Identity identity, Dependencies dependencies, std::optional<store::MailboxState> stored);
 
   [[nodiscard]] const Identity& identity() const { return identity_; }
-  [[nodiscard]] const std::shared_ptr<MessageTable>& table() const { return table_; }
+  [[nodiscard]] const std::shared_ptr<const MessageTable>& table() const { return readable_table_; }
   [[nodiscard]] const mime::NameTemplate& names() const { return dependencies_.names; }
   [[nodiscard]] SyncGate& gate() { return gate_; }
   [[nodiscard]] KnownMailbox known() const;
@@ -182,7 +183,7 @@ class MailboxReplica {
   void take_known_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
   void note_new_row(Uid uid, bool listing);
   void note_move(Uid uid, MessageTable::Place before, std::string name_before);
-  void note_removed(MessageTable::Removed removed);
+  void note_removed(WritableMessageTable::Removed removed);
   /// Listed messages by the names they had, which may have others once a message comes, goes or is given a name.
   using Rivals = std::map<Uid, std::string>;
   /// Those, other than `uids`, whose names depend on the given names of these.
@@ -208,7 +209,8 @@ class MailboxReplica {
 
   const Identity identity_;
   const Dependencies dependencies_;
-  const std::shared_ptr<MessageTable> table_ = std::make_shared<MessageTable>(dependencies_.names);
+  const std::shared_ptr<WritableMessageTable> table_ = std::make_shared<WritableMessageTable>(dependencies_.names);
+  const std::shared_ptr<const MessageTable> readable_table_ = table_;
   SyncGate gate_;
   Strand strand_;
 

@@ -55,7 +55,7 @@ void MailboxReplica::note_move(Uid uid, Place before, std::string name_before) {
   witness_change();
 }
 
-void MailboxReplica::note_removed(MessageTable::Removed removed) {
+void MailboxReplica::note_removed(WritableMessageTable::Removed removed) {
   // Nobody has seen it.
   if (held_back_.erase(removed.uid) > 0) return;
   ChangeListener::MailboxChange::Entry entry{removed.uid, std::move(removed.file_name)};

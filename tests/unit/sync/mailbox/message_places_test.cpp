@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "imapfs/sync/message_table.hpp"
+#include "sync/mailbox/writable_message_table.hpp"
 #include "unit/sync/sync_test_support.hpp"
 
 namespace imapfs::sync {
@@ -56,7 +56,7 @@ class Places : public ::testing::Test {
     return found ? found->uid.value : 0;
   }
 
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
 };
 
 using Names = std::vector<std::string>;
