@@ -79,7 +79,7 @@ void EngineImplementation::stop() {
   if (pool_) pool_->close();
   if (changes_) changes_->close();
   store_.close();
-  for (const auto& mailbox : all_mailboxes()) mailbox->replica.abandon_load();
+  for (const auto& mailbox : all_mailboxes()) mailbox->replica.stored_rows().abandon_load();
 }
 
 void EngineImplementation::retry_now() {

@@ -59,7 +59,7 @@ void EngineImplementation::list_anew(const MailboxPointer& mailbox) {
   if (!may_begin) return;
   *begun = true;
   mailbox->replica.restart(mailbox->replica.table()->uid_validity());
-  mailbox->replica.publish();
+  mailbox->replica.news().publish();
   if (bodies_) bodies_->remove_mailbox(mailbox->replica.identity().name);
   start_sync(mailbox, imap::Priority::background);
 }

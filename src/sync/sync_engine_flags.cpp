@@ -71,9 +71,9 @@ Result<void> check_permanent(const MailboxRights& rights, const Touched& touched
   return {};
 }
 
-Result<void> may_store(const MailboxReplica& replica, Uid uid, const FlagChange& change) {
-  const auto touched = touched_by(change, replica.find(uid));
-  const auto rights = replica.rights();
+Result<void> may_store(MailboxReplica& replica, Uid uid, const FlagChange& change) {
+  const auto touched = touched_by(change, replica.messages().find(uid));
+  const auto rights = replica.rights().current();
   IMAPFS_TRY(check_permanent(rights, touched));
   return check_rights(rights, touched);
 }
@@ -84,7 +84,7 @@ Result<void> may_store(const MailboxReplica& replica, Uid uid, const FlagChange&
 
 MailboxRights EngineImplementation::rights(MailboxId id) const {
   MailboxRights rights;
-  if (const auto mailbox = find_mailbox(id)) rights = mailbox->replica.rights();
+  if (const auto mailbox = find_mailbox(id)) rights = mailbox->replica.rights().current();
   const auto mailboxes = tree();
   const auto* const node = mailboxes->find(id);
   if (node != nullptr && !node->may_have_children) rights.create_children = false;
@@ -112,7 +112,7 @@ imap::PoolJob rights_job(const MailboxPointer& mailbox, imap::Priority priority,
     return MailboxSync::ask_rights(mailbox->replica, session, inner);
   };
   job.done = [mailbox, then = std::move(then)](const Result<void>&) {
-    mailbox->replica.publish();
+    mailbox->replica.news().publish();
     if (then) then();
   };
   return job;
@@ -121,14 +121,14 @@ imap::PoolJob rights_job(const MailboxPointer& mailbox, imap::Priority priority,
 }  // namespace
 
 void EngineImplementation::ask_rights(const MailboxPointer& mailbox) {
-  mailbox->replica.doubt_rights();
+  mailbox->replica.rights().doubt();
   submit(rights_job(mailbox, imap::Priority::background, patience(), {}));
 }
 
 void EngineImplementation::with_rights(MailboxId id, Job then) {
   const auto mailbox = find_mailbox(id);
   const bool has_acl = traits_.with_lock([](const auto& traits) { return traits && traits->has("ACL"); });
-  if (!mailbox || !has_acl || !online() || !mailbox->replica.rights_wanted()) return then();
+  if (!mailbox || !has_acl || !online() || !mailbox->replica.rights().wanted()) return then();
   submit(rights_job(mailbox, imap::Priority::interactive, patience(), std::move(then)));
 }
 
@@ -137,8 +137,8 @@ Result<void> EngineImplementation::select_to_change(const MailboxPointer& mailbo
   auto& replica = mailbox->replica;
   if (const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context))) {
     replica.note_validity(selected->uid_validity.value_or(UidValidity{}));
-    replica.note_selection(*selected);
-    replica.publish();
+    replica.rights().note_selection(*selected);
+    replica.news().publish();
   }
   if (session.selection().read_only) return refused(EROFS, "the mailbox is read-only");
   return {};
@@ -183,7 +183,7 @@ void EngineImplementation::store_flags(const MailboxPointer& mailbox, const Mess
     // STORE is .SILENT: nobody else tells this connection what it has done itself.
     if (result && mailbox->replica.table()->uid_validity() == message.uid_validity) {
       take_flag_change(mailbox->replica, UidSet::single(message.uid), change);
-      mailbox->replica.publish();
+      mailbox->replica.news().publish();
     }
     done(result);
   };

@@ -65,7 +65,7 @@ DirectoryTime EngineImplementation::directory_time(MailboxId id) const {
   DirectoryTime time = unwitnessed_directory_time({}, {}, 0);
   if (const auto mailbox = find_mailbox(id)) {
     const auto listed = mailbox->activity.with_lock([](const auto& activity) { return activity.listed; });
-    time = mailbox->replica.directory_time(listed);
+    time = mailbox->replica.record().directory_time(listed);
   }
   // Child mailboxes are content too.
   const auto mailboxes = tree();
@@ -83,7 +83,7 @@ bool EngineImplementation::is_fresh(const MailboxPointer& mailbox) const {
 
 bool EngineImplementation::was_checked_lately(const MailboxPointer& mailbox) const {
   if (!mailbox->replica.table()->complete()) return false;
-  const bool in_doubt = mailbox->replica.known().in_doubt;
+  const bool in_doubt = mailbox->replica.record().known().in_doubt;
   auto activity = mailbox->activity.lock();
   if (activity->checked == SteadyClock::time_point{}) return false;
   const bool told = !activity->watched_by.empty() && activity->heard && !in_doubt;
@@ -93,15 +93,15 @@ bool EngineImplementation::was_checked_lately(const MailboxPointer& mailbox) con
 // -- loading --
 
 void EngineImplementation::with_rows_loaded(const MailboxPointer& mailbox, Job then) {
-  const auto ticket = mailbox->replica.await_load(then);
+  const auto ticket = mailbox->replica.stored_rows().await_load(then);
   if (ticket.loaded) return then();
   if (ticket.must_start) try_load(mailbox);
 }
 
 void EngineImplementation::try_load(const MailboxPointer& mailbox) {
   const bool posted = store_.try_post([this, mailbox](store::MetadataStore& metadata) {
-    mailbox->replica.load(metadata);
-    mailbox->replica.publish();
+    mailbox->replica.stored_rows().load(metadata);
+    mailbox->replica.news().publish();
     give_back_memory_of_listing(mailbox);
   });
   // No room: a FUSE thread may be here, so nobody waits.
@@ -130,7 +130,7 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
                                     const Result<void>& result) {
   auto& replica = mailbox->replica;
   replica.sync_ends();
-  replica.publish();
+  replica.news().publish();
   {
     auto activity = mailbox->activity.lock();
     if (result) {
@@ -155,7 +155,7 @@ void EngineImplementation::end_sync(const MailboxPointer& mailbox, std::uint64_t
 /// Hints that bring nothing, one after the other, cost a pause that grows: a server may give one with every command.
 void EngineImplementation::note_pace(const MailboxPointer& mailbox) {
   const auto now = SteadyClock::now();
-  const auto revision = mailbox->replica.revision();
+  const auto revision = mailbox->replica.record().revision();
   auto activity = mailbox->activity.lock();
   const bool news = std::exchange(activity->revision, revision) != revision;
   if (!activity->hinted) return;

@@ -43,8 +43,8 @@ void EngineImplementation::find_message(MailboxId id, Uid uid, Completion<Messag
 }
 
 std::optional<MessageMeta> EngineImplementation::find_known(const MailboxPointer& mailbox, const Lookup& lookup) {
-  if (lookup.by_name) return mailbox->replica.find_by_name(lookup.key);
-  return mailbox->replica.find(lookup.uids.front());
+  if (lookup.by_name) return mailbox->replica.messages().find_by_name(lookup.key);
+  return mailbox->replica.messages().find(lookup.uids.front());
 }
 
 void EngineImplementation::find(const MailboxPointer& mailbox, const Lookup& lookup, Completion<MessageMeta> done) {
@@ -60,7 +60,7 @@ void EngineImplementation::find_loaded(const MailboxPointer& mailbox, const Look
     const auto exact_to = table->frontier();
     // A name that no template makes can only be a local one, and those are known once UIDVALIDITY is.
     const bool named = lookup.by_name && !table->uids_named(lookup.key).empty();
-    const bool below = lookup.uids.empty() ? mailbox->replica.local_names_known()
+    const bool below = lookup.uids.empty() ? mailbox->replica.messages().names_known()
                                            : std::all_of(lookup.uids.begin(), lookup.uids.end(),
                                                          [&](Uid uid) { return uid <= exact_to; });
     if (below && !named) return done(fail(no_such_message()));
@@ -103,7 +103,7 @@ Result<void> EngineImplementation::examine(const MailboxPointer& mailbox, imap::
     IMAPFS_TRY_WHILE("select", session.select(request, context));
   }
   replica.note_validity(session.selection().uid_validity.value_or(UidValidity{}));
-  replica.publish();
+  replica.news().publish();
   const auto validity = session.selection().uid_validity.value_or(wanted);
   if (replica.table()->uid_validity() == validity) return {};
   return fail(ESTALE, Scope::mailbox, Retry::later, "the mailbox has UIDVALIDITY {} now", validity.value);
@@ -140,11 +140,11 @@ void EngineImplementation::fetch_single(const MailboxPointer& mailbox, const Loo
         [&](const imap::FetchRow& row) {
           // Servers may mention other messages; only what was asked for is an answer.
           if (!request.uids.contains(row.uid) || (!row.size && !row.internal_date)) return;
-          auto meta = mailbox->replica.take_single(row);
+          auto meta = mailbox->replica.messages().take_single(row);
           if (!lookup.by_name) *found = std::move(meta);
         },
         context));
-    if (lookup.by_name) *found = mailbox->replica.find_by_name(lookup.key);
+    if (lookup.by_name) *found = mailbox->replica.messages().find_by_name(lookup.key);
     return {};
   };
   job.done = [mailbox, lookup, found](const Result<void>& result) {
@@ -184,7 +184,7 @@ void EngineImplementation::find_and_open(MailboxId id, Uid uid, imap::OctetRange
 bool EngineImplementation::open_can_wait(MailboxId id, Uid uid) const {
   const auto mailbox = use_mailbox(id);
   if (!mailbox || !bodies_ || !online()) return false;
-  const auto meta = mailbox->replica.find(uid);
+  const auto meta = mailbox->replica.messages().find(uid);
   if (!meta) return false;
   if (!meta->size_is_exact) {
     // The kernel asks for no octet of a file that it holds for empty.
@@ -221,7 +221,7 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
     // Everybody hears of the right size before the first byte can be read.
     note_length(meta, (*body)->length());
     const auto correct = [mailbox, uid = meta.uid, done, body = std::move(*body)] {
-      mailbox->replica.take_exact_size(uid, body->length(), [done, body] { done(body); });
+      mailbox->replica.messages().take_exact_size(uid, body->length(), [done, body] { done(body); });
     };
     // Answered within the call: that may be a FUSE thread, which must not wait for the store's queue.
     if (std::this_thread::get_id() != caller || !helper_ || !helper_->try_post(correct)) correct();
@@ -232,7 +232,7 @@ void EngineImplementation::open_known(const MailboxPointer& mailbox, const Messa
 void EngineImplementation::message_is_gone(const MailboxPointer& mailbox, Uid uid) {
   if (mailbox->replica.table()->find(uid)) return hint(mailbox);
   mailbox->replica.take_vanished(UidSet::single(uid));
-  mailbox->replica.publish();
+  mailbox->replica.news().publish();
 }
 
 /// A server that is wrong about one size is wrong about others: from then on bodies are asked for when they are opened,
@@ -252,8 +252,8 @@ void EngineImplementation::open_fetcher() {
       [this](MailboxId id, Uid uid, std::uint64_t length) {
         const auto mailbox = find_mailbox(id);
         if (!mailbox) return;
-        if (const auto told = mailbox->replica.find(uid)) note_length(*told, length);
-        mailbox->replica.take_exact_size(uid, length, {});
+        if (const auto told = mailbox->replica.messages().find(uid)) note_length(*told, length);
+        mailbox->replica.messages().take_exact_size(uid, length, {});
       });
   Prefetcher::Settings ahead;
   ahead.connections = pool_->status().connections.size();

@@ -36,7 +36,7 @@ std::string state_of(const MailboxPointer& mailbox) {
 }
 
 json describe(const MailboxPointer& mailbox) {
-  const auto known = mailbox->replica.known();
+  const auto known = mailbox->replica.record().known();
   const auto table = mailbox->replica.table();
   const auto activity = mailbox->activity.with_lock([](const Mailbox::Activity& state) { return state; });
   json age = nullptr;

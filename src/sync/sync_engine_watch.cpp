@@ -12,9 +12,9 @@ constexpr auto in_use = std::chrono::minutes(10);
 constexpr auto polled_after_use = std::chrono::hours(1);
 constexpr auto retarget_pause = std::chrono::seconds(60);
 
-bool differs(const MailboxStatus& status, const MailboxReplica& replica) {
-  const auto known = replica.known();
-  return (status.messages && !replica.accounts_for(*status.messages)) ||
+bool differs(const MailboxStatus& status, MailboxReplica& replica) {
+  const auto known = replica.record().known();
+  return (status.messages && !replica.count().accounts_for(*status.messages)) ||
          (status.uid_validity && *status.uid_validity != known.uid_validity) ||
          (status.uid_next && *status.uid_next > known.uid_next) ||
          (status.highest_modseq && *status.highest_modseq != known.highest_modseq);
@@ -33,7 +33,7 @@ bool is_watched(const MailboxPointer& mailbox) {
 void PoolSessionListener::on_exists(std::uint32_t messages) {
   const auto mailbox = engine_.find_mailbox(session_.selected());
   // A watcher hears the same, and has the better connection for it.
-  if (!mailbox || is_watched(mailbox) || mailbox->replica.accounts_for(messages)) return;
+  if (!mailbox || is_watched(mailbox) || mailbox->replica.count().accounts_for(messages)) return;
   engine_.hint(mailbox);
 }
 
@@ -46,7 +46,7 @@ void PoolSessionListener::on_vanished(const UidSet& uids) {
   const auto mailbox = engine_.find_mailbox(session_.selected());
   if (!mailbox) return;
   mailbox->replica.take_vanished(uids);
-  mailbox->replica.publish();
+  mailbox->replica.news().publish();
 }
 
 void PoolSessionListener::on_fetch(const imap::FetchRow& row) {
@@ -54,7 +54,7 @@ void PoolSessionListener::on_fetch(const imap::FetchRow& row) {
   if (!mailbox) return;
   if (row.uid.value == 0) return engine_.hint(mailbox);
   mailbox->replica.take_flags(row);
-  mailbox->replica.publish();
+  mailbox->replica.news().publish();
 }
 
 void PoolSessionListener::on_status(const imap::WireName& mailbox, const MailboxStatus& status) {
@@ -130,7 +130,7 @@ void EngineImplementation::poll_mailboxes() {
 bool EngineImplementation::poll_is_due(const MailboxPointer& mailbox) const {
   if (!mailbox->replica.table()->complete() || mailbox->replica.gate().running()) return false;
   const bool fresh = is_fresh(mailbox);
-  const bool in_doubt = mailbox->replica.known().in_doubt;
+  const bool in_doubt = mailbox->replica.record().known().in_doubt;
   const auto now = SteadyClock::now();
   auto activity = mailbox->activity.lock();
   const bool unproved = !activity->watched_by.empty() && !activity->heard;
@@ -155,10 +155,10 @@ void EngineImplementation::polled(const MailboxPointer& mailbox, std::uint64_t t
 void EngineImplementation::poll(const MailboxPointer& mailbox) {
   const bool condstore = traits_.with_lock([](const auto& traits) { return traits && traits->has("CONDSTORE"); });
   const auto told = mailbox->activity.lock()->told;
-  const auto revision = mailbox->replica.revision();
-  if (condstore || mailbox->replica.known().in_doubt) {
+  const auto revision = mailbox->replica.record().revision();
+  if (condstore || mailbox->replica.record().known().in_doubt) {
     const auto ended = [this, mailbox, told, revision](const Result<void>&) {
-      polled(mailbox, told, mailbox->replica.revision() != revision);
+      polled(mailbox, told, mailbox->replica.record().revision() != revision);
     };
     if (mailbox->replica.gate().join(ended)) start_sync(mailbox, imap::Priority::background);
     return;

@@ -87,8 +87,9 @@ void Changes::give_name_now(const MessageLocation& message, const std::string& n
   const auto named = dependencies_.journal.set_local_name(to_journal(message), name);
   if (!named) return answer(fail(named.error()));
   const auto& replaces = removal.source.message;
-  mailbox->replica.set_local_name(message.uid, name, replaces.mailbox == message.mailbox ? replaces.uid : Uid{});
-  mailbox->replica.publish();
+  mailbox->replica.own_changes().set_local_name(message.uid, name,
+                                                replaces.mailbox == message.mailbox ? replaces.uid : Uid{});
+  mailbox->replica.news().publish();
   if (removal.source.message.uid.value == 0) return answer(ChangeId{});
   accept({removal});
 }
@@ -119,7 +120,7 @@ Result<void> Changes::check(const Submission& submission) const {
   }
   if (const auto mailbox = dependencies_.mailbox(from)) {
     const auto& identity = mailbox->replica.identity();
-    const auto rights = mailbox->replica.rights();
+    const auto rights = mailbox->replica.rights().current();
     if (submission.wish != Wish::copy)
       IMAPFS_TRY(allow(rights, rights.remove_messages, "remove messages", identity.path));
     if (submission.wish == Wish::expunge) {
@@ -134,7 +135,7 @@ Result<void> Changes::check(const Submission& submission) const {
   if (submission.wish != Wish::copy && submission.wish != Wish::move) return {};
   const auto target = dependencies_.mailbox(submission.target.mailbox);
   if (!target) return fail(no_such_mailbox());
-  const auto rights = target->replica.rights();
+  const auto rights = target->replica.rights().current();
   const auto& identity = target->replica.identity();
   IMAPFS_TRY(allow(rights, rights.insert, "put messages", identity.path));
   if (submission.target.replaces.uid.value == 0) return {};
@@ -167,7 +168,7 @@ void Changes::describe(PendingChange& pending) const {
   const auto mailbox = dependencies_.mailbox_by_name(is_append ? change.destination : change.source.mailbox);
   auto name = change.file_name;
   if (mailbox && change.source.uid.value != 0) {
-    if (const auto known = mailbox->replica.find(change.source.uid)) {
+    if (const auto known = mailbox->replica.messages().find(change.source.uid)) {
       name = known->file_name;
       pending.message_flags = known->flags;
       if (change.size == 0) change.size = known->size;
@@ -335,14 +336,14 @@ void Changes::show_effect(const std::vector<store::JournalChange>& changes) {
   for (const auto& [name, uids] : hidden) {
     const auto mailbox = dependencies_.mailbox_by_name(name);
     if (!mailbox) continue;
-    mailbox->replica.hide(uids);
-    mailbox->replica.publish();
+    mailbox->replica.own_changes().hide(uids);
+    mailbox->replica.news().publish();
   }
   for (const auto& [name, uids] : flagged) {
     const auto mailbox = dependencies_.mailbox_by_name(name);
     if (!mailbox) continue;
-    mailbox->replica.hide_into_deleted(uids);
-    mailbox->replica.publish();
+    mailbox->replica.own_changes().hide_into_deleted(uids);
+    mailbox->replica.news().publish();
   }
   for (const auto& [name, messages] : restored) {
     const auto mailbox = dependencies_.mailbox_by_name(name);
@@ -355,11 +356,11 @@ void Changes::show_effect(const std::vector<store::JournalChange>& changes) {
       uids.add(change->source.uid, change->source.uid);
     }
     // Hidden while its flag changes, and then shown as our own: the kernel has made this change itself.
-    replica.hide(uids);
+    replica.own_changes().hide(uids);
     take_flag_change(replica, uids, messages.front()->flags);
-    replica.begin_arrivals();
-    replica.end_arrivals(messages.front()->source.uid_validity, own);
-    replica.publish();
+    replica.own_changes().begin_arrivals();
+    replica.own_changes().end_arrivals(messages.front()->source.uid_validity, own);
+    replica.news().publish();
   }
 }
 

@@ -43,7 +43,7 @@ Result<void> Changes::check_upload(const UploadAttempt& attempt) const {
   if (stopping_) return fail(ECANCELED, Scope::account, Retry::never, "the account is not running any more");
   if (!dependencies_.online()) return fail(EHOSTUNREACH, Scope::session, Retry::later, "no connection to the server");
   if (!attempt.destination) return fail(no_such_mailbox());
-  const auto rights = attempt.destination->replica.rights();
+  const auto rights = attempt.destination->replica.rights().current();
   const auto& path = attempt.destination->replica.identity().path;
   if (rights.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "{} is read-only", telemetry::printable(path));
   if (!rights.insert)
@@ -155,8 +155,8 @@ Result<void> Changes::select_for_append(const UploadAttempt& attempt, imap::Sess
                                         const CallContext& context) {
   auto& replica = attempt.destination->replica;
   if (const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context))) {
-    replica.note_selection(*selected);
-    replica.publish();
+    replica.rights().note_selection(*selected);
+    replica.news().publish();
   }
   return {};
 }
@@ -289,8 +289,8 @@ void Changes::park_upload(const std::shared_ptr<UploadAttempt>& attempt, const E
   if (!found) return;
   if (told.change.replaces.uid.value != 0)
     if (const auto mailbox = dependencies_.mailbox_by_name(told.change.replaces.mailbox)) {
-      mailbox->replica.show_again(UidSet::single(told.change.replaces.uid));
-      mailbox->replica.publish();
+      mailbox->replica.own_changes().show_again(UidSet::single(told.change.replaces.uid));
+      mailbox->replica.news().publish();
     }
   finish(told, fail(error));
   resume_twins();

@@ -181,7 +181,7 @@ std::vector<Uid> match_arrivals(const std::vector<const store::JournalChange*>& 
 Result<DestinationPoint> destination_point(imap::Session& session, const MailboxPointer& destination,
                                            const ChangeTools& tools, const CallContext& context) {
   DestinationPoint point;
-  const auto known = destination->replica.known();
+  const auto known = destination->replica.record().known();
   const bool checked = destination->activity.lock()->checked != SteadyClock::time_point{};
   const bool in_step = checked && known.complete && known.uid_validity.value != 0 && known.uid_next.value != 0;
   const auto& wire_name = destination->replica.identity().wire_name;

@@ -103,7 +103,7 @@ Result<void> ChangeBatch::expunge(imap::Session& session, const CallContext& con
     return fail(std::move(expunged).error().while_doing("expunge"));
   }
   source_->replica.take_vanished(uids);
-  source_->replica.publish();
+  source_->replica.news().publish();
   finish_all({});
   return {};
 }
@@ -196,7 +196,7 @@ Result<void> ChangeBatch::conclude_brought(imap::Session& session, const std::ve
   }
   if (!gone.empty()) {
     source_->replica.take_vanished(gone);
-    source_->replica.publish();
+    source_->replica.news().publish();
   }
   if (!to_remove.empty()) {
     IMAPFS_TRY(select_source(session, context));
@@ -240,8 +240,8 @@ Result<void> ChangeBatch::remove_from_source(imap::Session& session, const UidSe
   auto& replica = source_->replica;
   const auto flagged = [&] {
     take_flag_change(replica, uids, deleted);
-    replica.show_again(uids);
-    replica.publish();
+    replica.own_changes().show_again(uids);
+    replica.news().publish();
   };
   if (!session.traits().has("UIDPLUS")) {
     flagged();
@@ -256,7 +256,7 @@ Result<void> ChangeBatch::remove_from_source(imap::Session& session, const UidSe
     return {};
   }
   replica.take_vanished(uids);
-  replica.publish();
+  replica.news().publish();
   return {};
 }
 

@@ -7,12 +7,12 @@ namespace imapfs::sync {
 using Kind = store::JournalChange::Kind;
 
 ArrivalGuard::ArrivalGuard(MailboxPointer destination) : destination_(std::move(destination)) {
-  destination_->replica.begin_arrivals();
+  destination_->replica.own_changes().begin_arrivals();
 }
 
 ArrivalGuard::~ArrivalGuard() {
-  destination_->replica.end_arrivals(destination_->replica.table()->uid_validity(), {});
-  destination_->replica.publish();
+  destination_->replica.own_changes().end_arrivals(destination_->replica.table()->uid_validity(), {});
+  destination_->replica.news().publish();
 }
 
 Result<std::optional<imap::SelectedMailbox>> select_read_write(imap::Session& session, const imap::WireName& mailbox,
@@ -44,7 +44,7 @@ FlagChange deleted_flag(FlagChange::Kind kind) {
 void take_flag_change(MailboxReplica& replica, const UidSet& uids, const FlagChange& change) {
   for (const auto& range : uids.ranges()) {
     for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
-      const auto known = replica.find(Uid{static_cast<std::uint32_t>(uid)});
+      const auto known = replica.messages().find(Uid{static_cast<std::uint32_t>(uid)});
       if (!known) continue;
       imap::FetchRow row;
       row.uid = known->uid;

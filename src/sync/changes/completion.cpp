@@ -111,7 +111,7 @@ void Changes::remember(ChangeId id, const store::JournalLocation& arrived, State
 }
 
 void Changes::apply(const std::vector<Ending>& endings, std::vector<PendingChange> next,
-                     const std::shared_ptr<ArrivalGuard>& hold) {
+                    const std::shared_ptr<ArrivalGuard>& hold) {
   std::vector<std::pair<PendingChange, Error>> refused;
   std::vector<Come> come;
   std::vector<PendingChange> done;
@@ -146,9 +146,10 @@ void Changes::apply(const std::vector<Ending>& endings, std::vector<PendingChang
     for (auto& follow_up : next) state.ledger.add(std::move(follow_up));
   });
   for (const auto& [name, uids] : to_hide)
-    if (const auto mailbox = dependencies_.mailbox_by_name(name)) mailbox->replica.hide(uids);
+    if (const auto mailbox = dependencies_.mailbox_by_name(name)) mailbox->replica.own_changes().hide(uids);
   for (const auto& [name, uids] : to_flag)
-    if (const auto mailbox = dependencies_.mailbox_by_name(name)) mailbox->replica.hide_into_deleted(uids);
+    if (const auto mailbox = dependencies_.mailbox_by_name(name))
+      mailbox->replica.own_changes().hide_into_deleted(uids);
   show_carried_out(done);
   roll_back(refused);
   for (const auto& item : come)
@@ -188,8 +189,8 @@ void Changes::show_carried_out(const std::vector<PendingChange>& done) {
   for (const auto& [name, uids] : flagged) {
     const auto mailbox = dependencies_.mailbox_by_name(name);
     if (!mailbox) continue;
-    if (!uids.empty()) mailbox->replica.show_again(uids);
-    mailbox->replica.publish();
+    if (!uids.empty()) mailbox->replica.own_changes().show_again(uids);
+    mailbox->replica.news().publish();
   }
 }
 
@@ -211,13 +212,13 @@ void Changes::roll_back(const std::vector<std::pair<PendingChange, Error>>& refu
     const auto mailbox = dependencies_.mailbox_by_name(name);
     if (!mailbox) continue;
     take_flag_change(mailbox->replica, uids, deleted_flag(FlagChange::Kind::add));
-    mailbox->replica.publish();
+    mailbox->replica.news().publish();
   }
   for (const auto& [name, uids] : shown) {
     const auto mailbox = dependencies_.mailbox_by_name(name);
     if (!mailbox) continue;
-    mailbox->replica.show_again(uids);
-    mailbox->replica.publish();
+    mailbox->replica.own_changes().show_again(uids);
+    mailbox->replica.news().publish();
   }
   for (const auto& [pending, error] : refused) report(pending, error);
 }
@@ -253,7 +254,7 @@ void Changes::sync_destination(std::vector<Come> come, const std::shared_ptr<Arr
     // What replaces another message is to be seen before that goes. Its row is there by the answer of APPEND.
     const bool at_once = destination && std::all_of(items.begin(), items.end(), [&](const Come& item) {
                            const bool replaces = item.pending->change.replaces.uid.value != 0;
-                           return replaces && destination->replica.find(item.arrived.uid).has_value();
+                           return replaces && destination->replica.messages().find(item.arrived.uid).has_value();
                          });
     auto show = [this, destination, items = std::move(items), hold](const Result<void>&) {
       post([this, destination, items, hold] { publish_arrivals(destination, items); });
@@ -284,10 +285,10 @@ void Changes::publish_arrivals(const MailboxPointer& destination, const std::vec
       destination->replica.note_validity(placed->arrived.uid_validity);
     hide_replaced(come);
     for (const auto& [validity, arrivals] : own) {
-      destination->replica.begin_arrivals();
-      destination->replica.end_arrivals(validity, arrivals);
+      destination->replica.own_changes().begin_arrivals();
+      destination->replica.own_changes().end_arrivals(validity, arrivals);
     }
-    destination->replica.publish();
+    destination->replica.news().publish();
   }
   for (const auto& item : come) {
     state_.lock()->concluding.erase(item.pending->change.id);
@@ -302,7 +303,7 @@ void Changes::hide_replaced(const std::vector<Come>& come) const {
     const auto& replaced = item.pending->change.replaces;
     const auto mailbox = replaced.uid.value != 0 ? dependencies_.mailbox_by_name(replaced.mailbox) : nullptr;
     if (mailbox && mailbox->replica.table()->place(replaced.uid) == MessageTable::Place::listed)
-      mailbox->replica.hide(UidSet::single(replaced.uid));
+      mailbox->replica.own_changes().hide(UidSet::single(replaced.uid));
   }
 }
 
@@ -312,7 +313,7 @@ Result<Arrival> Changes::arrival_of(const PendingChange& pending, const store::J
   arrival.file_name = pending.change.file_name;
   const auto mailbox = dependencies_.mailbox_by_name(arrived.mailbox);
   if (mailbox && arrived.uid.value != 0)
-    if (const auto known = mailbox->replica.find(arrived.uid)) arrival.file_name = known->file_name;
+    if (const auto known = mailbox->replica.messages().find(arrived.uid)) arrival.file_name = known->file_name;
   return arrival;
 }
 

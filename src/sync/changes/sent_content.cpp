@@ -76,9 +76,9 @@ bool may_be_it(const store::JournalChange& change, const ArrivalCandidate& candi
 /// Where a server changes what it is given: another size than that of the message that is replaced. Its old text under
 /// a new UID, with the date that was asked for, would look rewritten.
 bool differs_from_replaced(const store::JournalChange& change, const MailboxPointer& destination, std::uint64_t size) {
-  const auto& replica = destination->replica;
+  auto& replica = destination->replica;
   if (change.replaces.uid.value == 0 || change.replaces.mailbox != replica.identity().name) return true;
-  const auto replaced = replica.find(change.replaces.uid);
+  const auto replaced = replica.messages().find(change.replaces.uid);
   return replaced && replaced->size != size;
 }
 

@@ -36,8 +36,8 @@ Result<bool> ChangeBatch::select_mailbox_of_sources(imap::Session& session, cons
   auto& replica = source_->replica;
   const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context));
   if (selected) {
-    replica.note_selection(*selected);
-    replica.publish();
+    replica.rights().note_selection(*selected);
+    replica.news().publish();
   }
   const auto expected = items_.front().change.source.uid_validity;
   if (session.selection().uid_validity.value_or(UidValidity{}) != expected)
@@ -98,7 +98,7 @@ Result<std::vector<ChangeBatch::Seen>> ChangeBatch::describe_sources(imap::Sessi
 /// By its row, and by what the row was when the change was accepted: it may have been listed anew since. What a change
 /// is about that has followed another was another message's copy then.
 bool ChangeBatch::is_another(const store::JournalChange& change, const imap::FetchRow& row, bool sizes_lie) const {
-  const auto known = source_->replica.find(row.uid);
+  const auto known = source_->replica.messages().find(row.uid);
   const bool told_sizes = !sizes_lie && !(known && known->size_is_exact);
   const auto differs = [&](UnixTime date, std::uint64_t size) {
     if (row.internal_date && *row.internal_date != date) return true;

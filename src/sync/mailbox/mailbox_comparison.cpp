@@ -28,14 +28,15 @@ Result<bool> MailboxComparison::remove_absent(imap::Session& session, const Call
     return table.size() + others >= MessageFetch::counted(session) + absent.count();
   };
   // Numbers may be no UIDs, whatever their count.
-  const bool unclear = by == By::search || absent.count() * 2 > table.size() || !accounted(replica_.unaccounted());
+  const bool unclear = by == By::search || absent.count() * 2 > table.size() ||
+                       !accounted(replica_.count().unaccounted());
   if (!absent.empty() && unclear) absent = subtract(absent, IMAPFS_TRY(present_of(session, context, absent)));
   still_known();
   // What was named and cannot be had is there all the same.
   const auto without_row = by == By::rows ? subtract(named, table.uids()).count() : 0;
-  if (!absent.empty() && !accounted(std::max(replica_.unaccounted(), without_row))) return false;
+  if (!absent.empty() && !accounted(std::max(replica_.count().unaccounted(), without_row))) return false;
   replica_.take_vanished(absent);
-  replica_.compared(MessageFetch::counted(session));
+  replica_.count().compared(MessageFetch::counted(session));
   return true;
 }
 

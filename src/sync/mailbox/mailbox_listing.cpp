@@ -10,7 +10,7 @@ Uid after(Uid uid) { return Uid{uid.value == UINT32_MAX ? UINT32_MAX : uid.value
 
 }  // namespace
 
-void MailboxListing::begin_order() { order_.begin(replica_.listed_up_to().value == 0); }
+void MailboxListing::begin_order() { order_.begin(replica_.record().listed_up_to().value == 0); }
 
 void MailboxListing::begin(const imap::SelectedMailbox& selected) {
   const auto modseq = selected.highest_modseq.value_or(ModSeq{});
@@ -22,7 +22,7 @@ void MailboxListing::begin(const imap::SelectedMailbox& selected) {
 Result<MailboxListing::Chunk> MailboxListing::next_chunk(imap::Session& session, const CallContext& context,
                                                          const imap::SelectedMailbox& selected) {
   const auto limit = fetch_.chunk_size(session);
-  const auto first = after(replica_.listed_up_to());
+  const auto first = after(replica_.record().listed_up_to());
   if (selected.messages <= limit) return Chunk{UidSet::range(first, highest_uid), true};
   const auto end = selected.uid_next.value_or(Uid{}).value;
   const bool dense = end > 1 && end - 1 <= std::uint64_t{selected.messages} * 4;
@@ -33,7 +33,7 @@ Result<MailboxListing::Chunk> MailboxListing::next_chunk(imap::Session& session,
   }
   if (!to_list_) {
     to_list_ = IMAPFS_TRY(fetch_.all_uids(session, context));
-    if (first.value > 1) to_list_ = subtract(*to_list_, UidSet::range(Uid{1}, replica_.listed_up_to()));
+    if (first.value > 1) to_list_ = subtract(*to_list_, UidSet::range(Uid{1}, replica_.record().listed_up_to()));
   }
   Chunk chunk{take_first(*to_list_, limit), to_list_->empty()};
   const Uid chunk_end = chunk.uids.empty() ? first : after(Uid{chunk.uids.ranges().back().last});
@@ -52,7 +52,7 @@ Result<bool> MailboxListing::fetch_next(imap::Session& session, const CallContex
     return fail(std::move(fetched).error());
   }
   const Uid end{chunk.last ? replica_.table()->frontier().value : chunk.uids.ranges().back().last};
-  replica_.listing_reached(chunk.last ? std::max(end, replica_.listed_up_to()) : end, *modseq_);
+  replica_.record().listing_reached(chunk.last ? std::max(end, replica_.record().listed_up_to()) : end, *modseq_);
   replica_.gate().wake(*replica_.table());
   return !chunk.last;
 }

@@ -12,8 +12,8 @@ MailboxSync::MailboxSync(MailboxReplica& replica, Settings settings)
 
 bool MailboxSync::agrees(const imap::Session& session) const {
   // A server may hand out what came after SELECT before it counts it.
-  return replica_.accounts_for(MessageFetch::counted(session)) ||
-         replica_.accounts_for(selected_->messages + fetch_.newer_than_select());
+  return replica_.count().accounts_for(MessageFetch::counted(session)) ||
+         replica_.count().accounts_for(selected_->messages + fetch_.newer_than_select());
 }
 
 MailboxComparison MailboxSync::comparison() {
@@ -40,17 +40,17 @@ Result<MailboxSync::Progress> MailboxSync::step(imap::Session& session, const Ca
     case SyncMethod::full: IMAPFS_TRY_WHILE(activity, apply_full(session, context)); break;
   }
   if (progress == Progress::more) {
-    replica_.publish_unless_rows_only();
+    replica_.news().publish_unless_rows_only();
     return progress;
   }
   finish();
   replica_.gate().wake(*replica_.table());  // readers need not wait for the store's queue
-  replica_.publish();
+  replica_.news().publish();
   return progress;
 }
 
 Result<void> MailboxSync::select(imap::Session& session, const CallContext& context) {
-  known_ = replica_.known();
+  known_ = replica_.record().known();
   imap::Session::SelectRequest request;
   request.mailbox = replica_.identity().wire_name;
   if (known_.complete && known_.uid_validity.value != 0 && known_.highest_modseq.value != 0 &&
@@ -58,7 +58,7 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
     request.qresync = imap::QresyncState{known_.uid_validity, known_.highest_modseq, {}};
   request.rows = [this](const imap::FetchRow& row) {
     replica_.take_flags(row);
-    replica_.publish_when_large();
+    replica_.news().publish_when_large();
   };
   request.vanished = [this](const UidSet& uids) { replica_.take_vanished(uids); };
   selected_.reset();
@@ -76,8 +76,8 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
     telemetry::info("{}: UIDVALIDITY changed from {} to {}", telemetry::printable(replica_.identity().path),
                     known_.uid_validity.value, validity.value);
     replica_.restart(validity);
-    replica_.publish();
-    known_ = replica_.known();
+    replica_.news().publish();
+    known_ = replica_.record().known();
   }
   method_ = choose_method(known_, *selected_, MessageFetch::has_condstore(session));
   listing_.begin_order();
@@ -86,23 +86,22 @@ Result<void> MailboxSync::select(imap::Session& session, const CallContext& cont
 }
 
 void MailboxSync::begin_listing(UidValidity validity) {
-  replica_.note_validity(validity);
-  replica_.reserve(selected_->messages);
+  replica_.note_validity(validity, selected_->messages);
   listing_.begin(*selected_);
 }
 
 /// What the server says before rows are shown is in their modes from the start.
 Result<void> MailboxSync::ask_rights(MailboxReplica& replica, imap::Session& session, const CallContext& context) {
-  if (!replica.rights_wanted()) return {};
+  if (!replica.rights().wanted()) return {};
   if (!session.traits().has("ACL")) {
-    replica.note_rights(std::nullopt);
+    replica.rights().note(std::nullopt);
     return {};
   }
   auto rights = session.my_rights(replica.identity().wire_name, context);
   if (!rights && rights.error().scope >= Scope::session)
     return fail(std::move(rights).error().while_doing("ask for rights"));
   if (!rights) telemetry::debug("rights: {}", telemetry::printable(rights.error().what));
-  replica.note_rights(rights ? std::move(*rights) : std::nullopt);
+  replica.rights().note(rights ? std::move(*rights) : std::nullopt);
   return {};
 }
 
@@ -144,7 +143,7 @@ Result<void> MailboxSync::apply_full(imap::Session& session, const CallContext& 
   if (seen.empty() && replica_.table()->size() == 0 && MessageFetch::counted(session) > 0)
     return MessageFetch::shows_none(session);
   if (!IMAPFS_TRY(comparison().reconcile(session, context, seen, MailboxComparison::By::rows)))
-    replica_.doubt(MessageFetch::counted(session));
+    replica_.count().doubt(MessageFetch::counted(session));
   return {};
 }
 
@@ -161,15 +160,15 @@ void MailboxSync::finish() {
 // -- on a session that is in step --
 
 Result<void> MailboxSync::fetch_new(imap::Session& session, const CallContext& context) {
-  known_ = replica_.known();
+  known_ = replica_.record().known();
   method_ = SyncMethod::full;
   IMAPFS_TRY(fetch_rows_since_last_sync(session, context));
-  replica_.in_step_with_watch();
+  replica_.record().in_step_with_watch();
   return {};
 }
 
 Result<void> MailboxSync::fetch_changes(imap::Session& session, ModSeq up_to, const CallContext& context) {
-  known_ = replica_.known();
+  known_ = replica_.record().known();
   const bool can = session.traits().has("QRESYNC") && known_.complete && known_.highest_modseq.value != 0;
   if (!can || up_to <= known_.highest_modseq) return {};
   imap::Session::FetchRequest request;
@@ -179,23 +178,23 @@ Result<void> MailboxSync::fetch_changes(imap::Session& session, ModSeq up_to, co
   request.vanished = [this](const UidSet& uids) { replica_.take_vanished(uids); };
   const auto take = [this](const imap::FetchRow& row) {
     replica_.take_flags(row);
-    replica_.publish_when_large();
+    replica_.news().publish_when_large();
   };
   const auto bounded = MessageFetch::bounded(context, settings_.fetch_timeout);
   IMAPFS_TRY_WHILE("fetch changes", session.fetch(request, take, bounded));
-  replica_.in_step_with_watch(up_to);
+  replica_.record().in_step_with_watch(up_to);
   return {};
 }
 
 Result<void> MailboxSync::compare_all(imap::Session& session, const CallContext& context) {
-  known_ = replica_.known();
+  known_ = replica_.record().known();
   method_ = SyncMethod::full;
   selected_ = session.selection();
   UidSet seen;
   IMAPFS_TRY(fetch_.fetch_flags(session, context, std::nullopt, &seen));
   if (!IMAPFS_TRY(comparison().reconcile(session, context, seen, MailboxComparison::By::rows)))
-    replica_.doubt(MessageFetch::counted(session));
-  replica_.in_step_with_watch();
+    replica_.count().doubt(MessageFetch::counted(session));
+  replica_.record().in_step_with_watch();
   return {};
 }
 

@@ -54,7 +54,7 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
   engine_.note_traits(session);
   snapshot_.lock()->description = session.description();
   forget_news();
-  known_revision_ = mailbox_->replica.revision();
+  known_revision_ = mailbox_->replica.record().revision();
   may_have_missed_ = false;
   auto result = catch_up(session, context);
   // The watcher gives up after an Error that no new connection can cure.
@@ -65,9 +65,9 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
 /// Rows are brought in step on this session where there are any; a mailbox that nobody has listed is only selected.
 Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& context) {
   auto& replica = mailbox_->replica;
-  if (replica.stored_or_listed()) {
+  if (replica.stored_rows().stored_or_listed()) {
     IMAPFS_TRY(wait_for_rows(engine_, mailbox_, context));
-    if (replica.known().complete) {
+    if (replica.record().known().complete) {
       if (replica.gate().try_enter()) {
         const auto began_after = engine_.begin_sync(mailbox_);
         MailboxSync sync(replica, engine_.sync_settings());
@@ -83,7 +83,7 @@ Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& c
   const auto patience = CallContext::within(engine_.sync_settings().command_timeout, context.stop);
   const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, patience));
   replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
-  replica.publish();
+  replica.news().publish();
   engine_.hint(mailbox_);
   return {};
 }
@@ -91,7 +91,7 @@ Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& c
 Result<void> MailboxWatch::on_news(imap::Session& session, const CallContext& context) {
   if (!has_news()) return {};
   auto& replica = mailbox_->replica;
-  if (!replica.known().complete || !replica.gate().try_enter()) {
+  if (!replica.record().known().complete || !replica.gate().try_enter()) {
     forget_news();
     engine_.hint(mailbox_);
     return {};
@@ -109,19 +109,19 @@ Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& 
   const bool messages_came = messages_came_;
   forget_news();
   auto& replica = mailbox_->replica;
-  replica.news_received(news_since_);
+  replica.news().received(news_since_);
   Result<void> result;
-  const auto revision = replica.revision();
+  const auto revision = replica.record().revision();
   if (all) result = sync.compare_all(session, context);
   else if (messages_came) result = sync.fetch_new(session, context);
-  replica.publish();
+  replica.news().publish();
   // What came and went between two looks of this session is in the table if another session saw it, and this one never
   // hears that it is gone.
   if (result && !all) result = sync.fetch_changes(session, highest_modseq_, context);
-  replica.publish();
-  replica.news_received(std::nullopt);
+  replica.news().publish();
+  replica.news().received(std::nullopt);
   // A server may say with every command that something has changed, and not what.
-  if (all && compare_all_ && replica.revision() == revision) {
+  if (all && compare_all_ && replica.record().revision() == revision) {
     forget_news();
     engine_.hint(mailbox_);
   }
@@ -158,7 +158,7 @@ void MailboxWatch::on_connection_answers() { engine_.watcher_answers(); }
 
 /// Messages that came, went or changed, whoever saw it first; and what NOTIFY tells of other mailboxes.
 bool MailboxWatch::brought_news(bool told) {
-  const auto revision = mailbox_->replica.revision();
+  const auto revision = mailbox_->replica.record().revision();
   const bool changed = std::exchange(known_revision_, revision) != revision;
   if (changed && told) engine_.note_heard(mailbox_);
   return std::exchange(others_changed_, false) || changed;
@@ -170,14 +170,14 @@ void MailboxWatch::note_news(bool& what) {
 }
 
 void MailboxWatch::on_exists(std::uint32_t messages) {
-  if (!mailbox_->replica.accounts_for(messages)) note_news(messages_came_);
+  if (!mailbox_->replica.count().accounts_for(messages)) note_news(messages_came_);
 }
 
 void MailboxWatch::on_expunge() { note_news(compare_all_); }
 
 void MailboxWatch::on_vanished(const UidSet& uids) {
   mailbox_->replica.take_vanished(uids);
-  mailbox_->replica.publish();
+  mailbox_->replica.news().publish();
 }
 
 void MailboxWatch::on_fetch(const imap::FetchRow& row) {
@@ -186,12 +186,12 @@ void MailboxWatch::on_fetch(const imap::FetchRow& row) {
     return;
   }
   mailbox_->replica.take_flags(row);
-  mailbox_->replica.publish();
+  mailbox_->replica.news().publish();
 }
 
 void MailboxWatch::on_highest_modseq(ModSeq modseq) {
   highest_modseq_ = modseq;
-  if (modseq > mailbox_->replica.known().highest_modseq) note_news(changes_came_);
+  if (modseq > mailbox_->replica.record().known().highest_modseq) note_news(changes_came_);
 }
 
 void MailboxWatch::on_status(const imap::WireName& mailbox, const MailboxStatus& status) {

@@ -56,7 +56,7 @@ Result<void> MessageFetch::fetch_rows(imap::Session& session, const CallContext&
     const bool known = replica_.table()->size() > 0 && replica_.table()->find(row.uid).has_value();
     replica_.take_row(row, order != nullptr, in_order);
     if (!known && uid_next_ && row.uid >= *uid_next_) ++newer_than_select_;
-    replica_.publish_when_large();
+    replica_.news().publish_when_large();
     if (++rows < next_wake && SteadyClock::now() < wake_time) return;
     next_wake = rows + settings_.wake_rows;
     wake_time = SteadyClock::now() + settings_.wake_after;
@@ -109,7 +109,7 @@ Result<void> MessageFetch::fetch_flags(imap::Session& session, const CallContext
   const auto take = [&](const imap::FetchRow& row) {
     if (seen != nullptr && row.uid.value != 0) seen->add(row.uid, row.uid);
     replica_.take_flags(row);
-    replica_.publish_when_large();
+    replica_.news().publish_when_large();
   };
   const bool in_chunks = session.traits().has(imap::Quirk::small_fetch_sets) &&
                          replica_.table()->size() > chunk_size(session);

@@ -1,6 +1,4 @@
-// What a MailboxReplica knows of what the server lets us do.
-
-#include "sync/mailbox/mailbox_replica.hpp"
+#include "sync/mailbox/rights.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -41,38 +39,38 @@ MailboxRights combine(const std::optional<std::string>& my_rights,
 
 }  // namespace
 
-void MailboxReplica::note_rights(const std::optional<std::string>& my_rights) {
-  const Lock lock(mutex_);
-  const auto before = combine(my_rights_, selection_);
-  my_rights_ = my_rights;
-  rights_asked_ = true;
-  note_rights_changed(before);
-}
-
-bool MailboxReplica::rights_wanted() const {
-  const Lock lock(mutex_);
-  return !rights_asked_;
-}
-
-void MailboxReplica::doubt_rights() {
-  const Lock lock(mutex_);
-  rights_asked_ = false;
-}
-
-void MailboxReplica::note_selection(const imap::SelectedMailbox& selected) {
-  const Lock lock(mutex_);
-  const auto before = combine(my_rights_, selection_);
-  selection_ = selected;
-  note_rights_changed(before);
-}
-
-MailboxRights MailboxReplica::rights() const {
-  const Lock lock(mutex_);
+MailboxRights Rights::current() const {
+  const auto lock = news_.lock();
   return combine(my_rights_, selection_);
 }
 
-void MailboxReplica::note_rights_changed(const MailboxRights& before) {
-  if (!same(before, combine(my_rights_, selection_))) change().rights_changed = true;
+bool Rights::wanted() const {
+  const auto lock = news_.lock();
+  return !asked_;
+}
+
+void Rights::note(const std::optional<std::string>& my_rights) {
+  const auto lock = news_.lock();
+  const auto before = combine(my_rights_, selection_);
+  my_rights_ = my_rights;
+  asked_ = true;
+  note_change(before);
+}
+
+void Rights::note_selection(const imap::SelectedMailbox& selected) {
+  const auto lock = news_.lock();
+  const auto before = combine(my_rights_, selection_);
+  selection_ = selected;
+  note_change(before);
+}
+
+void Rights::doubt() {
+  const auto lock = news_.lock();
+  asked_ = false;
+}
+
+void Rights::note_change(const MailboxRights& before) {
+  if (!same(before, combine(my_rights_, selection_))) news_.change().rights_changed = true;
 }
 
 }  // namespace imapfs::sync
