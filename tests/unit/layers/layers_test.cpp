@@ -45,7 +45,8 @@ const std::map<std::string, std::vector<std::set<std::string>>> folder_order = {
     {"vfs", {{"nodes"}, {"news"}, {"staging"}, {"views"}, {"operations"}}},
 };
 /// Files that lie in no folder and are below all of them.
-const std::map<std::string, std::set<std::string>> foundations = {{"sync", {"store_writer"}}};
+const std::map<std::string, std::set<std::string>> foundations = {
+    {"sync", {"store_writer", "helper_thread", "server"}}};
 
 struct Include {
   fs::path file;
