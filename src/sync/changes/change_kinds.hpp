@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "imapfs/imap/session_pool.hpp"
 #include "imapfs/store/journal.hpp"
-#include "sync/sync_engine_implementation.hpp"
+#include "imapfs/sync/sync_engine.hpp"
+#include "sync/mailbox/mailbox.hpp"
 
 namespace imapfs::sync {
 

@@ -153,7 +153,7 @@ TEST(Manual, EveryControlFileIsNamed) {
 
 TEST(Manual, EveryMemberOfTheStatusIsNamed) {
   const auto words = bold_words(sections_of(page("imapfs.7"))["THE CONTROL DIRECTORY"]);
-  const auto members = all_matches(source("src/sync/sync_engine_status.cpp"), R"rx(result\["([a-z_]+)"\])rx");
+  const auto members = all_matches(source("src/sync/account_status.cpp"), R"rx(result\["([a-z_]+)"\])rx");
   EXPECT_GE(members.size(), 10u);
   for (const auto& name : members) EXPECT_TRUE(words.contains(name)) << name;
 }
