@@ -11,9 +11,9 @@ namespace {
 using Messages = std::vector<AccessPattern::Message>;
 
 /// A mailbox whose messages can be chosen, and what has been fetched of it.
-class Mailbox {
+class ListedMessages {
  public:
-  explicit Mailbox(std::uint32_t messages, std::uint64_t size = 1000) {
+  explicit ListedMessages(std::uint32_t messages, std::uint64_t size = 1000) {
     for (std::uint32_t i = 1; i <= messages; ++i) sizes[i] = size;
   }
   [[nodiscard]] AccessPattern::Listing listing() const {
@@ -57,7 +57,7 @@ class Mailbox {
 };
 
 TEST(AccessPattern, ThreeOpensInOrderMakeAReader) {
-  Mailbox mailbox(100);
+  ListedMessages mailbox(100);
   EXPECT_FALSE(mailbox.open(10));
   EXPECT_FALSE(mailbox.open(11));
   const auto reader = mailbox.open(12);
@@ -67,24 +67,24 @@ TEST(AccessPattern, ThreeOpensInOrderMakeAReader) {
 }
 
 TEST(AccessPattern, AGapOfFourListedMessagesIsStillOrderHoweverFarTheUidsAre) {
-  Mailbox mailbox(0);
+  ListedMessages mailbox(0);
   for (std::uint32_t i = 1; i <= 50; ++i) mailbox.sizes[i * 1000] = 10;
   mailbox.open(1000);
   mailbox.open(5000);
   EXPECT_TRUE(mailbox.open(9000));
-  Mailbox wider(50);
+  ListedMessages wider(50);
   wider.open(1);
   wider.open(6);
   EXPECT_FALSE(wider.open(11));
 }
 
 TEST(AccessPattern, OpeningTheSameMessageAgainIsNoProgress) {
-  Mailbox mailbox(100);
+  ListedMessages mailbox(100);
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(mailbox.open(5));
 }
 
 TEST(AccessPattern, BackwardsOrAtRandomNothingIsFetched) {
-  Mailbox mailbox(5000);
+  ListedMessages mailbox(5000);
   for (std::uint32_t uid = 200; uid > 0; --uid) EXPECT_EQ(mailbox.open_and_feed(uid), 0U);
   std::mt19937 random(1);
   std::size_t fetched = 0;
@@ -93,7 +93,7 @@ TEST(AccessPattern, BackwardsOrAtRandomNothingIsFetched) {
 }
 
 TEST(AccessPattern, SetsGrowAndTwoAreBeforeTheReader) {
-  Mailbox mailbox(100'000);
+  ListedMessages mailbox(100'000);
   mailbox.open(1);
   mailbox.open(2);
   const auto reader = *mailbox.open(3);
@@ -113,7 +113,7 @@ TEST(AccessPattern, SetsGrowAndTwoAreBeforeTheReader) {
 }
 
 TEST(AccessPattern, ASetIsBoundedByOctetsAndLeavesLargeMessagesOut) {
-  Mailbox mailbox(100, 1000);
+  ListedMessages mailbox(100, 1000);
   mailbox.limits.set_octets = 3000;
   mailbox.limits.message_octets = 5000;
   mailbox.sizes[4] = 5001;
@@ -124,14 +124,14 @@ TEST(AccessPattern, ASetIsBoundedByOctetsAndLeavesLargeMessagesOut) {
 }
 
 TEST(AccessPattern, WhatIsCachedIsSkippedAndLookedAtOnce) {
-  Mailbox mailbox(20'000);
+  ListedMessages mailbox(20'000);
   for (std::uint32_t uid = 1; uid <= 20'000; ++uid) mailbox.have.insert(Uid{uid});
   for (std::uint32_t uid = 1; uid <= 10'000; ++uid) EXPECT_EQ(mailbox.open_and_feed(uid), 0U);
   EXPECT_LE(mailbox.looked_at, 60'000U) << "a few rows per open";
 }
 
 TEST(AccessPattern, ASetOfManyPiecesStaysACommandLine) {
-  Mailbox mailbox(50'000, 10);
+  ListedMessages mailbox(50'000, 10);
   for (std::uint32_t uid = 2; uid <= 50'000; uid += 2) mailbox.have.insert(Uid{uid});
   std::string longest;
   const auto fed = [&](std::optional<AccessPattern::ReaderId> reader) {
@@ -148,7 +148,7 @@ TEST(AccessPattern, ASetOfManyPiecesStaysACommandLine) {
 
 TEST(AccessPattern, ALittleDisorderEndsNoReader) {
   // As a glob of names that begin with the date does it.
-  Mailbox mailbox(10'000);
+  ListedMessages mailbox(10'000);
   std::size_t alone = 0;
   for (std::uint32_t block = 0; block < 9'000; block += 5) {
     for (const std::uint32_t step : {2U, 1U, 4U, 3U, 5U}) {
@@ -165,7 +165,7 @@ TEST(AccessPattern, ALittleDisorderEndsNoReader) {
 }
 
 TEST(AccessPattern, SeveralReadersAreFedSideBySide) {
-  Mailbox mailbox(100'000);
+  ListedMessages mailbox(100'000);
   std::size_t fetched = 0;
   for (std::uint32_t i = 1; i <= 1000; ++i) {
     fetched += mailbox.open_and_feed(i);
@@ -177,7 +177,7 @@ TEST(AccessPattern, SeveralReadersAreFedSideBySide) {
 }
 
 TEST(AccessPattern, WhoJumpsLeavesLittleUnread) {
-  Mailbox mailbox(100'000);
+  ListedMessages mailbox(100'000);
   std::size_t fetched = 0;
   for (std::uint32_t start = 1; start < 99'000; start += 1000)
     for (std::uint32_t i = 0; i < 3; ++i) fetched += mailbox.open_and_feed(start + i);
@@ -185,7 +185,7 @@ TEST(AccessPattern, WhoJumpsLeavesLittleUnread) {
 }
 
 TEST(AccessPattern, AtTheEndOfTheMailboxThereIsNothingToFetchUntilMailComes) {
-  Mailbox mailbox(5);
+  ListedMessages mailbox(5);
   for (std::uint32_t uid = 1; uid <= 5; ++uid) mailbox.open_and_feed(uid);
   EXPECT_EQ(mailbox.have.size(), 5U);
   EXPECT_EQ(mailbox.open_and_feed(5), 0U);
@@ -194,7 +194,7 @@ TEST(AccessPattern, AtTheEndOfTheMailboxThereIsNothingToFetchUntilMailComes) {
 }
 
 TEST(AccessPattern, AReaderThatWasEndedIsRecognisedAnew) {
-  Mailbox mailbox(1000);
+  ListedMessages mailbox(1000);
   mailbox.open(1);
   mailbox.open(2);
   const auto reader = *mailbox.open(3);

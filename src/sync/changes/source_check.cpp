@@ -1,8 +1,4 @@
-// The messages that a batch is about: whether they are what their rows say, and what they are recognised by elsewhere.
-//
-// Some servers give the UIDs of a mailbox to other messages without a new UIDVALIDITY. So what is about to be moved or
-// removed is looked at first, by the command that renews the session's view, and a message of another size or date is
-// left alone.
+#include "sync/changes/source_check.hpp"
 
 #include <algorithm>
 #include <map>
@@ -10,7 +6,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "sync/changes/batch.hpp"
+#include "sync/changes/arrivals.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -18,7 +14,7 @@ namespace {
 using Outcome = BatchItem::Outcome;
 
 /// So few messages are described in full before they are sent on their way: it is one round trip that nobody waits for.
-constexpr std::size_t few = 16;
+constexpr std::size_t described_in_full = 16;
 
 Error gone(Uid uid) {
   return {ENOENT, Scope::message, Retry::never, fmt::format("UID {} is not there any more", uid.value)};
@@ -31,73 +27,76 @@ Error another_message(Uid uid) {
 
 }  // namespace
 
+SourceCheck::SourceCheck(BatchItems& items, MailboxPointer source, const CommandDependencies& dependencies,
+                         imap::Session& session, const CallContext& context)
+    : items_(items), source_(std::move(source)), dependencies_(dependencies), session_(session), context_(context) {}
+
 /// Whether it had to be selected: else the session's view may be old.
-Result<bool> ChangeBatch::select_mailbox_of_sources(imap::Session& session, const CallContext& context) {
+Result<bool> SourceCheck::select_mailbox() {
   auto& replica = source_->replica;
-  const auto selected = IMAPFS_TRY(select_read_write(session, replica.identity().wire_name, context));
+  const auto selected = IMAPFS_TRY(select_read_write(session_, replica.identity().wire_name, context_));
   if (selected) {
     replica.note_selection(*selected);
     replica.publish();
   }
   const auto expected = items_.front().change.source.uid_validity;
-  if (session.selection().uid_validity.value_or(UidValidity{}) != expected)
+  if (session_.selection().uid_validity.value_or(UidValidity{}) != expected)
     return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
-  if (session.selection().read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only");
+  if (session_.selection().read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only");
   return selected.has_value();
 }
 
-Result<void> ChangeBatch::select_source(imap::Session& session, const CallContext& context) {
-  if (IMAPFS_TRY(select_mailbox_of_sources(session, context))) return {};
+Result<void> SourceCheck::select() {
+  if (IMAPFS_TRY(select_mailbox())) return {};
   // COPY and MOVE take flags along as this connection last saw them; another may have set some since.
-  IMAPFS_TRY_WHILE("renew the view", session.noop(context));
+  IMAPFS_TRY_WHILE("renew the view", session_.noop(context_));
   return {};
 }
 
 /// Where a view is renewed, by a look at the messages instead of NOOP. What is only flagged can be had back: that is
 /// not worth a round trip of its own.
-Result<void> ChangeBatch::select_to_remove(imap::Session& session, const CallContext& context) {
+Result<void> SourceCheck::select_to_remove() {
   const auto& first = items_.front().change;
-  const bool selected = IMAPFS_TRY(select_mailbox_of_sources(session, context));
-  if (selected && first.kind != Kind::expunge) return {};
+  const bool selected = IMAPFS_TRY(select_mailbox());
+  if (selected && first.kind != store::JournalChange::Kind::expunge) return {};
   if (!takes_away(first)) {
-    IMAPFS_TRY_WHILE("renew the view", session.noop(context));
+    IMAPFS_TRY_WHILE("renew the view", session_.noop(context_));
     return {};
   }
-  refuse_another(IMAPFS_TRY_WHILE("describe", describe_sources(session, false, context)));
+  refuse_another(IMAPFS_TRY_WHILE("describe", describe(false)));
   return {};
 }
 
-Result<std::vector<ChangeBatch::Seen>> ChangeBatch::describe_sources(imap::Session& session, bool with_message_ids,
-                                                                     const CallContext& context) {
+Result<std::vector<SeenSource>> SourceCheck::describe(bool with_message_ids) {
   std::map<Uid, std::size_t> places;
   for (std::size_t i = 0; i < items_.size(); ++i) places[items_[i].change.source.uid] = i;
-  std::vector<Seen> seen(items_.size(), Seen::absent);
+  std::vector<SeenSource> seen(items_.size(), SeenSource::absent);
   imap::Session::FetchRequest request;
-  request.uids = uids_without_outcome();
+  request.uids = uids_without_outcome(items_);
   request.items.size = request.items.internal_date = true;
   if (with_message_ids) request.items.header_fields = {"MESSAGE-ID"};
   if (request.uids.empty()) return seen;
-  const bool sizes_lie = session.traits().has(imap::Quirk::wrong_sizes);
-  IMAPFS_TRY(session.fetch(
+  const bool sizes_lie = session_.traits().has(imap::Quirk::wrong_sizes);
+  IMAPFS_TRY(session_.fetch(
       request,
       [&](const imap::FetchRow& row) {
         const auto place = places.find(row.uid);
         // Flags of a message may come unasked.
         if (place == places.end() || (!row.size && !row.internal_date)) return;
         auto& change = items_[place->second].change;
-        seen[place->second] = is_another(change, row, sizes_lie) ? Seen::another : Seen::present;
-        if (seen[place->second] == Seen::another) return;
+        seen[place->second] = is_another(change, row, sizes_lie) ? SeenSource::another : SeenSource::present;
+        if (seen[place->second] == SeenSource::another) return;
         if (row.size) change.size = *row.size;
         if (row.internal_date) change.internal_date = row.internal_date;
         if (auto id = message_id_of(row.header_block); !id.empty()) change.message_id = std::move(id);
       },
-      context));
+      context_));
   return seen;
 }
 
 /// By its row, and by what the row was when the change was accepted: it may have been listed anew since. What a change
 /// is about that has followed another was another message's copy then.
-bool ChangeBatch::is_another(const store::JournalChange& change, const imap::FetchRow& row, bool sizes_lie) const {
+bool SourceCheck::is_another(const store::JournalChange& change, const imap::FetchRow& row, bool sizes_lie) const {
   const auto known = source_->replica.find(row.uid);
   const bool told_sizes = !sizes_lie && !(known && known->size_is_exact);
   const auto differs = [&](UnixTime date, std::uint64_t size) {
@@ -108,17 +107,24 @@ bool ChangeBatch::is_another(const store::JournalChange& change, const imap::Fet
   return change.follows.value == 0 && change.internal_date && differs(*change.internal_date, change.size);
 }
 
-void ChangeBatch::list_anew_if_another(const std::vector<Seen>& seen) {
-  if (std::find(seen.begin(), seen.end(), Seen::another) == seen.end()) return;
-  telemetry::warning("{}: messages have other UIDs than before, and the same UIDVALIDITY; it is listed anew",
-                     telemetry::printable(source_->replica.identity().path));
-  tools_.list_anew(source_);
+Result<std::vector<SeenSource>> SourceCheck::look_again() {
+  IMAPFS_TRY(select());
+  auto seen = IMAPFS_TRY_WHILE("describe", describe(true));
+  list_anew_if_another(seen);
+  return seen;
 }
 
-void ChangeBatch::refuse_another(const std::vector<Seen>& seen) {
+void SourceCheck::list_anew_if_another(const std::vector<SeenSource>& seen) {
+  if (std::find(seen.begin(), seen.end(), SeenSource::another) == seen.end()) return;
+  telemetry::warning("{}: messages have other UIDs than before, and the same UIDVALIDITY; it is listed anew",
+                     telemetry::printable(source_->replica.identity().path));
+  dependencies_.list_anew(source_);
+}
+
+void SourceCheck::refuse_another(const std::vector<SeenSource>& seen) {
   for (std::size_t i = 0; i < items_.size(); ++i) {
     auto& item = items_[i];
-    if (item.outcome != Outcome::none || seen[i] != Seen::another) continue;
+    if (item.outcome != Outcome::none || seen[i] != SeenSource::another) continue;
     item.outcome = Outcome::refused;
     item.error = another_message(item.change.source.uid);
   }
@@ -127,8 +133,8 @@ void ChangeBatch::refuse_another(const std::vector<Seen>& seen) {
 
 /// Whether each could be told from all others if the answer were lost. In a large batch size and date must do, where no
 /// two are alike.
-bool ChangeBatch::recognisable() const {
-  if (items_.size() <= few) return false;
+bool SourceCheck::recognisable() const {
+  if (items_.size() <= described_in_full) return false;
   std::set<std::pair<std::uint64_t, UnixTime>> seen;
   return std::all_of(items_.begin(), items_.end(), [&](const BatchItem& item) {
     const auto& change = item.change;
@@ -137,17 +143,16 @@ bool ChangeBatch::recognisable() const {
   });
 }
 
-/// The journal learns what the messages are recognised by; those that are not there, or are others, end here.
-Result<void> ChangeBatch::make_recognisable(imap::Session& session, const CallContext& context) {
+Result<void> SourceCheck::make_recognisable() {
   // Without UIDPLUS nobody will tell the new UIDs; with it, the answer may be lost.
-  const bool with_message_ids = !session.traits().has("UIDPLUS") || !recognisable();
-  const auto seen = IMAPFS_TRY_WHILE("describe", describe_sources(session, with_message_ids, context));
+  const bool with_message_ids = !session_.traits().has("UIDPLUS") || !recognisable();
+  const auto seen = IMAPFS_TRY_WHILE("describe", describe(with_message_ids));
   refuse_another(seen);
   std::vector<store::JournalChange> described;
   for (std::size_t i = 0; i < items_.size(); ++i) {
     auto& item = items_[i];
     if (item.outcome != Outcome::none) continue;
-    if (seen[i] == Seen::present) {
+    if (seen[i] == SeenSource::present) {
       described.push_back(item.change);
     } else if (operation_of(item.change) == "remove") {
       item.outcome = Outcome::done;
@@ -156,7 +161,7 @@ Result<void> ChangeBatch::make_recognisable(imap::Session& session, const CallCo
       item.error = gone(item.change.source.uid);
     }
   }
-  return tools_.journal.describe(described);
+  return dependencies_.journal.describe(described);
 }
 
 }  // namespace imapfs::sync
