@@ -241,10 +241,10 @@ void Filesystem::fsyncdir(const Caller&, NodeId node, Reply<void> reply) {
   const bool in_tree = meaning && (meaning->kind == NodeKind::mailbox || meaning->kind == NodeKind::deleted ||
                                    meaning->kind == NodeKind::by_uid);
   if (!views_->staging || (!in_tree && node != root_node)) return reply({});
-  views_->staging->drain([this, mailbox = meaning->mailbox, reply = std::move(reply)](Result<void> uploaded) {
+  views_->staging->outbox().drain([this, mailbox = meaning->mailbox, reply = std::move(reply)](Result<void> uploaded) {
     if (!uploaded) return reply(std::move(uploaded));
     account_.drain(mailbox, [this, mailbox, reply](Result<void> settled) {
-      reply(settled ? views_->staging->check_outbox(mailbox) : std::move(settled));
+      reply(settled ? views_->staging->outbox().check(mailbox) : std::move(settled));
     });
   });
 }

@@ -33,7 +33,7 @@ Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Setti
     : account_(account), publisher_(publisher), journal_(std::move(journal)), settings_(std::move(settings)),
       views_(std::make_unique<Views>(account_, publisher_, settings_, journal_)) {
   publisher_.connect_entries(&views_->entries);
-  if (views_->staging) views_->staging->recover();
+  if (views_->staging) views_->staging->outbox().recover();
 }
 
 Filesystem::~Filesystem() { publisher_.connect_entries(nullptr); }

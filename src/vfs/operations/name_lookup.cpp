@@ -67,7 +67,7 @@ NamedFile NameLookup::in_control_directory(const Node& parent, const std::string
     return name == "outbox" ? fixed(true, fixed_node(FixedNode::outbox), name) : fixed(false, NodeId{}, name);
   }
   if (parent.id != fixed_node(FixedNode::outbox) || !context_.staging) return {};
-  for (const auto& waiting : context_.staging->outbox()) {
+  for (const auto& waiting : context_.staging->outbox().files()) {
     if (waiting.name != name) continue;
     NamedFile file;
     file.kind = NamedFile::Kind::staged;

@@ -9,6 +9,7 @@
 #include "vfs/nodes/entries.hpp"
 #include "vfs/operations/filesystem_views.hpp"
 #include "vfs/staging/local_directories.hpp"
+#include "vfs/staging/temporary_names.hpp"
 
 namespace imapfs::vfs {
 
@@ -55,7 +56,8 @@ void Filesystem::mkdir(const Caller& caller, NodeId parent, const std::string& n
     if (is_trash_of_file_managers(above.mailbox, name) && !trash_mailbox(*account_.tree())) {
       return reply(fail(EPERM, "the account has no mailbox for what is deleted"));
     }
-    if (directory_stays_local(above.mailbox, name)) return views_->staging->make_directory(above.mailbox, name, reply);
+    if (directory_stays_local(above.mailbox, name))
+      return views_->staging->names().make_directory(above.mailbox, name, reply);
     account_.create_mailbox(above.mailbox, name, [this, reply](Result<MailboxId> created) {
       if (!created) return reply(fail(std::move(created).error()));
       const auto tree = account_.tree();

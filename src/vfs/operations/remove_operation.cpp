@@ -31,7 +31,7 @@ void RemoveOperation::remove(const Caller& caller, const NamedFile& file, Reply<
     case NamedFile::Kind::mailbox:
     case NamedFile::Kind::directory: return reply(fail(ENOENT, "no such name"));
     case NamedFile::Kind::fixed: return reply(fail(EPERM, "this file cannot be removed"));
-    case NamedFile::Kind::staged: return context_.staging->remove(caller, file.node, std::move(reply));
+    case NamedFile::Kind::staged: return context_.staging->names().remove(caller, file.node, std::move(reply));
     case NamedFile::Kind::pending:
     case NamedFile::Kind::message:
     case NamedFile::Kind::deleted: break;
@@ -43,7 +43,7 @@ void RemoveOperation::remove(const Caller& caller, const NamedFile& file, Reply<
   Job go_on = [this, caller, file, reply = std::move(reply)] {
     messages_.keep_open(file.node, [this, caller, file, reply] {
       if (!context_.staging) return remove_message(file, nullptr, reply);
-      context_.staging->hold(file.node, [this, caller, file, reply](const Staging::Hold& hold) {
+      context_.staging->names().hold(file.node, [this, caller, file, reply](const Staging::Hold& hold) {
         if (!caller.waits()) return reply(fail(given_up()));
         remove_message(named_.as_it_is_now(file), hold, reply);
       });
@@ -51,7 +51,7 @@ void RemoveOperation::remove(const Caller& caller, const NamedFile& file, Reply<
   };
   if (!context_.staging || !context_.staging->status(file.node)) return go_on();
   // A new version that is being written goes with it.
-  context_.staging->remove(caller, file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
+  context_.staging->names().remove(caller, file.node, [go_on = std::move(go_on)](Result<void>) { go_on(); });
 }
 
 void RemoveOperation::remove_message(const NamedFile& file, const Staging::Hold& hold, Reply<void> reply) {
@@ -82,8 +82,8 @@ void RemoveOperation::remove_message(const NamedFile& file, const Staging::Hold&
 void RemoveOperation::removed(const NamedFile& file) const {
   context_.entries.remove(file.node);
   if (!context_.staging || file.kind == NamedFile::Kind::deleted) return;
-  context_.staging->message_gone(file.node);
-  auto& displaced = context_.staging->displaced();
+  context_.staging->names().message_gone(file.node);
+  auto& displaced = context_.staging->names().displaced();
   displaced.left(file.mailbox, file.name, {file.message, file.meta, file.node, file.generation, {}});
 }
 
@@ -92,7 +92,7 @@ void RemoveOperation::rmdir(const Node& parent, const std::string& name, Reply<v
     if (!file) return reply(fail(std::move(file).error()));
     if (file->kind == NamedFile::Kind::nothing) return reply(fail(ENOENT, "no such name"));
     if (!file->is_directory) return reply(fail(ENOTDIR, "not a directory"));
-    if (file->kind == NamedFile::Kind::directory) return context_.staging->remove_directory(file->node, reply);
+    if (file->kind == NamedFile::Kind::directory) return context_.staging->names().remove_directory(file->node, reply);
     if (file->kind != NamedFile::Kind::mailbox) return reply(fail(EPERM, "this directory cannot be removed"));
     for (const auto& local : context_.entries.list(file->mailbox, 0, max_page_entries)) {
       if (local.kind == LocalEntry::Kind::arrived) continue;  // the server knows of it

@@ -68,7 +68,7 @@ void RenameOperation::rename(const Caller& caller, const Directories& directorie
 void RenameOperation::with_quiet_target(const std::shared_ptr<Operation>& operation) {
   const auto& target = operation->target;
   if (!is_message(target) || target.node == operation->source.node) return resolved(operation);
-  context_.staging->hold(target.node, [this, operation](Staging::Hold hold) {
+  context_.staging->names().hold(target.node, [this, operation](Staging::Hold hold) {
     operation->target = named_.as_it_is_now(std::move(operation->target));
     operation->keep(std::move(hold));
     resolved(operation);
@@ -129,7 +129,7 @@ void RenameOperation::rename_directory(const OperationPtr& operation) {
   if (operation->target.kind == NamedFile::Kind::mailbox) {
     return operation->reply(fail(ENOTEMPTY, "a mailbox does not make way for a local directory"));
   }
-  context_.staging->rename_directory(operation->source.node, parent, name, operation->reply);
+  context_.staging->names().rename_directory(operation->source.node, parent, name, operation->reply);
 }
 
 /// Of what is on the server nothing moves there; what is moved to the trash of file managers goes to the mailbox
@@ -181,11 +181,12 @@ void RenameOperation::rename_mailbox(const OperationPtr& operation) {
 
 void RenameOperation::rename_staged(const OperationPtr& operation) {
   const auto rename = [this, operation](const std::optional<Staging::Original>& replaces) {
-    context_.staging->rename(operation->caller, operation->source.node, operation->new_mailbox(),
-                             operation->request.new_name, replaces, [this, operation, replaces](Result<void> renamed) {
-                               if (renamed && replaces) context_.staging->message_gone(replaces->node);
-                               operation->reply(std::move(renamed));
-                             });
+    context_.staging->names().rename(operation->caller, operation->source.node, operation->new_mailbox(),
+                                     operation->request.new_name, replaces,
+                                     [this, operation, replaces](Result<void> renamed) {
+                                       if (renamed && replaces) context_.staging->names().message_gone(replaces->node);
+                                       operation->reply(std::move(renamed));
+                                     });
   };
   if (!is_message(operation->target)) return rename(std::nullopt);
   pending_moves_.await(operation->target, [this, operation, rename](Result<NamedFile> target) {
@@ -203,11 +204,11 @@ void RenameOperation::rename_staged(const OperationPtr& operation) {
 void RenameOperation::with_free_target(const OperationPtr& operation,
                                        std::function<void(const MessageLocation&)> then) {
   if (operation->target.kind == NamedFile::Kind::staged) {
-    return context_.staging->remove(operation->caller, operation->target.node,
-                                    [operation, then = std::move(then)](Result<void> removed) {
-                                      if (!removed) return operation->refuse(std::move(removed).error());
-                                      then({});
-                                    });
+    return context_.staging->names().remove(operation->caller, operation->target.node,
+                                            [operation, then = std::move(then)](Result<void> removed) {
+                                              if (!removed) return operation->refuse(std::move(removed).error());
+                                              then({});
+                                            });
   }
   if (!is_message(operation->target)) return then({});
   pending_moves_.await(operation->target, [this, operation, then = std::move(then)](Result<NamedFile> target) {
@@ -232,20 +233,20 @@ void RenameOperation::give_name(const OperationPtr& operation, const NamedFile& 
     std::optional<Staging::Original> target;
     if (const auto& at = operation->target; replaces.uid.value != 0)
       target = {at.node, at.generation, replaces, at.meta};
-    context_.staging->take_place({message.node, message.generation, message.message, message.meta},
-                                 operation->request.new_name, target,
-                                 [this, operation, message, replaces](Result<bool> taken) {
-                                   if (!taken) return operation->refuse(std::move(taken).error());
-                                   if (!*taken) return give_name(operation, message, replaces);
-                                   if (replaces.uid.value != 0) replaced(*operation);
-                                   operation->reply({});
-                                 });
+    context_.staging->names().take_place({message.node, message.generation, message.message, message.meta},
+                                         operation->request.new_name, target,
+                                         [this, operation, message, replaces](Result<bool> taken) {
+                                           if (!taken) return operation->refuse(std::move(taken).error());
+                                           if (!*taken) return give_name(operation, message, replaces);
+                                           if (replaces.uid.value != 0) replaced(*operation);
+                                           operation->reply({});
+                                         });
   });
 }
 
 void RenameOperation::give_name(const OperationPtr& operation, const NamedFile& message,
                                 const MessageLocation& replaces) {
-  context_.staging->hold(message.node, [this, operation, message, replaces](const Staging::Hold& hold) {
+  context_.staging->names().hold(message.node, [this, operation, message, replaces](const Staging::Hold& hold) {
     if (!operation->caller.waits()) return operation->refuse(given_up());
     const auto present = named_.as_it_is_now(message);
     context_.account.give_name(present.message, operation->request.new_name, replaces,
@@ -261,18 +262,18 @@ void RenameOperation::name_given(const Operation& operation, const NamedFile& me
   const auto& name = operation.request.new_name;
   if (operation.target.kind != NamedFile::Kind::nothing) replaced(operation);
   context_.entries.rename(message.node, message.mailbox, name);
-  context_.staging->message_renamed(message.node, name);
+  context_.staging->names().message_renamed(message.node, name);
   name_left(operation, message, is_backup_of(name, operation.request.name) ? name : std::string());
 }
 
 void RenameOperation::replaced(const Operation& operation) const {
   context_.entries.remove(operation.target.node);
-  context_.staging->message_gone(operation.target.node);
+  context_.staging->names().message_gone(operation.target.node);
 }
 
 /// What takes the old name is the next version of this message; what had been at the new one is forgotten.
 void RenameOperation::name_left(const Operation& operation, const NamedFile& message, const std::string& backup) const {
-  auto& displaced = context_.staging->displaced();
+  auto& displaced = context_.staging->names().displaced();
   displaced.taken(operation.new_mailbox(), operation.request.new_name);
   displaced.left(message.mailbox, operation.request.name,
                  {message.message, message.meta, message.node, message.generation, backup});
@@ -281,7 +282,7 @@ void RenameOperation::name_left(const Operation& operation, const NamedFile& mes
 void RenameOperation::move(const OperationPtr& operation, const NamedFile& message) {
   with_free_target(operation, [this, operation, message](const MessageLocation& replaces) {
     const sync::ArrivalTarget target{operation->new_mailbox(), operation->request.new_name, replaces};
-    context_.staging->hold(message.node, [this, operation, message, target](const Staging::Hold& hold) {
+    context_.staging->names().hold(message.node, [this, operation, message, target](const Staging::Hold& hold) {
       move(operation, named_.as_it_is_now(message), target, hold);
     });
   });
@@ -294,11 +295,11 @@ void RenameOperation::move(const OperationPtr& operation, const NamedFile& messa
     if (!operation->caller.waits()) return operation->refuse(given_up());
     pending_moves_.move(message, target, [this, operation, message, hold](Result<void> moved) {
       if (!moved) return operation->refuse(std::move(moved).error());
-      context_.staging->message_renamed(message.node, operation->request.new_name);
-      if (is_message(operation->target)) context_.staging->message_gone(operation->target.node);
+      context_.staging->names().message_renamed(message.node, operation->request.new_name);
+      if (is_message(operation->target)) context_.staging->names().message_gone(operation->target.node);
       // No editor keeps a backup in another mailbox: what is written under the old name from here on is another
       // message.
-      context_.staging->displaced().taken(operation->new_mailbox(), operation->request.new_name);
+      context_.staging->names().displaced().taken(operation->new_mailbox(), operation->request.new_name);
       operation->reply({});
     });
   });

@@ -80,7 +80,7 @@ void Filesystem::setxattr(const Caller& caller, NodeId node, const std::string& 
   if (!changes) return reply(fail(std::move(changes).error()));
 
   // A new version takes over the flags that the message has when its upload begins.
-  views_->staging->hold(
+  views_->staging->names().hold(
       node, [this, caller, node, changes = std::move(*changes), reply = std::move(reply)](const Staging::Hold& hold) {
         if (!caller.waits()) return reply(fail(given_up()));
         set_flags_of_message(node, changes, [reply, hold](Result<void> set) { reply(std::move(set)); });

@@ -4,7 +4,7 @@
 
 #include "imapfs/vfs/node_tree.hpp"
 #include "vfs/nodes/entries.hpp"
-#include "vfs/staging/staging.hpp"
+#include "vfs/staging/temporary_names.hpp"
 
 namespace imapfs::vfs {
 

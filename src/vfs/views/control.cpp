@@ -75,7 +75,7 @@ NodeId ControlView::parent(const Node& node) const {
 /// A snapshot with what is known of staged files, which another thread knows.
 void ControlView::with_snapshot(FixedNode node, std::function<void(std::string)> then) const {
   if (node != FixedNode::status || !context_.staging) return then(snapshot(node));
-  context_.staging->describe([this, node, then = std::move(then)](const Result<nlohmann::json>& staged) {
+  context_.staging->outbox().describe([this, node, then = std::move(then)](const Result<nlohmann::json>& staged) {
     then(snapshot(node, staged ? *staged : nlohmann::json()));
   });
 }

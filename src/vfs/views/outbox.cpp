@@ -21,8 +21,8 @@ std::uint64_t cookie_of(NodeId node) { return 16 + (node.value & 0xffffffffU); }
 OutboxView::OutboxView(const ViewContext& context, StagedView& staged)
     : context_(context), staged_(staged), mounted_(whole_second_now()) {}
 
-std::vector<Staging::OutboxEntry> OutboxView::files() const {
-  return context_.staging ? context_.staging->outbox() : std::vector<Staging::OutboxEntry>();
+std::vector<OutboxEntry> OutboxView::files() const {
+  return context_.staging ? context_.staging->outbox().files() : std::vector<OutboxEntry>();
 }
 
 Entry OutboxView::directory_entry() const {

@@ -20,7 +20,7 @@ class OutboxView : public View {
   [[nodiscard]] Entry directory_entry() const;
 
  private:
-  [[nodiscard]] std::vector<Staging::OutboxEntry> files() const;
+  [[nodiscard]] std::vector<OutboxEntry> files() const;
 
   const ViewContext context_;
   StagedView& staged_;

@@ -1,5 +1,5 @@
 #pragma once
-// What tools send when they work on files (facts §2 "When to upload"), one call per operation, each by a process.
+// What tools send when they work on files, one call per operation, each by a process.
 
 #include <fcntl.h>
 

@@ -1,4 +1,4 @@
-// Each tool of facts §2 "When to upload" with the operations it sends.
+// Each tool that writes files, with the operations it sends.
 
 #include "files_situation.hpp"
 

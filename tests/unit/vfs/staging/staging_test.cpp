@@ -2,6 +2,7 @@
 
 #include "vfs/staging/staging.hpp"
 #include "vfs/staging/backup_names.hpp"
+#include "vfs/staging/temporary_names.hpp"
 
 #include "files_situation.hpp"
 
@@ -124,13 +125,13 @@ struct Waiting : JournalOfATest {
   }
   int drain() {
     Answer<void> answer;
-    staging.drain(answer.reply());
+    staging.outbox().drain(answer.reply());
     cause = answer.wait().error() == 0 ? "" : answer.cause();
     return answer.error();
   }
   nlohmann::json status() {
     Answer<nlohmann::json> answer;
-    staging.describe(answer.reply());
+    staging.outbox().describe(answer.reply());
     return answer.wait().error() == 0 ? answer.value() : nlohmann::json();
   }
   /// Waits for the event that tells of an upload that nobody waited for.
@@ -191,9 +192,9 @@ TEST(TemporaryNames, ThatAreGivenUpDoNotHoldUpWhoWaits) {
   Waiting at(std::chrono::hours(1), std::chrono::hours(1));
   const auto file = at.cp("letter.part", mail);
   Answer<void> settled;
-  at.staging.drain(settled.reply());
+  at.staging.outbox().drain(settled.reply());
   Answer<void> removed;
-  at.staging.remove({}, file.node, removed.reply());
+  at.staging.names().remove({}, file.node, removed.reply());
   EXPECT_EQ(removed.wait().error(), 0);
   EXPECT_EQ(settled.wait().error(), 0);
   EXPECT_EQ(at.account.uploads().size(), 0u);
