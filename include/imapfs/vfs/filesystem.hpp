@@ -11,7 +11,7 @@
 //
 // Lifetime: the account is stopped before the Filesystem is destroyed, so that nothing completes into it afterwards.
 //
-// Without a journal, or with Settings::read_only, every change answers EROFS, except those of the announcer
+// Without an outbox, or with Settings::read_only, every change answers EROFS, except those of the announcer
 // (announcements.hpp).
 
 #include <cstdint>
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "imapfs/sync/account.hpp"
+#include "imapfs/sync/outbox.hpp"
 #include "imapfs/vfs/announcements.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/types.hpp"
@@ -31,9 +32,9 @@ namespace imapfs::vfs {
 
 class Filesystem {
  public:
-  /// `account` and `publisher` outlive the Filesystem. `journal` may be null.
+  /// `account` and `publisher` outlive the Filesystem. `outbox` is null where nothing can be written.
   Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
-             std::shared_ptr<store::Journal> journal = nullptr);
+             std::unique_ptr<sync::Outbox> outbox = nullptr);
   ~Filesystem();
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
@@ -138,7 +139,7 @@ class Filesystem {
 
   sync::Account& account_;
   ChangePublisher& publisher_;
-  const std::shared_ptr<store::Journal> journal_;
+  const std::unique_ptr<sync::Outbox> outbox_;
   const Settings settings_;
   Announcements announcements_;
   std::unique_ptr<Views> views_;

@@ -29,9 +29,9 @@ Result<void> Filesystem::check_name(const std::string& name) {
 }
 
 Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
-                       std::shared_ptr<store::Journal> journal)
-    : account_(account), publisher_(publisher), journal_(std::move(journal)), settings_(std::move(settings)),
-      views_(std::make_unique<Views>(account_, publisher_, settings_, journal_)) {
+                       std::unique_ptr<sync::Outbox> outbox)
+    : account_(account), publisher_(publisher), outbox_(std::move(outbox)), settings_(std::move(settings)),
+      views_(std::make_unique<Views>(account_, publisher_, settings_, outbox_.get())) {
   publisher_.connect_entries(&views_->entries);
   if (views_->staging) views_->staging->outbox().recover();
 }

@@ -22,11 +22,10 @@
 namespace imapfs::vfs {
 
 struct Filesystem::Views {
-  Views(sync::Account& account, ChangePublisher& publisher, const Settings& settings,
-        const std::shared_ptr<store::Journal>& journal)
-      : staging(journal && !settings.read_only
-                    ? std::make_unique<Staging>(Staging::Dependencies{account, publisher, settings, entries, journal})
-                    : nullptr),
+  Views(sync::Account& account, ChangePublisher& publisher, const Settings& settings, sync::Outbox* staged_rows)
+      : staging(staged_rows && !settings.read_only ? std::make_unique<Staging>(Staging::Dependencies{
+                                                         account, publisher, settings, entries, *staged_rows})
+                                                   : nullptr),
         context{account, settings, publisher.interest(), entries, staging.get()}, staged(context),
         outbox(context, staged), control(context, publisher.events(), outbox), root(context, control), mailbox(context),
         message(context, publisher), deleted(context), by_uid(context), local_directory(context), named(context),

@@ -12,7 +12,6 @@
 #include "imapfs/sync/account.hpp"
 #include "vfs/staging/file_places.hpp"
 #include "vfs/staging/original_messages.hpp"
-#include "vfs/staging/outbox.hpp"
 #include "vfs/staging/staged_files.hpp"
 #include "vfs/staging/staging_limits.hpp"
 #include "vfs/staging/staging_thread.hpp"

@@ -25,7 +25,7 @@ std::string FilePlaces::server_name(MailboxId mailbox) const {
   return node ? node->name : std::string();
 }
 
-store::JournalLocation FilePlaces::location_of(const MessageLocation& message) const {
+Outbox::Location FilePlaces::location_of(const MessageLocation& message) const {
   if (message.uid.value == 0) return {};
   return {server_name(message.mailbox), message.uid_validity, message.uid};
 }

@@ -10,7 +10,6 @@
 
 #include "imapfs/sync/account.hpp"
 #include "vfs/nodes/local_entries.hpp"
-#include "vfs/staging/outbox.hpp"
 #include "vfs/staging/staged_files.hpp"
 
 namespace imapfs::vfs {
@@ -29,7 +28,7 @@ class FilePlaces {
   /// Empty for the root, and for what is not there any more.
   [[nodiscard]] std::string server_name(MailboxId mailbox) const;
   /// A message as the journal names it.
-  [[nodiscard]] store::JournalLocation location_of(const MessageLocation& message) const;
+  [[nodiscard]] Outbox::Location location_of(const MessageLocation& message) const;
   [[nodiscard]] std::string path_of(const StagedFile& file) const;
 
   /// Says in the row where the file is. Every change of place goes through it.

@@ -9,7 +9,6 @@
 #include "imapfs/sync/account.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/staging/displaced_messages.hpp"
-#include "vfs/staging/outbox.hpp"
 #include "vfs/staging/staged_file.hpp"
 
 namespace imapfs::vfs {

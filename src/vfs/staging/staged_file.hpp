@@ -13,14 +13,16 @@
 #include <optional>
 #include <string>
 
-#include "imapfs/store/journal.hpp"
 #include "imapfs/sync/account.hpp"
+#include "imapfs/sync/outbox.hpp"
 #include "imapfs/vfs/types.hpp"
 #include "vfs/staging/displaced_messages.hpp"
 #include "vfs/staging/open_handles.hpp"
 #include "vfs/staging/staged_content.hpp"
 
 namespace imapfs::vfs {
+
+using sync::Outbox;
 
 /// A message to be given new content.
 struct OriginalMessage {
@@ -41,7 +43,7 @@ struct StagedFile {
   std::uint64_t generation = 1;
   MailboxId mailbox;
   std::string name;
-  store::StagedFile row;  ///< id 0: the journal has none
+  Outbox::Row row;  ///< id 0: the journal has none
   OpenHandles handles;
 
   // -- its bytes --

@@ -8,7 +8,6 @@
 #include <map>
 
 #include "vfs/staging/drain_waiters.hpp"
-#include "vfs/staging/outbox.hpp"
 #include "vfs/staging/shown_files.hpp"
 #include "vfs/staging/staged_file.hpp"
 #include "vfs/staging/staging_limits.hpp"

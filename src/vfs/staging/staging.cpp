@@ -13,19 +13,19 @@ namespace imapfs::vfs {
 /// DrainWaiters call back.
 struct Staging::Parts {
   explicit Parts(const Dependencies& to)
-      : account(to.account), publisher(to.publisher), settings(to.settings), entries(to.entries),
-        patience(to.name_patience), grace(to.name_grace), outbox(to.journal) {}
+      : account(to.account), publisher(to.publisher), settings(to.settings), entries(to.entries), outbox(to.outbox),
+        patience(to.name_patience), grace(to.name_grace) {}
 
   sync::Account& account;
   ChangePublisher& publisher;
   const Settings& settings;
   LocalEntries& entries;
+  Outbox& outbox;
   const std::chrono::milliseconds patience;
   const std::chrono::milliseconds grace;
 
   const std::shared_ptr<StagingThread> worker = std::make_shared<StagingThread>();
   StagingThread& thread = *worker;
-  Outbox outbox;
   DisplacedMessages displaced;
   ShownFiles shown;
   const KernelNews kernel{shown, publisher};

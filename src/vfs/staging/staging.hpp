@@ -31,7 +31,6 @@
 #include <string>
 #include <vector>
 
-#include "imapfs/store/journal.hpp"
 #include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/types.hpp"
@@ -50,7 +49,7 @@ class Staging {
     ChangePublisher& publisher;
     const Settings& settings;
     LocalEntries& entries;
-    std::shared_ptr<store::Journal> journal;  ///< not null
+    Outbox& outbox;
     /// How long a closed file may keep a temporary name before it is uploaded under it, and how long if somebody waits
     /// for everything.
     std::chrono::milliseconds name_patience = std::chrono::minutes(1);

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "vfs/staging/outbox.hpp"
 #include "vfs/staging/staging_recovery.hpp"
 #include "vfs/staging/staging_thread.hpp"
 #include "vfs/staging/waiting_files.hpp"

@@ -25,7 +25,7 @@ const std::map<std::string, std::set<std::string>> allowed_layers = {
     {"store", {"base", "model", "mime"}},
     {"imap", {"base", "model", "mime", "net"}},
     {"sync", {"base", "model", "mime", "net", "imap", "store"}},
-    {"vfs", {"base", "model", "mime", "store", "sync"}},
+    {"vfs", {"base", "model", "mime", "sync"}},
     {"fuse", {"base", "model", "vfs"}},
     {"app", {"base", "model", "mime", "net", "imap", "store", "sync", "vfs", "fuse"}},
 };

@@ -99,7 +99,7 @@ TEST(BackupNames, TellOfWhichFile) {
 struct Waiting : JournalOfATest {
   explicit Waiting(std::chrono::milliseconds patience = std::chrono::hours(1),
                    std::chrono::milliseconds grace = std::chrono::milliseconds(1))
-      : staging({account, publisher, settings, entries, journal, patience, grace}) {
+      : staging({account, publisher, settings, entries, outbox, patience, grace}) {
     account.set_journal(journal);
     publisher.connect_account(&account);
     account.add("INBOX", 7);
@@ -148,6 +148,7 @@ struct Waiting : JournalOfATest {
   ChangePublisher publisher;
   LocalEntries entries;
   std::string cause;
+  sync::Outbox outbox{journal};
   Staging staging;
 };
 
@@ -595,7 +596,8 @@ struct AccountOfBefore : FilledJournal {
     publisher.connect_account(&account);
   }
   void mount() {
-    filesystem = std::make_unique<Filesystem>(account, publisher, Situation::default_settings(), journal);
+    filesystem = std::make_unique<Filesystem>(account, publisher, Situation::default_settings(),
+                                              std::make_unique<sync::Outbox>(journal));
     drained();
   }
   /// Everything that the mount has begun is done.

@@ -1,17 +1,19 @@
 #pragma once
 // The journal's staged files: their rows, where their bytes are, and which of them were refused and wait for the user.
 //
-// Guarantees: a row here is what the journal has; a call that fails leaves both as they were. What the server refuses
-// for good is listed until it is renamed, removed or uploaded after all; what failed for a reason that may pass is to
-// be tried again, with pauses that grow.
-// Errors: the journal's. Threads: refused() and check() any (one lock, a leaf); the rest one thread that may wait for
-// the disk.
+// Guarantees: a caller's row changes only when the journal has taken the change. What the server refuses for good is
+// listed until it is renamed, removed or uploaded after all; what failed for a reason that may pass is to be tried
+// again, with pauses that grow. Nobody else touches the journal's staged files but the end of an append, which takes
+// row and bytes away (Account::upload).
+// Errors: the journal's. Threads: lists(), refused() and check() any (one lock, a leaf); the rest a thread that may
+// wait for the disk. It shares the journal with the account.
 
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "imapfs/base/concurrency.hpp"
@@ -19,12 +21,13 @@
 #include "imapfs/model/types.hpp"
 #include "imapfs/store/journal.hpp"
 
-namespace imapfs::vfs {
+namespace imapfs::sync {
 
 class Outbox {
  public:
   using Row = store::StagedFile;
   using State = Row::State;
+  using Location = store::JournalLocation;
   /// A file that is not on the server because it was refused.
   struct Refused {
     store::StagedId id;
@@ -75,4 +78,4 @@ class Outbox {
   Guarded<std::map<store::StagedId, Refused>> refused_;
 };
 
-}  // namespace imapfs::vfs
+}  // namespace imapfs::sync

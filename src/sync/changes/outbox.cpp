@@ -1,4 +1,4 @@
-#include "vfs/staging/outbox.hpp"
+#include "imapfs/sync/outbox.hpp"
 
 #include <fmt/format.h>
 
@@ -6,11 +6,11 @@
 #include <cerrno>
 #include <utility>
 
-namespace imapfs::vfs {
+namespace imapfs::sync {
 
 namespace {
 
-constexpr std::chrono::seconds longest_pause{300};
+constexpr std::chrono::seconds longest_upload_pause{300};
 
 }  // namespace
 
@@ -44,7 +44,7 @@ Result<void> Outbox::discard(Row& row) {
 bool Outbox::may_pass(const Error& error) { return error.retry != Retry::never || error.scope == Scope::session; }
 
 std::chrono::seconds Outbox::pause_after(int attempts) {
-  return std::min(longest_pause, std::chrono::seconds(std::int64_t{1} << std::min(attempts, 10)));
+  return std::min(longest_upload_pause, std::chrono::seconds(std::int64_t{1} << std::min(attempts, 10)));
 }
 
 std::string Outbox::name_of(const Row& row) { return fmt::format("{}-{}", row.id.value, row.name); }
@@ -79,4 +79,4 @@ Result<void> Outbox::check(MailboxId mailbox) const {
   return fail(EIO, Scope::message, Retry::never, "not uploaded, and in .imapfs/outbox: {}", names);
 }
 
-}  // namespace imapfs::vfs
+}  // namespace imapfs::sync
