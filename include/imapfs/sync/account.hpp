@@ -217,8 +217,8 @@ class Account {
   [[nodiscard]] virtual nlohmann::json status() const = 0;
 };
 
-/// Told of every change after the tables show it, on sync's threads, with no lock held. Implemented in app/ (towards
-/// the kernel and .imapfs/events).
+/// Told of every change after the tables show it, on sync's threads, with no lock held. Implemented by
+/// vfs::ChangePublisher, which tells the kernel and .imapfs/events.
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;
