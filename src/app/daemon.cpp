@@ -32,7 +32,7 @@
 #include "imapfs/sync/sync_engine.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/filesystem.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::app {
 namespace {

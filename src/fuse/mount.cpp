@@ -14,6 +14,7 @@
 #include "fuse/operations.hpp"
 #include "fuse/session_support.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::fuse {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/nodes/entries.hpp"
 #include "vfs/staging/staging.hpp"
 

@@ -66,7 +66,7 @@ std::string Staging::Implementation::server_name(MailboxId mailbox) const {
 
 /// The kernel learns that the name is gone, which no operation of its own has removed.
 void Staging::Implementation::name_removed(const File& file) const {
-  around_.publisher.name_gone(file.mailbox, file.name, file.node);
+  around_.publisher.kernel().name_gone(file.mailbox, file.name, file.node);
 }
 
 Timestamp Staging::Implementation::now() {

@@ -35,6 +35,8 @@
 #include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/types.hpp"
+#include "vfs/news/event_log.hpp"
+#include "vfs/news/kernel_news.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/staging/displaced_messages.hpp"
 
@@ -52,6 +54,7 @@ class Staging {
     ChangePublisher& publisher;
     const Settings& settings;
     LocalEntries& entries;
+    NodeAliases& aliases;
     std::shared_ptr<store::Journal> journal;  ///< not null
     /// How long a closed file may keep a temporary name before it is uploaded under it, and how long if somebody waits
     /// for everything.

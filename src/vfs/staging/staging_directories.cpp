@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/staging/local_directories.hpp"
 #include "vfs/staging/staging_implementation.hpp"
 

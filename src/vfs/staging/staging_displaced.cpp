@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/staging/staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -67,7 +67,7 @@ void Staging::Implementation::keep_backup(const FilePtr& backup, const Displaced
   backup->source_size = backup->size();
   backup->content.reset();
   around_.entries.remove(displaced.node);
-  around_.entries.stand_alone(backup->node);
+  around_.aliases.stand_alone(backup->node);
   LocalEntry entry;
   entry.kind = LocalEntry::Kind::staged;
   entry.node = backup->node;
@@ -81,7 +81,7 @@ void Staging::Implementation::keep_backup(const FilePtr& backup, const Displaced
     telemetry::warning("{} would be in the outbox after a restart: {}", telemetry::printable(path_of(*backup)),
                        kept.error().what);
   }
-  if (open) around_.publisher.name_gone(backup->mailbox, backup->name, displaced.node);
+  if (open) around_.publisher.kernel().name_gone(backup->mailbox, backup->name, displaced.node);
 }
 
 void Staging::Implementation::take_place(const Original& own, const std::string& name,

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/nodes/entries.hpp"
 #include "vfs/staging/local_directories.hpp"
 #include "vfs/staging/staging_implementation.hpp"
@@ -218,7 +218,7 @@ void Staging::Implementation::last_release(const FilePtr& file) {
   const bool changed = file->content != nullptr;
   if (file->own && !file->dirty) remember(file);
   drop(file);
-  if (changed) around_.publisher.file_changed(file->node, recoded);
+  if (changed) around_.publisher.kernel().file_changed(file->node, recoded);
 }
 
 void Staging::Implementation::drop(const FilePtr& file) {

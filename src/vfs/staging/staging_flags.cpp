@@ -25,7 +25,7 @@ void Staging::Implementation::set_flags(NodeId node, const std::vector<FlagChang
                                         const Reply<std::optional<MessageLocation>>& reply) {
   const auto file = find(node);
   if (!file) {
-    const auto message = around_.entries.message_of(node);
+    const auto message = around_.aliases.message_of(node);
     if (!message) return reply(fail(ESTALE, Scope::message, Retry::now, "the file is not staged any more"));
     return reply(message);
   }

@@ -127,7 +127,7 @@ void Staging::Implementation::write(const WriteRequest& request, const Reply<std
 /// It is wrong where the file has grown by an upload since it looked, and where the server lies about sizes.
 void Staging::Implementation::pages_are_wrong(const File& file) {
   shown_.with_lock([&](Shown& shown) { shown.stale_pages.insert(file.node); });
-  around_.publisher.file_changed(file.node, true);
+  around_.publisher.kernel().file_changed(file.node, true);
 }
 
 void Staging::Implementation::truncate(NodeId node, std::uint64_t size, const Reply<void>& reply) {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/staging/staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -134,7 +134,7 @@ void Staging::Implementation::to_outbox(const FilePtr& file) {
   file->original.reset();
   files_[node] = file;
   show(*file);
-  around_.publisher.file_changed(message, true);
+  around_.publisher.kernel().file_changed(message, true);
 }
 
 }  // namespace imapfs::vfs

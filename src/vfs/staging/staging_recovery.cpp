@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/staging/staging_implementation.hpp"
 
 namespace imapfs::vfs {
@@ -59,7 +59,7 @@ void Staging::Implementation::await_arrival(const sync::PendingArrival& arrival)
                                                                   entry.change);
                                  }
                                  if (around_.entries.remove_pending(entry.node, entry.change)) {
-                                   around_.publisher.name_gone(entry.mailbox, entry.name, entry.node);
+                                   around_.publisher.kernel().name_gone(entry.mailbox, entry.name, entry.node);
                                  }
                                }));
 }

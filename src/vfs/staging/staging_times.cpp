@@ -59,7 +59,7 @@ void Staging::Implementation::set_time(NodeId node, Timestamp time, const Reply<
 void Staging::Implementation::append_again(NodeId node, Timestamp time, const Reply<void>& reply) {
   const auto known = std::find_if(uploaded_.begin(), uploaded_.end(),
                                   [&](const Uploaded& uploaded) { return uploaded.node == node; });
-  const auto message = around_.entries.message_of(node);
+  const auto message = around_.aliases.message_of(node);
   if (known == uploaded_.end() || !message) {
     return reply(fail(EPERM, Scope::message, Retry::never, "the time of a message is its INTERNALDATE and stays"));
   }

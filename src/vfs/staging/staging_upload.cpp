@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/staging/local_directories.hpp"
 #include "vfs/staging/staging_implementation.hpp"
 #include "vfs/staging/staging_inspection.hpp"
@@ -101,7 +101,7 @@ void Staging::Implementation::report_partial(const FilePtr& file) {
 
 /// What the message is by now: flags may have been set and names given since it was opened.
 void Staging::Implementation::refresh(Original& original) const {
-  if (const auto moved = around_.entries.message_of(original.node)) original.message = *moved;
+  if (const auto moved = around_.aliases.message_of(original.node)) original.message = *moved;
   const auto table = around_.account.table(original.message.mailbox);
   if (!table || table->uid_validity() != original.message.uid_validity) return;
   if (const auto meta = table->find(original.message.uid)) original.meta = *meta;

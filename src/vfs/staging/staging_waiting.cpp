@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/staging/backup_names.hpp"
 #include "vfs/staging/staging_implementation.hpp"
 #include "vfs/staging/staging_inspection.hpp"

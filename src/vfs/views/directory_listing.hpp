@@ -5,40 +5,41 @@
 
 #include "imapfs/base/concurrency.hpp"
 #include "imapfs/sync/account.hpp"
-#include "imapfs/vfs/change_publisher.hpp"
-#include "imapfs/vfs/node_tree.hpp"
 #include "imapfs/vfs/types.hpp"
-#include "vfs/nodes/local_entries.hpp"
+#include "vfs/news/seen_directories.hpp"
+#include "vfs/nodes/node_meaning.hpp"
 
 namespace imapfs::vfs {
 
 class Staging;
 
 /// What the views share. References outlive the views.
-struct ViewContext {
+struct ViewDependencies {
   sync::Account& account;
   const Settings& settings;
-  SeenDirectories& interest;
+  SeenDirectories& seen_directories;
   LocalEntries& entries;
+  NodeResolver& nodes;
   Staging* staging;  ///< null where nothing can be written
 };
 
 /// A message that is being written looks as it is here, not as the server has it.
-void show_staged_content(const ViewContext& context, Entry& entry);
+void show_staged_content(const ViewDependencies& dependencies, Entry& entry);
 
 /// "." and ".." beyond `cookie`, up to `limit` entries in all.
 void append_dots(DirectoryPage& page, std::uint64_t cookie, std::size_t limit, const Entry& self, const Entry& parent);
 
 /// Child mailboxes beyond `cookie` in ascending order of their ids, up to `limit` entries in all.
-void append_children(DirectoryPage& page, const ViewContext& context, const Caller& caller,
+void append_children(DirectoryPage& page, const ViewDependencies& dependencies, const Caller& caller,
                      const sync::MailboxTree& tree, const sync::MailboxNode& mailbox, const ListRequest& request);
 
 /// The head of a listing: dots and child mailboxes after request.cookie. Empty once they have all been given.
-[[nodiscard]] DirectoryPage list_head(const ViewContext& context, const Caller& caller, const sync::MailboxTree& tree,
-                                      const sync::MailboxNode& mailbox, const ListRequest& request);
+[[nodiscard]] DirectoryPage list_head(const ViewDependencies& dependencies, const Caller& caller,
+                                      const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
+                                      const ListRequest& request);
 
-/// The child mailbox called `name`, if there is one; marks it as of interest when a user asks.
-[[nodiscard]] std::optional<Entry> find_child(const ViewContext& context, const Caller& caller,
+/// The child mailbox called `name`, if there is one; counts as seen when a user asks.
+[[nodiscard]] std::optional<Entry> find_child(const ViewDependencies& dependencies, const Caller& caller,
                                               const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
                                               const std::string& name);
 

@@ -15,6 +15,8 @@
 
 #include "imapfs/vfs/filesystem.hpp"
 #include "support/fake_account.hpp"
+#include "vfs/news/event_log.hpp"
+#include "vfs/news/kernel_news.hpp"
 
 namespace imapfs::vfs {
 

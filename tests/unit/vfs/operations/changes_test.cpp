@@ -104,8 +104,6 @@ TEST(Announcer, EverybodyElseSeesTheTruthMeanwhile) {
       at.announce(Announcement::Kind::removed, at.inbox, "gone.8.eml", at.message("INBOX", 8)));
   EXPECT_EQ(at.lookup(at.inbox, "gone.8.eml").error(), ENOENT);
   EXPECT_EQ(at.unlink("gone.8.eml").error(), EROFS);
-  at.filesystem.begin_announcement(at.announce(Announcement::Kind::attributes, at.inbox, at.name, at.node));
-  EXPECT_EQ(at.setattr({}).error(), EROFS);
 }
 
 TEST(Announcer, RemovesWhatTheServerHasRemoved) {
@@ -129,15 +127,6 @@ TEST(Announcer, RemovesWhatTheServerHasRemoved) {
   at.filesystem.end_announcement(id);
   EXPECT_EQ(at.unlink(at.name, announcer()).error(), EROFS);
   EXPECT_EQ(at.lookup(at.inbox, at.name, announcer()).error(), ENOENT);
-}
-
-TEST(Announcer, TouchesWhatHasChanged) {
-  Changes at;
-  at.filesystem.begin_announcement(at.announce(Announcement::Kind::attributes, at.inbox, at.name, at.node));
-  EXPECT_EQ(at.lookup(at.inbox, at.name, announcer()).value().node, at.node);
-  AttributeChanges times;
-  times.modification_time = Timestamp{1, 0};
-  EXPECT_EQ(at.setattr(times, announcer()).value().attributes, at.getattr(at.node).value().attributes);
 }
 
 TEST(Announcer, MakesAndRemovesMailboxDirectories) {

@@ -98,7 +98,7 @@ TEST(BackupNames, TellOfWhichFile) {
 struct Waiting : JournalOfATest {
   explicit Waiting(std::chrono::milliseconds patience = std::chrono::hours(1),
                    std::chrono::milliseconds grace = std::chrono::milliseconds(1))
-      : staging({account, publisher, settings, entries, journal, patience, grace}) {
+      : staging({account, publisher, settings, entries, aliases, journal, patience, grace}) {
     account.set_journal(journal);
     publisher.connect_account(&account);
     account.add("INBOX", 7);
@@ -145,7 +145,8 @@ struct Waiting : JournalOfATest {
   const Settings settings{};
   testing::FakeAccount account{std::vector<std::string>{"INBOX", "Sent"}};
   ChangePublisher publisher;
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries{aliases};
   std::string cause;
   Staging staging;
 };

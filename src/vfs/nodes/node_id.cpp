@@ -1,4 +1,4 @@
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 #include <fmt/format.h>
 
@@ -37,13 +37,6 @@ std::optional<DecodedNode> decode_node(NodeId node) {
       return decoded;
   }
   return std::nullopt;
-}
-
-const sync::MailboxNode* resolve_mailbox(const sync::MailboxTree& tree, const DecodedNode& node) {
-  if (node.kind == NodeKind::fixed) {
-    return node.index == static_cast<std::uint32_t>(FixedNode::root) ? &tree.root() : nullptr;
-  }
-  return tree.find(node.mailbox);
 }
 
 namespace {

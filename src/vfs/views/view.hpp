@@ -1,26 +1,20 @@
 #pragma once
-// One way to show the account's content as files. A view answers for the nodes of its kind; Filesystem finds the view
-// by the node's kind and has checked names, callers and access modes before it asks.
+// One way to show the account's content as files. A view answers for the nodes of its kind; NodeViews finds it, and
+// Filesystem has checked names, callers and access modes before it asks.
 //
-// To add a view (search, text, parts, deleted): take a NodeKind, write src/vfs/views/<name>.{hpp,cpp}, let its parent's
-// lookup give out its nodes, and register it in Filesystem. Methods that a view has no use for keep their default, an
-// error. Thread-safe, never blocks, holds no lock while it replies.
+// To add a view (search, text, parts): take a NodeKind and a NodeMeaning::Kind, write src/vfs/views/<name>.{hpp,cpp},
+// let its parent's lookup give out its nodes, and register it in NodeViews. Methods that a view has no use for keep
+// their default, an error. Thread-safe, never blocks, holds no lock while it replies.
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "imapfs/vfs/node_tree.hpp"
 #include "imapfs/vfs/types.hpp"
+#include "vfs/nodes/node_meaning.hpp"
 
 namespace imapfs::vfs {
-
-/// A node as a view gets it: the id and its meaning.
-struct Node {
-  NodeId id;
-  DecodedNode meaning;
-};
 
 class View {
  public:

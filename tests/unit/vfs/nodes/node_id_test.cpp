@@ -1,4 +1,4 @@
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 #include "unit/vfs/situation.hpp"
 

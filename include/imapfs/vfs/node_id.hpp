@@ -1,9 +1,9 @@
 #pragma once
-// What a node id means, and the way between ids, mailboxes and paths.
+// The numbers of nodes and the cookies of directory entries, and what they name.
 //
 // 64 bits: [kind:4][mailbox id:28][UID or index:32]. An id is computed from names the server guarantees, so no table of
-// nodes exists, FORGET has nothing to free, and an id means the same in the next process (facts: crash). Pure
-// functions, any thread.
+// nodes exists, FORGET has nothing to free, and an id names the same in the next process. What a node stands for by now
+// may be something else: vfs/nodes/node_meaning.hpp. Pure functions, any thread.
 
 #include <cstdint>
 #include <optional>
@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "imapfs/model/types.hpp"
-#include "imapfs/sync/mailbox_tree.hpp"
+#include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/types.hpp"
 
 namespace imapfs::vfs {
@@ -90,16 +90,22 @@ inline constexpr std::uint32_t local_directory_ids = std::uint32_t{1} << 28;
   return encode_node(NodeKind::message, mailbox, uid.value);
 }
 
+/// Of a message under its own node. libfuse: "the generation must be non-zero".
+[[nodiscard]] constexpr std::uint64_t generation_of(UidValidity validity) {
+  return validity.value == 0 ? 1 : validity.value;
+}
+
 /// Directory cookies are properties of the entry, so that removing while reading neither misses nor repeats an entry.
 inline constexpr std::uint64_t cookie_dot = 1;
 inline constexpr std::uint64_t cookie_dot_dot = 2;
 [[nodiscard]] constexpr std::uint64_t mailbox_cookie(MailboxId mailbox) { return 16 + std::uint64_t{mailbox.value}; }
 [[nodiscard]] constexpr std::uint64_t message_cookie(Uid uid) { return (std::uint64_t{1} << 32) | uid.value; }
+/// Where a listing of messages goes on after `cookie`: beyond this UID; 0: from the first message.
+[[nodiscard]] constexpr Uid last_listed_message(std::uint64_t cookie) {
+  return Uid{cookie > message_cookie(Uid{0}) ? static_cast<std::uint32_t>(cookie) : 0};
+}
 /// Of the n-th local entry (local_entries.hpp): beyond every message's.
 [[nodiscard]] constexpr std::uint64_t local_cookie(std::uint64_t n) { return (std::uint64_t{1} << 33) + n; }
-
-/// The directory in the tree that `node` is, or that holds the message it is; null when there is none (any more).
-[[nodiscard]] const sync::MailboxNode* resolve_mailbox(const sync::MailboxTree& tree, const DecodedNode& node);
 
 /// "INBOX/name.eml", ".imapfs/status", "/" for the root: for logs. A message that is not in the table is "INBOX/#4711".
 [[nodiscard]] std::string node_path(const sync::Account& account, NodeId node);
