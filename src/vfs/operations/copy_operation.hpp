@@ -5,7 +5,7 @@
 // Any thread; never blocks, replies with no lock held.
 
 #include "vfs/staging/staging.hpp"
-#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 

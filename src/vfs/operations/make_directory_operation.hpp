@@ -6,7 +6,7 @@
 #include <string>
 
 #include "vfs/operations/name_lookup.hpp"
-#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 

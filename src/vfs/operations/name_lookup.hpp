@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "vfs/views/directory_listing.hpp"
 #include "vfs/views/view.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 

@@ -7,7 +7,7 @@
 
 #include "vfs/news/kernel_news.hpp"
 #include "vfs/operations/name_lookup.hpp"
-#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 

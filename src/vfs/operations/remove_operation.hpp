@@ -5,8 +5,8 @@
 
 #include "vfs/operations/name_lookup.hpp"
 #include "vfs/staging/staging.hpp"
-#include "vfs/views/directory_listing.hpp"
 #include "vfs/views/message_reader.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "vfs/staging/staging.hpp"
-#include "vfs/views/directory_listing.hpp"
 #include "vfs/views/node_views.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 

@@ -2,6 +2,7 @@
 // The root: the account's top-level mailboxes, and the hidden ".imapfs".
 
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/listing_versions.hpp"
 #include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {

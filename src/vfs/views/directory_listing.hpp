@@ -1,27 +1,15 @@
 #pragma once
 // The parts of a listing that every directory of the mailbox tree has: "." and "..", then child mailboxes.
+//
+// Functions of what is in memory; any thread.
 
-#include <memory>
+#include <optional>
+#include <string>
 
-#include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/types.hpp"
-#include "vfs/news/seen_directories.hpp"
-#include "vfs/nodes/node_meaning.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
-
-class Staging;
-
-/// What the views share. References outlive the views.
-struct ViewDependencies {
-  sync::Account& account;
-  const Settings& settings;
-  SeenDirectories& seen_directories;
-  LocalEntries& entries;
-  NodeResolver& nodes;
-  Staging* staging;  ///< null where nothing can be written
-};
 
 /// A message that is being written looks as it is here, not as the server has it.
 void show_staged_content(const ViewDependencies& dependencies, Entry& entry);
@@ -42,16 +30,5 @@ void append_children(DirectoryPage& page, const ViewDependencies& dependencies, 
 [[nodiscard]] std::optional<Entry> find_child(const ViewDependencies& dependencies, const Caller& caller,
                                               const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
                                               const std::string& name);
-
-/// Remembers what each directory held when it was last opened, so that opendir can tell the kernel whether its cached
-/// listing is exact. One number per mailbox. Thread-safe.
-class ListingVersions {
- public:
-  /// True if nothing changed since the last call for this mailbox.
-  [[nodiscard]] bool unchanged(const sync::Account& account, const sync::MailboxNode& mailbox);
-
- private:
-  Guarded<std::unordered_map<MailboxId, std::uint64_t>> seen_;
-};
 
 }  // namespace imapfs::vfs

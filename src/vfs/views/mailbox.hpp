@@ -6,6 +6,7 @@
 // is them already or about to be replaced; what has arrived gives way to the row of the table as soon as there is one.
 
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/listing_versions.hpp"
 #include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {

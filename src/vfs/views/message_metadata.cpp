@@ -4,6 +4,7 @@
 
 #include "imapfs/sync/errors.hpp"
 #include "vfs/nodes/entries.hpp"
+#include "vfs/views/directory_listing.hpp"
 
 namespace imapfs::vfs {
 

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "vfs/nodes/node_meaning.hpp"
-#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 
