@@ -14,7 +14,7 @@
 namespace imapfs::vfs {
 
 class EventLog;
-class KernelNews;
+class KernelPublisher;
 
 class ChangePublisher : public sync::ChangeListener {
  public:
@@ -38,7 +38,7 @@ class ChangePublisher : public sync::ChangeListener {
 
   // For the rest of vfs, which tells the kernel and the log what the account does not know.
   [[nodiscard]] EventLog& events();
-  [[nodiscard]] KernelNews& kernel();
+  [[nodiscard]] KernelPublisher& kernel();
 
  private:
   struct Parts;

@@ -2,12 +2,12 @@
 
 #include "vfs/news/event_log.hpp"
 #include "vfs/news/event_writer.hpp"
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 
 namespace imapfs::vfs {
 
 struct ChangePublisher::Parts {
-  KernelNews kernel;
+  KernelPublisher kernel;
   EventLog events;
   EventWriter writer{events};
 };
@@ -41,6 +41,6 @@ void ChangePublisher::on_change_refused(const std::string& operation, const std:
 
 EventLog& ChangePublisher::events() { return parts_->events; }
 
-KernelNews& ChangePublisher::kernel() { return parts_->kernel; }
+KernelPublisher& ChangePublisher::kernel() { return parts_->kernel; }
 
 }  // namespace imapfs::vfs

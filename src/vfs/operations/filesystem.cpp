@@ -10,7 +10,7 @@
 
 #include "imapfs/base/on_success.hpp"
 #include "vfs/news/event_log.hpp"
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/nodes/node_aliases.hpp"
 #include "vfs/nodes/node_meaning.hpp"

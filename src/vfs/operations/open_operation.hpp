@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/staging/staging.hpp"
 #include "vfs/views/node_views.hpp"
 
@@ -15,7 +15,7 @@ namespace imapfs::vfs {
 class OpenOperation {
  public:
   /// All but `dependencies` outlive this.
-  OpenOperation(const ViewDependencies& dependencies, NodeViews& views, KernelNews& kernel)
+  OpenOperation(const ViewDependencies& dependencies, NodeViews& views, KernelPublisher& kernel)
       : dependencies_(dependencies), views_(views), kernel_(kernel) {}
 
   void open(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
@@ -40,7 +40,7 @@ class OpenOperation {
 
   const ViewDependencies dependencies_;
   NodeViews& views_;
-  KernelNews& kernel_;
+  KernelPublisher& kernel_;
 };
 
 }  // namespace imapfs::vfs

@@ -5,7 +5,7 @@
 //
 // Any thread; the caller's reply comes when the account has accepted the move, with no lock held.
 
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/operations/name_lookup.hpp"
 #include "vfs/views/view_dependencies.hpp"
 
@@ -14,7 +14,7 @@ namespace imapfs::vfs {
 class PendingMoves {
  public:
   /// `kernel` outlives this.
-  PendingMoves(const ViewDependencies& dependencies, KernelNews& kernel)
+  PendingMoves(const ViewDependencies& dependencies, KernelPublisher& kernel)
       : dependencies_(dependencies), kernel_(kernel) {}
 
   /// Moves a message, or one that is itself on its way (kind pending).
@@ -27,7 +27,7 @@ class PendingMoves {
   void ended(const NamedFile& file, sync::ChangeId change, const Result<sync::Arrival>& arrival);
 
   const ViewDependencies dependencies_;
-  KernelNews& kernel_;
+  KernelPublisher& kernel_;
 };
 
 }  // namespace imapfs::vfs

@@ -36,7 +36,7 @@
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/types.hpp"
 #include "vfs/news/event_log.hpp"
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/staging/displaced_messages.hpp"
 

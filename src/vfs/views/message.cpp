@@ -42,7 +42,7 @@ bool is_on_its_way(const Node& node) { return node.meaning.kind == NodeMeaning::
 
 }  // namespace
 
-MessageView::MessageView(const ViewDependencies& dependencies, KernelNews& kernel)
+MessageView::MessageView(const ViewDependencies& dependencies, KernelPublisher& kernel)
     : account_(dependencies.account), metadata_(dependencies), bodies_(dependencies.account, dependencies.nodes),
       reader_(dependencies.settings, metadata_, bodies_, kernel) {}
 

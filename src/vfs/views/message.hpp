@@ -13,7 +13,7 @@ namespace imapfs::vfs {
 class MessageView : public View {
  public:
   /// `kernel` outlives this.
-  MessageView(const ViewDependencies& dependencies, KernelNews& kernel);
+  MessageView(const ViewDependencies& dependencies, KernelPublisher& kernel);
 
   /// An expunged message that is still open keeps its attributes, with no links.
   void entry(const Node& node, Reply<Entry> reply) override;

@@ -11,7 +11,7 @@
 #include <memory>
 #include <optional>
 
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/nodes/node_meaning.hpp"
 #include "vfs/views/message_bodies.hpp"
 #include "vfs/views/message_metadata.hpp"
@@ -25,7 +25,8 @@ class MessageReader {
   static constexpr std::uint64_t max_kept_for_readers = std::uint64_t{256} << 20;
 
   /// All outlive this.
-  MessageReader(const Settings& settings, const MessageMetadata& metadata, MessageBodies& bodies, KernelNews& kernel)
+  MessageReader(const Settings& settings, const MessageMetadata& metadata, MessageBodies& bodies,
+                KernelPublisher& kernel)
       : settings_(settings), metadata_(metadata), bodies_(bodies), kernel_(kernel) {}
 
   /// Without a body where fetching can wait for a READ (Account::open_can_wait). Else completes when the exact length
@@ -67,7 +68,7 @@ class MessageReader {
   const Settings& settings_;
   const MessageMetadata& metadata_;
   MessageBodies& bodies_;
-  KernelNews& kernel_;
+  KernelPublisher& kernel_;
   OpenBodies open_;
   PushedBodies pushed_;
 };

@@ -4,7 +4,7 @@
 
 namespace imapfs::vfs {
 
-NodeViews::NodeViews(const ViewDependencies& dependencies, EventLog& events, KernelNews& kernel)
+NodeViews::NodeViews(const ViewDependencies& dependencies, EventLog& events, KernelPublisher& kernel)
     : nodes_(dependencies.nodes), staged_(dependencies), outbox_(dependencies, staged_),
       control_(dependencies, events, outbox_), root_(dependencies, control_), mailbox_(dependencies),
       message_(dependencies, kernel), deleted_(dependencies), by_uid_(dependencies), local_directory_(dependencies) {}

@@ -4,7 +4,7 @@
 // Any thread.
 
 #include "vfs/news/event_log.hpp"
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/nodes/node_meaning.hpp"
 #include "vfs/views/account_root.hpp"
 #include "vfs/views/by_uid.hpp"
@@ -22,7 +22,7 @@ namespace imapfs::vfs {
 class NodeViews {
  public:
   /// `events` and `kernel` outlive this.
-  NodeViews(const ViewDependencies& dependencies, EventLog& events, KernelNews& kernel);
+  NodeViews(const ViewDependencies& dependencies, EventLog& events, KernelPublisher& kernel);
 
   struct Target {
     View* view;

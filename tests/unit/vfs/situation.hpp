@@ -16,7 +16,7 @@
 #include "imapfs/vfs/filesystem.hpp"
 #include "support/fake_account.hpp"
 #include "vfs/news/event_log.hpp"
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 
 namespace imapfs::vfs {
 

@@ -17,7 +17,7 @@
 
 namespace imapfs::vfs {
 
-class KernelNews {
+class KernelPublisher {
  public:
   using MailboxChange = sync::ChangeListener::MailboxChange;
 

@@ -1,4 +1,4 @@
-#include "vfs/news/kernel_news.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 
 #include <string_view>
 #include <utility>
@@ -48,12 +48,12 @@ void notify_late_change(KernelNotifier& notifier, const sync::TreeChange& change
 
 }  // namespace
 
-void KernelNews::connect_nodes(LocalEntries* entries, const NodeResolver* nodes) {
+void KernelPublisher::connect_nodes(LocalEntries* entries, const NodeResolver* nodes) {
   entries_ = entries;
   nodes_ = nodes;
 }
 
-void KernelNews::mailbox_changed(const MailboxChange& change) {
+void KernelPublisher::mailbox_changed(const MailboxChange& change) {
   KernelNotifier* notifier = notifier_;
   if (!notifier) return;
   const bool entries_wrong = modes_changed(change) || change.everything || change.removed.size() > max_single_entries ||
@@ -72,7 +72,7 @@ void KernelNews::mailbox_changed(const MailboxChange& change) {
 }
 
 /// Where the directory of `mailbox` itself hangs.
-KernelNotifier::EntryChange KernelNews::directory_change(MailboxId mailbox, const std::string& path) const {
+KernelNotifier::EntryChange KernelPublisher::directory_change(MailboxId mailbox, const std::string& path) const {
   MailboxId parent;
   if (const sync::Account* account = account_) {
     const auto tree = account->tree();
@@ -88,7 +88,7 @@ KernelNotifier::EntryChange KernelNews::directory_change(MailboxId mailbox, cons
 }
 
 /// Most news of rights is of those that no mode shows.
-bool KernelNews::modes_changed(const MailboxChange& change) {
+bool KernelPublisher::modes_changed(const MailboxChange& change) {
   const sync::Account* account = account_;
   if (!change.rights_changed || !account) return false;
   const auto rights = account->rights(change.mailbox);
@@ -99,7 +99,7 @@ bool KernelNews::modes_changed(const MailboxChange& change) {
   return told_modes_.with_lock([&](auto& told) { return std::exchange(told[change.mailbox], forbidden) != forbidden; });
 }
 
-void KernelNews::notify_entries(KernelNotifier& notifier, const MailboxChange& change) const {
+void KernelPublisher::notify_entries(KernelNotifier& notifier, const MailboxChange& change) const {
   KernelNotifier::EntryChange entry;
   entry.parent = mailbox_node(change.mailbox);
   entry.directory = change.path;
@@ -115,8 +115,8 @@ void KernelNews::notify_entries(KernelNotifier& notifier, const MailboxChange& c
   }
 }
 
-void KernelNews::notify_removed(KernelNotifier& notifier, const MailboxChange& change,
-                                KernelNotifier::EntryChange entry) const {
+void KernelPublisher::notify_removed(KernelNotifier& notifier, const MailboxChange& change,
+                                     KernelNotifier::EntryChange entry) const {
   for (const auto& removed : change.removed) {
     if (taken_by_another(change, removed)) {
       notifier.directory_changed(entry.parent);
@@ -128,7 +128,7 @@ void KernelNews::notify_removed(KernelNotifier& notifier, const MailboxChange& c
   }
 }
 
-NodeId KernelNews::kernel_node(const MailboxChange& change, Uid uid) const {
+NodeId KernelPublisher::kernel_node(const MailboxChange& change, Uid uid) const {
   const NodeId own = message_node(change.mailbox, uid);
   const sync::Account* account = account_;
   const NodeResolver* nodes = nodes_;
@@ -140,7 +140,7 @@ NodeId KernelNews::kernel_node(const MailboxChange& change, Uid uid) const {
 
 /// Whether a user's operation has made the name of a removed message stand for another file: the kernel must not drop
 /// that.
-bool KernelNews::taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const {
+bool KernelPublisher::taken_by_another(const MailboxChange& change, const MailboxChange::Entry& removed) const {
   LocalEntries* entries = entries_;
   const auto local = entries ? entries->find(change.mailbox, removed.file_name) : std::nullopt;
   if (local && (local->kind != LocalEntry::Kind::arrived || local->message.uid != removed.uid)) return true;
@@ -151,7 +151,7 @@ bool KernelNews::taken_by_another(const MailboxChange& change, const MailboxChan
   return now && now->uid != removed.uid;
 }
 
-void KernelNews::name_gone(MailboxId mailbox, const std::string& name, NodeId node) const {
+void KernelPublisher::name_gone(MailboxId mailbox, const std::string& name, NodeId node) const {
   KernelNotifier* notifier = notifier_;
   const sync::Account* account = account_;
   if (!notifier || !account) return;
@@ -166,7 +166,7 @@ void KernelNews::name_gone(MailboxId mailbox, const std::string& name, NodeId no
   notifier->entry_removed(entry);
 }
 
-void KernelNews::tree_changed(const sync::TreeChange& change) const {
+void KernelPublisher::tree_changed(const sync::TreeChange& change) const {
   KernelNotifier* notifier = notifier_;
   if (!notifier) return;
   // Removed first: a mailbox that was deleted and created again is in both lists under one name.
@@ -175,7 +175,7 @@ void KernelNews::tree_changed(const sync::TreeChange& change) const {
   if (!change.kernel_knows_ours) notify_late_change(*notifier, change);
 }
 
-void KernelNews::notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const {
+void KernelPublisher::notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const {
   auto entry = entry_of(directory);
   entry.announce = seen_directories_.contains(directory.parent);
   if (added) {
@@ -185,14 +185,14 @@ void KernelNews::notify_directory(KernelNotifier& notifier, const sync::MailboxN
   }
 }
 
-void KernelNews::file_changed(NodeId node, bool bytes) {
+void KernelPublisher::file_changed(NodeId node, bool bytes) {
   KernelNotifier* notifier = notifier_;
   if (!notifier) return;
   if (!held_.keep_news(node)) notifier->forget_attributes(node);
   if (bytes) notifier->content_changed(node);
 }
 
-void KernelNews::release_attributes(NodeId node) {
+void KernelPublisher::release_attributes(NodeId node) {
   const bool news = held_.release(node);
   KernelNotifier* notifier = notifier_;
   if (news && notifier) notifier->attributes_changed(node);
