@@ -32,7 +32,7 @@
 #include "imapfs/sync/sync_engine.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/filesystem.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -331,7 +331,8 @@ class Daemon::Implementation {
     settings.read_only = options_.read_only;
     settings.requests = [requests = requests_] { return requests->describe(); };
     settings.configuration = [this] { return configuration(); };
-    filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings, journal_);
+    auto outbox = journal_ ? std::make_unique<sync::Outbox>(journal_) : nullptr;
+    filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings, std::move(outbox));
     mount_ = IMAPFS_TRY(fuse::Mount::create(mount_settings(), *filesystem_, *scheduler_, requests_));
     mount_watched_ = mounts_.holds(mount_->device(), mount_type);
     mount_->on_ended([descriptor = mount_ended_] { ::eventfd_write(descriptor, 1); });

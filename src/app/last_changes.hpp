@@ -11,7 +11,7 @@
 
 namespace imapfs::app {
 
-/// Blocks until what `settle` starts has ended: success. Otherwise why not: its own Error, ETIMEDOUT after `patience`,
+/// Blocks until what `drain` starts has ended: success. Otherwise why not: its own Error, ETIMEDOUT after `patience`,
 /// or EINTR when one of SIGTERM, SIGINT and SIGHUP is to be read from `signals`, a signalfd (-1: none). The completion
 /// may come later, too.
 Result<void> await_last_changes(const std::function<void(Completion<void>)>& drain, std::chrono::milliseconds patience,

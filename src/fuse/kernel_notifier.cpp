@@ -27,8 +27,8 @@ void trace_latency(const char* what, const vfs::KernelNotifier::EntryChange& cha
 
 }  // namespace
 
-SessionNotifier::SessionNotifier(Dependencies environment, std::size_t capacity)
-    : dependencies_(std::move(environment)), queue_(capacity), announcements_(announcement_capacity) {
+SessionNotifier::SessionNotifier(Dependencies dependencies, std::size_t capacity)
+    : dependencies_(std::move(dependencies)), queue_(capacity), announcements_(announcement_capacity) {
   notify_ = std::jthread([this](const std::stop_token& stop) { run_notify(stop); });
   announce_ = std::jthread([this](const std::stop_token& stop) { run_announce(stop); });
 }
@@ -149,7 +149,7 @@ void SessionNotifier::deliver(Notification& notification) {
 
 void SessionNotifier::deliver_removal(const EntryChange& change) {
   auto& kernel = *dependencies_.kernel;
-  // The listing first: else find would look up every entry of the stale one (facts: listing).
+  // The listing first: else find would look up every entry of the stale one.
   kernel.invalidate_directory(change.parent);
   const int outcome = kernel.remove_entry(change.parent, change.node, change.name);
   // The name may stand for another node by now, or the directory have entries in the cache: forgetting always works.

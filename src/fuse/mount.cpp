@@ -14,6 +14,7 @@
 #include "fuse/operations.hpp"
 #include "fuse/session_support.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -116,14 +117,14 @@ struct Mount::Implementation {
 };
 
 Result<void> Mount::Implementation::begin(Scheduler& scheduler) {
-  auto environment = std::make_shared<Request::Dependencies>();
-  environment->registry = requests;
-  environment->scheduler = &scheduler;
-  environment->path_of = [all = &filesystem](vfs::NodeId node) { return all->path_of(node); };
-  environment->reply_error = [](fuse_req_t raw, int errnum) { return fuse_reply_err(raw, errnum); };
-  environment->make_interruptible = make_interruptible;
-  environment->being_killed = [](pid_t thread) { return caller_state(thread).being_killed(); };
-  context.environment = std::move(environment);
+  auto dependencies = std::make_shared<Request::Dependencies>();
+  dependencies->registry = requests;
+  dependencies->scheduler = &scheduler;
+  dependencies->path_of = [all = &filesystem](vfs::NodeId node) { return all->path_of(node); };
+  dependencies->reply_error = [](fuse_req_t raw, int errnum) { return fuse_reply_err(raw, errnum); };
+  dependencies->make_interruptible = make_interruptible;
+  dependencies->being_killed = [](pid_t thread) { return caller_state(thread).being_killed(); };
+  context.dependencies = std::move(dependencies);
   context.timeout = settings.timeout;
   context.max_readahead = settings.max_readahead;
   context.list_xattrs = settings.list_xattrs;
@@ -227,7 +228,6 @@ void Mount::Implementation::unmount() {
   requests->wait_until_idle();
   end_session();
   session.reset();
-  changed.notify_all();
 }
 
 // fuse_session_unmount() closes /dev/fuse, which ends the connection even where the mount is busy or lives on
@@ -274,8 +274,6 @@ vfs::KernelNotifier& Mount::notifier() { return *implementation_->context.notifi
 
 dev_t Mount::device() const { return implementation_->announcer.device(); }
 
-const std::string& Mount::mountpoint() const { return implementation_->settings.mountpoint; }
-
 void Mount::on_ended(std::function<void()> callback) {
   {
     const std::lock_guard guard(implementation_->mutex);
@@ -285,16 +283,6 @@ void Mount::on_ended(std::function<void()> callback) {
     }
   }
   callback();
-}
-
-Result<void> Mount::wait(const CallContext& context) {
-  auto& state = *implementation_;
-  std::unique_lock lock(state.mutex);
-  const auto over = [&] { return state.ended_outside || state.stopping; };
-  if (context.deadline == Deadline::max()) state.changed.wait(lock, context.stop, over);
-  else state.changed.wait_until(lock, context.stop, context.deadline, over);
-  if (over()) return {};
-  return context.check();
 }
 
 void Mount::unmount() { implementation_->unmount(); }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::fuse {
 namespace {

@@ -1,4 +1,4 @@
-// opendir, readdir, readdirplus, releasedir.
+// opendir, readdir, readdirplus. There is nothing to release: libfuse answers releasedir.
 #include "fuse/operations.hpp"
 
 #include <algorithm>
@@ -52,8 +52,7 @@ void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
   serve(raw, "opendir", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
     context.filesystem->opendir(
         request->caller(), request->node(),
-        [filesystem = context.filesystem, request,
-         reply = *file](const Result<vfs::OpenDirectoryResult>& result) mutable {
+        [request, reply = *file](const Result<vfs::OpenDirectoryResult>& result) mutable {
           if (!result) {
             request->fail(result.error());
             return;
@@ -61,8 +60,7 @@ void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
           reply.fh = result->handle;
           reply.cache_readdir = result->cache_readdir;
           reply.keep_cache = result->keep_cache;
-          const bool taken = request->succeed([&](fuse_req_t kernel) { return fuse_reply_open(kernel, &reply); });
-          if (!taken) filesystem->releasedir(request->node(), result->handle);
+          static_cast<void>(request->succeed([&](fuse_req_t kernel) { return fuse_reply_open(kernel, &reply); }));
         });
   });
 }
@@ -73,13 +71,6 @@ void operation_readdir(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t 
 
 void operation_readdirplus(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info*) {
   list(raw, node, size, offset, true);
-}
-
-void operation_releasedir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file) {
-  serve(raw, "releasedir", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->releasedir(request->node(), file->fh);
-    answer_nothing(request)({});
-  });
 }
 
 }  // namespace imapfs::fuse

@@ -23,7 +23,7 @@ void operation_init(void* context, fuse_conn_info* connection) {
   want(*connection, FUSE_CAP_SPLICE_MOVE, false);       // slower than copying
   want(*connection, FUSE_CAP_ASYNC_READ, false);        // a READ names its reader: its death is seen
   want(*connection, FUSE_CAP_AUTO_INVAL_DATA, false);   // a body never changes
-  want(*connection, FUSE_CAP_WRITEBACK_CACHE, false);   // a flush must find every octet here; times are ours
+  want(*connection, FUSE_CAP_WRITEBACK_CACHE, false);   // a flush must find every byte here; times are ours
   want(*connection, FUSE_CAP_ATOMIC_O_TRUNC, false);    // open(O_TRUNC) is OPEN, then SETATTR: one way to truncate
   want(*connection, FUSE_CAP_HANDLE_KILLPRIV, true);    // no file has a set-user-ID bit: no SETATTR before writes
   want(*connection, FUSE_CAP_POSIX_ACL, false);         // else the first `ls -l` sends a GETXATTR per file

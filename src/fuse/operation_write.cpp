@@ -6,7 +6,7 @@
 namespace imapfs::fuse {
 namespace {
 
-std::uint64_t octets(off_t offset) { return static_cast<std::uint64_t>(offset); }
+std::uint64_t unsigned_offset(off_t offset) { return static_cast<std::uint64_t>(offset); }
 
 vfs::Reply<std::size_t> answer_count(const std::shared_ptr<Request>& request) {
   return answer<std::size_t>(request, [](fuse_req_t raw, std::size_t count) { return fuse_reply_write(raw, count); });
@@ -38,7 +38,7 @@ void operation_write(fuse_req_t raw, fuse_ino_t node, const char* data, std::siz
     context.filesystem->write(request->caller(),
                               {.node = request->node(),
                                .handle = file->fh,
-                               .offset = octets(offset),
+                               .offset = unsigned_offset(offset),
                                .data = std::string(data, size),
                                .append = (file->flags & O_APPEND) != 0},
                               tell_late(context, request, answer_count(request)));
@@ -55,10 +55,10 @@ void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_o
         context.filesystem->copy_file_range(request->caller(),
                                             {.source = vfs::NodeId{source},
                                              .source_handle = source_file->fh,
-                                             .source_offset = octets(source_offset),
+                                             .source_offset = unsigned_offset(source_offset),
                                              .target = request->node(),
                                              .target_handle = target_file->fh,
-                                             .target_offset = octets(target_offset),
+                                             .target_offset = unsigned_offset(target_offset),
                                              .length = length},
                                             tell_late(context, request, answer_count(request)));
       },
@@ -67,8 +67,8 @@ void operation_copy_file_range(fuse_req_t raw, fuse_ino_t source, off_t source_o
 
 void operation_fallocate(fuse_req_t raw, fuse_ino_t node, int mode, off_t offset, off_t length, fuse_file_info* file) {
   serve(raw, "fallocate", node, {}, [&](OperationContext& context, const std::shared_ptr<Request>& request) {
-    context.filesystem->fallocate(request->caller(), request->node(), file->fh, mode, octets(offset), octets(length),
-                                  tell_late(context, request, answer_nothing(request)));
+    context.filesystem->fallocate(request->caller(), request->node(), file->fh, mode, unsigned_offset(offset),
+                                  unsigned_offset(length), tell_late(context, request, answer_nothing(request)));
   });
 }
 

@@ -10,7 +10,7 @@ namespace imapfs::fuse {
 namespace {
 
 /// Grows with what the server says and with what it takes of mail: in steps that a connection attempt does not reach.
-std::uint64_t octets_exchanged() {
+std::uint64_t bytes_exchanged() {
   constexpr std::uint64_t step = 256 * 1024;
   return telemetry::counters().imap_bytes_in + telemetry::counters().imap_bytes_out / step;
 }
@@ -22,7 +22,7 @@ double seconds(std::chrono::duration<double> duration) { return duration.count()
 void on_interrupt(fuse_req_t raw, void* data) {
   auto& context = context_of(raw);
   const auto id = static_cast<vfs::RequestId>(reinterpret_cast<std::uintptr_t>(data));
-  const auto request = context.environment->registry->find(id);
+  const auto request = context.dependencies->registry->find(id);
   if (!request || context.filesystem->cancel(id)) return;
   request->interrupt();
 }
@@ -36,7 +36,7 @@ std::shared_ptr<Request> begin_request(fuse_req_t raw, const char* operation, fu
   const fuse_ctx who = *fuse_req_ctx(raw);
   const bool announcer = context.notifier && context.notifier->announcer_thread() == who.pid && who.pid != 0;
   auto request = Request::start(
-      context.environment,
+      context.dependencies,
       {operation,
        vfs::NodeId{node},
        std::move(name),
@@ -55,7 +55,7 @@ void make_interruptible(fuse_req_t raw, vfs::RequestId id) {
 
 void leave_request(const std::shared_ptr<Request>& request, OperationContext& context, DeadlineRule rule) {
   if (rule == DeadlineRule::unlimited || request->answered()) return;
-  request->arm_deadline(context.timeout, rule == DeadlineRule::limited ? nullptr : octets_exchanged);
+  request->arm_deadline(context.timeout, rule == DeadlineRule::limited ? nullptr : bytes_exchanged);
 }
 
 void fail_with_exception(Request& request, const std::exception& exception) {
@@ -154,7 +154,6 @@ const fuse_lowlevel_ops& operations() {
     all.opendir = operation_opendir;
     all.readdir = operation_readdir;
     all.readdirplus = operation_readdirplus;
-    all.releasedir = operation_releasedir;
     all.statfs = operation_statfs;
     all.getxattr = operation_getxattr;
     all.listxattr = operation_listxattr;

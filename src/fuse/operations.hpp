@@ -22,7 +22,7 @@ namespace imapfs::fuse {
 /// The session's userdata.
 struct OperationContext {
   vfs::Filesystem* filesystem = nullptr;
-  std::shared_ptr<const Request::Dependencies> environment;
+  std::shared_ptr<const Request::Dependencies> dependencies;
   SteadyClock::duration timeout{};
   std::uint32_t max_readahead = 0;
   bool list_xattrs = false;
@@ -42,7 +42,7 @@ const fuse_lowlevel_ops& operations();
 
 /// limited: for all that holds a directory in the kernel, since whoever needs that directory waits with it, and no
 /// signal ends such a wait. while_server_talks: fsync of a directory, which holds it too but may be about thousands of
-/// changes: the deadline starts again as long as octets come and go. unlimited: for what may carry a file of any size,
+/// changes: the deadline starts again as long as bytes come and go. unlimited: for what may carry a file of any size,
 /// or waits for news. The layers below bound it by progress: an upload that stalls, or a server that does not answer,
 /// ends it.
 enum class DeadlineRule : std::uint8_t { limited, while_server_talks, unlimited };
@@ -152,7 +152,6 @@ void operation_poll(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file, fuse_
 void operation_opendir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
 void operation_readdir(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* file);
 void operation_readdirplus(fuse_req_t raw, fuse_ino_t node, std::size_t size, off_t offset, fuse_file_info* file);
-void operation_releasedir(fuse_req_t raw, fuse_ino_t node, fuse_file_info* file);
 void operation_statfs(fuse_req_t raw, fuse_ino_t node);
 void operation_getxattr(fuse_req_t raw, fuse_ino_t node, const char* name, std::size_t size);
 void operation_listxattr(fuse_req_t raw, fuse_ino_t node, std::size_t size);

@@ -19,7 +19,7 @@ Loudness loudness(const char* operation, int errnum) {
   switch (errnum) {
     case ENOENT: return std::string_view(operation) == "lookup" ? Loudness::trace : Loudness::info;
     case ENODATA:
-    case EXDEV:  // the caller copies octets then
+    case EXDEV:  // the caller copies bytes then
     case EOPNOTSUPP:
     case ERANGE:
     case ENOSYS: return Loudness::trace;
@@ -98,10 +98,10 @@ void RequestRegistry::remove(vfs::RequestId id) {
   if (in_flight_.empty()) idle_.notify_all();
 }
 
-std::shared_ptr<Request> Request::start(std::shared_ptr<const Dependencies> environment, Description description,
+std::shared_ptr<Request> Request::start(std::shared_ptr<const Dependencies> dependencies, Description description,
                                         fuse_req* raw) {
   ++telemetry::counters().fuse_requests;
-  const std::shared_ptr<Request> request(new Request(std::move(environment), std::move(description), raw));
+  const std::shared_ptr<Request> request(new Request(std::move(dependencies), std::move(description), raw));
   auto& registry = *request->dependencies_->registry;
   request->description_.caller.request = registry.next_id_++;
   registry.add(request);
@@ -111,8 +111,8 @@ std::shared_ptr<Request> Request::start(std::shared_ptr<const Dependencies> envi
   return request;
 }
 
-Request::Request(std::shared_ptr<const Dependencies> environment, Description description, fuse_req* raw)
-    : dependencies_(std::move(environment)), description_(std::move(description)), raw_(raw) {}
+Request::Request(std::shared_ptr<const Dependencies> dependencies, Description description, fuse_req* raw)
+    : dependencies_(std::move(dependencies)), description_(std::move(description)), raw_(raw) {}
 
 void Request::open() {
   state_ = State::open;

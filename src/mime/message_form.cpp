@@ -51,7 +51,7 @@ void MessageInspector::scan(std::span<const char> octets) {
   }
 }
 
-/// Only the octet after a CR tells whether it ended a line.
+/// Only the byte after a CR tells whether it ended a line.
 void MessageInspector::header_octet(char octet) {
   const bool held = after_carriage_return_;
   after_carriage_return_ = octet == '\r';

@@ -72,7 +72,7 @@ bool says_nothing(std::string_view charset) {
   return charset.empty() || is_same(charset, "us-ascii") || is_same(charset, "ascii") || is_same(charset, "utf-8");
 }
 
-/// Nothing unless every octet fits.
+/// Nothing unless every byte fits.
 std::optional<std::string> converted(std::string_view octets, std::string_view charset) {
   if (says_nothing(charset)) return std::nullopt;
   gsize length = 0;

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t most_writes_waiting = 16;
 /// What a listing keeps back at most, and something beside it. A batch that is larger by itself waits until it is
 /// alone.
-constexpr std::size_t most_waiting_octets = 40 << 20;
+constexpr std::size_t most_waiting_bytes = 40 << 20;
 /// Counting rows costs a scan of an index.
 constexpr auto measure_every = std::chrono::seconds(30);
 
@@ -36,29 +36,29 @@ bool StoreWriter::try_post(StoreJob job) {
   return worker_.try_post([this, job = std::move(job)] { run(job); });
 }
 
-void StoreWriter::Backlog::take(std::size_t octets, bool wait) {
+void StoreWriter::Backlog::take(std::size_t bytes, bool wait) {
   std::unique_lock lock(mutex_);
-  if (wait) less_.wait(lock, [&] { return octets_ == 0 || octets_ + octets <= most_waiting_octets; });
-  octets_ += octets;
+  if (wait) less_.wait(lock, [&] { return bytes_ == 0 || bytes_ + bytes <= most_waiting_bytes; });
+  bytes_ += bytes;
 }
 
-void StoreWriter::Backlog::give_back(std::size_t octets) {
+void StoreWriter::Backlog::give_back(std::size_t bytes) {
   {
     const std::lock_guard guard(mutex_);
-    octets_ -= octets;
+    bytes_ -= bytes;
   }
   less_.notify_all();
 }
 
 void StoreWriter::apply(store::MetadataStore::Batch batch) {
-  const auto octets = batch.upserts.empty() ? 0 : batch.upserts.memory_bytes();
-  const bool may_wait = octets > 0 && thread_.load() != std::this_thread::get_id();
-  backlog_.take(octets, may_wait);
+  const auto bytes = batch.upserts.empty() ? 0 : batch.upserts.memory_bytes();
+  const bool may_wait = bytes > 0 && thread_.load() != std::this_thread::get_id();
+  backlog_.take(bytes, may_wait);
   // A std::function must be copyable; the rows must not be copied.
   const std::shared_ptr<store::MetadataStore::Batch> shared(new store::MetadataStore::Batch(std::move(batch)),
-                                                            [this, octets](store::MetadataStore::Batch* done) {
+                                                            [this, bytes](store::MetadataStore::Batch* done) {
                                                               delete done;
-                                                              backlog_.give_back(octets);
+                                                              backlog_.give_back(bytes);
                                                             });
   post([shared](store::MetadataStore& metadata) { metadata.apply(*shared); });
 }

@@ -49,17 +49,17 @@ class StoreWriter {
   [[nodiscard]] Snapshot snapshot() const;
 
  private:
-  /// Octets of rows that wait to be written. Each batch takes its own and gives them back when it goes, written or
+  /// Bytes of rows that wait to be written. Each batch takes its own and gives them back when it goes, written or
   /// dropped.
   class Backlog {
    public:
-    void take(std::size_t octets, bool wait);
-    void give_back(std::size_t octets);
+    void take(std::size_t bytes, bool wait);
+    void give_back(std::size_t bytes);
 
    private:
     std::mutex mutex_;
     std::condition_variable less_;
-    std::size_t octets_ = 0;
+    std::size_t bytes_ = 0;
   };
 
   void run(const StoreJob& job);

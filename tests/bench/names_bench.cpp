@@ -14,7 +14,7 @@
 #include "imap/wire/fetch_parser.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/mime/names.hpp"
-#include "imapfs/sync/message_table.hpp"
+#include "sync/mailbox/writable_message_table.hpp"
 
 namespace imapfs {
 namespace {
@@ -156,7 +156,7 @@ void insert_rows(benchmark::State& state) {
   const auto all = messages(state.range(0));
   double bytes_per_message = 0;
   for (auto _ : state) {
-    sync::MessageTable table{default_template()};
+    sync::WritableMessageTable table{default_template()};
     table.reset(UidValidity{1});
     for (const auto& meta : all) table.upsert(meta, true);
     table.set_complete(true);
@@ -167,7 +167,7 @@ void insert_rows(benchmark::State& state) {
 }
 BENCHMARK(insert_rows)->Arg(10'000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 
-void fill(sync::MessageTable& table, const std::vector<MessageMeta>& all) {
+void fill(sync::WritableMessageTable& table, const std::vector<MessageMeta>& all) {
   table.reset(UidValidity{1});
   for (const auto& meta : all) table.upsert(meta, true);
   table.set_complete(true);
@@ -175,7 +175,7 @@ void fill(sync::MessageTable& table, const std::vector<MessageMeta>& all) {
 
 void find_rows_by_name(benchmark::State& state) {
   const auto all = messages(state.range(0));
-  sync::MessageTable table{default_template()};
+  sync::WritableMessageTable table{default_template()};
   fill(table, all);
   std::size_t next = 0;
   for (auto _ : state) {
@@ -188,7 +188,7 @@ BENCHMARK(find_rows_by_name)->Arg(100'000)->Arg(1'000'000);
 
 void visit_rows(benchmark::State& state) {
   const auto all = messages(state.range(0));
-  sync::MessageTable table{default_template()};
+  sync::WritableMessageTable table{default_template()};
   fill(table, all);
   for (auto _ : state) {
     Uid after{0};

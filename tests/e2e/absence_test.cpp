@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -23,7 +24,7 @@ struct LyingSearch : ImapCommands {
   explicit LyingSearch(Lie lie) : ImapCommands(condstore_server), lie_(lie) {}
 
   void search(ImapDialogue& client, const ImapCommand& command) override {
-    auto told = client.view();
+    auto told = client.view().uids();
     if (lie_ == Lie::numbers)
       for (std::size_t at = 0; at < told.size(); ++at) told[at] = static_cast<std::uint32_t>(at) + 1;
     if (lie_ == Lie::first_twenty) told.resize(20);
@@ -42,7 +43,8 @@ struct LyingSearch : ImapCommands {
 class WrongSearch : public ImapServerTest, public ::testing::WithParamInterface<LyingSearch::Lie> {};
 INSTANTIATE_TEST_SUITE_P(Lies, WrongSearch,
                          ::testing::Values(LyingSearch::Lie::numbers, LyingSearch::Lie::first_twenty,
-                                           LyingSearch::Lie::last, LyingSearch::Lie::nothing));
+                                           LyingSearch::Lie::last, LyingSearch::Lie::nothing),
+                         names_in_order({"SequenceNumbers", "TheFirstTwenty", "TheLast", "Nothing"}));
 
 TEST_P(WrongSearch, TakesAwayNothingButWhatIsGone) {
   serve<LyingSearch>(GetParam());
@@ -95,7 +97,8 @@ struct EmptyForNow : ImapCommands {
 
 class MailboxThatCannotBeRead : public ImapServerTest, public ::testing::WithParamInterface<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Servers, MailboxThatCannotBeRead,
-                         ::testing::Values(plain_server, condstore_server, modern_server));
+                         ::testing::Values(plain_server, condstore_server, modern_server),
+                         names_in_order({"Plain", "Condstore", "Modern"}));
 
 TEST_P(MailboxThatCannotBeRead, IsNotEmptyForThat) {
   auto& bent = serve<EmptyForNow>(GetParam());
@@ -133,8 +136,8 @@ struct OddListing : ImapCommands {
       if (way_ == Way::one_late) std::rotate(uids.begin() + 4, uids.begin() + 5, uids.end());
       if (way_ == Way::left_out) uids.erase(uids.begin() + 4, uids.begin() + 10);
       for (const auto uid : uids)
-        client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " +
-                        fetch_row(client, *client.selected()->find(uid), items));
+        client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                        fetch_row(client, *client.view().mailbox()->find(uid), items));
     });
     client.ok(command);
   }
@@ -148,7 +151,9 @@ class OddListings : public ImapServerTest,
 INSTANTIATE_TEST_SUITE_P(Ways, OddListings,
                          ::testing::Combine(::testing::Values(OddListing::Way::descending, OddListing::Way::one_late,
                                                               OddListing::Way::left_out),
-                                            ::testing::Values(plain_server, modern_server)));
+                                            ::testing::Values(plain_server, modern_server)),
+                         names_in_order({"DescendingOfPlain", "DescendingOfModern", "OneLateOfPlain", "OneLateOfModern",
+                                         "LeftOutOfPlain", "LeftOutOfModern"}));
 
 TEST_P(OddListings, AreWholeForTheirFirstReader) {
   serve<OddListing>(std::get<0>(GetParam()), std::get<1>(GetParam()));
@@ -169,8 +174,8 @@ struct HidesTwo : ImapCommands {
     client.account().look([&](const auto&) {
       for (const auto uid : named(client, command)) {
         if (uid == 3 || uid == 4) continue;
-        client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " +
-                        fetch_row(client, *client.selected()->find(uid), items));
+        client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                        fetch_row(client, *client.view().mailbox()->find(uid), items));
       }
     });
     client.ok(command);
@@ -178,7 +183,8 @@ struct HidesTwo : ImapCommands {
 };
 
 class HiddenMessages : public ImapServerTest, public ::testing::WithParamInterface<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Servers, HiddenMessages, ::testing::Values(plain_server, condstore_server, modern_server));
+INSTANTIATE_TEST_SUITE_P(Servers, HiddenMessages, ::testing::Values(plain_server, condstore_server, modern_server),
+                         names_in_order({"Plain", "Condstore", "Modern"}));
 
 TEST_P(HiddenMessages, AreLookedForUntilTheyAreShown) {
   auto& bent = serve<HidesTwo>(GetParam());
@@ -204,8 +210,8 @@ struct ShortAnswer : ImapCommands {
     if (!all && !(by_uid && hides)) return ImapCommands::fetch(client, command);
     int left = by_uid ? 0 : rows_at_most.load();
     client.account().look([&](const auto&) {
-      for (const auto& message : client.selected()->messages) {
-        const auto number = client.sequence_number(message.uid);
+      for (const auto& message : client.view().mailbox()->messages) {
+        const auto number = client.view().sequence_number(message.uid);
         if (number == 0 || left-- <= 0) continue;
         client.untagged(std::to_string(number) + " FETCH " + fetch_row(client, message, {"UID", "FLAGS"}));
       }

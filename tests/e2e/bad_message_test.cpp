@@ -1,6 +1,7 @@
 // A message that the server cannot serve hides only itself.
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -35,8 +36,9 @@ struct BadHeader : ImapCommands {
       for (const auto uid : uids) {
         if (uid == bad_uid && how_ != How::left_out) return;
         if (uid == bad_uid) continue;
-        const auto* const message = client.selected()->find(uid);
-        client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " + fetch_row(client, *message, items));
+        const auto* const message = client.view().mailbox()->find(uid);
+        client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                        fetch_row(client, *message, items));
       }
     });
   }
@@ -45,16 +47,11 @@ struct BadHeader : ImapCommands {
 };
 
 class OneBadMessage : public ImapServerTest, public ::testing::WithParamInterface<BadHeader::How> {};
-std::string name_of_way(const ::testing::TestParamInfo<BadHeader::How>& kind) {
-  constexpr const char* names[] = {"ServerBug", "Unavailable", "HangUp", "AfterRows", "LeftOut"};
-  return names[kind.index];
-}
-
 INSTANTIATE_TEST_SUITE_P(Ways, OneBadMessage,
                          ::testing::Values(BadHeader::How::serverbug, BadHeader::How::unavailable,
                                            BadHeader::How::hang_up, BadHeader::How::serverbug_after_rows,
                                            BadHeader::How::left_out),
-                         name_of_way);
+                         names_in_order({"ServerBug", "Unavailable", "HangUp", "AfterRows", "LeftOut"}));
 
 TEST_P(OneBadMessage, HidesOnlyItsSubject) {
   serve<BadHeader>(GetParam());

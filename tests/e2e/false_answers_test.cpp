@@ -1,7 +1,6 @@
 // Servers that say of a change what is not so: nothing is removed for it, who asks is told, and it ends.
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -70,10 +70,8 @@ std::string append_uid(const ImapMailbox& mailbox, std::uint32_t uid) {
 
 class FalseAppends : public FalseAnswers, public ::testing::WithParamInterface<const char*> {};
 
-std::string uidplus_name(const ::testing::TestParamInfo<const char*>& server) {
-  return server.index == 0 ? "Uidplus" : "Bare";
-}
-INSTANTIATE_TEST_SUITE_P(Servers, FalseAppends, ::testing::Values(modern_server, without_uids), uidplus_name);
+INSTANTIATE_TEST_SUITE_P(Servers, FalseAppends, ::testing::Values(modern_server, without_uids),
+                         names_in_order({"Uidplus", "Bare"}));
 
 TEST_P(FalseAppends, ByAServerThatKeepsNothingLeaveTheSourceOfMv) {
   serve<FalseAppend>(GetParam()).instead = [told = false](ImapMailbox& mailbox) mutable {
@@ -131,7 +129,9 @@ struct AddingAppend : ImapCommands {
 
 class AddingAppends : public FalseAnswers, public ::testing::WithParamInterface<std::tuple<const char*, bool>> {};
 INSTANTIATE_TEST_SUITE_P(Servers, AddingAppends,
-                         ::testing::Combine(::testing::Values(modern_server, without_uids), ::testing::Bool()));
+                         ::testing::Combine(::testing::Values(modern_server, without_uids), ::testing::Bool()),
+                         names_in_order({"AFieldWithUidplus", "LineEndsWithUidplus", "AFieldWithoutUidplus",
+                                         "LineEndsWithoutUidplus"}));
 
 TEST_P(AddingAppends, KeepWhatWasSentAllTheSame) {
   serve<AddingAppend>(std::get<0>(GetParam()), std::get<1>(GetParam()));
@@ -189,11 +189,8 @@ class FalseMoves : public FalseAnswers, public ::testing::WithParamInterface<con
   }
 };
 
-std::string skill_name(const ::testing::TestParamInfo<const char*>& server) {
-  static constexpr std::array names = {"Move", "Copy", "Bare"};
-  return names.at(server.index);
-}
-INSTANTIATE_TEST_SUITE_P(Servers, FalseMoves, ::testing::Values(modern_server, without_move, without_uids), skill_name);
+INSTANTIATE_TEST_SUITE_P(Servers, FalseMoves, ::testing::Values(modern_server, without_move, without_uids),
+                         names_in_order({"Move", "Copy", "Bare"}));
 
 TEST_P(FalseMoves, ByAServerThatDoesNothingLeaveTheSource) {
   auto& commands = serve<FalseMove>(GetParam());
@@ -267,7 +264,7 @@ struct ReadOnlyViews : ImapCommands {
     bool refuses = false;
     {
       const std::lock_guard guard(mutex);
-      refuses = examined.contains(client.number()) && client.selected_name() == command.argument(0);
+      refuses = examined.contains(client.number()) && client.view().name() == command.argument(0);
     }
     if (refuses) return client.no(command, "Current box is selected READ-ONLY");
     ImapCommands::append(client, command);

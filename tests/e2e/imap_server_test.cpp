@@ -2,6 +2,7 @@
 // usual set.
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -19,14 +20,9 @@ class UnbentServer : public ImapServerTest, public ::testing::WithParamInterface
   }
 };
 
-std::string name_of_capabilities(const ::testing::TestParamInfo<const char*>& kind) {
-  constexpr const char* names[] = {"None", "Idle", "Condstore", "Usual"};
-  return names[kind.index];
-}
-
 INSTANTIATE_TEST_SUITE_P(Capabilities, UnbentServer,
                          ::testing::Values(plain_server, idling_server, condstore_server, modern_server),
-                         name_of_capabilities);
+                         names_in_order({"Plain", "Idling", "Condstore", "Modern"}));
 
 TEST_P(UnbentServer, IsListedAndRead) {
   mail().deliver_many("INBOX", 30);

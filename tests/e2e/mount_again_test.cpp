@@ -6,6 +6,7 @@
 #include <future>
 
 #include "support/mounted_test.hpp"
+#include "support/temporary_directory.hpp"
 #include "support/writing_test.hpp"
 
 namespace imapfs::testing {
@@ -76,7 +77,7 @@ TEST_F(MountAgain, IsTheSameAfterALazyUnmountThatLeavesFilesOpen) {
 
 TEST_F(MountAgain, GoesOnWhereABindMountIsLeft) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can bind";
-  const TemporaryDirectory place;
+  const TemporaryDirectory place(on_disk());
   const pid_t first = mount().daemon_pid();
   ASSERT_EQ(shell("mount --bind " + mount().path() + " " + place.path() + " && umount " + mount().path()).status, 0);
   EXPECT_EQ(shell("ls " + place.path() + "/INBOX | wc -l").output, "2\n");

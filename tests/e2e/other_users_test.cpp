@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/parameter_names.hpp"
 #include "support/writing_test.hpp"
 
 namespace imapfs::testing {
@@ -38,17 +39,19 @@ TEST_P(Everybody, MayReadWithAUmaskThatLetsThem) {
   EXPECT_NE(removal.errors.find("Permission denied"), std::string::npos) << removal.errors;
   EXPECT_NE(as_other("54322", "echo > INBOX/new.eml").status, 0);
 }
-INSTANTIATE_TEST_SUITE_P(Umask, Everybody, ::testing::Values("allow_other,umask=022"));
+INSTANTIATE_TEST_SUITE_P(Umask, Everybody, ::testing::Values("allow_other,umask=022"), names_in_order({"Umask022"}));
 
 TEST_P(OneGroup, IsLetInWithGidAndUmask) {
   EXPECT_EQ(run("stat -c '%a %g' INBOX INBOX/*shared*"), "750 54321\n640 54321\n");
   EXPECT_EQ(as_other(group, "cat INBOX/*shared* > /dev/null").status, 0);
   EXPECT_NE(as_other("54322", "cat INBOX/*shared* > /dev/null").status, 0);
 }
-INSTANTIATE_TEST_SUITE_P(Gid, OneGroup, ::testing::Values("allow_other,gid=54321,umask=027"));
+INSTANTIATE_TEST_SUITE_P(Gid, OneGroup, ::testing::Values("allow_other,gid=54321,umask=027"),
+                         names_in_order({"Umask027"}));
 
 TEST_P(NobodyElse, IsLetInUnlessTheUserSaysSo) { EXPECT_NE(as_other("54322", "ls INBOX > /dev/null").status, 0); }
-INSTANTIATE_TEST_SUITE_P(Options, NobodyElse, ::testing::Values("umask=022", "allow_other,umask=077"));
+INSTANTIATE_TEST_SUITE_P(Options, NobodyElse, ::testing::Values("umask=022", "allow_other,umask=077"),
+                         names_in_order({"WithoutAllowOther", "WithUmask077"}));
 
 }  // namespace
 }  // namespace imapfs::testing

@@ -6,6 +6,7 @@
 #include "support/fault_proxy.hpp"
 #include "support/mounted_test.hpp"
 #include "support/other_client.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -67,7 +68,7 @@ class ReadAheadMount : public MountedTest {
 };
 
 TEST_F(ReadAheadMount, TarIsByteExactAndCostsFewCommands) {
-  TemporaryDirectory copy;
+  TemporaryDirectory copy(on_disk());
   run("ls Many > /dev/null");
   const auto before = commands();
   run("tar cf - Many | tar xf - -C " + copy.path());
@@ -79,7 +80,7 @@ TEST_F(ReadAheadMount, TarIsByteExactAndCostsFewCommands) {
 }
 
 TEST_F(ReadAheadMount, GrepRsyncAndAGlobAreReadersToo) {
-  TemporaryDirectory copy;
+  TemporaryDirectory copy(on_disk());
   for (const std::string reader :
        {"grep -rc nothing Many > /dev/null || true", "rsync -a Many ", "cat Many/* > /dev/null"}) {
     Mounted other(dovecot(), {{"-o", "insecure"}, url(), "", ""});
@@ -92,7 +93,7 @@ TEST_F(ReadAheadMount, GrepRsyncAndAGlobAreReadersToo) {
 }
 
 TEST_F(ReadAheadMount, CpReadsInTheOrderOfInodes) {
-  TemporaryDirectory copy;
+  TemporaryDirectory copy(on_disk());
   const auto before = commands();
   run("cp -r Many " + copy.path());
   EXPECT_LE(commands() - before, 120u);
@@ -119,7 +120,7 @@ TEST_F(ReadAheadMount, AnOpenElsewhereIsAnsweredWhileTarRuns) {
 }
 
 TEST_F(ReadAheadMount, AConnectionCutInMidSetLosesNothing) {
-  TemporaryDirectory copy;
+  TemporaryDirectory copy(on_disk());
   run("ls Many > /dev/null");
   proxy().cut_after(3'000'000);
   run("tar cf - Many | tar xf - -C " + copy.path());

@@ -9,6 +9,7 @@
 #include "support/fault_proxy.hpp"
 #include "support/mounted_test.hpp"
 #include "support/source_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -42,7 +43,7 @@ class Reading : public MountedTest {
 };
 
 TEST_F(Reading, GivesEveryByteThatAnotherClientGets) {
-  TemporaryDirectory expected;
+  TemporaryDirectory expected(on_disk());
   save_through_other_client(expected.path());
   std::size_t compared = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(mount().path())) {
@@ -76,13 +77,13 @@ TEST_F(Reading, GrepFindsTextInEveryMailbox) {
 TEST_F(Reading, HeadReadsTheBeginning) { EXPECT_EQ(run("head -c 20 INBOX/*Lunch*").size(), 20u); }
 
 TEST_F(Reading, TarOfTheMountIsComplete) {
-  TemporaryDirectory copy;
+  TemporaryDirectory copy(on_disk());
   run("tar cf - . | tar xf - -C " + copy.path());
   EXPECT_EQ(run("diff -r . " + copy.path()), "");
 }
 
 TEST_F(Reading, ASecondRsyncTransfersAndFetchesNothing) {
-  TemporaryDirectory copy;
+  TemporaryDirectory copy(on_disk());
   run("rsync -a . " + copy.path());
   const auto fetched = mount().counter("bodies_fetched");
   EXPECT_EQ(fetched, 16u);

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 
+#include "support/parameter_names.hpp"
 #include "support/writing_test.hpp"
 
 namespace imapfs::testing {
@@ -176,7 +177,8 @@ TEST_P(DeadlySignals, EndABlockedReaderAtOnceAlsoAfterOneThatItHandled) {
 }
 
 /// Quit and abort write a core: the kernel makes no SIGKILL of them.
-INSTANTIATE_TEST_SUITE_P(Each, DeadlySignals, ::testing::Values(SIGINT, SIGTERM, SIGKILL, SIGQUIT, SIGHUP));
+INSTANTIATE_TEST_SUITE_P(Each, DeadlySignals, ::testing::Values(SIGINT, SIGTERM, SIGKILL, SIGQUIT, SIGHUP),
+                         names_in_order({"Int", "Term", "Kill", "Quit", "Hup"}));
 
 TEST_F(Signals, AReaderWhoseSignalIsHandledHasItsAnswerWhenTheServerGivesIt) {
   const auto reader = blocked_reader();

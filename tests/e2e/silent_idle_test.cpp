@@ -1,6 +1,7 @@
 // IDLE is trusted once it has told of something (GNU imap4d takes it and never does).
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -15,13 +16,9 @@ struct MuteIdle : ImapCommands {
 };
 
 class IdleThatIsSilent : public ImapServerTest, public ::testing::WithParamInterface<const char*> {};
-std::string name_of_idling(const ::testing::TestParamInfo<const char*>& kind) {
-  constexpr const char* names[] = {"Plain", "Condstore", "Usual"};
-  return names[kind.index];
-}
-
 INSTANTIATE_TEST_SUITE_P(Capabilities, IdleThatIsSilent,
-                         ::testing::Values(idling_server, condstore_server, modern_server), name_of_idling);
+                         ::testing::Values(idling_server, condstore_server, modern_server),
+                         names_in_order({"Idling", "Condstore", "Modern"}));
 
 TEST_P(IdleThatIsSilent, IsPolledAndRemembered) {
   serve<MuteIdle>(GetParam());

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "support/imap_server_test.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::testing {
 namespace {
@@ -23,7 +24,7 @@ struct TalkativeIdle : ImapCommands {
     switch (way_) {
       case Way::ok_at_once:
       case Way::plus_and_ok: return client.ok(command);
-      case Way::exists: client.untagged(std::to_string(client.view().size()) + " EXISTS"); break;
+      case Way::exists: client.untagged(std::to_string(client.view().uids().size()) + " EXISTS"); break;
       case Way::fetch: client.untagged("1 FETCH (UID 1 FLAGS ())"); break;
       case Way::vanished: client.untagged("VANISHED 4711"); break;
       case Way::still_here: client.untagged("OK Still here"); break;
@@ -61,7 +62,7 @@ struct FlippingIdle : ImapCommands {
 struct TalkativeLists : ImapCommands {
   using ImapCommands::ImapCommands;
   void answer(ImapDialogue& client, const ImapCommand& command) override {
-    if (client.selected()) client.untagged(R"(LIST () "/" "Archive")");
+    if (client.view().mailbox()) client.untagged(R"(LIST () "/" "Archive")");
     ImapCommands::answer(client, command);
   }
 };
@@ -87,7 +88,8 @@ class StormOfIdle : public Storm, public ::testing::WithParamInterface<Talkative
 INSTANTIATE_TEST_SUITE_P(Ways, StormOfIdle,
                          ::testing::Values(TalkativeIdle::Way::ok_at_once, TalkativeIdle::Way::plus_and_ok,
                                            TalkativeIdle::Way::exists, TalkativeIdle::Way::fetch,
-                                           TalkativeIdle::Way::vanished, TalkativeIdle::Way::still_here));
+                                           TalkativeIdle::Way::vanished, TalkativeIdle::Way::still_here),
+                         names_in_order({"OkAtOnce", "PlusAndOk", "Exists", "Fetch", "Vanished", "StillHere"}));
 
 TEST_P(StormOfIdle, IsNotRaised) {
   serve<TalkativeIdle>(GetParam());

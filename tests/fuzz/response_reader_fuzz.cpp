@@ -95,7 +95,7 @@ void use_session(std::uint8_t choice, std::string_view input) {
   Session::FetchRequest rows;
   rows.uids = UidSet::range(Uid{1}, Uid{100});
   rows.items.flags = rows.items.size = rows.items.internal_date = true;
-  request.qresync = QresyncState{UidValidity{1}, ModSeq{1}, {}};
+  request.qresync = QresyncState{UidValidity{1}, ModSeq{1}};
   request.rows = [](const FetchRow&) {};
   request.vanished = [](const UidSet&) {};
   switch (choice % 12) {

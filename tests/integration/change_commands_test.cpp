@@ -332,7 +332,7 @@ TEST_F(ChangesOnDovecot, SelectReadWriteTakesUpWithQresync) {
   Session::SelectRequest request;
   request.mailbox = mailbox_;
   request.read_write = true;
-  request.qresync = QresyncState{*before.uid_validity, *before.highest_modseq, {}};
+  request.qresync = QresyncState{*before.uid_validity, *before.highest_modseq};
   UidSet gone;
   request.vanished = [&](const UidSet& uids) { gone = uids; };
   request.rows = [](const FetchRow&) {};

@@ -9,13 +9,16 @@
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/sync/sync_engine.hpp"
+#include "support/await.hpp"
 #include "support/dovecot.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::sync {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::await;
 using testing::Dovecot;
 using testing::FaultProxy;
 using testing::sample_message;
@@ -30,15 +33,6 @@ class NoListener : public ChangeListener {
   void on_online(bool, const std::string&) override {}
   void on_change_refused(const std::string&, const std::string&, const Error&) override {}
 };
-
-template <class T>
-Result<T> await(const std::function<void(Completion<T>)>& call) {
-  auto promise = std::make_shared<std::promise<Result<T>>>();
-  auto future = promise->get_future();
-  call([promise](Result<T> result) { promise->set_value(std::move(result)); });
-  if (future.wait_for(patience) != std::future_status::ready) return fail(EDEADLK, "the call did not complete");
-  return future.get();
-}
 
 /// An account behind the proxy, with an empty store and cache.
 class Mount {
@@ -82,24 +76,25 @@ class Mount {
 
   /// A listing as readdir does it.
   Result<void> list(const std::string& path) {
-    auto result = await<void>([&](Completion<void> done) { engine_->freshen(id(path), std::move(done)); });
+    auto result = await<void>([&](Completion<void> done) { engine_->freshen(id(path), std::move(done)); }, patience);
     Uid last;
     while (result && !table(path)->complete()) {
       table(path)->visit_after(last, 100'000, [&](const auto& row) {
         last = row.uid;
         return true;
       });
-      result = await<void>([&](Completion<void> done) { engine_->await_rows(id(path), last, std::move(done)); });
+      result = await<void>([&](Completion<void> done) { engine_->await_rows(id(path), last, std::move(done)); },
+                           patience);
     }
     return result;
   }
   Result<std::string> read(const std::string& path, Uid uid) {
     const auto body = IMAPFS_TRY(await<std::shared_ptr<Body>>(
-        [&](Completion<std::shared_ptr<Body>> done) { engine_->open_body(id(path), uid, std::move(done)); }));
+        [&](Completion<std::shared_ptr<Body>> done) { engine_->open_body(id(path), uid, std::move(done)); }, patience));
     std::string text;
     while (text.size() < body->length()) {
-      const auto slice = IMAPFS_TRY(
-          await<BodySlice>([&](Completion<BodySlice> done) { body->read(text.size(), 128 * 1024, std::move(done)); }));
+      const auto slice = IMAPFS_TRY(await<BodySlice>(
+          [&](Completion<BodySlice> done) { body->read(text.size(), 128 * 1024, std::move(done)); }, patience));
       if (slice.length == 0) return fail(EIO, "the body ends early");
       const auto before = text.size();
       text.resize(before + slice.length);
@@ -118,7 +113,7 @@ class Mount {
   }
 
  private:
-  TemporaryDirectory directory_;
+  TemporaryDirectory directory_{testing::on_disk()};
   NoListener listener_;
   Scheduler scheduler_;
   imap::AccountSettings account_;

@@ -208,7 +208,7 @@ TEST_F(SessionOnDovecot, QresyncTellsWhatVanishedAndWhatChanged) {
   server_->doveadm("flags add -u anna '\\Flagged' mailbox " + mailbox_ + " uid 4");
   session_ = open_session(server_->account_settings(), within()).value();
   session_->set_listener(&recorder_);
-  const auto after = select(QresyncState{*before.uid_validity, *before.highest_modseq, {}});
+  const auto after = select(QresyncState{*before.uid_validity, *before.highest_modseq});
   EXPECT_TRUE(after.qresync_applied);
   EXPECT_EQ(qresync_vanished_.to_string(), "2");
   EXPECT_EQ(qresync_rows_, std::vector<Uid>{Uid{4}});

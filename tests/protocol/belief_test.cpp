@@ -5,7 +5,7 @@
 namespace imapfs::imap::test {
 namespace {
 
-TEST(Selection, CountsItsMessagesAsTheServerTells) {
+TEST(SelectedMailbox, CountsItsMessagesAsTheServerTells) {
   ScriptedServer server;
   server.log_in("IMAP4rev1")
       .answer("EXAMINE", "* 10 EXISTS\r\n")
@@ -23,7 +23,7 @@ TEST(Selection, CountsItsMessagesAsTheServerTells) {
   }
 }
 
-TEST(Selection, FollowsAUidvalidityThatIsToldLater) {
+TEST(SelectedMailbox, FollowsAUidvalidityThatIsToldLater) {
   ScriptedServer server;
   server.log_in("IMAP4rev1")
       .answer("EXAMINE", "* OK [UIDVALIDITY 5] valid\r\n")

@@ -2,6 +2,7 @@
 #include <deque>
 
 #include "dialogue.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::imap::test {
 namespace {
@@ -234,10 +235,11 @@ TEST_P(WantsOAuth, SaysSoAndTriesNoOtherWay) {
   EXPECT_EQ(server.received().size(), 2u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Answers, WantsOAuth,
-                         ::testing::Values("NO please use OAUTH to log in", "NO [AUTHENTICATIONFAILED] XOAUTH2 only",
-                                           "NO Basic authentication is disabled",
-                                           "NO AUTHENTICATE failed. BasicAuthBlocked"));
+INSTANTIATE_TEST_SUITE_P(
+    Answers, WantsOAuth,
+    ::testing::Values("NO please use OAUTH to log in", "NO [AUTHENTICATIONFAILED] XOAUTH2 only",
+                      "NO Basic authentication is disabled", "NO AUTHENTICATE failed. BasicAuthBlocked"),
+    imapfs::testing::names_in_order({"UseOauth", "Xoauth2Only", "BasicIsDisabled", "BasicIsBlocked"}));
 
 TEST(WaysToLogIn, WhereNothingButOAuthIsOfferedThatIsSaid) {
   ScriptedServer server;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dialogue.hpp"
+#include "support/parameter_names.hpp"
 
 namespace imapfs::imap::test {
 namespace {
@@ -20,7 +21,7 @@ bool was_sent(ScriptedServer& server, const std::string& text) {
 
 Session::SelectRequest known_inbox() {
   auto request = inbox();
-  request.qresync = QresyncState{UidValidity{67}, ModSeq{5}, {}};
+  request.qresync = QresyncState{UidValidity{67}, ModSeq{5}};
   return request;
 }
 
@@ -168,7 +169,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Switch{Quirk::no_namespace, "NAMESPACE"}, Switch{Quirk::no_quota, "QUOTA"},
                       Switch{Quirk::no_special_use, "SPECIAL-USE"}, Switch{Quirk::no_status_size, "STATUS=SIZE"},
                       Switch{Quirk::no_uidplus, "UIDPLUS"}, Switch{Quirk::no_unselect, "UNSELECT"},
-                      Switch{Quirk::no_utf8_accept, "UTF8=ACCEPT"}, Switch{Quirk::no_utf8_accept, "UTF8=ONLY"}));
+                      Switch{Quirk::no_utf8_accept, "UTF8=ACCEPT"}, Switch{Quirk::no_utf8_accept, "UTF8=ONLY"}),
+    imapfs::testing::names_in_order({"Acl", "AppendLimit", "Compress", "Enable", "Esearch", "Id", "LiteralPlus",
+                                     "LiteralMinus", "Namespace", "Quota", "SpecialUse", "StatusSize", "Uidplus",
+                                     "Unselect", "Utf8Accept", "Utf8Only"}));
 
 TEST(SwitchedOffLogin, AWayToLogInIsNotTaken) {
   ScriptedServer server;

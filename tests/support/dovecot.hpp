@@ -8,6 +8,7 @@
 
 #include "imapfs/imap/session.hpp"
 #include "process.hpp"
+#include "temporary_directory.hpp"
 
 namespace imapfs::testing {
 
@@ -50,7 +51,7 @@ class Dovecot {
 
  private:
   void run_sandbox(const std::string& arguments) const;
-  TemporaryDirectory directory_;
+  TemporaryDirectory directory_{on_disk()};
   std::uint16_t imap_port_ = 0;
   std::uint16_t imaps_port_ = 0;
   std::string ca_file_;

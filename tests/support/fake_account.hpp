@@ -335,7 +335,7 @@ class FakeAccount : public FakeMailboxes {
 
   // -- what changes do to the tables --
 
-  sync::MessageTable& table_of(const MessageLocation& message) { return *mailbox(message.mailbox).table; }
+  sync::WritableMessageTable& table_of(const MessageLocation& message) { return *mailbox(message.mailbox).table; }
   void hide(const MessageLocation& message, bool hidden) {
     if (message.uid.value != 0) table_of(message).set_hidden(UidSet::single(message.uid), hidden);
   }

@@ -125,10 +125,10 @@ struct FakeMailbox {
   }
 
   /// The removed messages a client that knew the state of `since` must be told of.
-  [[nodiscard]] UidSet vanished_since(ModSeq since, const UidSet& known) const {
+  [[nodiscard]] UidSet vanished_since(ModSeq since) const {
     std::vector<Uid> uids;
     for (const auto& [modseq, uid] : vanished)
-      if (modseq > since && (known.empty() || known.contains(uid))) uids.push_back(uid);
+      if (modseq > since) uids.push_back(uid);
     return UidSet::of(std::move(uids));
   }
 

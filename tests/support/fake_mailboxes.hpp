@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "imapfs/sync/account.hpp"
+#include "sync/mailbox/writable_message_table.hpp"
 
 namespace imapfs::testing {
 
@@ -127,7 +128,7 @@ class FakeMailboxes : public sync::Account {
     const auto* node = tree()->find_path(path);
     return node ? node->id : MailboxId{0};
   }
-  [[nodiscard]] sync::MessageTable& messages(const Path& path) { return *mailbox(id(path)).table; }
+  [[nodiscard]] sync::WritableMessageTable& messages(const Path& path) { return *mailbox(id(path)).table; }
 
   /// A message as the server has it.
   [[nodiscard]] MessageMeta message(std::uint32_t uid, const std::string& subject = "Hello") const {
@@ -325,7 +326,7 @@ class FakeMailboxes : public sync::Account {
   };
   static mime::NameTemplate default_names() { return *mime::NameTemplate::parse(mime::NameTemplate::default_text); }
   struct Mailbox {
-    std::shared_ptr<sync::MessageTable> table = std::make_shared<sync::MessageTable>(default_names());
+    std::shared_ptr<sync::WritableMessageTable> table = std::make_shared<sync::WritableMessageTable>(default_names());
     std::vector<MessageMeta> unlisted;
     std::map<std::uint32_t, std::pair<std::string, bool>> bodies;
     std::vector<Waiting> waiting;

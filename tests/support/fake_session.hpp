@@ -363,7 +363,7 @@ inline Result<imap::SelectedMailbox> FakeSession::select(const SelectRequest& re
   UidSet vanished;
   std::vector<imap::FetchRow> rows;
   if (answer.qresync_applied) {
-    vanished = mailbox.vanished_since(request.qresync->highest_modseq, request.qresync->known_uids);
+    vanished = mailbox.vanished_since(request.qresync->highest_modseq);
     for (const auto& [uid, message] : mailbox.messages)
       if (message.modseq > request.qresync->highest_modseq)
         rows.push_back({uid, message.flags, std::nullopt, std::nullopt, message.modseq, {}});

@@ -37,7 +37,7 @@ inline Result<void> FakeSession::fetch(const FetchRequest& request,
     lock.lock();
   }
   if (request.vanished && request.changed_since && has("QRESYNC")) {
-    const auto gone = IMAPFS_TRY(selected_mailbox())->vanished_since(*request.changed_since, {});
+    const auto gone = IMAPFS_TRY(selected_mailbox())->vanished_since(*request.changed_since);
     lock.unlock();
     if (!gone.empty()) request.vanished(gone);
     lock.lock();

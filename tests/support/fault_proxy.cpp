@@ -106,6 +106,57 @@ struct Connection {
   bool over = false;
 };
 
+/// What has passed. Any thread.
+class Traffic {
+ public:
+  using Direction = FaultProxy::Direction;
+
+  [[nodiscard]] FaultProxy::Counters counters() const {
+    const std::lock_guard guard(mutex_);
+    return counters_;
+  }
+  [[nodiscard]] std::vector<std::uint64_t> boundaries() const {
+    const std::lock_guard guard(mutex_);
+    return boundaries_;
+  }
+  [[nodiscard]] std::string recorded(Direction direction) const {
+    const std::lock_guard guard(mutex_);
+    return recorded_.at(static_cast<std::size_t>(direction));
+  }
+  /// Afresh, if `on`.
+  void record(bool on) {
+    const std::lock_guard guard(mutex_);
+    recording_ = on;
+    if (on) recorded_ = {};
+  }
+  void add_connection() {
+    const std::lock_guard guard(mutex_);
+    ++counters_.connections;
+  }
+  void add_cut() {
+    const std::lock_guard guard(mutex_);
+    ++counters_.cuts;
+  }
+  void add(std::string_view bytes, Direction direction) {
+    const std::lock_guard guard(mutex_);
+    (direction == Direction::from_server ? counters_.bytes_from_server : counters_.bytes_from_client) += bytes.size();
+    auto& record = recorded_.at(static_cast<std::size_t>(direction));
+    if (recording_) record.append(bytes.substr(0, max_recorded - std::min(max_recorded, record.size())));
+  }
+  /// A piece that the server sent at once ends here.
+  void add_boundary() {
+    const std::lock_guard guard(mutex_);
+    if (boundaries_.size() < max_boundaries) boundaries_.push_back(counters_.bytes_from_server);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  FaultProxy::Counters counters_;
+  std::vector<std::uint64_t> boundaries_;
+  bool recording_ = false;
+  std::array<std::string, 2> recorded_;
+};
+
 }  // namespace
 
 class FaultProxy::Implementation {
@@ -126,14 +177,7 @@ class FaultProxy::Implementation {
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] Counters counters() const {
-    const std::lock_guard guard(mutex_);
-    return counters_;
-  }
-  [[nodiscard]] std::vector<std::uint64_t> boundaries() const {
-    const std::lock_guard guard(mutex_);
-    return boundaries_;
-  }
+  [[nodiscard]] Traffic& traffic() { return traffic_; }
   template <class Function>
   void change(Function&& function) {
     {
@@ -150,15 +194,6 @@ class FaultProxy::Implementation {
   bool wait_for_trap(std::chrono::milliseconds time) const {
     std::unique_lock lock(mutex_);
     return trap_sprung_.wait_for(lock, time, [this] { return sprung_; });
-  }
-  void record(bool on) {
-    const std::lock_guard guard(mutex_);
-    recording_ = on;
-    if (on) recorded_ = {};
-  }
-  [[nodiscard]] std::string recorded(Direction direction) const {
-    const std::lock_guard guard(mutex_);
-    return recorded_.at(static_cast<std::size_t>(direction));
   }
   /// Returns when it has happened.
   void set_refusing(bool on) {
@@ -242,10 +277,7 @@ class FaultProxy::Implementation {
     while (true) {
       File client(::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC));
       if (client.number() < 0) return;
-      {
-        const std::lock_guard guard(mutex_);
-        ++counters_.connections;
-      }
+      traffic_.add_connection();
       File server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
       auto address = loopback(server_port_);
       if (::connect(server.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) continue;
@@ -309,7 +341,7 @@ class FaultProxy::Implementation {
       if (connection.over) return;
       if (piece.sent < piece.bytes.size()) continue;
       flow.pieces.pop_front();
-      if (to_client) note_boundary();
+      if (to_client) traffic_.add_boundary();
     }
     if (flow.finished()) ::shutdown(target.number(), SHUT_WR);
   }
@@ -330,24 +362,17 @@ class FaultProxy::Implementation {
 
   /// These bytes have been sent.
   void note(std::string_view bytes, Direction direction, Connection& connection) {
+    traffic_.add(bytes, direction);
     const std::lock_guard guard(mutex_);
-    (direction == Direction::from_server ? counters_.bytes_from_server : counters_.bytes_from_client) += bytes.size();
-    auto& record = recorded_.at(static_cast<std::size_t>(direction));
-    if (recording_) record.append(bytes.substr(0, max_recorded - std::min(max_recorded, record.size())));
     if (!wishes_.trap || wishes_.trap->direction != direction || !wishes_.trap->at.empty()) return;
     wishes_.trap->bytes -= std::min<std::uint64_t>(wishes_.trap->bytes, bytes.size());
     if (wishes_.trap->bytes == 0) spring(connection);
   }
 
-  void note_boundary() {
-    const std::lock_guard guard(mutex_);
-    if (boundaries_.size() < max_boundaries) boundaries_.push_back(counters_.bytes_from_server);
-  }
-
   void spring(Connection& connection) {
     if (wishes_.trap->action == Trap::Action::cut) {
       connection.over = true;
-      ++counters_.cuts;
+      traffic_.add_cut();
     } else {
       wishes_.black_hole = true;
     }
@@ -362,24 +387,21 @@ class FaultProxy::Implementation {
   File wake_;
   mutable std::mutex mutex_;
   mutable std::condition_variable trap_sprung_;
-  bool sprung_ = false;                    // guarded by mutex_
-  bool recording_ = false;                 // guarded by mutex_
-  std::array<std::string, 2> recorded_;    // guarded by mutex_
-  Wishes wishes_;                          // guarded by mutex_
-  Counters counters_;                      // guarded by mutex_
-  std::vector<std::uint64_t> boundaries_;  // guarded by mutex_
-  std::list<Connection> connections_;      // of the thread
-  std::list<Connection> silent_;           // of the thread: stand, and are not served any more
-  Clock::time_point up_free_;              // of the thread: when the link has sent what it was given
-  Clock::time_point down_free_;            // of the thread
+  bool sprung_ = false;  // guarded by mutex_
+  Wishes wishes_;        // guarded by mutex_
+  Traffic traffic_;
+  std::list<Connection> connections_;  // of the thread
+  std::list<Connection> silent_;       // of the thread: stand, and are not served any more
+  Clock::time_point up_free_;          // of the thread: when the link has sent what it was given
+  Clock::time_point down_free_;        // of the thread
   std::jthread thread_;
 };
 
 FaultProxy::FaultProxy(std::uint16_t server_port) : implementation_(std::make_unique<Implementation>(server_port)) {}
 FaultProxy::~FaultProxy() = default;
 std::uint16_t FaultProxy::port() const { return implementation_->port(); }
-FaultProxy::Counters FaultProxy::counters() const { return implementation_->counters(); }
-std::vector<std::uint64_t> FaultProxy::boundaries() const { return implementation_->boundaries(); }
+FaultProxy::Counters FaultProxy::counters() const { return implementation_->traffic().counters(); }
+std::vector<std::uint64_t> FaultProxy::boundaries() const { return implementation_->traffic().boundaries(); }
 void FaultProxy::set_link(Link from_client, Link from_server) {
   implementation_->change([&](auto& wishes) {
     wishes.from_client = from_client;
@@ -398,8 +420,8 @@ void FaultProxy::release() {
     wishes.black_hole = false;
   });
 }
-void FaultProxy::record(bool on) { implementation_->record(on); }
-std::string FaultProxy::recorded(Direction direction) const { return implementation_->recorded(direction); }
+void FaultProxy::record(bool on) { implementation_->traffic().record(on); }
+std::string FaultProxy::recorded(Direction direction) const { return implementation_->traffic().recorded(direction); }
 void FaultProxy::set_black_hole(bool on) {
   implementation_->change([&](auto& wishes) { wishes.black_hole = on; });
 }

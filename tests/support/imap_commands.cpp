@@ -74,7 +74,7 @@ void ImapCommands::answer(ImapDialogue& client, const ImapCommand& command) {
   for (const auto& known : known_commands) {
     if (known.name != command.name) continue;
     if (!known.needs.empty() && !has(known.needs)) break;
-    if (known.needs_selection && !client.selected()) break;
+    if (known.needs_selection && !client.view().mailbox()) break;
     return (this->*known.method)(client, command);
   }
   client.bad(command);
@@ -139,7 +139,7 @@ void ImapCommands::idle(ImapDialogue& client, const ImapCommand& command) {
 }
 
 void ImapCommands::notify(ImapDialogue& client, const ImapCommand& command) {
-  client.notify();
+  client.view().notify();
   client.ok(command);
 }
 
@@ -240,13 +240,13 @@ void ImapCommands::subscribe(ImapDialogue& client, const ImapCommand& command) {
 // -- the selection --
 
 void ImapCommands::select(ImapDialogue& client, const ImapCommand& command) {
-  client.unselect();
+  client.view().unselect();
   const auto parameters = command.argument(1);
   if (!parameters.empty() && !has("CONDSTORE")) return client.bad(command);
   client.tells_modseq = client.tells_modseq || !parameters.empty();
   const auto name = command.argument(0);
   const bool found = with_mailbox(client, command, name, [&](const auto& mailbox) {
-    client.select(name, mailbox);
+    client.view().select(name, mailbox);
     client.untagged("FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)");
     client.untagged("OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] kept");
     client.untagged(std::to_string(mailbox->messages.size()) + " EXISTS");
@@ -271,13 +271,13 @@ void ImapCommands::tell_changes_since(ImapDialogue& client, const ImapMailbox& m
   if (!gone.empty()) client.untagged("VANISHED (EARLIER) " + set_text(gone));
   for (const auto& message : mailbox.messages) {
     if (message.modseq <= since) continue;
-    client.untagged(std::to_string(client.sequence_number(message.uid)) + " FETCH " +
+    client.untagged(std::to_string(client.view().sequence_number(message.uid)) + " FETCH " +
                     fetch_row(client, message, {"UID", "FLAGS", "MODSEQ"}));
   }
 }
 
 void ImapCommands::unselect(ImapDialogue& client, const ImapCommand& command) {
-  client.unselect();
+  client.view().unselect();
   client.ok(command);
 }
 

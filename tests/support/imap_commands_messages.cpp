@@ -61,7 +61,7 @@ std::set<std::string> with_flags(const ImapMessage& message, const std::string& 
 }  // namespace
 
 std::vector<std::uint32_t> ImapCommands::named(const ImapDialogue& client, const ImapCommand& command) {
-  const auto& view = client.view();
+  const auto& view = client.view().uids();
   const auto highest = command.by_uid ? (view.empty() ? 0 : view.back()) : static_cast<std::uint32_t>(view.size());
   const NumberSet set(command.argument(0), highest);
   std::vector<std::uint32_t> uids;
@@ -93,7 +93,7 @@ void ImapCommands::fetch(ImapDialogue& client, const ImapCommand& command) {
   client.tells_modseq = client.tells_modseq || !modifiers.empty();
   const auto uids = named(client, command);
   client.account().look([&](const auto&) {
-    auto& mailbox = *client.selected();
+    auto& mailbox = *client.view().mailbox();
     std::vector<std::uint32_t> gone;
     for (const auto& [uid, when] : mailbox.expunged) {
       if (when > since && NumberSet(command.argument(0), UINT32_MAX).contains(uid)) gone.push_back(uid);
@@ -102,7 +102,8 @@ void ImapCommands::fetch(ImapDialogue& client, const ImapCommand& command) {
     for (const auto uid : uids) {
       const auto* const message = mailbox.find(uid);
       if (message == nullptr || (since > 0 && message->modseq <= since)) continue;
-      client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " + fetch_row(client, *message, items));
+      client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                      fetch_row(client, *message, items));
     }
   });
   client.ok(command);
@@ -114,11 +115,12 @@ void ImapCommands::search(ImapDialogue& client, const ImapCommand& command) {
   const std::size_t first = extended ? 2 : 0;
   const bool by_set = command.argument(first) == "UID";
   if (!by_set && command.argument(first) != "ALL") return client.bad(command);
-  const NumberSet set(by_set ? command.argument(first + 1) : "1:*", client.view().empty() ? 0 : client.view().back());
+  const NumberSet set(by_set ? command.argument(first + 1) : "1:*",
+                      client.view().uids().empty() ? 0 : client.view().uids().back());
   std::vector<std::uint32_t> found;
-  for (const auto uid : client.view()) {
+  for (const auto uid : client.view().uids()) {
     if (!set.contains(uid)) continue;
-    found.push_back(command.by_uid ? uid : static_cast<std::uint32_t>(client.sequence_number(uid)));
+    found.push_back(command.by_uid ? uid : static_cast<std::uint32_t>(client.view().sequence_number(uid)));
   }
   if (extended) {
     const auto all = found.empty() ? "" : " ALL " + set_text(found);
@@ -140,16 +142,17 @@ void ImapCommands::store(ImapDialogue& client, const ImapCommand& command) {
   client.tell_news();
   client.account().change([&](const auto&) {
     for (const auto uid : uids) {
-      auto* const message = client.selected()->find(uid);
+      auto* const message = client.view().mailbox()->find(uid);
       if (message == nullptr) continue;
-      client.selected()->set_flags(*message, with_flags(*message, how, command.argument(2)));
+      client.view().mailbox()->set_flags(*message, with_flags(*message, how, command.argument(2)));
       std::vector<std::string> items = {"UID", "MODSEQ"};
       if (!silent) items.emplace_back("FLAGS");
       if (silent && !client.tells_modseq) continue;
-      client.untagged(std::to_string(client.sequence_number(uid)) + " FETCH " + fetch_row(client, *message, items));
+      client.untagged(std::to_string(client.view().sequence_number(uid)) + " FETCH " +
+                      fetch_row(client, *message, items));
     }
   });
-  client.knows_flags();
+  client.view().knows_flags();
   client.ok(command);
 }
 
@@ -162,7 +165,7 @@ std::string ImapCommands::copy_messages(ImapDialogue& client, const ImapCommand&
     const auto target = mailboxes.find(command.argument(1));
     if (target == mailboxes.end()) return;
     for (const auto uid : uids) {
-      const auto* const message = client.selected()->find(uid);
+      const auto* const message = client.view().mailbox()->find(uid);
       if (message == nullptr) continue;
       const auto copied = *message;
       from.push_back(uid);
@@ -186,18 +189,18 @@ void ImapCommands::move(ImapDialogue& client, const ImapCommand& command) {
   if (has("UIDPLUS")) client.untagged("OK [COPYUID " + data + "] moved");
   const auto uids = named(client, command);
   client.account().change([&](const auto&) {
-    for (const auto uid : uids) client.selected()->expunge(uid);
+    for (const auto uid : uids) client.view().mailbox()->expunge(uid);
   });
   client.ok(command);
 }
 
 void ImapCommands::expunge(ImapDialogue& client, const ImapCommand& command) {
   if (command.by_uid && !has("UIDPLUS")) return client.bad(command);
-  const auto uids = command.by_uid ? named(client, command) : client.view();
+  const auto uids = command.by_uid ? named(client, command) : client.view().uids();
   client.account().change([&](const auto&) {
     for (const auto uid : uids) {
-      const auto* const message = client.selected()->find(uid);
-      if (message != nullptr && message->flags.contains("\\Deleted")) client.selected()->expunge(uid);
+      const auto* const message = client.view().mailbox()->find(uid);
+      if (message != nullptr && message->flags.contains("\\Deleted")) client.view().mailbox()->expunge(uid);
     }
   });
   client.ok(command);

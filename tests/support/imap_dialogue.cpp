@@ -22,23 +22,9 @@ std::optional<std::size_t> take_literal(std::string& line, bool& waits) {
 
 }  // namespace
 
-std::string imap_string(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
-std::string imap_list(const std::set<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
-  return '(' + text + ')';
-}
-
 ImapDialogue::ImapDialogue(ImapStream& stream, ImapAccount& account, ImapLog& log, int number)
-    : stream_(stream), account_(account), log_(log), number_(number), woken_(::eventfd(0, EFD_CLOEXEC)) {
+    : stream_(stream), account_(account), log_(log), number_(number), woken_(::eventfd(0, EFD_CLOEXEC)),
+      view_(account) {
   account_.wake_by(woken_);
 }
 
@@ -127,86 +113,8 @@ void ImapDialogue::hang_up() {
   ended_ = true;
 }
 
-// -- the selected mailbox --
-
-/// Under the account's lock, as everything that looks into a mailbox.
-void ImapDialogue::select(const std::string& name, std::shared_ptr<ImapMailbox> mailbox) {
-  selected_name_ = name;
-  selected_ = std::move(mailbox);
-  view_.clear();
-  for (const auto& message : selected_->messages) view_.push_back(message.uid);
-  told_modseq_ = selected_->highest_modseq;
-}
-
-void ImapDialogue::unselect() {
-  selected_name_.clear();
-  selected_.reset();
-  view_.clear();
-}
-
-std::size_t ImapDialogue::sequence_number(std::uint32_t uid) const {
-  const auto found = std::lower_bound(view_.begin(), view_.end(), uid);
-  return found == view_.end() || *found != uid ? 0 : static_cast<std::size_t>(found - view_.begin()) + 1;
-}
-
-void ImapDialogue::tell_removed(const ImapMailbox& mailbox) {
-  std::vector<std::uint32_t> gone;
-  std::size_t number = 1;
-  std::erase_if(view_, [&](std::uint32_t uid) {
-    const bool there = std::ranges::binary_search(mailbox.messages, uid, {}, &ImapMessage::uid);
-    if (there) ++number;
-    if (!there) gone.push_back(uid);
-    if (!there && !enabled.contains("QRESYNC")) untagged(std::to_string(number) + " EXPUNGE");
-    return !there;
-  });
-  if (!gone.empty() && enabled.contains("QRESYNC")) untagged("VANISHED " + set_text(gone));
-}
-
 void ImapDialogue::tell_news() {
-  account_.look([&](const ImapAccount::Mailboxes& mailboxes) {
-    if (told_of_others_) tell_others(mailboxes);
-    if (!selected_) return;
-    const auto& mailbox = *selected_;
-    tell_removed(mailbox);
-    const auto known = view_.size();
-    for (const auto& message : mailbox.messages) {
-      if (view_.empty() || message.uid > view_.back()) view_.push_back(message.uid);
-    }
-    if (view_.size() != known) untagged(std::to_string(view_.size()) + " EXISTS");
-    for (std::size_t number = 1; number <= known; ++number) {
-      const auto& message = mailbox.messages[number - 1];
-      if (message.modseq <= told_modseq_) continue;
-      auto row = std::to_string(number) + " FETCH (UID " + std::to_string(message.uid);
-      row += " FLAGS " + imap_list(message.flags);
-      if (tells_modseq) row += " MODSEQ (" + std::to_string(message.modseq) + ')';
-      untagged(row + ')');
-    }
-    told_modseq_ = mailbox.highest_modseq;
-  });
-}
-
-void ImapDialogue::knows_flags() {
-  account_.look([&](const ImapAccount::Mailboxes&) {
-    if (selected_) told_modseq_ = selected_->highest_modseq;
-  });
-}
-
-void ImapDialogue::notify() {
-  account_.look([&](const ImapAccount::Mailboxes& mailboxes) {
-    told_of_others_.emplace();
-    for (const auto& [name, mailbox] : mailboxes) (*told_of_others_)[name] = mailbox->highest_modseq;
-  });
-}
-
-void ImapDialogue::tell_others(const ImapAccount::Mailboxes& mailboxes) {
-  for (const auto& [name, mailbox] : mailboxes) {
-    auto& told = (*told_of_others_)[name];
-    if (told == mailbox->highest_modseq) continue;
-    told = mailbox->highest_modseq;
-    if (mailbox == selected_) continue;
-    untagged("STATUS " + imap_string(name) + " (MESSAGES " + std::to_string(mailbox->messages.size()) + " UIDNEXT " +
-             std::to_string(mailbox->uid_next) + " UIDVALIDITY " + std::to_string(mailbox->uid_validity) + ")");
-  }
+  for (const auto& line : view_.news(enabled.contains("QRESYNC"), tells_modseq)) untagged(line);
 }
 
 }  // namespace imapfs::testing

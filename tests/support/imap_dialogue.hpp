@@ -4,9 +4,6 @@
 // Answers are kept back until the command has ended, flush() or line(). One thread. An end of the connection shows in
 // line() and next_command(), which have nothing then.
 
-#include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +12,7 @@
 #include "imap_account.hpp"
 #include "imap_log.hpp"
 #include "imap_stream.hpp"
+#include "imap_view.hpp"
 
 namespace imapfs::testing {
 
@@ -62,20 +60,11 @@ class ImapDialogue {
   [[nodiscard]] bool ended() const { return ended_; }
 
   // -- the selected mailbox --
-  void select(const std::string& name, std::shared_ptr<ImapMailbox> mailbox);
-  void unselect();
-  [[nodiscard]] const std::string& selected_name() const { return selected_name_; }
-  [[nodiscard]] const std::shared_ptr<ImapMailbox>& selected() const { return selected_; }
-  /// The UIDs of the messages that this client knows of, by sequence number.
-  [[nodiscard]] const std::vector<std::uint32_t>& view() const { return view_; }
-  [[nodiscard]] std::size_t sequence_number(std::uint32_t uid) const;
-  /// EXPUNGE or VANISHED, EXISTS, and FETCH of changed flags, as far as this client has not been told; STATUS of
-  /// others with NOTIFY.
+  /// What this client knows of it.
+  [[nodiscard]] ImapView& view() { return view_; }
+  [[nodiscard]] const ImapView& view() const { return view_; }
+  /// All that the client has not been told yet.
   void tell_news();
-  /// The client needs no FETCH of what it has just changed itself.
-  void knows_flags();
-  /// From here on other mailboxes are told of (RFC 5465).
-  void notify();
   /// Waits for a line of the client; what is new meanwhile is told at once.
   std::optional<std::string> idle();
 
@@ -84,8 +73,6 @@ class ImapDialogue {
 
  private:
   [[nodiscard]] std::optional<std::vector<std::string>> arguments(std::string text);
-  void tell_removed(const ImapMailbox& mailbox);
-  void tell_others(const ImapAccount::Mailboxes& mailboxes);
 
   ImapStream& stream_;
   ImapAccount& account_;
@@ -94,16 +81,7 @@ class ImapDialogue {
   const int woken_;
   bool ended_ = false;
   std::string output_;
-  std::string selected_name_;
-  std::shared_ptr<ImapMailbox> selected_;
-  std::vector<std::uint32_t> view_;
-  std::uint64_t told_modseq_ = 0;
-  std::optional<std::map<std::string, std::uint64_t>> told_of_others_;
+  ImapView view_;
 };
-
-/// As IMAP's quoted string.
-std::string imap_string(const std::string& text);
-/// "(\Seen work)"
-std::string imap_list(const std::set<std::string>& words);
 
 }  // namespace imapfs::testing

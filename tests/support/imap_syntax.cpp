@@ -121,4 +121,19 @@ std::string header_fields(const std::string& text, const std::string& names) {
   return fields + "\r\n";
 }
 
+std::string imap_string(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string imap_list(const std::set<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+  return '(' + text + ')';
+}
+
 }  // namespace imapfs::testing

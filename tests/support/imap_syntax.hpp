@@ -2,6 +2,7 @@
 // The little of IMAP's syntax that ImapServer needs. Pure functions of their arguments.
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,11 @@ std::string in_upper_case(std::string text);
 std::vector<std::string> imap_values(std::string_view text);
 /// Those of "(a b (c))": a, b and (c).
 std::vector<std::string> values_in_parentheses(const std::string& list);
+
+/// As IMAP's quoted string.
+std::string imap_string(const std::string& text);
+/// "(\Seen work)"
+std::string imap_list(const std::set<std::string>& words);
 
 /// "1:5,7,9:*". As RFC 9051 §9 has it, "9:*" holds the highest number that there is, even where that is below 9.
 class NumberSet {

@@ -9,6 +9,7 @@
 
 #include "dovecot.hpp"
 #include "process.hpp"
+#include "temporary_directory.hpp"
 
 namespace imapfs::testing {
 
@@ -67,7 +68,7 @@ class Mounted {
   [[nodiscard]] CommandResult run(const std::string& script, int seconds = 60) const;
 
  private:
-  TemporaryDirectory directory_;
+  TemporaryDirectory directory_{on_disk()};
   std::string mountpoint_;
   std::string cache_;
   std::string state_;

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -156,17 +155,6 @@ int BackgroundCommand::wait(int seconds) {
 }
 
 void BackgroundCommand::signal(int number) const { kill(-pid_, number); }
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = std::filesystem::temp_directory_path().string() + "/imapfs-test-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = pattern;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
 
 bool process_runs(pid_t pid) {
   const std::string status = read_file("/proc/" + std::to_string(pid) + "/stat");

@@ -49,20 +49,6 @@ class BackgroundCommand {
   int status_ = -1;
 };
 
-/// A fresh directory that is removed with its content when the object goes.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
 /// Whether the process runs. A zombie that nobody has waited for does not.
 bool process_runs(pid_t pid);
 

@@ -6,54 +6,47 @@
 // received, "{previous tag}" that of the one before. A command that is not the expected one ends the connection and is
 // reported by complaint(). The destructor joins.
 
-#include <openssl/ssl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "imap/wire/deflate_codec.hpp"
 #include "imapfs/net/tls_stream.hpp"
-#include "test_certificates.hpp"
+#include "scripted_stream.hpp"
 
 namespace imapfs::test {
 
 class ScriptedServer {
  public:
-  ScriptedServer() {
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_.data()) != 0) std::abort();
-  }
+  ScriptedServer() : ScriptedServer(connected_pair()) {}
   ~ScriptedServer() {
-    ::shutdown(ends_[1], SHUT_RDWR);
+    stream_.shut_down();
     if (thread_.joinable()) thread_.join();
-    tls_.reset();
-    ::close(ends_[1]);
-    if (!client_taken_) ::close(ends_[0]);
+    if (!client_taken_) ::close(client_);
   }
   ScriptedServer(const ScriptedServer&) = delete;
   ScriptedServer& operator=(const ScriptedServer&) = delete;
 
   /// Sends text.
   ScriptedServer& send(std::string text) {
-    steps_.push_back([this, text = std::move(text)] { return write_all(with_tag(text)); });
+    steps_.push_back([this, text = std::move(text)] { return stream_.write(with_tag(text)); });
     return *this;
   }
   /// Sends `text` `count` times.
   ScriptedServer& flood(std::string text, std::size_t count) {
     steps_.push_back([this, text = std::move(text), count] {
       for (std::size_t i = 0; i < count; ++i) {
-        if (!write_all(text)) return false;
+        if (!stream_.write(text)) return false;
       }
       return true;
     });
@@ -64,14 +57,14 @@ class ScriptedServer {
     steps_.push_back([this, part = std::move(part)] { return expect_line(part, true); });
     return *this;
   }
-  /// Waits for a line that is no command: DONE, a SASL response, the octets of a literal.
+  /// Waits for a line that is no command: DONE, a SASL response, the bytes of a literal.
   ScriptedServer& expect_bare(std::string part) {
     steps_.push_back([this, part = std::move(part)] { return expect_line(part, false); });
     return *this;
   }
-  /// Takes the octets of a literal, as one entry of received() if they are few.
-  ScriptedServer& receive(std::size_t octets) {
-    steps_.push_back([this, octets] { return read_octets(octets); });
+  /// Takes the bytes of a literal, as one entry of received(), which keeps the first of them.
+  ScriptedServer& receive(std::size_t bytes) {
+    steps_.push_back([this, bytes] { return note(stream_.read_bytes(bytes)); });
     return *this;
   }
   /// expect(), then untagged lines, then the tagged answer.
@@ -88,34 +81,18 @@ class ScriptedServer {
   }
   /// From here on both directions are raw DEFLATE (RFC 4978).
   ScriptedServer& compress() {
-    steps_.push_back([this] {
-      codec_ = std::make_unique<imap::DeflateCodec>();
-      codec_->feed(std::exchange(input_, {}));
-      return codec_->valid();
-    });
+    steps_.push_back([this] { return stream_.compress(); });
     return *this;
   }
   /// From here on both directions are TLS, with the server's part of the handshake.
   ScriptedServer& secure(const imapfs::testing::Credential& credential) {
-    steps_.push_back([this, credential] {
-      const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
-      SSL_CTX_use_certificate(context.get(), credential.certificate.get());
-      SSL_CTX_use_PrivateKey(context.get(), credential.key.get());
-      // OpenSSL's socket raises SIGPIPE in this thread when the client is gone.
-      sigset_t signals;
-      sigemptyset(&signals);
-      sigaddset(&signals, SIGPIPE);
-      pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-      tls_.reset(SSL_new(context.get()));
-      SSL_set_fd(tls_.get(), ends_[1]);
-      return SSL_accept(tls_.get()) == 1;
-    });
+    steps_.push_back([this, credential] { return stream_.secure(credential); });
     return *this;
   }
   /// Ends the connection.
   ScriptedServer& hang_up() {
     steps_.push_back([this] {
-      ::shutdown(ends_[1], SHUT_RDWR);
+      stream_.shut_down();
       return false;
     });
     return *this;
@@ -140,7 +117,7 @@ class ScriptedServer {
   std::unique_ptr<net::ByteStream> client() {
     client_taken_ = true;
     thread_ = std::thread([this] { run(); });
-    return net::adopt_descriptor(ends_[0]);
+    return net::adopt_descriptor(client_);
   }
   /// What was not as the script wanted; empty when all is well so far.
   [[nodiscard]] std::string complaint() {
@@ -154,6 +131,13 @@ class ScriptedServer {
   }
 
  private:
+  static std::array<int, 2> connected_pair() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) std::abort();
+    return ends;
+  }
+  explicit ScriptedServer(std::array<int, 2> ends) : client_(ends[0]), stream_(ends[1]) {}
+
   void run() {
     for (const auto& step : steps_) {
       if (!step()) break;
@@ -169,98 +153,35 @@ class ScriptedServer {
     put("{previous tag}", previous_tag_);
     return text;
   }
-  bool write_all(std::string_view text) {
-    if (!codec_) return write_raw(text);
-    const auto compressed = codec_->compress(text);
-    return compressed && write_raw(*compressed);
-  }
-  bool write_raw(std::string_view text) {
-    if (tls_) return SSL_write(tls_.get(), text.data(), static_cast<int>(text.size())) > 0;
-    while (!text.empty()) {
-      const auto written = ::send(ends_[1], text.data(), text.size(), MSG_NOSIGNAL);
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return false;
-      text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return true;
-  }
-  bool read_line(std::string& line) {
-    while (true) {
-      if (const auto end = input_.find('\n'); end != std::string::npos) {
-        line = input_.substr(0, end);
-        input_.erase(0, end + 1);
-        if (!line.empty() && line.back() == '\r') line.pop_back();
-        std::lock_guard guard(mutex_);
-        received_.push_back(line);
-        return true;
-      }
-      if (!read_more()) return false;
-    }
-  }
-  bool read_octets(std::size_t octets) {
-    constexpr std::size_t few = 4096;
-    std::string taken;
-    while (octets > 0) {
-      if (input_.empty() && !read_more()) return false;
-      const auto count = std::min(octets, input_.size());
-      if (taken.size() < few) taken.append(input_, 0, count);
-      input_.erase(0, count);
-      octets -= count;
-    }
-    std::lock_guard guard(mutex_);
-    received_.push_back(taken.substr(0, few));
-    return true;
-  }
-  bool read_more() {
-    std::array<char, 4096> buffer;
-    if (codec_) {
-      const auto plain = codec_->decompress(buffer);
-      if (!plain) return false;
-      input_.append(buffer.data(), *plain);
-      if (*plain > 0) return true;
-    }
-    const auto receive = [&]() -> ssize_t {
-      if (tls_) return SSL_read(tls_.get(), buffer.data(), static_cast<int>(buffer.size()));
-      return ::recv(ends_[1], buffer.data(), buffer.size(), 0);
-    };
-    auto got = receive();
-    while (!tls_ && got < 0 && errno == EINTR) got = receive();
-    if (got <= 0) return false;
-    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
-    if (codec_) {
-      codec_->feed(bytes);
-    } else {
-      input_.append(bytes);
-    }
+  /// Whether something has come.
+  bool note(const std::optional<std::string>& came) {
+    if (!came) return false;
+    const std::lock_guard guard(mutex_);
+    received_.push_back(*came);
     return true;
   }
   bool expect_line(const std::string& part, bool command) {
-    std::string line;
-    if (!read_line(line)) return false;
-    if (line.find(part) == std::string::npos) {
+    const auto line = stream_.read_line();
+    if (!note(line)) return false;
+    if (line->find(part) == std::string::npos) {
       {
-        std::lock_guard guard(mutex_);
-        complaint_ = "expected \"" + part + "\", got \"" + line + "\"";
+        const std::lock_guard guard(mutex_);
+        complaint_ = "expected \"" + part + "\", got \"" + *line + "\"";
       }
-      ::shutdown(ends_[1], SHUT_RDWR);
+      stream_.shut_down();
       return false;
     }
-    if (command) previous_tag_ = std::exchange(tag_, line.substr(0, line.find(' ')));
+    if (command) previous_tag_ = std::exchange(tag_, line->substr(0, line->find(' ')));
     return true;
   }
 
-  std::array<int, 2> ends_{};
+  const int client_;
   bool client_taken_ = false;
+  ScriptedStream stream_;
   std::vector<std::function<bool()>> steps_;
   std::thread thread_;
-  std::string tag_;                            // script thread only
-  std::string previous_tag_;                   // script thread only
-  std::string input_;                          // script thread only
-  std::unique_ptr<imap::DeflateCodec> codec_;  // script thread only
-  struct FreeTls {
-    void operator()(SSL* tls) const { SSL_free(tls); }
-  };
-  std::unique_ptr<SSL, FreeTls> tls_;  // script thread only, and the destructor
+  std::string tag_;           // script thread only
+  std::string previous_tag_;  // script thread only
   std::mutex mutex_;
   std::string complaint_;
   std::vector<std::string> received_;

@@ -8,6 +8,7 @@
 
 #include "mounted_test.hpp"
 #include "other_client.hpp"
+#include "temporary_directory.hpp"
 
 namespace imapfs::testing {
 
@@ -103,7 +104,7 @@ class WritingTest : public MountedTest {
   }
 
  private:
-  TemporaryDirectory files_;
+  TemporaryDirectory files_{on_disk()};
   std::optional<OtherClient> other_;
 };
 

@@ -67,7 +67,6 @@ class Worker {
   void drain();
   /// Runs what is queued, then joins. Idempotent.
   void close();
-  [[nodiscard]] std::size_t backlog() const { return queue_.size(); }
 
  private:
   BoundedQueue<Job> queue_;

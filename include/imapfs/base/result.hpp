@@ -37,6 +37,11 @@ struct Error {
   Retry retry = Retry::never;
   std::string what;
 
+  /// Nothing more can be asked on the connection: it is of no use, or the account is not.
+  [[nodiscard]] bool lost_connection() const { return scope >= Scope::session; }
+  /// The same request may succeed later, or on another connection.
+  [[nodiscard]] bool may_pass() const { return lost_connection() || retry != Retry::never; }
+
   /// Prefixes `what` with what the caller was doing.
   [[nodiscard]] Error while_doing(std::string_view activity) && {
     what = what.empty() ? std::string(activity) : fmt::format("{}: {}", activity, what);

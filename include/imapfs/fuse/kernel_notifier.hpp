@@ -58,7 +58,7 @@ class SessionNotifier : public vfs::KernelNotifier {
     std::function<std::optional<DirectoryPlace>(vfs::NodeId)> place_of;
   };
 
-  explicit SessionNotifier(Dependencies environment, std::size_t capacity = 10'000);
+  explicit SessionNotifier(Dependencies dependencies, std::size_t capacity = 10'000);
   /// stop().
   ~SessionNotifier() override;
   SessionNotifier(const SessionNotifier&) = delete;

@@ -48,13 +48,10 @@ class Mount {
   Mount& operator=(const Mount&) = delete;
 
   [[nodiscard]] vfs::KernelNotifier& notifier();
-  [[nodiscard]] const std::string& mountpoint() const;
   /// The file system's device number, by which MountTable knows it.
   [[nodiscard]] dev_t device() const;
   /// Called once, on a fuse thread, when the mount has ended from outside (fusermount3 -u). Must not destroy the Mount.
   void on_ended(std::function<void()> callback);
-  /// Waits until the mount has ended from outside, or unmount() was called, or the context ends (EINTR, ETIMEDOUT).
-  Result<void> wait(const CallContext& context);
   /// Fails what is in flight, ends all threads, unmounts (lazily if it is in use). What lies at the mountpoint is left
   /// alone if it is not this mount, as after a lazy unmount. Idempotent. Never from a fuse thread.
   void unmount();

@@ -99,7 +99,7 @@ class Request : public std::enable_shared_from_this<Request> {
   /// How often a caller is looked at once a signal has come to it: Ctrl-C has to end it within 100 ms.
   static constexpr std::chrono::milliseconds look_again{40};
 
-  static std::shared_ptr<Request> start(std::shared_ptr<const Dependencies> environment, Description description,
+  static std::shared_ptr<Request> start(std::shared_ptr<const Dependencies> dependencies, Description description,
                                         fuse_req* raw);
   ~Request();
   Request(const Request&) = delete;
@@ -134,7 +134,7 @@ class Request : public std::enable_shared_from_this<Request> {
   [[nodiscard]] SteadyClock::time_point arrived() const { return arrived_; }
 
  private:
-  Request(std::shared_ptr<const Dependencies> environment, Description description, fuse_req* raw);
+  Request(std::shared_ptr<const Dependencies> dependencies, Description description, fuse_req* raw);
 
   /// While start() arranges things nobody but it may answer: libfuse's request would be gone under its hands.
   enum class State : std::uint8_t { starting, open, answered, failed };

@@ -102,7 +102,7 @@ struct ServerTraits {
   [[nodiscard]] bool has(Quirk quirk) const { return quirks.contains(quirk); }
 };
 
-/// The global limit of RFC 7889 ("APPENDLIMIT=35651584"), in octets; nothing if there is none or it differs by mailbox.
+/// The global limit of RFC 7889 ("APPENDLIMIT=35651584"), in bytes; nothing if there is none or it differs by mailbox.
 [[nodiscard]] std::optional<std::uint64_t> append_limit(const Capabilities& capabilities);
 
 /// Detects quirks, applies the overrides, and removes the capabilities that a quirk makes unusable.
@@ -117,7 +117,7 @@ struct Answer {
   std::string text;
 };
 
-/// The one table of design §1.4: errno, scope and retry for a failed `command` ("SELECT", "FETCH", "LOGIN" …).
+/// The one table from answers to Errors: errno, scope and retry for a failed `command` ("SELECT", "FETCH", "LOGIN" …).
 /// Throttling hints ("Suggested Backoff Time: N ms") and [UNAVAILABLE], [LIMIT], [INUSE] become Retry::later.
 Error error_from_answer(std::string_view command, const Answer& answer);
 /// Milliseconds a server asked to wait before the next try, if its text says so.

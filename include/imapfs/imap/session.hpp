@@ -28,7 +28,7 @@
 
 namespace imapfs::imap {
 
-/// A mailbox by the exact octets that the server uses without UTF8=ACCEPT: modified UTF-7, or what it sends instead.
+/// A mailbox by the exact bytes that the server uses without UTF8=ACCEPT: modified UTF-7, or what it sends instead.
 /// The same on every session, whatever is enabled there.
 using WireName = std::string;
 
@@ -87,8 +87,11 @@ class UntaggedListener {
 struct QresyncState {
   UidValidity uid_validity;
   ModSeq highest_modseq;
-  UidSet known_uids;  ///< may be empty
 };
+
+/// RFC 7162 §4: servers may refuse command lines beyond 8,192 bytes, literals aside. So long may the text of a UID set
+/// be; the rest is for tag, command and mailbox name.
+inline constexpr std::size_t longest_uid_set = 7000;
 
 struct SelectedMailbox {
   std::uint32_t messages = 0;
@@ -110,7 +113,7 @@ struct FetchItems {
   std::vector<std::string> header_fields;  ///< BODY.PEEK[HEADER.FIELDS (…)]
 };
 
-/// Part of a body, in octets.
+/// Part of a body, in bytes.
 struct OctetRange {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
@@ -134,7 +137,7 @@ class BodySetSink {
   /// the last, and the connection is never idle between them. Asked between bodies, whenever fewer than two commands
   /// wait for their answer. Empty: none now.
   virtual UidSet next_set() = 0;
-  /// A body of `length` octets comes, of a message that was asked for and whose body has not come yet.
+  /// A body of `length` bytes comes, of a message that was asked for and whose body has not come yet.
   virtual Result<void> begin(Uid uid, std::uint64_t length) = 0;
   virtual Result<void> data(std::span<const char> bytes) = 0;
   /// The body that was begun is complete.
@@ -150,12 +153,12 @@ struct Quota {
   std::uint64_t limit_kib = 0;
 };
 
-/// The octets of a message to be appended, in the form IMAP wants (CRLF line ends), read once from front to end.
+/// The bytes of a message to be appended, in the form IMAP wants (CRLF line ends), read once from front to end.
 class AppendSource {
  public:
   virtual ~AppendSource() = default;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  /// Fills `buffer` with the next octets and returns how many; 0 at the end, which comes after exactly size() octets.
+  /// Fills `buffer` with the next bytes and returns how many; 0 at the end, which comes after exactly size() bytes.
   /// An Error ends the command at the price of the connection: the server has been promised a literal.
   virtual Result<std::size_t> read(std::span<char> buffer) = 0;
 };

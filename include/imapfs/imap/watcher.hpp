@@ -2,12 +2,12 @@
 // The connection that waits for news: one thread, one session, one mailbox at a time, IDLE with NOTIFY or alone, or a
 // poll.
 //
-// The watcher selects its mailbox (with QRESYNC when the listener gives a state), lets the listener catch up through
-// the session, then idles; every untagged datum goes to the listener; after each burst the listener may use the session
-// (fetch the new rows) before IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends
-// NOOP every `poll_interval`. A lost connection is reopened with back-off and jitter, then the mailbox is selected and
-// caught up again. Rounds that end at once and bring no news cost a pause that grows to `poll_interval`. A connection
-// that may be dead can be asked: without an answer within seconds it counts as lost. All callbacks come from the thread
+// The watcher connects and gives the session to the listener, which selects the mailbox and catches up; then the
+// watcher idles. Every untagged datum goes to the listener; after each burst the listener may use the session (fetch
+// the new rows) before IDLE starts again. IDLE is renewed every `renew_after`; without IDLE the watcher sends NOOP
+// every `poll_interval`. A lost connection is reopened with back-off and jitter, and the listener selects and catches
+// up again. Rounds that end at once and bring no news cost a pause that grows to `poll_interval`. A connection that may
+// be dead can be asked: without an answer within seconds it counts as lost. All callbacks come from the thread
 // "watch-N".
 
 #include <chrono>

@@ -1,7 +1,7 @@
 #pragma once
 // What makes a file an Internet message that IMAP takes (RFC 5322, RFC 9051 §6.3.12), and how it becomes one.
 //
-// Everything is streamed: constant memory, lines and messages of any length, octets in chunks cut anywhere with the
+// Everything is streamed: constant memory, lines and messages of any length, bytes in chunks cut anywhere with the
 // same outcome. Values without thread affinity; they own nothing but a bounded string.
 
 #include <cstddef>
@@ -15,17 +15,17 @@
 namespace imapfs::mime {
 
 struct MessageForm {
-  std::uint64_t canonical_size = 0;  ///< octets once every bare LF is CRLF
+  std::uint64_t canonical_size = 0;  ///< bytes once every bare LF is CRLF
   bool needs_conversion = false;     ///< there is a bare LF
   std::string
-      message_id;  ///< of the first Message-ID that says something: unfolded, trimmed, cut to 998 octets; else empty
+      message_id;  ///< of the first Message-ID that says something: unfolded, trimmed, cut to 998 bytes; else empty
 };
 
 /// Looks at a message from front to end.
 class MessageInspector {
  public:
   void take(std::span<const char> octets);
-  /// After the last octet. EINVAL, with a reason that names the line and how to cure it, if there is nothing, a NUL, an
+  /// After the last byte. EINVAL, with a reason that names the line and how to cure it, if there is nothing, a NUL, an
   /// mbox "From " line in front, or no header field to begin with. A header without the empty line after it is a
   /// message; so is one whose lines are too long.
   [[nodiscard]] Result<MessageForm> finish() const;
@@ -56,7 +56,7 @@ class MessageInspector {
   Place place_ = Place::line_start;
   std::size_t name_length_ = 0;
   bool name_is_message_id_ = false;  ///< as far as it has been read
-  std::size_t mbox_prefix_ = 0;      ///< octets of "From " that the first line begins with
+  std::size_t mbox_prefix_ = 0;      ///< bytes of "From " that the first line begins with
   bool folded_message_id_ = false;   ///< a line that begins with white space goes on with it
   std::string message_id_;
   std::optional<std::string> reason_;  ///< why it is refused: the first there is

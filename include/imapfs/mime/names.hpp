@@ -47,7 +47,8 @@ class NameTemplate {
 
   /// The file name. Never fails: absent fields become "nobody" / "no-subject"; when over 200 bytes, the subject is cut
   /// first (on a character boundary), then the other fields; {uid} and the extension are always whole. White space and
-  /// the characters design §1.2 lists become '-', runs collapse ("Lunch on Friday?" -> "Lunch-on-Friday").
+  /// characters that a shell, a terminal or another system might misread become '-', runs collapse ("Lunch on Friday?"
+  /// -> "Lunch-on-Friday"); see NAMES in imapfs(7).
   [[nodiscard]] std::string render(const NameFields& fields) const;
 
   /// The UIDs that `name` could carry, most likely first: at the {uid} position of the template, also where distinct()
@@ -94,7 +95,9 @@ class NameTemplate {
 /// Any text as one safe component: at most `limit` bytes; `fallback` when nothing is left.
 [[nodiscard]] std::string safe_component(std::string_view text, std::size_t limit, std::string_view fallback);
 
-/// One hierarchy level of a mailbox name (UTF-8) as a path component: exact, except that '/', NUL, controls, '%' where
+/// One hierarchy level of a mailbox name (UTF-8) as a path component: exact, except that '/', NUL, controls, invalid
+/// UTF-8, a dot at the start, and '%' where it would look like an escape are escaped as "%2F". The empty level is
+/// "%20".
 [[nodiscard]] std::string component_from_mailbox_level(std::string_view level);
 /// The reverse. EINVAL for a component no mailbox level maps to.
 Result<std::string> mailbox_level_from_component(std::string_view component);

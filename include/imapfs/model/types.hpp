@@ -88,7 +88,7 @@ struct MessageLocation {
 struct MessageMeta {
   Uid uid;
   UnixTime internal_date = 0;
-  std::uint64_t size = 0;      ///< octets: RFC822.SIZE until the body is known, then its length
+  std::uint64_t size = 0;      ///< bytes: RFC822.SIZE until the body is known, then its length
   bool size_is_exact = false;  ///< true once the body's length was seen
   ModSeq modseq;
   FlagSet flags;
@@ -101,18 +101,6 @@ struct MessageHeaders {
   std::string subject;
   std::string date;
   std::string message_id;
-};
-
-/// What changed in a mailbox, in terms of UIDs. Lists are sorted.
-struct ChangeSet {
-  std::vector<Uid> added;
-  std::vector<Uid> removed;
-  std::vector<Uid> flags_changed;
-  bool identity_changed = false;  ///< UIDVALIDITY changed: every earlier message is gone
-
-  [[nodiscard]] bool empty() const {
-    return added.empty() && removed.empty() && flags_changed.empty() && !identity_changed;
-  }
 };
 
 /// A set of UIDs as sorted, disjoint, inclusive ranges: "1:5,7". `4294967295` as an end means "up to the highest".

@@ -3,12 +3,12 @@
 // files on their way to the server, and the names that users gave to messages.
 //
 // It lives in the state directory ($XDG_STATE_HOME/imapfs/<account>), not in the cache, because losing it would lose
-// something. `journal.sqlite` holds rows, `staging/` the octets of files; the directory is locked for this process as
+// something. `journal.sqlite` holds rows, `staging/` the bytes of files; the directory is locked for this process as
 // the cache's is.
 //
 // Guarantees: when a call that changes something has returned success, the change survives kill -9 of the process at
 // any later moment, and a power cut once sync() has returned. Every call is one transaction. A damaged file is set
-// aside with a log line, as the index is, but never replaces one that was set aside before; staged octets are never
+// aside with a log line, as the index is, but never replaces one that was set aside before; staged bytes are never
 // removed by that, and staged() finds those that have no row. A newer file is refused (EPROTONOSUPPORT) and left as it
 // is. Errors: ENOSPC, EIO, … with the path; nothing was changed then. Threads: any that may wait for the disk (the
 // journal has one mutex); never a FUSE thread, never with a lock held.
@@ -55,10 +55,10 @@ struct JournalChange {
   std::string file_name;    ///< move, copy, append: the name the message is to have there; empty: the template's
   FlagChange flags;         ///< flag: the change; append: the flags to give
   std::optional<UnixTime> internal_date;  ///< of the message; append: to give
-  std::uint64_t size = 0;  ///< octets of the message, to recognise it by; append: of what is sent, with CRLF line ends
+  std::uint64_t size = 0;  ///< bytes of the message, to recognise it by; append: of what is sent, with CRLF line ends
   std::string message_id;  ///< Message-ID as it stands in the mail, to recognise it by; may be empty
   std::string
-      digest;       ///< append: of the octets that were sent (mime::ContentDigest); empty before, and in other changes
+      digest;       ///< append: of the bytes that were sent (mime::ContentDigest); empty before, and in other changes
   StagedId staged;  ///< append
   /// A message in the destination that this one takes the place of (overwriting by mv, saving in an editor): removed by
   /// `removal` after the change itself is done, in the same transaction in which the change ends.
@@ -80,15 +80,14 @@ struct LocalName {
   std::string name;
 };
 
-/// A file on its way to the server. Its octets are in staging_path(id).
+/// A file on its way to the server. Its bytes are in staging_path(id).
 struct StagedFile {
-  /// The values are stored and never change.
+  /// The values are stored and never change; 3 is reserved.
   enum class State : std::uint8_t {
-    open = 1,       ///< being written, or waiting for its final name
-    queued = 2,     ///< was reported as written: uploaded as soon as possible, and after a restart
-    uploading = 3,  ///< a change of kind append is about it
-    refused = 4,    ///< the server or we refused it, and the user has been told; kept until the user removes it
-    local = 5,      ///< an editor's backup: stays on this machine until somebody renames it
+    open = 1,     ///< being written, or waiting for its final name
+    queued = 2,   ///< was reported as written: uploaded as soon as possible, and after a restart
+    refused = 4,  ///< the server or we refused it, and the user has been told; kept until the user removes it
+    local = 5,    ///< an editor's backup: stays on this machine until somebody renames it
   };
   StagedId id;
   State state = State::open;
@@ -125,7 +124,7 @@ class Journal {
   virtual Result<void> clear_sent(const std::vector<ChangeId>& ids) = 0;
 
   /// How changes ended, in one transaction: they are forgotten, changes that follow them get their source, names are
-  /// kept, staged files of appends are forgotten (their octets are removed after the commit), and `next` is added as
+  /// kept, staged files of appends are forgotten (their bytes are removed after the commit), and `next` is added as
   /// add() does it. Changes that have ended before are passed over. Changes that follow wait no longer (follows 0).
   /// Those with a source of uid 0 get `arrived` for it; if there is none, because the change failed or nobody knows
   /// where the message is, their uid stays 0, and the owner of the changes decides what becomes of them.
@@ -159,14 +158,14 @@ class Journal {
   virtual Result<void> stage(StagedFile& file) = 0;
   /// ENOENT if it is not staged.
   virtual Result<void> update(const StagedFile& file) = 0;
-  /// Removes row and octets; succeeds if there are none.
+  /// Removes row and bytes; succeeds if there are none.
   virtual Result<void> unstage(StagedId id) = 0;
   /// All of them, in order of id. Octets without a row (a damaged journal was set aside) get one, in state refused,
-  /// with a name made of the id and without a mailbox. Rows without octets are dropped with a log line.
+  /// with a name made of the id and without a mailbox. Rows without bytes are dropped with a log line.
   virtual Result<std::vector<StagedFile>> staged() = 0;
   [[nodiscard]] virtual std::string staging_path(StagedId id) const = 0;
 
-  /// fdatasync of what has been committed so far, and of which staged files there are; their octets are for the writer
+  /// fdatasync of what has been committed so far, and of which staged files there are; their bytes are for the writer
   /// to sync.
   virtual Result<void> sync() = 0;
 };

@@ -3,7 +3,7 @@
 // received through a writer has a file of its own; small ones that are given whole share packs of many, and a pack is
 // used, and evicted, as one.
 //
-// Guarantees: a body is visible to open() only after commit(), with exactly the octets written; a descriptor that was
+// Guarantees: a body is visible to open() only after commit(), with exactly the bytes written; a descriptor that was
 // handed out stays readable after eviction; what a crash left half-written is removed at the next start and never
 // served; bodies survive a restart. A file whose length does not match its name or record, or (after an unclean stop of
 // the machine) whose checksum does not, is dropped. When the disk is full or the directory is unusable, writers fall
@@ -34,7 +34,7 @@ struct BodyKey {
   auto operator<=>(const BodyKey&) const = default;
 };
 
-/// An open body: octets `offset()` … `offset() + length()` of a descriptor that is closed with the last body that
+/// An open body: bytes `offset()` … `offset() + length()` of a descriptor that is closed with the last body that
 /// shares it. pread(2) on it from any thread.
 class BodyFile {
  public:

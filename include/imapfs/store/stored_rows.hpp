@@ -1,7 +1,7 @@
 #pragma once
 // Rows on their way into the index, packed: a listing has them by the hundred thousand, and each would be six strings.
 //
-// About eighty octets per row plus its text. A value without thread affinity.
+// About eighty bytes per row plus its text. A value without thread affinity.
 
 #include <array>
 #include <cstddef>
@@ -23,7 +23,7 @@ struct StoredMessage {
 
 class StoredRows {
  public:
-  /// Header fields in the order of MessageHeaders. Texts are cut to 65,535 octets.
+  /// Header fields in the order of MessageHeaders. Texts are cut to 65,535 bytes.
   using Headers = std::array<std::string_view, 4>;
 
   void add(const MessageMeta& meta, const Headers& headers);

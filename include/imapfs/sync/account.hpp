@@ -36,7 +36,7 @@ struct BodySlice {
 class Body {
  public:
   virtual ~Body() = default;
-  /// The exact length, verified against the server (design §1.3). Until length_is_proved(): what the server has told.
+  /// The exact length, as seen on the server. Until length_is_proved(): what the server has told.
   [[nodiscard]] virtual std::uint64_t length() const = 0;
   /// False only of a body from open_body_at() whose end has not been seen yet; once true, it stays so.
   [[nodiscard]] virtual bool length_is_proved() const { return true; }
@@ -48,7 +48,7 @@ class Body {
   virtual void read(std::uint64_t offset, std::size_t length, Completion<BodySlice> done) = 0;
 };
 
-/// Directory times, see design §1.3: changes when the content does, survives a remount.
+/// The time of a directory: it changes when the content does, and survives a remount.
 struct DirectoryTime {
   UnixTime seconds = 0;
   std::uint32_t nanoseconds = 0;
@@ -111,7 +111,7 @@ struct ArrivalTarget {
   MessageLocation replaces;
 };
 
-/// A staged file to be appended. Its row and octets are in the journal's staging directory; `canonical_size` is its
+/// A staged file to be appended. Its row and bytes are in the journal's staging directory; `canonical_size` is its
 /// length with CRLF line ends.
 struct Upload {
   StagedId staged;
@@ -127,7 +127,7 @@ struct PendingArrival {
   ChangeId change;
   ArrivalTarget target;
   MessageMeta meta;        ///< size, date and flags; uid 0
-  MessageLocation source;  ///< where its octets can be read meanwhile; uid 0: staged
+  MessageLocation source;  ///< where its bytes can be read meanwhile; uid 0: staged
   StagedId staged;
 };
 
@@ -161,15 +161,15 @@ class Account {
 
   /// Opens a message. Completes when the exact length is known (for a cached body: within the call).
   virtual void open_body(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) = 0;
-  /// As open_body(), for somebody who reads `length` octets at `offset`: completes already when these are there and end
+  /// As open_body(), for somebody who reads `length` bytes at `offset`: completes already when these are there and end
   /// below the size that the table shows. The length may not be proved then.
   virtual void open_body_at(MailboxId mailbox, Uid uid, std::uint64_t offset, std::size_t length,
                             Completion<std::shared_ptr<Body>> done) = 0;
-  /// Whether open_body() had better wait until somebody reads: the message is known, its octets would have to come from
+  /// Whether open_body() had better wait until somebody reads: the message is known, its bytes would have to come from
   /// the server, the server can be reached, and there is no reason to doubt the size that the table shows.
   [[nodiscard]] virtual bool open_can_wait(MailboxId mailbox, Uid uid) const = 0;
 
-  // -- changes (design §1.4) --
+  // -- changes --
   // Offline: EHOSTUNREACH. What rights forbid: EACCES, EROFS or EPERM before anything is journalled. Once accepted, the
   // effect shows at once: the source is not listed any more (find_message by UID still has it), nor is what is
   // replaced. A change that is refused later takes its effect back, as news. Changes of one message are carried out in
@@ -217,8 +217,8 @@ class Account {
   [[nodiscard]] virtual nlohmann::json status() const = 0;
 };
 
-/// Told of every change after the tables show it, on sync's threads, with no lock held. Implemented in app/ (towards
-/// the kernel and .imapfs/events).
+/// Told of every change after the tables show it, on sync's threads, with no lock held. Implemented by
+/// vfs::ChangePublisher, which tells the kernel and .imapfs/events.
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;

@@ -2,9 +2,10 @@
 // The messages of one mailbox in memory: what readdir, lookup and stat are answered from.
 //
 // At most about 250 bytes per message including its name. Rows are kept in UID order; names live in an arena; flags are
-// interned per mailbox. Readers (any thread, FUSE included) take a shared lock for microseconds; of all callbacks only
-// visit_after()'s runs under it. Only the mailbox's sync writes, through the methods at the end; one writer at a time
-// is its business, not a requirement of memory safety.
+// interned per mailbox. This is the readers' face; sync writes through WritableMessageTable.
+//
+// Threads: any, FUSE's included. Readers take a shared lock for microseconds; of all callbacks only visit_after()'s
+// runs under it.
 //
 // A table is `complete` once it holds the whole mailbox. Before that, rows appear in ascending UID order and
 // `frontier()` says up to which UID the table is exact, so that readdir can hand out everything up to it. A late row
@@ -17,7 +18,6 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "imapfs/mime/names.hpp"
@@ -27,9 +27,6 @@ namespace imapfs::sync {
 
 class MessageTable {
  public:
-  /// `templates` made the rows' file names.
-  explicit MessageTable(mime::NameTemplate templates);
-  ~MessageTable();
   MessageTable(const MessageTable&) = delete;
   MessageTable& operator=(const MessageTable&) = delete;
 
@@ -92,49 +89,18 @@ class MessageTable {
   /// Bytes held, for status and the memory test.
   [[nodiscard]] std::size_t memory_bytes() const;
 
-  // -- for the mailbox's sync only --
-  /// Forgets every row and starts again under `validity`, incomplete. Local names and what is hidden belong to a
-  /// UIDVALIDITY: they go too, unless `same_messages`.
-  void reset(UidValidity validity, bool same_messages = false);
-  /// A hint from EXISTS; bounded, so that a lying server costs nothing.
-  void reserve(std::size_t messages);
-  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `advance_frontier` and the UID is
-  /// beyond it. An exact size that is known already survives an inexact one: a message is immutable. UID 0 is ignored.
-  /// \Recent is not kept: it belongs to a session, not to the message.
-  bool upsert(const MessageMeta& meta, bool advance_frontier);
-  /// Returns false if the UID is unknown or the flags are the same. A mod-sequence of 0 or below the known one is
-  /// ignored; a higher one is kept even if the flags are the same.
-  bool set_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
-  /// Returns false if unknown or unchanged.
-  bool set_exact_size(Uid uid, std::uint64_t size);
-  /// An entry that was removed, with the name it had there.
-  struct Removed {
-    Uid uid;
-    std::string file_name;
-    Place place;
-  };
-  /// Removes those present with all that was said of them; returns the removed ones in order.
-  std::vector<Removed> remove(const UidSet& uids);
-  /// A listing holds every message up to `uid`.
-  void advance_frontier(Uid uid);
-  void set_complete(bool complete);
-  /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has
-  /// changed.
-  std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
-  /// As hidden, but they are in .deleted already, whatever their flags say; until set_hidden().
-  std::vector<Uid> set_flagged_soon(const UidSet& uids);
-  /// Empty: the template's name counts again. The row may come later.
-  void set_local_name(Uid uid, const std::string& name);
-  /// Names of earlier times, in the order in which they were given: those that were given since then are the later
-  /// ones, and stay.
-  void add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names);
-
- private:
+ protected:
   struct State;
-  [[nodiscard]] std::optional<MessageMeta> find_in(Place place, std::string_view name) const;
+  /// `templates` made the rows' file names.
+  explicit MessageTable(mime::NameTemplate templates);
+  ~MessageTable();
+
   const mime::NameTemplate templates_;
   mutable std::shared_mutex mutex_;
   std::unique_ptr<State> state_;  ///< guarded by mutex_
+
+ private:
+  [[nodiscard]] std::optional<MessageMeta> find_in(Place place, std::string_view name) const;
 };
 
 }  // namespace imapfs::sync

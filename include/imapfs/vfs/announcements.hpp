@@ -1,9 +1,9 @@
 #pragma once
 // What the daemon's own announcer thread is shown while it raises inotify events.
 //
-// The kernel raises CREATE, DELETE and ATTRIB only for system calls on the mount. So the announcer calls mknod, unlink
-// or utimensat for a change that the server has already made, and is answered as if it had made it: its lookup says
-// ENOENT before its mknod, its unlink succeeds. Every other caller sees the truth. Thread-safe.
+// The kernel raises CREATE and DELETE only for system calls on the mount. So the announcer calls mknod, mkdir, unlink
+// or rmdir for a change that the server has already made, and is answered as if it had made it: its lookup says ENOENT
+// before its mknod, its unlink succeeds. Every other caller sees the truth. Thread-safe; its lock is a leaf.
 
 #include <cstdint>
 #include <map>
@@ -17,7 +17,7 @@
 namespace imapfs::vfs {
 
 struct Announcement {
-  enum class Kind : std::uint8_t { created, removed, attributes };
+  enum class Kind : std::uint8_t { created, removed };
   Kind kind = Kind::created;
   NodeId parent;
   std::string name;

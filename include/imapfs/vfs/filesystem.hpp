@@ -1,5 +1,5 @@
 #pragma once
-// Every operation of the file system, with no FUSE in it (design §1).
+// Every operation of the file system, with no FUSE in it. What each means to a user is in imapfs(7).
 //
 // No method blocks. A Reply is called exactly once, within the call when memory has the answer, otherwise when the
 // account completes; never with a lock held. Any thread. Deadlines are the caller's, except that a read for which
@@ -11,7 +11,7 @@
 //
 // Lifetime: the account is stopped before the Filesystem is destroyed, so that nothing completes into it afterwards.
 //
-// Without a journal, or with Settings::read_only, every change answers EROFS, except those of the announcer
+// Without an outbox, or with Settings::read_only, every change answers EROFS, except those of the announcer
 // (announcements.hpp).
 
 #include <cstdint>
@@ -22,18 +22,18 @@
 #include <vector>
 
 #include "imapfs/sync/account.hpp"
+#include "imapfs/sync/outbox.hpp"
 #include "imapfs/vfs/announcements.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/types.hpp"
-#include "imapfs/vfs/view.hpp"
 
 namespace imapfs::vfs {
 
 class Filesystem {
  public:
-  /// `account` and `publisher` outlive the Filesystem. `journal` may be null.
+  /// `account` and `publisher` outlive the Filesystem. `outbox` is null where nothing can be written.
   Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
-             std::shared_ptr<store::Journal> journal = nullptr);
+             std::unique_ptr<sync::Outbox> outbox = nullptr);
   ~Filesystem();
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
@@ -69,7 +69,6 @@ class Filesystem {
   // -- directories --
   void opendir(const Caller& caller, NodeId node, Reply<OpenDirectoryResult> reply);
   void readdir(const Caller& caller, const ListRequest& request, Reply<DirectoryPage> reply);
-  void releasedir(NodeId node, HandleId handle);
 
   // -- the rest --
   void statfs(const Caller& caller, Reply<StatFs> reply);
@@ -91,7 +90,7 @@ class Filesystem {
   void create(const Caller& caller, NodeId parent, const std::string& name, mode_t mode, Reply<CreateResult> reply);
   void write(const Caller& caller, const WriteRequest& request, Reply<std::size_t> reply);
   /// Within the mount, a whole message into an empty new file is a copy on the server. EXDEV where it is not: the
-  /// caller then copies octets.
+  /// caller then copies bytes.
   void copy_file_range(const Caller& caller, const CopyRangeRequest& request, Reply<std::size_t> reply);
   void fallocate(const Caller& caller, NodeId node, HandleId handle, int mode, std::uint64_t offset,
                  std::uint64_t length, Reply<void> reply);
@@ -111,37 +110,13 @@ class Filesystem {
   void shut_down();
 
  private:
-  struct Views;
-  struct Target;
-  struct Message;
-
-  [[nodiscard]] std::optional<DecodedNode> meaning_of(NodeId node) const;
-  [[nodiscard]] Result<Target> target(NodeId node) const;
-  /// Whether a directory could hold `name` at all.
-  [[nodiscard]] static Result<void> check_name(const std::string& name);
-  /// EROFS where nothing can be changed.
-  [[nodiscard]] Result<void> check_writable(const char* operation) const;
-  /// The announcement that allows the announcer this change; nothing for everybody else.
-  [[nodiscard]] std::optional<Announcement> announced(const Caller& caller, NodeId parent, const std::string& name,
-                                                      Announcement::Kind kind, bool directory) const;
-  void announced_entry(const Announcement& announcement, Reply<Entry> reply);
-  void original(NodeId node, Completion<Message> done);
-  void open_staged(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
-  void open_for_writing(const Caller& caller, NodeId node, int flags, Reply<OpenResult> reply);
-  void create_existing(const Caller& caller, NodeId node, Reply<CreateResult> reply);
-  void resize(const Caller& caller, NodeId node, const Attributes& shown, std::optional<std::uint64_t> size,
-              Reply<void> reply);
-  void resize_closed(const Caller& caller, NodeId node, std::uint64_t size, Reply<void> reply);
-  void set_flags_of_staged(NodeId node, const std::string& value, Reply<void> reply);
-  void set_flags_of_message(NodeId node, const std::vector<FlagChange>& changes, Reply<void> reply);
-  void set_times(NodeId node, const Attributes& shown, const AttributeChanges& changes, bool own, Reply<void> reply);
+  struct Parts;
 
   sync::Account& account_;
   ChangePublisher& publisher_;
-  const std::shared_ptr<store::Journal> journal_;
+  const std::unique_ptr<sync::Outbox> outbox_;
   const Settings settings_;
-  Announcements announcements_;
-  std::unique_ptr<Views> views_;
+  const std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace imapfs::vfs

@@ -1,7 +1,8 @@
 #pragma once
 // How the kernel is told of changes. Declared here, implemented by fuse/, called by ChangePublisher on sync's threads.
 //
-// No call blocks: implementations queue for the notifier thread (facts: hangs). When their bounded queue is full they
+// No call blocks: a notification that waits for the kernel can wait for a request that waits for us, so implementations
+// queue for the notifier thread. When their bounded queue is full they
 // may merge changes of a directory into one directory_forgotten(). Calls for one directory arrive in the order of the
 // changes.
 
@@ -36,7 +37,7 @@ class KernelNotifier {
   virtual void attributes_changed(NodeId node) = 0;
   /// Size or times differ, and the kernel asks for them again from the moment this returns. Never waits for anybody.
   virtual void forget_attributes(NodeId node) { attributes_changed(node); }
-  /// The file's octets are others than before, too: a file written here with LF that the server keeps with CRLF. One
+  /// The file's bytes are others than before, too: a file written here with LF that the server keeps with CRLF. One
   /// that keeps no pages may take it as a change of attributes.
   virtual void content_changed(NodeId node) { attributes_changed(node); }
   /// Only the cached listing and the attributes of the directory are out of date; every known entry is still right.

@@ -24,7 +24,7 @@
 
 namespace imapfs::vfs {
 
-/// What the kernel calls an inode (fuse_ino_t); it carries its meaning, see node_tree.hpp.
+/// What the kernel calls an inode (fuse_ino_t); it carries its meaning, see node_id.hpp.
 using NodeId = Strong<struct NodeIdTag, std::uint64_t>;
 /// fuse_file_info::fh. For messages it is the UIDVALIDITY at open, so that it means the same in a new process.
 using HandleId = std::uint64_t;
@@ -74,7 +74,7 @@ struct Attributes {
   uid_t uid = 0;
   gid_t gid = 0;
   std::uint64_t size = 0;
-  std::uint64_t blocks = 0;  ///< of 512 octets
+  std::uint64_t blocks = 0;  ///< of 512 bytes
   std::uint32_t block_size = 128 * 1024;
   Timestamp time;
   bool operator==(const Attributes&) const = default;
@@ -212,7 +212,7 @@ struct Settings {
   /// Long and exact: changes reach the kernel by notification (change_publisher.hpp).
   std::chrono::seconds timeout = std::chrono::hours(24);
   std::uint64_t push_limit = 1 << 20;
-  /// Octets of staged files in all; more is ENOSPC.
+  /// Bytes of staged files in all; more is ENOSPC.
   std::uint64_t staging_limit = 2ULL << 30;
   /// So long the rest of a file may come that was closed before it was whole.
   std::chrono::seconds rest_patience = std::chrono::minutes(10);

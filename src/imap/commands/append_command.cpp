@@ -106,8 +106,8 @@ Result<AppendedMessage> ImapSession::append(const AppendRequest& request, Append
   auto& channel = connection_->channel;
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   const ChangeUnderWay under_way(channel.transport());
-  auto answer = channel.run(line, CommandChannel::StreamedLiteral{peeked, waits, utf8},
-                            bounded_news(handler, selection_.messages), context);
+  StreamedLiteral literal(peeked, waits, utf8);
+  auto answer = connection_->runner.run(line, literal, bounded_news(handler, selection_.state().messages), context);
   if (!answer) {
     return fail(outcome_of_change(std::move(answer).error(), "APPEND"));
   }

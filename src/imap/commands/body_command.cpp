@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "imap/commands/imap_session.hpp"
+#include "imap/wire/command_pipeline.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::imap {
@@ -12,13 +13,13 @@ namespace {
 
 /// The Error of a sink: its literal is left unread, so the connection cannot go on.
 Result<void> ends_session(Result<void> outcome) {
-  if (outcome || outcome.error().scope >= Scope::session) return outcome;
+  if (outcome || outcome.error().lost_connection()) return outcome;
   auto error = std::move(outcome).error();
   error.scope = Scope::session;
   return fail(std::move(error));
 }
 
-void count_octets(std::span<const char> bytes) {
+void count_bytes(std::span<const char> bytes) {
   telemetry::counters().body_bytes_fetched.fetch_add(bytes.size(), std::memory_order_relaxed);
 }
 
@@ -27,7 +28,7 @@ class CountingSink final : public BodySink {
   explicit CountingSink(BodySink& sink) : sink_(sink) {}
   Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(length)); }
   Result<void> data(std::span<const char> bytes) override {
-    count_octets(bytes);
+    count_bytes(bytes);
     return ends_session(sink_.data(bytes));
   }
 
@@ -176,7 +177,7 @@ class ImapSession::BodySetFetch final : public BodyRows, private BodySink {
 
   Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(receiving_, length)); }
   Result<void> data(std::span<const char> bytes) override {
-    count_octets(bytes);
+    count_bytes(bytes);
     channel_.extend_deadline(silence_, context_);
     return ends_session(sink_.data(bytes));
   }
@@ -195,13 +196,13 @@ UntaggedHandler ImapSession::body_handler(BodyRows& rows) {
   return [this, &rows](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (!response.is("FETCH") || !response.number) return false;
     const auto row = IMAPFS_TRY(fetch_parser_.parse(reader, &rows));
-    if (!IMAPFS_TRY(rows.row_ended(row))) connection_->channel.deliver_fetch(row);
+    if (!IMAPFS_TRY(rows.row_ended(row))) connection_->channel.unsolicited().deliver_fetch(row);
     return true;
   };
 }
 
 Result<void> ImapSession::run_body_fetch(const CommandLine& line, BodyFetch& fetch, const CallContext& context) {
-  IMAPFS_TRY(connection_->channel.run(line, body_handler(fetch), context));
+  IMAPFS_TRY(connection_->runner.run(line, body_handler(fetch), context));
   IMAPFS_TRY(fetch.outcome());
   telemetry::counters().bodies_fetched.fetch_add(1, std::memory_order_relaxed);
   return {};
@@ -234,13 +235,10 @@ Result<void> ImapSession::fetch_head_and_tail(Uid uid, std::uint64_t head_length
 }
 
 Result<void> ImapSession::fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) {
-  auto& channel = connection_->channel;
-  BodySetFetch fetch(sink, channel, silence, context);
-  CommandChannel::Pipeline pipeline;
-  pipeline.next = [&] { return fetch.next(command("UID FETCH")); };
-  pipeline.answered = [&](std::size_t number) { fetch.answered(number); };
-  pipeline.silence = silence;
-  IMAPFS_TRY(channel.run(pipeline, body_handler(fetch), context));
+  BodySetFetch fetch(sink, connection_->channel, silence, context);
+  const CommandPipeline::Source source{[&] { return fetch.next(command("UID FETCH")); },
+                                       [&](std::size_t number) { fetch.answered(number); }};
+  IMAPFS_TRY(CommandPipeline(connection_->runner, source, silence).run(body_handler(fetch), context));
   return fetch.outcome();
 }
 

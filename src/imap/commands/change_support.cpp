@@ -65,34 +65,34 @@ std::size_t digits(std::uint32_t number) {
 }  // namespace
 
 Error not_again_by_itself(Error error) {
-  if (error.scope >= Scope::session) error.retry = Retry::later;
+  if (error.lost_connection()) error.retry = Retry::later;
   return error;
 }
 
 Error outcome_of_change(Error error, std::string_view command) {
-  if (error.scope < Scope::session) return error;
+  if (!error.lost_connection()) return error;
   // Scope account: a BYE that speaks of it. The connection is lost all the same.
   error.scope = Scope::session;
   error.retry = Retry::later;
   return std::move(error).while_doing(fmt::format("{}: the outcome is unknown", command));
 }
 
-std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_octets, std::uint64_t max_messages) {
+std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_bytes, std::uint64_t max_messages) {
   std::vector<UidSet> parts;
-  std::size_t octets = 0;
+  std::size_t bytes = 0;
   std::uint64_t messages = 0;
   for (const auto& range : uids.ranges()) {
     std::uint64_t first = range.first;
     while (first <= range.last) {
       const auto longest = digits(range.last) * 2 + 2;  // "first:last,"
-      if (parts.empty() || octets + longest > max_octets || messages == max_messages) {
+      if (parts.empty() || bytes + longest > max_bytes || messages == max_messages) {
         parts.emplace_back();
-        octets = 0;
+        bytes = 0;
         messages = 0;
       }
       const auto last = first + std::min(range.last - first, max_messages - messages - 1);
       parts.back().add(Uid{static_cast<std::uint32_t>(first)}, Uid{static_cast<std::uint32_t>(last)});
-      octets += first == last ? digits(static_cast<std::uint32_t>(first)) + 1 : longest;
+      bytes += first == last ? digits(static_cast<std::uint32_t>(first)) + 1 : longest;
       messages += last - first + 1;
       first = last + 1;
     }

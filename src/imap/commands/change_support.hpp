@@ -10,16 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "imap/wire/command_channel.hpp"
+#include "imap/wire/response.hpp"
 #include "imap/wire/transport.hpp"
 #include "imapfs/base/result.hpp"
 #include "imapfs/imap/session.hpp"
 
 namespace imapfs::imap {
-
-/// RFC 7162 §4: a command line should not exceed 8,192 octets, literals aside. What is left is for tag, command and
-/// mailbox name.
-inline constexpr std::size_t max_set_octets = 7000;
 
 /// The Error of a change that was sent and not answered with OK. Where the connection was lost: Retry::later, since
 /// only a look at the server tells whether it has happened. A refusal stays what it is.
@@ -28,9 +24,9 @@ inline constexpr std::size_t max_set_octets = 7000;
 /// The same for a connection that was lost before anything was sent.
 [[nodiscard]] Error not_again_by_itself(Error error);
 
-/// `uids` in ascending order, as sets whose text has at most `max_octets` octets and which span at most `max_messages`
+/// `uids` in ascending order, as sets whose text has at most `max_bytes` bytes and which span at most `max_messages`
 /// UIDs each.
-[[nodiscard]] std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_octets, std::uint64_t max_messages);
+[[nodiscard]] std::vector<UidSet> split_uid_set(const UidSet& uids, std::size_t max_bytes, std::uint64_t max_messages);
 
 /// Adds up what the COPYUID codes of one command say (RFC 4315 §3). Bounded by the request whatever the server claims.
 class CopyUidCollector {

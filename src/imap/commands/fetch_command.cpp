@@ -63,7 +63,7 @@ Error endless_answer() {
 }  // namespace
 
 std::uint64_t ImapSession::most_rows(const UidSet& uids) const {
-  const std::uint64_t messages = std::max(selection_.messages, connection_->channel.most_exist());
+  const std::uint64_t messages = std::max(selection_.state().messages, connection_->channel.unsolicited().most_exist());
   return std::min(messages, uids.count()) * most_rows_per_message + most_rows_beyond;
 }
 
@@ -92,7 +92,6 @@ Result<std::uint64_t> ImapSession::fetch_rows(const FetchRequest& request,
     const bool vanished = request.vanished && has("QRESYNC");
     line.word(fmt::format("(CHANGEDSINCE {}{})", request.changed_since->value, vanished ? " VANISHED" : ""));
   }
-  auto& channel = connection_->channel;
   auto limit = most_rows(request.uids);
   // Text that is no UTF-8 is read in the charset of its message, which is asked for where it is needed only.
   const bool asks_again = needs_content_type(request.items);
@@ -111,7 +110,7 @@ Result<std::uint64_t> ImapSession::fetch_rows(const FetchRequest& request,
     auto row = IMAPFS_TRY(fetch_parser_.parse(reader, nullptr));
     row.sequence = static_cast<std::uint32_t>(std::min<std::uint64_t>(*response.number, UINT32_MAX));
     if (!answers(row, fetch_parser_.named_listing_item(), request)) {
-      channel.deliver_fetch(row);
+      connection_->channel.unsolicited().deliver_fetch(row);
       return true;
     }
     if (++count > limit) {
@@ -127,7 +126,7 @@ Result<std::uint64_t> ImapSession::fetch_rows(const FetchRequest& request,
     rows(row);
     return true;
   };
-  auto outcome = channel.run(line, handler, context);
+  auto outcome = connection_->runner.run(line, handler, context);
   telemetry::counters().headers_fetched.fetch_add(headers, std::memory_order_relaxed);
   if (!outcome) return fail(std::move(outcome).error());
   if (unread.empty()) return count;

@@ -93,8 +93,7 @@ class AnswerWait {
 /// Takes what is no tagged answer.
 Result<void> take_other(CommandChannel& channel, const Response& response) {
   if (response.kind == Response::Kind::untagged) return channel.take_untagged(response, nullptr);
-  if (auto finished = channel.reader().finish(); !finished) return fail(channel.broken_by(std::move(finished).error()));
-  return {};
+  return channel.finish();
 }
 
 Result<void> take_answer(CommandChannel& channel, const Response& response) {
@@ -135,7 +134,7 @@ Result<void> finish_idle(CommandChannel& channel, const Interruption& interrupti
 Result<Phase> deliver_news(CommandChannel& channel, std::uint64_t before, Deadline renewal, const CallContext& context,
                            Wake& wake) {
   auto& reader = channel.reader();
-  while (channel.delivered() == before || reader.has_buffered()) {
+  while (channel.unsolicited().delivered() == before || reader.has_buffered()) {
     auto woken = wait_for_data(reader, renewal, context);
     if (!woken) return fail(channel.broken_by(std::move(woken).error()));
     wake = *woken;
@@ -156,23 +155,23 @@ Result<Phase> deliver_news(CommandChannel& channel, std::uint64_t before, Deadli
 Result<IdleEnd> ImapSession::idle(std::chrono::seconds renew_after, const CallContext& context,
                                   const std::stop_token& asked) {
   if (!has("IDLE")) return fail(EOPNOTSUPP, "the server has no IDLE");
-  if (selected_.empty()) return fail(EINVAL, "IDLE needs a selected mailbox");
+  if (selection_.mailbox().empty()) return fail(EINVAL, "IDLE needs a selected mailbox");
   auto& channel = connection_->channel;
   IMAPFS_TRY(channel.usable());
   IMAPFS_TRY(context.check());
   const auto renewal = SteadyClock::now() + renew_after;
-  const auto before = channel.delivered();
+  const auto before = channel.unsolicited().delivered();
   // Without the stop: a command that was sent by half costs the session.
   const CallContext sending{{}, std::min(context.deadline, SteadyClock::now() + answer_patience)};
   const auto tag = channel.begin(sending);
   IMAPFS_TRY(channel.write(tag + " IDLE\r\n", sending));
 
   auto begun = before;  // what comes before the server waits, or after DONE, comes with any command
-  const auto ended = [&] { return channel.delivered() != begun ? IdleEnd::event : IdleEnd::renewal_due; };
+  const auto ended = [&] { return channel.unsolicited().delivered() != begun ? IdleEnd::event : IdleEnd::renewal_due; };
   const Interruption interruption(context.stop, asked);
   const CallContext resting{interruption.either(), context.deadline};
   const auto started = IMAPFS_TRY(await_continuation(channel, interruption, context.deadline));
-  begun = channel.delivered();
+  begun = channel.unsolicited().delivered();
   if (started == Phase::answered) return ended();
   auto wake = started == Phase::stopped ? Wake::stopped : Wake::data;
   if (wake == Wake::data && IMAPFS_TRY(deliver_news(channel, before, renewal, resting, wake)) == Phase::answered) {
@@ -192,7 +191,7 @@ Result<void> ImapSession::notify_personal(const CallContext& context) {
   auto line = command("NOTIFY");
   line.word("SET STATUS (selected (MessageNew MessageExpunge FlagChange))");
   line.word("(personal (MessageNew MessageExpunge MailboxName SubscriptionChange))");
-  IMAPFS_TRY(connection_->channel.run(line, nullptr, context));
+  IMAPFS_TRY(connection_->runner.run(line, nullptr, context));
   return {};
 }
 

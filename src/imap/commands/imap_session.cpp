@@ -11,7 +11,7 @@ namespace imapfs::imap {
 namespace {
 
 constexpr auto logout_patience = std::chrono::seconds(1);
-constexpr std::size_t max_namespaces = 1000;  // of the few octets that libetpan is given at all
+constexpr std::size_t max_namespaces = 1000;  // of the few bytes that libetpan is given at all
 
 /// What a connection finds out where the server refuses something with or without UTF8=ACCEPT.
 Quirk utf8_quirk(bool enabled) { return enabled ? Quirk::no_utf8_accept : Quirk::needs_utf8_accept; }
@@ -56,61 +56,18 @@ Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
 
 }  // namespace
 
-class ImapSession::CountKeeper final : public UntaggedListener {
- public:
-  explicit CountKeeper(ImapSession& session) : session_(session) {}
-
-  void on_exists(std::uint32_t messages) override {
-    session_.selection_.messages = messages;
-    pass_on([&](UntaggedListener& listener) { listener.on_exists(messages); });
-  }
-  void on_expunge() override {
-    take_away(1);
-    pass_on([](UntaggedListener& listener) { listener.on_expunge(); });
-  }
-  void on_vanished(const UidSet& uids) override {
-    take_away(uids.count());
-    pass_on([&](UntaggedListener& listener) { listener.on_vanished(uids); });
-  }
-  void on_fetch(const FetchRow& row) override {
-    pass_on([&](UntaggedListener& listener) { listener.on_fetch(row); });
-  }
-  void on_highest_modseq(ModSeq modseq) override {
-    pass_on([&](UntaggedListener& listener) { listener.on_highest_modseq(modseq); });
-  }
-  void on_status(const WireName& mailbox, const MailboxStatus& status) override {
-    pass_on([&](UntaggedListener& listener) { listener.on_status(mailbox, status); });
-  }
-  void on_mailbox_list_changed() override {
-    pass_on([](UntaggedListener& listener) { listener.on_mailbox_list_changed(); });
-  }
-
- private:
-  void take_away(std::uint64_t messages) {
-    auto& count = session_.selection_.messages;
-    count -= static_cast<std::uint32_t>(std::min<std::uint64_t>(count, messages));
-  }
-  template <class Tell>
-  void pass_on(Tell tell) {
-    if (session_.listener_ != nullptr) tell(*session_.listener_);
-  }
-
-  ImapSession& session_;
-};
-
 ImapSession::~ImapSession() = default;
 
 ImapSession::ImapSession(std::unique_ptr<Connection> connection, Login login)
-    : count_keeper_(std::make_unique<CountKeeper>(*this)), connection_(std::move(connection)),
-      login_(std::move(login)) {
-  auto& channel = connection_->channel;
-  channel.set_listener(count_keeper_.get());
-  channel.set_code_listener([this](const Answer& answer) { note_code(answer); });
-  channel.set_name_reader([this](std::string name) { return from_wire(std::move(name)); });
+    : connection_(std::move(connection)), login_(std::move(login)) {
+  auto& unsolicited = connection_->channel.unsolicited();
+  unsolicited.set_listener(&selection_);
+  unsolicited.set_code_listener([this](const Answer& answer) { selection_.take_code(answer); });
+  unsolicited.set_name_reader([this](std::string name) { return from_wire(std::move(name)); });
   // What was known at the login has been tried: to find it out again would be a circle.
   const auto found_out = login_.learned->all().contains(utf8_quirk(login_.utf8));
   if (found_out) return;
-  channel.set_refusal_filter(
+  connection_->runner.set_refusal_filter(
       [this](const Answer& answer, Error error) { return judge_refusal(answer, std::move(error)); });
 }
 
@@ -118,7 +75,7 @@ ImapSession::ImapSession(std::unique_ptr<Connection> connection, Login login)
 /// take their mail (Courier). Others have it wrong once it is enabled. Either way a connection of the other kind is
 /// needed, on which the command may be sent again.
 Error ImapSession::judge_refusal(const Answer& answer, Error error) {
-  if (error.scope >= Scope::session || !speaks_of_utf8(answer.text)) return error;
+  if (error.lost_connection() || !speaks_of_utf8(answer.text)) return error;
   const bool offered = has("UTF8=ACCEPT") && has("ENABLE");
   if (!login_.utf8 && !offered) return error;
   telemetry::info("imap: the server refuses {} UTF8=ACCEPT: {}", login_.utf8 ? "with" : "without", error.what);
@@ -126,22 +83,6 @@ Error ImapSession::judge_refusal(const Answer& answer, Error error) {
   error.scope = Scope::session;
   error.retry = Retry::now;
   return error;
-}
-
-void ImapSession::note_code(const Answer& answer) {
-  if (selected_.empty()) return;
-  // RFC 9051 §7.1: also sent when the access to the mailbox changes while it is selected.
-  if (answer.code == "READ-ONLY") selection_.read_only = true;
-  if (answer.code == "CLOSED") forget_selection();
-  // So is the mailbox itself, by servers that make one anew under the same name.
-  if (answer.code != "UIDVALIDITY") return;
-  if (const auto value = parse_nz_number(answer.code_data)) selection_.uid_validity = UidValidity{*value};
-}
-
-void ImapSession::forget_selection() {
-  selected_.clear();
-  selection_ = SelectedMailbox();
-  view_end_ = Uid();
 }
 
 std::string ImapSession::description() const {
@@ -195,7 +136,7 @@ Result<std::optional<Quota>> ImapSession::quota(const WireName& mailbox, const C
     IMAPFS_TRY(take_quota(reader, result));
     return true;
   };
-  IMAPFS_TRY(connection_->channel.run(line, handler, context));
+  IMAPFS_TRY(connection_->runner.run(line, handler, context));
   return result;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // Session over libetpan and the streaming reader: libetpan for login and simple commands, the reader for everything
-// that carries rows, bodies or news. One file per command family in src/imap (select_command.cpp, fetch_command.cpp,
-// …).
+// that carries rows, bodies or news. One file per command family beside this one (select_command.cpp,
+// fetch_command.cpp, …).
 //
 // Contracts are those of Session. The constructor takes a connection that is logged in; see login.hpp for how it gets
 // there.
@@ -11,17 +11,19 @@
 #include <string>
 #include <vector>
 
+#include "imap/commands/selection.hpp"
 #include "imap/login/etpan_link.hpp"
-#include "imap/wire/command_channel.hpp"
+#include "imap/wire/command_runner.hpp"
 #include "imapfs/imap/session.hpp"
 
 namespace imapfs::imap {
 
-/// The two faces of one connection, in the order in which they must be built.
+/// The faces of one connection, in the order in which they must be built.
 struct Connection {
   Connection(std::unique_ptr<net::ByteStream> stream, std::size_t max_line)
-      : channel(std::move(stream), max_line), link(channel) {}
+      : channel(std::move(stream), max_line), runner(channel), link(channel) {}
   CommandChannel channel;
+  CommandRunner runner;
   EtpanLink link;
 };
 
@@ -40,12 +42,12 @@ class ImapSession final : public Session {
 
   [[nodiscard]] const ServerTraits& traits() const override { return login_.traits; }
   [[nodiscard]] std::string description() const override;
-  void set_listener(UntaggedListener* listener) override { listener_ = listener; }
+  void set_listener(UntaggedListener* listener) override { selection_.set_listener(listener); }
   Result<std::vector<Namespace>> namespaces(const CallContext& context) override;
   Result<std::vector<ListedMailbox>> list(const WireName& wire_reference, const CallContext& context) override;
   Result<MailboxStatus> status(const WireName& mailbox, const CallContext& context) override;
-  [[nodiscard]] const WireName& selected() const override { return selected_; }
-  [[nodiscard]] const SelectedMailbox& selection() const override { return selection_; }
+  [[nodiscard]] const WireName& selected() const override { return selection_.mailbox(); }
+  [[nodiscard]] const SelectedMailbox& selection() const override { return selection_.state(); }
   Result<AppendedMessage> append(const AppendRequest& request, AppendSource& source,
                                  const CallContext& context) override;
   Result<CopiedMessages> copy(const UidSet& uids, const WireName& destination, const CallContext& context) override;
@@ -79,8 +81,7 @@ class ImapSession final : public Session {
   void logout() override;
 
  private:
-  /// Where a command changes something: in the selected mailbox, which must not be read-only then, or in another.
-  enum class Effect : std::uint8_t { here, elsewhere };
+  using Effect = Selection::Effect;
 
   [[nodiscard]] CommandLine command(std::string_view name) const { return CommandLine(name, login_.utf8); }
   [[nodiscard]] bool has(std::string_view capability) const { return login_.traits.has(capability); }
@@ -103,11 +104,6 @@ class ImapSession final : public Session {
                                    const CallContext& context);
   Result<std::vector<ListedMailbox>> list_plainly(const CommandLine& plain, std::vector<ListedMailbox> extended,
                                                   const CallContext& context);
-  /// An OK with a code that no command has taken: the selected mailbox may have changed its state.
-  void note_code(const Answer& answer);
-  void forget_selection();
-  /// EROFS, scope mailbox, unless a mailbox is selected read-write.
-  [[nodiscard]] Result<void> may_change(Effect effect) const;
   /// Messages of `uids` that are newer than this session's view of the mailbox would be left out by the server without
   /// a word (RFC 9051 §6.4.9): NOOP renews the view, unless it is known to reach that far.
   Result<void> look_as_far_as(const UidSet& uids, const CallContext& context);
@@ -118,8 +114,6 @@ class ImapSession final : public Session {
                                const std::function<Result<void>(const UidSet&)>& part);
   Result<CopiedMessages> copy_or_move(std::string_view name, const UidSet& uids, const WireName& destination,
                                       const CallContext& context);
-  /// Keeps the count of the selected mailbox's messages as the server tells it, and passes everything on.
-  class CountKeeper;
   class BodyRows;
   class BodyFetch;
   class BodySetFetch;
@@ -127,14 +121,10 @@ class ImapSession final : public Session {
   [[nodiscard]] UntaggedHandler body_handler(BodyRows& rows);
   Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
 
-  UntaggedListener* listener_ = nullptr;
-  std::unique_ptr<CountKeeper> count_keeper_;  ///< before the connection, which calls it
+  Selection selection_;  ///< before the connection, which calls it
   std::unique_ptr<Connection> connection_;
   Login login_;
   FetchParser fetch_parser_;
-  WireName selected_;
-  SelectedMailbox selection_;
-  Uid view_end_;  ///< every message below was known to the server's view of the selected mailbox
   bool list_return_failed_ = false;
 };
 

@@ -11,9 +11,9 @@ namespace imapfs::imap {
 namespace {
 
 /// Of names, in the rows of one LIST; a mailbox takes several times its name on the way to a directory.
-constexpr std::size_t max_list_octets = 16 << 20;
+constexpr std::size_t max_list_bytes = 16 << 20;
 /// What a row takes besides its names.
-constexpr std::size_t row_octets = 64;
+constexpr std::size_t row_bytes = 64;
 
 struct SpecialUseName {
   std::string_view flag;
@@ -116,7 +116,7 @@ Result<std::vector<ListedMailbox>> ImapSession::list(const WireName& wire_refere
     const bool whole = !wire_reference.empty() || has_inbox(*mailboxes);
     return whole ? std::move(mailboxes) : list_plainly(plain, std::move(*mailboxes), context);
   }
-  if (mailboxes.error().scope >= Scope::session || mailboxes.error().retry == Retry::later) return mailboxes;
+  if (mailboxes.error().lost_connection() || mailboxes.error().retry == Retry::later) return mailboxes;
   // Servers that advertise RETURN and refuse it: once is enough, Exchange closes after ten errors.
   telemetry::info("imap: LIST with RETURN failed, going on without: {}", mailboxes.error().what);
   list_return_failed_ = true;
@@ -138,11 +138,11 @@ Result<std::vector<ListedMailbox>> ImapSession::list_with(const CommandLine& lin
                                                           const CallContext& context) {
   std::vector<ListedMailbox> mailboxes;
   std::map<std::string, MailboxStatus> statuses;
-  std::size_t octets = 0;
+  std::size_t bytes = 0;
   const auto bounded = [&](const ResponseReader& reader, const WireName& name) -> Result<void> {
-    octets += name.size() + row_octets;
-    if (octets <= max_list_octets) return {};
-    auto error = reader.protocol_error(fmt::format("names of mailboxes of more than {} octets", max_list_octets));
+    bytes += name.size() + row_bytes;
+    if (bytes <= max_list_bytes) return {};
+    auto error = reader.protocol_error(fmt::format("names of mailboxes of more than {} octets", max_list_bytes));
     error.retry = Retry::never;
     return fail(std::move(error));
   };
@@ -165,7 +165,7 @@ Result<std::vector<ListedMailbox>> ImapSession::list_with(const CommandLine& lin
     mailboxes.push_back(std::move(*row));
     return true;
   };
-  IMAPFS_TRY(connection_->channel.run(line, handler, context));
+  IMAPFS_TRY(connection_->runner.run(line, handler, context));
   for (auto& mailbox : mailboxes) {
     const auto found = statuses.find(status_key(mailbox.wire_name));
     if (found != statuses.end()) mailbox.status = found->second;
@@ -177,7 +177,7 @@ Result<MailboxStatus> ImapSession::status(const WireName& mailbox, const CallCon
   auto line = command("STATUS");
   line.string(on_wire(mailbox)).word("(" + status_items() + ")");
   IMAPFS_TRY(line.check());
-  auto& channel = connection_->channel;
+  auto& unsolicited = connection_->channel.unsolicited();
   std::optional<MailboxStatus> answer;
   // One of another name may be the answer, in another spelling, or news (NOTIFY): it is the answer if it is the only
   // one.
@@ -192,14 +192,14 @@ Result<MailboxStatus> ImapSession::status(const WireName& mailbox, const CallCon
       answer = status;
       return true;
     }
-    if (other) channel.deliver_status(other->first, other->second);
+    if (other) unsolicited.deliver_status(other->first, other->second);
     several_others = several_others || other.has_value();
     other.emplace(std::move(known), status);
     return true;
   };
-  IMAPFS_TRY(channel.run(line, handler, context));
+  IMAPFS_TRY(connection_->runner.run(line, handler, context));
   if (!answer && other && !several_others) return other->second;
-  if (other) channel.deliver_status(other->first, other->second);
+  if (other) unsolicited.deliver_status(other->first, other->second);
   if (!answer) return fail(EIO, Scope::mailbox, Retry::never, "STATUS: the server answered OK without a status");
   return *answer;
 }

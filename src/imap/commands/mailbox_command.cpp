@@ -28,12 +28,12 @@ std::string in_new_letters(std::string rights) {
 
 /// Some servers refuse to remove or rename what is selected ([INUSE]), and none says what is selected afterwards.
 Result<void> ImapSession::leave(const WireName& mailbox, const CallContext& context) {
-  if (selected_.empty() || !selected_.starts_with(mailbox)) return {};
+  if (selected().empty() || !selected().starts_with(mailbox)) return {};
   if (has("UNSELECT")) {  // never CLOSE: it expunges
     auto left = run_change(command("UNSELECT"), nullptr, context);
-    if (!left && left.error().scope >= Scope::session) return fail(std::move(left).error());
+    if (!left && left.error().lost_connection()) return fail(std::move(left).error());
   }
-  forget_selection();
+  selection_.forget();
   return {};
 }
 
@@ -74,7 +74,7 @@ Result<std::optional<std::string>> ImapSession::my_rights(const WireName& mailbo
     rights = in_new_letters(std::move(known));
     return true;
   };
-  auto answer = connection_->channel.run(command("MYRIGHTS").string(on_wire(mailbox)), handler, context);
+  auto answer = connection_->runner.run(command("MYRIGHTS").string(on_wire(mailbox)), handler, context);
   if (!answer) return fail(not_again_by_itself(std::move(answer).error()));
   return rights;
 }

@@ -41,7 +41,7 @@ Result<UidSet> ImapSession::search(const std::string& criteria, const CallContex
     IMAPFS_TRY(parse_uid_words(reader, found));
     return true;
   };
-  IMAPFS_TRY(connection_->channel.run(line, handler, context));
+  IMAPFS_TRY(connection_->runner.run(line, handler, context));
   return found.take();
 }
 

@@ -90,7 +90,6 @@ Result<SelectedMailbox> ImapSession::select(const SelectRequest& request, const 
   if (request.qresync && has("QRESYNC") && request.qresync->highest_modseq.value > 0) {
     const auto& state = *request.qresync;
     line.word(fmt::format("(QRESYNC ({} {}", state.uid_validity.value, state.highest_modseq.value));
-    if (!state.known_uids.empty()) line.word(state.known_uids.to_string());
     line.text("))");
     collector.sent_qresync = true;
   } else if (has("CONDSTORE")) {
@@ -98,15 +97,13 @@ Result<SelectedMailbox> ImapSession::select(const SelectRequest& request, const 
   }
   IMAPFS_TRY(context.check());
   // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
-  forget_selection();
-  connection_->channel.reset_exists();
-  const auto answer = IMAPFS_TRY(connection_->channel.run(
+  selection_.forget();
+  connection_->channel.unsolicited().reset_exists();
+  const auto answer = IMAPFS_TRY(connection_->runner.run(
       line, [&](const Response& response, ResponseReader& reader) { return collector.take(response, reader); },
       context));
-  selected_ = request.mailbox;
-  selection_ = collector.finish(answer);
-  view_end_ = selection_.uid_next.value_or(Uid{});
-  return selection_;
+  selection_.set(request.mailbox, collector.finish(answer));
+  return selection_.state();
 }
 
 }  // namespace imapfs::imap

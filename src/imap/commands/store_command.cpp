@@ -48,18 +48,11 @@ Result<void> check_flags(const FlagSet& flags, const SelectedMailbox& mailbox) {
 
 }  // namespace
 
-Result<void> ImapSession::may_change(Effect effect) const {
-  if (selected_.empty()) return fail(EINVAL, "no mailbox is selected");
-  if (effect == Effect::here && selection_.read_only)
-    return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is selected read-only");
-  return {};
-}
-
 Result<void> ImapSession::look_as_far_as(const UidSet& uids, const CallContext& context) {
-  const auto highest = uids.ranges().back().last;
-  if (highest < view_end_.value) return {};
+  const Uid highest{uids.ranges().back().last};
+  if (selection_.view_reaches(highest)) return {};
   if (auto renewed = noop(context); !renewed) return fail(not_again_by_itself(std::move(renewed).error()));
-  view_end_ = Uid{highest == std::numeric_limits<std::uint32_t>::max() ? highest : highest + 1};
+  selection_.view_was_renewed(highest);
   return {};
 }
 
@@ -68,19 +61,19 @@ Result<Answer> ImapSession::run_change(const CommandLine& line, const UntaggedHa
   auto& channel = connection_->channel;
   if (auto usable = channel.usable(); !usable) return fail(not_again_by_itself(std::move(usable).error()));
   const ChangeUnderWay under_way(channel.transport());
-  auto answer = channel.run(line, bounded_news(handler, selection_.messages), context);
+  auto answer = connection_->runner.run(line, bounded_news(handler, selection_.state().messages), context);
   if (answer) return answer;
   return fail(outcome_of_change(std::move(answer).error(), line.name()));
 }
 
 Result<void> ImapSession::change_in_parts(const UidSet& uids, Effect effect, const CallContext& context,
                                           const std::function<Result<void>(const UidSet&)>& part) {
-  IMAPFS_TRY(may_change(effect));
+  IMAPFS_TRY(selection_.may_change(effect));
   if (uids.empty()) return {};
   IMAPFS_TRY(look_as_far_as(uids, context));
-  IMAPFS_TRY(may_change(effect));  // looking may have brought the news that it is no longer so
+  IMAPFS_TRY(selection_.may_change(effect));  // looking may have brought the news that it is no longer so
   const auto most = login_.traits.has(Quirk::small_fetch_sets) ? small_set : std::numeric_limits<std::uint64_t>::max();
-  const auto parts = split_uid_set(uids, max_set_octets, most);
+  const auto parts = split_uid_set(uids, longest_uid_set, most);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     auto done = part(parts[i]);
     if (done) continue;
@@ -98,8 +91,8 @@ Result<void> ImapSession::change_in_parts(const UidSet& uids, Effect effect, con
 }
 
 Result<void> ImapSession::store_flags(const UidSet& uids, const FlagChange& change, const CallContext& context) {
-  IMAPFS_TRY(may_change(Effect::here));
-  IMAPFS_TRY(check_flags(change.flags, selection_));
+  IMAPFS_TRY(selection_.may_change(Effect::here));
+  IMAPFS_TRY(check_flags(change.flags, selection_.state()));
   const auto flags = change.flags.to_string();
   if (flags.empty() && change.kind != FlagChange::Kind::replace) return {};
   return change_in_parts(uids, Effect::here, context, [&](const UidSet& part) -> Result<void> {

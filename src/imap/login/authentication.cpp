@@ -171,14 +171,14 @@ Result<IdFields> exchange_id(Connection& connection, const CallContext& context)
     }
     mailimap_id_params_list_free(theirs);
   }
-  if (!outcome && outcome.error().scope >= Scope::session) return fail(std::move(outcome).error());
+  if (!outcome && outcome.error().lost_connection()) return fail(std::move(outcome).error());
   return fields;
 }
 
 Result<std::set<std::string>> enable_capabilities(Connection& connection, const std::vector<std::string>& names,
                                                   const CallContext& context) {
   // What was named before it was asked for does not count.
-  (void)connection.channel.take_enabled();
+  (void)connection.channel.unsolicited().take_enabled();
   clist* list = clist_new();
   if (list == nullptr) return fail(ENOMEM, "out of memory");
   for (const auto& name : names) {
@@ -192,7 +192,7 @@ Result<std::set<std::string>> enable_capabilities(Connection& connection, const 
   mailimap_capability_data_free(wanted);
   if (enabled != nullptr) mailimap_capability_data_free(enabled);
   if (!outcome) return fail(std::move(outcome).error());
-  auto told = connection.channel.take_enabled();
+  auto told = connection.channel.unsolicited().take_enabled();
   std::erase_if(told, [&](const auto& name) { return std::find(names.begin(), names.end(), name) == names.end(); });
   return told;
 }

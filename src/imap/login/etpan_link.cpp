@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t stream_buffer = 8192;
 /// libetpan keeps every response that its command expects; one would do.
-constexpr std::size_t max_expected_octets = 4 * max_guarded_response;
+constexpr std::size_t max_expected_bytes = 4 * max_guarded_response;
 
 EtpanLink* link_of(mailstream_low* low) { return static_cast<EtpanLink*>(low->data); }
 
@@ -100,7 +100,7 @@ Result<Answer> EtpanLink::call(const Command& command, const CallContext& contex
   given_ = 0;
   begun_ = false;
   expected_given_ = false;
-  expected_octets_ = 0;
+  expected_bytes_ = 0;
   cause_.reset();
   const int outcome = function(imap_);
   command_ = nullptr;
@@ -202,8 +202,8 @@ Result<void> EtpanLink::produce_untagged(const Response& response) {
 }
 
 Result<void> EtpanLink::bound_expected() {
-  expected_octets_ += pending_.size();
-  if (expected_octets_ <= max_expected_octets) return {};
+  expected_bytes_ += pending_.size();
+  if (expected_bytes_ <= max_expected_bytes) return {};
   auto error = channel_.reader().protocol_error(fmt::format("{} answered without end", command_->name));
   error.retry = Retry::never;
   return fail(std::move(error));

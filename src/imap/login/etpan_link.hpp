@@ -4,7 +4,7 @@
 // libetpan crashes, grows and hangs on hostile servers, so it never sees one. It is given, one at a time, the untagged
 // responses its command asked for (rewritten or checked: length, nesting, number range, NUL), continuations, and a
 // tagged line that the link wrote itself after it had read the server's. Everything else the channel handles. The
-// greeting is synthetic. libetpan is never given an octet beyond the tagged line, so nothing is ever left in its
+// greeting is synthetic. libetpan is never given a byte beyond the tagged line, so nothing is ever left in its
 // buffers. One thread at a time.
 
 #include <functional>
@@ -64,7 +64,7 @@ class EtpanLink {
   CallContext context_;
   std::string pending_;  ///< for libetpan to read
   std::size_t given_ = 0;
-  std::size_t expected_octets_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
+  std::size_t expected_bytes_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
   bool begun_ = false;
   bool expected_given_ = false;
   std::string tag_;

@@ -44,7 +44,7 @@ class LoginDialogue {
     auto known = traits();
     IMAPFS_TRY(compress(known));
     const bool utf8 = IMAPFS_TRY(enable(known));
-    connection_->channel.set_literal_plus(known.has("LITERAL+"));
+    connection_->runner.set_literal_plus(known.has("LITERAL+"));
     settings_.learned->add(trial_.found);
     const auto description = fmt::format("{} {}:{}", settings_.implicit_tls ? "imaps" : "imap", settings_.endpoint.host,
                                          settings_.endpoint.port);
@@ -96,7 +96,7 @@ Result<void> LoginDialogue::read_greeting() {
 
 Result<void> LoginDialogue::know_capabilities() {
   auto& channel = connection_->channel;
-  auto announced = channel.take_capabilities();
+  auto announced = channel.unsolicited().take_capabilities();
   if (!announced || announced->empty()) {
     mailimap_capability_data* data = nullptr;
     const EtpanLink::Command command{"CAPABILITY", {"CAPABILITY"}, false};
@@ -104,7 +104,7 @@ Result<void> LoginDialogue::know_capabilities() {
                                           [&](mailimap* imap) { return mailimap_capability(imap, &data); });
     if (data != nullptr) mailimap_capability_data_free(data);
     if (!outcome) return fail(std::move(outcome).error());
-    announced = channel.take_capabilities();
+    announced = channel.unsolicited().take_capabilities();
   }
   capabilities_ = Capabilities(announced.value_or(std::set<std::string>{}));
   return {};
@@ -169,9 +169,9 @@ Result<void> LoginDialogue::compress(const ServerTraits& known) {
   auto& channel = connection_->channel;
   CommandLine line("COMPRESS");
   line.word("DEFLATE");
-  auto answer = channel.run(line, nullptr, context_);
+  auto answer = connection_->runner.run(line, nullptr, context_);
   if (!answer) {
-    if (answer.error().scope >= Scope::session) return fail(std::move(answer).error());
+    if (answer.error().lost_connection()) return fail(std::move(answer).error());
     return {};  // [COMPRESSIONACTIVE] and the like: it goes on uncompressed
   }
   const auto note_damage = [learned = settings_.learned] {
@@ -198,7 +198,7 @@ Result<bool> LoginDialogue::enable(ServerTraits& known) {
   if (utf8_is_needed) wanted.emplace_back("UTF8=ACCEPT");
   if (wanted.empty()) return false;
   auto enabled = enable_capabilities(*connection_, wanted, context_);
-  if (!enabled && enabled.error().scope >= Scope::session) return fail(std::move(enabled).error());
+  if (!enabled && enabled.error().lost_connection()) return fail(std::move(enabled).error());
   // RFC 7162 §3.2.5: QRESYNC in SELECT is only allowed once ENABLED said so.
   if (!enabled || !enabled->contains("QRESYNC")) known.capabilities.remove("QRESYNC");
   return enabled && enabled->contains("UTF8=ACCEPT");
@@ -239,7 +239,7 @@ Result<std::unique_ptr<Session>> open_session(const AccountSettings& settings, c
   if (session) return session;
   counters.connect_failures.fetch_add(1, std::memory_order_relaxed);
   auto error = std::move(session).error();
-  if (error.scope < Scope::session) error.scope = Scope::session;
+  if (!error.lost_connection()) error.scope = Scope::session;
   if (error.what.find(settings.endpoint.host) != std::string::npos) return fail(std::move(error));
   return fail(std::move(error).while_doing(where));
 }

@@ -1,135 +1,145 @@
 #include "imapfs/imap/session_pool.hpp"
 
-#include <algorithm>
+#include <mutex>
+#include <utility>
 
-#include "imap/pool/session_pool_implementation.hpp"
-#include "imapfs/base/telemetry.hpp"
+#include "imap/pool/job_runner.hpp"
 
 namespace imapfs::imap {
 
-SessionPool::Implementation::Implementation(Settings settings, SessionFactory factory, PoolListener* listener)
-    : settings_(settings), factory_(std::move(factory)), listener_(listener), gate_(settings.reconnect),
-      connect_patience_(shortest_connect_patience()), patience_(settings.give_up_after) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(settings_.connections, 1); ++i) {
-    slots_.push_back(std::make_unique<Slot>());
-    slots_.back()->name = fmt::format("imap-{}", i + 1);
-  }
-}
+/// Builds the parts and ends them in order. One mutex guards what they share: the queue, what each connection is doing,
+/// and what is known of the server. Sessions, jobs, listeners and completions are used without it.
+class SessionPool::Implementation {
+ public:
+  Implementation(Settings settings, SessionFactory factory, PoolListener* listener);
+  ~Implementation() { close(); }
 
-SessionPool::Implementation::~Implementation() { close(); }
+  void adopt(std::unique_ptr<Session> session);
+  void submit(PoolJob job) { dispatcher_.submit(std::move(job)); }
+  [[nodiscard]] PoolStatus status() const;
+  [[nodiscard]] bool online() const;
+  [[nodiscard]] bool somebody_waits() const;
+  void retry_now();
+  void neighbour_lost(bool silently);
+  void neighbour_answers();
+  void close();
+
+ private:
+  using Lock = std::lock_guard<std::mutex>;
+
+  void end_jobs();
+
+  const Settings settings_;
+  const SessionFactory factory_;
+  PoolListener* const listener_;
+  mutable std::mutex mutex_;
+  ConnectionTable table_;
+  Connectivity connectivity_;
+  Liveness liveness_;
+  Dispatcher dispatcher_;
+  std::stop_source closing_;
+  std::vector<std::unique_ptr<JobRunner>> runners_;  ///< one for each place of the table
+  std::once_flag close_once_;
+};
+
+SessionPool::Implementation::Implementation(Settings settings, SessionFactory factory, PoolListener* listener)
+    : settings_(settings), factory_(std::move(factory)), listener_(listener), table_(settings_.connections),
+      connectivity_(mutex_, table_, settings_, listener_), liveness_(settings_),
+      dispatcher_(mutex_, table_, connectivity_, settings_.queue_limit) {
+  const PoolConnection::Dependencies dependencies{mutex_,   table_,    connectivity_, liveness_,
+                                                  factory_, listener_, settings_};
+  for (const auto& place : table_.places())
+    runners_.push_back(std::make_unique<JobRunner>(*place, dispatcher_, dependencies, closing_.get_token()));
+}
 
 void SessionPool::Implementation::adopt(std::unique_ptr<Session> session) {
   if (!session) return;
   if (listener_ != nullptr) session->set_listener(listener_->on_session_opened(*session));
-  std::vector<Refused> refused;
+  std::vector<RefusedJob> refused;
   {
     const Lock lock(mutex_);
-    const auto slot = std::find_if(slots_.begin(), slots_.end(),
-                                   [](const auto& candidate) { return !candidate->busy && !candidate->connected; });
-    if (!closed_ && slot != slots_.end()) {
-      watch_silence(**slot, *session);
-      (*slot)->session = std::move(session);
-      (*slot)->connected = true;
-      (*slot)->description = (*slot)->session->description();
-      (*slot)->selected = (*slot)->session->selected();
-      (*slot)->last_used = SteadyClock::now();
-      gate_.succeeded();
-      dispatch(refused);
+    const auto place = table_.unconnected();
+    if (!table_.closed() && place) {
+      runners_[*place]->connection().adopt(std::move(session));
+      connectivity_.adopted();
+      dispatcher_.dispatch(refused);
     }
   }
   complete(std::move(refused));
   if (session) return session->logout();
-  report_connectivity();
-}
-
-void SessionPool::Implementation::submit(PoolJob job) {
-  const auto entry = std::make_shared<Entry>(std::move(job));
-  // Runs on the thread that requests the stop; only marks, because that thread may hold locks of its own.
-  entry->on_stop.emplace(entry->job.context.stop, [this, stop = entry->stop]() mutable {
-    stop.request_stop();
-    const Lock lock(mutex_);
-    something_stopped_ = true;
-    queue_changed_.notify_one();
-  });
-  std::vector<Refused> refused;
-  {
-    const Lock lock(mutex_);
-    if (closed_) {
-      refused.push_back({entry, Error{ECANCELED, Scope::request, Retry::never, "the connections are being closed"}});
-    } else if (auto usable = entry->context().check(); !usable) {
-      refused.push_back({entry, std::move(usable).error()});
-    } else if (interactive_.size() + background_.size() >= settings_.queue_limit) {
-      refused.push_back({entry, Error{EAGAIN, Scope::request, Retry::later, "too many requests are waiting"}});
-    } else {
-      if (!queue_watch_.joinable()) queue_watch_ = std::jthread([this] { run_queue_watch(); });
-      (entry->interactive() ? interactive_ : background_).push_back(entry);
-      dispatch(refused);
-      queue_changed_.notify_one();
-    }
-  }
-  complete(std::move(refused));
+  connectivity_.report();
 }
 
 PoolStatus SessionPool::Implementation::status() const {
   const Lock lock(mutex_);
   PoolStatus status;
-  for (const auto& slot : slots_) {
-    const auto& current = slot->running ? slot->running : slot->assigned;
-    status.connections.push_back({slot->name, slot->connected ? slot->description : std::string(),
-                                  slot->connected ? slot->selected : WireName(),
+  for (const auto& place : table_.places()) {
+    const auto& current = place->running ? place->running : place->assigned;
+    status.connections.push_back({place->name, place->connected ? place->description : std::string(),
+                                  place->connected ? place->selected : WireName(),
                                   current ? current->job.what : std::string()});
   }
-  status.online = online_.value_or(false);
-  status.last_error = last_error_;
-  status.queued = interactive_.size() + background_.size();
+  status.online = connectivity_.online();
+  status.last_error = connectivity_.last_error();
+  status.queued = dispatcher_.waiting();
   return status;
 }
 
 bool SessionPool::Implementation::online() const {
   const Lock lock(mutex_);
-  return online_.value_or(false);
+  return connectivity_.online();
 }
 
 bool SessionPool::Implementation::somebody_waits() const {
   const Lock lock(mutex_);
-  return !interactive_.empty() || !background_.empty();
+  return dispatcher_.waiting() > 0;
 }
 
 void SessionPool::Implementation::retry_now() {
-  std::vector<Refused> refused;
+  std::vector<RefusedJob> refused;
   {
     const Lock lock(mutex_);
-    gate_.forget();
-    dispatch(refused);
-    queue_changed_.notify_one();
+    connectivity_.forget_failures();
+    dispatcher_.dispatch(refused);
+    dispatcher_.look_again();
   }
   complete(std::move(refused));
 }
 
+void SessionPool::Implementation::neighbour_lost(bool silently) {
+  const Lock lock(mutex_);
+  if (silently) liveness_.lost_silently(SteadyClock::now());
+  table_.suspect_all();
+}
+
+void SessionPool::Implementation::neighbour_answers() {
+  const Lock lock(mutex_);
+  liveness_.answered(SteadyClock::now());
+}
+
 void SessionPool::Implementation::close() {
   std::call_once(close_once_, [this] {
-    std::vector<EntryPointer> running;
-    std::deque<EntryPointer> waiting;
-    {
-      const Lock lock(mutex_);
-      closed_ = true;
-      waiting = std::exchange(interactive_, {});
-      waiting.insert(waiting.end(), background_.begin(), background_.end());
-      background_.clear();
-      for (const auto& slot : slots_) {
-        if (slot->assigned) waiting.push_back(std::exchange(slot->assigned, nullptr));
-        if (slot->running) running.push_back(slot->running);
-        slot->work.notify_one();
-      }
-      queue_changed_.notify_one();
-    }
-    closing_.request_stop();
-    for (const auto& entry : running) entry->stop.request_stop();
-    for (const auto& entry : waiting) complete(entry, fail(ECANCELED, "the connections are being closed"));
-    for (const auto& slot : slots_)
-      if (slot->thread.joinable()) slot->thread.join();
-    if (queue_watch_.joinable()) queue_watch_.join();
+    end_jobs();
+    for (const auto& place : table_.places())
+      if (place->thread.joinable()) place->thread.join();
+    dispatcher_.join();
   });
+}
+
+void SessionPool::Implementation::end_jobs() {
+  std::vector<QueuedJobPointer> running;
+  std::deque<QueuedJobPointer> waiting;
+  {
+    const Lock lock(mutex_);
+    table_.close();
+    dispatcher_.look_again();
+    waiting = dispatcher_.take_waiting();
+    for (auto& queued : table_.take_assigned()) waiting.push_back(std::move(queued));
+    running = table_.running();
+  }
+  closing_.request_stop();
+  for (const auto& queued : running) queued->stop.request_stop();
+  for (const auto& queued : waiting) complete(queued, fail(ECANCELED, "the connections are being closed"));
 }
 
 SessionPool::SessionPool(Settings settings, SessionFactory factory, PoolListener* listener)

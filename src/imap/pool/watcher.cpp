@@ -64,11 +64,6 @@ class CountingListener : public UntaggedListener {
   std::uint64_t received_ = 0;
 };
 
-/// An Error that a new connection, now or later, may cure; others end the watch when they come from its start.
-bool curable(const Error& error) {
-  return error.scope == Scope::session || error.scope == Scope::account || error.retry != Retry::never;
-}
-
 }  // namespace
 
 class Watcher::Implementation {
@@ -126,7 +121,7 @@ class Watcher::Implementation {
       if (stop.stop_requested()) return;
       const Error error = result ? Error{} : result.error();
       telemetry::info("{}: {}{}", settings_.name, telemetry::printable(error.what), final ? "; the watch ends" : "");
-      if (stood_ && error.scope >= Scope::session) listener_.on_connection_lost(error.errnum == ETIMEDOUT);
+      if (stood_ && error.lost_connection()) listener_.on_connection_lost(error.errnum == ETIMEDOUT);
       report(false, error.what, final);
       if (final) return;
       // A server that ends every watch at once is not to be called again every second.
@@ -149,7 +144,7 @@ class Watcher::Implementation {
       report(true, session->description(), false);
       result = wait_for_news(*session, stop);
     }
-    if (result.error().scope < Scope::session) session->logout();
+    if (!result.error().lost_connection()) session->logout();
     return result;
   }
 
@@ -183,13 +178,13 @@ class Watcher::Implementation {
     // Before the listener catches up, so that no change falls between.
     if (settings_.use_notify && session.traits().has("NOTIFY")) {
       const auto asked = session.notify_personal(command_context(stop));
-      if (!asked && asked.error().scope >= Scope::session) return asked;
+      if (!asked && asked.error().lost_connection()) return asked;
       if (!asked) telemetry::info("{}: NOTIFY refused: {}", settings_.name, telemetry::printable(asked.error().what));
     }
     const auto before = untagged_.received();
     auto started = listener_.on_watch_started(session, CallContext{stop, Deadline::max()});
     if (!started) {
-      final = !curable(started.error());
+      final = !started.error().may_pass();
       return started;
     }
     return untagged_.received() == before ? started : tell_news(session, stop);

@@ -2,7 +2,7 @@
 // A command to be sent: words, strings quoted or as literals, and the refusal of anything that could end the line
 // early.
 //
-// A string is sent quoted; one that holds 8-bit octets is sent as a literal unless UTF8=ACCEPT allows it in quotes. CR,
+// A string is sent quoted; one that holds 8-bit bytes is sent as a literal unless UTF8=ACCEPT allows it in quotes. CR,
 // LF and NUL are refused wherever they come from (EINVAL): in a mailbox name they would be a second command. A value;
 // no thread affinity.
 

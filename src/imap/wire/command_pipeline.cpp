@@ -1,64 +1,61 @@
-#include <algorithm>
-#include <utility>
+#include "imap/wire/command_pipeline.hpp"
 
-#include "imap/wire/command_channel.hpp"
+#include <algorithm>
 
 namespace imapfs::imap {
+namespace {
 
-Result<void> CommandChannel::run(const Pipeline& pipeline, const UntaggedHandler& handler, const CallContext& context) {
-  IMAPFS_TRY(usable());
+constexpr std::size_t depth = 2;  // so many wait for their answer at most
+
+}  // namespace
+
+Result<void> CommandPipeline::run(const UntaggedHandler& handler, const CallContext& context) {
+  IMAPFS_TRY(channel_.usable());
   IMAPFS_TRY(context.check());
-  pipelined_.clear();
-  std::optional<Error> refusal;
-  std::string name;
-  std::size_t next_number = 0;
-  std::vector<std::size_t> numbers;  // of those in pipelined_
   while (true) {
-    while (!refusal && pipelined_.size() < pipeline.depth) {
-      const auto command = pipeline.next();
-      if (!command) break;
-      name = command->name();
-      if (auto sent = send_pipelined(*command, pipeline, context); !sent) refusal = std::move(sent).error();
-      if (broken_) return fail(Error(*broken_));
-      numbers.resize(pipelined_.size(), next_number++);
-    }
-    if (pipelined_.empty()) break;
-    const auto response = IMAPFS_TRY(next_response());
-    extend_deadline(pipeline.silence, context);
-    if (response.kind == Response::Kind::untagged) {
-      IMAPFS_TRY(take_untagged(response, handler));
-    } else if (response.kind == Response::Kind::tagged) {
-      const auto place = std::find(pipelined_.begin(), pipelined_.end(), tag_) - pipelined_.begin();
-      pipelined_.erase(pipelined_.begin() + place);
-      const auto number = numbers.at(static_cast<std::size_t>(place));
-      numbers.erase(numbers.begin() + place);
-      const auto answer = IMAPFS_TRY(tagged_answer(response));
-      if (answer.kind != Answer::Kind::ok && !refusal) refusal = refused(name, answer);
-      pipeline.answered(number);
-    } else if (auto finished = reader_.finish(); !finished) {
-      return fail(broken_by(std::move(finished).error()));
-    }
+    IMAPFS_TRY(fill(context));
+    if (outstanding_.empty()) break;
+    const auto response = IMAPFS_TRY(channel_.next_response());
+    channel_.extend_deadline(silence_, context);
+    if (response.kind == Response::Kind::untagged) IMAPFS_TRY(channel_.take_untagged(response, handler));
+    else if (response.kind == Response::Kind::tagged) IMAPFS_TRY(take_answer(response));
+    else IMAPFS_TRY(channel_.finish());
   }
-  if (refusal) return fail(std::move(*refusal));
+  if (refusal_) return fail(std::move(*refusal_));
   return {};
 }
 
-Result<void> CommandChannel::send_pipelined(const CommandLine& command, const Pipeline& pipeline,
-                                            const CallContext& context) {
-  IMAPFS_TRY(command.check());
-  if (command.pieces().size() != 1) return fail(EINVAL, "{} with a literal cannot be pipelined", command.name());
-  const auto junk = junk_;
-  auto tag = begin(context);
-  // A flood is a flood over all of them.
-  if (!pipelined_.empty()) junk_ = junk;
-  pipelined_.push_back(tag);
-  extend_deadline(pipeline.silence, context);
-  if (traced_) trace_line(">", tag + ' ' + command.printable());
-  return write(tag + ' ' + command.pieces().front() + "\r\n", context_);
+/// Sends as long as there is room. An Error only of the channel: one of a command is a refusal.
+Result<void> CommandPipeline::fill(const CallContext& context) {
+  while (!refusal_ && outstanding_.size() < depth) {
+    const auto command = source_.next();
+    if (!command) break;
+    name_ = command->name();
+    if (auto sent = send(*command, context); !sent) refusal_ = std::move(sent).error();
+    IMAPFS_TRY(channel_.usable());
+  }
+  return {};
 }
 
-void CommandChannel::extend_deadline(SteadyClock::duration patience, const CallContext& context) {
-  context_.deadline = std::min(context.deadline, SteadyClock::now() + patience);
+Result<void> CommandPipeline::send(const CommandLine& command, const CallContext& context) {
+  IMAPFS_TRY(command.check());
+  if (command.pieces().size() != 1) return fail(EINVAL, "{} with a literal cannot be pipelined", command.name());
+  const auto tag = outstanding_.empty() ? channel_.begin(context) : channel_.begin_beside(context);
+  outstanding_.emplace_back(tag, sent_++);
+  const auto& extended = channel_.extend_deadline(silence_, context);
+  channel_.trace(command);
+  return channel_.write(tag + ' ' + command.pieces().front() + "\r\n", extended);
+}
+
+Result<void> CommandPipeline::take_answer(const Response& response) {
+  const auto place = std::find_if(outstanding_.begin(), outstanding_.end(),
+                                  [&](const auto& waiting) { return waiting.first == channel_.tag(); });
+  const auto number = place->second;
+  outstanding_.erase(place);
+  const auto answer = IMAPFS_TRY(channel_.tagged_answer(response));
+  if (answer.kind != Answer::Kind::ok && !refusal_) refusal_ = runner_.refusal(name_, answer);
+  source_.answered(number);
+  return {};
 }
 
 }  // namespace imapfs::imap

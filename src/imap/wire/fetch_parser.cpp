@@ -31,7 +31,7 @@ std::optional<std::uint64_t> take_origin(ResponseReader& reader) {
   return origin;
 }
 
-/// What follows the announced octets is not what can follow a value: they were not as many as announced.
+/// What follows the announced bytes is not what can follow a value: they were not as many as announced.
 Error lying_literal() {
   return Error{EIO, Scope::session, Retry::never,
                "protocol error: the server announced another length than the text in its answer has"};
@@ -71,12 +71,12 @@ Result<void> FetchParser::give_endings() {
   return {};
 }
 
-Result<void> FetchParser::give(BodySink& sink, std::span<const char> octets, bool last) {
+Result<void> FetchParser::give(BodySink& sink, std::span<const char> bytes, bool last) {
   if (last) {
-    endings_.push_back({&sink, octets.back()});
-    octets = octets.first(octets.size() - 1);
+    endings_.push_back({&sink, bytes.back()});
+    bytes = bytes.first(bytes.size() - 1);
   }
-  return octets.empty() ? Result<void>{} : sink.data(octets);
+  return bytes.empty() ? Result<void>{} : sink.data(bytes);
 }
 
 Result<void> FetchParser::pour_literal(ResponseReader& reader, BodySink& sink) {

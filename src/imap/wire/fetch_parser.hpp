@@ -1,9 +1,9 @@
 #pragma once
 // One FETCH response: its items in any order, unknown ones skipped by structure.
 //
-// Nothing but header blocks is kept in memory (at most max_header_block octets of one; the rest is read over). Bodies
-// go where the BodyReceiver says, in pieces, and the last octet of each only when the row has ended as a row must: who
-// has got as many octets as were announced has the whole body. Malformed items are absent. Errors: scope session, or
+// Nothing but header blocks is kept in memory (at most max_header_block bytes of one; the rest is read over). Bodies
+// go where the BodyReceiver says, in pieces, and the last byte of each only when the row has ended as a row must: who
+// has got as many bytes as were announced has the whole body. Malformed items are absent. Errors: scope session, or
 // what a sink returned (then the literal was left unread: the session is lost). A literal whose length is a lie, or a
 // UID beyond 32 bits, is EIO, scope session, never to be tried again: what follows is no IMAP.
 
@@ -30,10 +30,10 @@ struct BodyLabel {
 class BodyReceiver {
  public:
   virtual ~BodyReceiver() = default;
-  /// Called at a body of `length` octets. The sink that receives it (begin() is called by the parser), or null to skip
+  /// Called at a body of `length` bytes. The sink that receives it (begin() is called by the parser), or null to skip
   /// it.
   virtual Result<BodySink*> receive(const BodyLabel& label, std::uint64_t length) = 0;
-  /// Whether the bodies of the row that ends are of its message; if not, they stay without their last octet.
+  /// Whether the bodies of the row that ends are of its message; if not, they stay without their last byte.
   [[nodiscard]] virtual bool accepts(Uid uid_of_row) const = 0;
 };
 
@@ -52,8 +52,8 @@ class FetchParser {
   Result<void> header_item(ResponseReader& reader, FetchRow& row);
   Result<void> uid_item(ResponseReader& reader, FetchRow& row);
   Result<void> pour_literal(ResponseReader& reader, BodySink& sink);
-  /// All but the last octet goes to the sink.
-  Result<void> give(BodySink& sink, std::span<const char> octets, bool last);
+  /// All but the last byte goes to the sink.
+  Result<void> give(BodySink& sink, std::span<const char> bytes, bool last);
   Result<void> give_endings();
 
   struct Ending {

@@ -9,9 +9,9 @@
 namespace imapfs::imap {
 namespace {
 
-constexpr std::size_t max_keywords = 512;              // per message or mailbox, …
-constexpr std::size_t max_keyword_octets = 16 * 1024;  // … and all of them together
-constexpr std::size_t max_uid_octets = 32 << 20;       // in the answer to one command, as ranges
+constexpr std::size_t max_keywords = 512;             // per message or mailbox, …
+constexpr std::size_t max_keyword_bytes = 16 * 1024;  // … and all of them together
+constexpr std::size_t max_uid_bytes = 32 << 20;       // in the answer to one command, as ranges
 constexpr std::size_t max_capabilities = 512;
 constexpr std::size_t max_capability_length = 128;
 /// Of a row whose name is not written as one: the search for its end takes time in the product with max_mailbox_name.
@@ -55,18 +55,18 @@ Error endless(const ResponseReader& reader, std::string_view what) {
 class KeywordBudget {
  public:
   void add(FlagSet& flags, std::string_view flag) {
-    if (flag.size() > octets_left_ || count_ == max_keywords) return;
-    octets_left_ -= flag.size();
+    if (flag.size() > bytes_left_ || count_ == max_keywords) return;
+    bytes_left_ -= flag.size();
     ++count_;
     flags.add(flag);
   }
 
  private:
-  std::size_t octets_left_ = max_keyword_octets;
+  std::size_t bytes_left_ = max_keyword_bytes;
   std::size_t count_ = 0;
 };
 
-/// At fewer octets than the longest range has, a list that is longer than the buffer must be extended first.
+/// At fewer bytes than the longest range has, a list that is longer than the buffer must be extended first.
 Result<void> ensure_whole_item(ResponseReader& reader) {
   constexpr std::size_t longest_item = 48;
   if (reader.rest().size() < longest_item) IMAPFS_TRY(reader.extend());
@@ -145,7 +145,7 @@ bool UidCollector::add(std::uint32_t first, std::uint32_t last) {
     ranges_.back().last = range.last;
     return true;
   }
-  if (ranges_.size() >= max_uid_octets / sizeof(UidSet::Range)) return false;
+  if (ranges_.size() >= max_uid_bytes / sizeof(UidSet::Range)) return false;
   ranges_.push_back(range);
   return true;
 }

@@ -2,7 +2,7 @@
 // Values inside responses: status text with its code, flags, INTERNALDATE, UID sets, STATUS items, mailbox names.
 //
 // Tolerant: a malformed value is absent, never an error; only reading on (literals, long lists) can fail. What a server
-// can make grow is bounded in octets: UIDs and rows beyond it are an error of scope session, since leaving them out
+// can make grow is bounded in bytes: UIDs and rows beyond it are an error of scope session, since leaving them out
 // would be a lie; keywords and capabilities beyond it are left out. Pure functions over the reader's line.
 
 #include <optional>
@@ -35,7 +35,7 @@ inline constexpr std::size_t max_mailbox_name = 4096;
 /// The same in the text of a response code. `wildcard` is set where \* is in the list.
 [[nodiscard]] FlagSet parse_flag_text(std::string_view text, bool& wildcard);
 
-/// UIDs as they come in one answer, in whatever order and however many responses: bounded in octets, and a set at the
+/// UIDs as they come in one answer, in whatever order and however many responses: bounded in bytes, and a set at the
 /// end.
 class UidCollector {
  public:

@@ -48,7 +48,7 @@ struct StoredBody {
   std::uint64_t offset = 0;  ///< within the pack
   std::uint32_t record = 0;  ///< its place in the pack's list
 
-  /// Whether both name the same octets on the disk.
+  /// Whether both name the same bytes on the disk.
   [[nodiscard]] bool is_at_the_place_of(const StoredBody& other) const;
   /// "<hash of mailbox, 16 hex>-<uidvalidity>-<uid>-<length>-<crc, 8 hex>", below its shard's folder. Not of a pack's.
   [[nodiscard]] std::string file_name() const;
@@ -66,7 +66,7 @@ class BodyIndex {
     [[nodiscard]] bool empty() const { return files.empty() && packs.empty(); }
   };
 
-  /// Inserts as the most recently used, or replaces; returns the entry replaced if its octets are at another place.
+  /// Inserts as the most recently used, or replaces; returns the entry replaced if its bytes are at another place.
   std::optional<StoredBody> insert(StoredBody body);
   /// Inserts what was found on disk, its place by last_used (after sort()). A key already known: the newer file wins,
   /// the other is returned.

@@ -66,19 +66,18 @@ StoredBody Record::body(PackNumber pack, std::uint32_t place) const {
   return body;
 }
 
-std::span<const char> octets_of(const Record& record) {
-  return {reinterpret_cast<const char*>(&record), sizeof record};
-}
+std::span<const char> bytes_of(const Record& record) { return {reinterpret_cast<const char*>(&record), sizeof record}; }
 off_t place_of(std::uint32_t record) { return static_cast<off_t>(record) * static_cast<off_t>(sizeof(Record)); }
 
-std::string octets_name(PackNumber pack) { return fmt::format("{:x}", pack); }
+std::string contents_name(PackNumber pack) { return fmt::format("{:x}", pack); }
 std::string list_name(PackNumber pack) { return fmt::format("{:x}.list", pack); }
 
 /// Of either of a pack's files.
 std::optional<PackNumber> parse_name(std::string_view name) {
   PackNumber pack = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pack, 16);
-  if (error != std::errc{} || pack == 0 || (name != octets_name(pack) && name != list_name(pack))) return std::nullopt;
+  if (error != std::errc{} || pack == 0 || (name != contents_name(pack) && name != list_name(pack)))
+    return std::nullopt;
   return pack;
 }
 
@@ -91,8 +90,8 @@ std::optional<struct stat> status_of(int folder, const std::string& name) {
 
 }  // namespace
 
-BodyPacks::BodyPacks(OwnedDescriptor folder, std::uint64_t pack_octets)
-    : folder_(std::move(folder)), pack_octets_(pack_octets) {
+BodyPacks::BodyPacks(OwnedDescriptor folder, std::uint64_t pack_bytes)
+    : folder_(std::move(folder)), pack_bytes_(pack_bytes) {
   for (const auto pack : numbers()) first_own_ = std::max(first_own_, pack + 1);
   next_number_ = first_own_;
 }
@@ -113,24 +112,24 @@ Result<void> BodyPacks::begin_pack() {
   writing_ = Writing();
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   const auto number = next_number_++;
-  OwnedDescriptor octets(::openat(folder_.get(), octets_name(number).c_str(), flags, 0600));
-  if (!octets) return fail(system_error(errno, "create a pack of bodies"));
+  OwnedDescriptor contents(::openat(folder_.get(), contents_name(number).c_str(), flags, 0600));
+  if (!contents) return fail(system_error(errno, "create a pack of bodies"));
   OwnedDescriptor list(::openat(folder_.get(), list_name(number).c_str(), flags, 0600));
   if (!list) return fail(system_error(errno, "create the list of a pack"));
-  writing_ = {number, std::move(octets), std::move(list), 0, 0};
+  writing_ = {number, std::move(contents), std::move(list), 0, 0};
   return {};
 }
 
-Result<void> BodyPacks::append(StoredBody& body, std::span<const char> octets) {
+Result<void> BodyPacks::append(StoredBody& body, std::span<const char> bytes) {
   const std::lock_guard guard(writing_mutex_);
-  if (!writing_.list || writing_.end >= pack_octets_ || writing_.records >= most_records) IMAPFS_TRY(begin_pack());
+  if (!writing_.list || writing_.end >= pack_bytes_ || writing_.records >= most_records) IMAPFS_TRY(begin_pack());
   body.pack = writing_.number;
   body.offset = writing_.end;
   body.record = writing_.records;
-  IMAPFS_TRY(write_all(writing_.octets.get(), static_cast<off_t>(body.offset), octets));
+  IMAPFS_TRY(write_all(writing_.contents.get(), static_cast<off_t>(body.offset), bytes));
   const auto record = Record::of(body, nanoseconds_now());
-  IMAPFS_TRY(write_all(writing_.list.get(), place_of(body.record), octets_of(record)));
-  writing_.end += octets.size();
+  IMAPFS_TRY(write_all(writing_.list.get(), place_of(body.record), bytes_of(record)));
+  writing_.end += bytes.size();
   ++writing_.records;
   return {};
 }
@@ -145,7 +144,7 @@ std::shared_ptr<const OwnedDescriptor> BodyPacks::open(PackNumber pack) {
       if (auto already = found->second.lock()) return already;
     }
   }
-  auto opened = open_for_reading(folder_.get(), octets_name(pack));
+  auto opened = open_for_reading(folder_.get(), contents_name(pack));
   if (!opened) return nullptr;
   auto file = std::make_shared<const OwnedDescriptor>(std::move(opened));
   std::shared_ptr<const OwnedDescriptor> replaced;  // closed without the lock
@@ -164,7 +163,7 @@ void BodyPacks::persist_use(PackNumber pack) const {
 void BodyPacks::persist_verified(const StoredBody& body) const {
   const auto record = Record::of(body, nanoseconds_now());
   if (const auto list = open_for_writing(list_name(body.pack)))
-    (void)write_all(list.get(), place_of(body.record), octets_of(record));
+    (void)write_all(list.get(), place_of(body.record), bytes_of(record));
 }
 
 // -- removing --
@@ -175,17 +174,17 @@ OwnedDescriptor BodyPacks::open_for_writing(const std::string& name) const {
 
 void BodyPacks::remove(const StoredBody& body) {
   if (const auto list = open_for_writing(list_name(body.pack)))
-    (void)write_all(list.get(), place_of(body.record), octets_of(Record{}));
+    (void)write_all(list.get(), place_of(body.record), bytes_of(Record{}));
   {
     const std::lock_guard guard(reading_mutex_);
     removed_.push_back(body);
   }
-  erase_octets_nobody_reads();
+  erase_bytes_nobody_reads();
 }
 
 /// A reader first opens the pack and then looks whether the index still has the body (MessageCache::open); a removal
 /// first takes it out of the index and then looks whether anybody has the pack open. So one of the two sees the other.
-void BodyPacks::erase_octets_nobody_reads() {
+void BodyPacks::erase_bytes_nobody_reads() {
   std::vector<StoredBody> unread;
   {
     const std::lock_guard guard(reading_mutex_);
@@ -199,9 +198,9 @@ void BodyPacks::erase_octets_nobody_reads() {
   }
   for (const auto& body : unread) {
     if (body.length == 0) continue;
-    // Where the file system cannot, the octets go with the pack.
-    if (const auto octets = open_for_writing(octets_name(body.pack)))
-      (void)::fallocate(octets.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(body.offset),
+    // Where the file system cannot, the bytes go with the pack.
+    if (const auto contents = open_for_writing(contents_name(body.pack)))
+      (void)::fallocate(contents.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(body.offset),
                         static_cast<off_t>(body.length));
   }
 }
@@ -211,9 +210,9 @@ void BodyPacks::remove_pack(PackNumber pack) {
     const std::lock_guard guard(writing_mutex_);
     if (writing_.number == pack) writing_ = Writing();
   }
-  // In this order: octets that no list speaks of are removed at the next start.
+  // In this order: bytes that no list speaks of are removed at the next start.
   ::unlinkat(folder_.get(), list_name(pack).c_str(), 0);
-  ::unlinkat(folder_.get(), octets_name(pack).c_str(), 0);
+  ::unlinkat(folder_.get(), contents_name(pack).c_str(), 0);
   const std::lock_guard guard(reading_mutex_);
   if (recent_.first == pack) recent_ = {};
   open_.erase(pack);
@@ -237,11 +236,11 @@ std::vector<StoredBody> BodyPacks::scan(const NeedsVerification& needs_verificat
 }
 
 std::vector<StoredBody> BodyPacks::read_list(PackNumber pack, const NeedsVerification& needs_verification) const {
-  const auto octets = status_of(folder_.get(), octets_name(pack));
+  const auto contents = status_of(folder_.get(), contents_name(pack));
   const auto list = status_of(folder_.get(), list_name(pack));
   const auto file = open_for_reading(folder_.get(), list_name(pack));
-  if (!octets || !list || !file) return {};
-  const auto size = static_cast<std::uint64_t>(octets->st_size);
+  if (!contents || !list || !file) return {};
+  const auto size = static_cast<std::uint64_t>(contents->st_size);
   std::vector<Record> records(
       std::min<std::size_t>(static_cast<std::size_t>(list->st_size) / sizeof(Record), most_records));
   const ssize_t got = ::pread(file.get(), records.data(), records.size() * sizeof(Record), 0);

@@ -4,19 +4,13 @@
 //   <directory>/bodies/<2 hex>/<name>   bodies with a file of their own, see StoredBody
 //   <directory>/packs/                  small bodies, many in a file, see BodyPacks
 //   <directory>/tmp/<number>            bodies being written; all removed at the next start
-//   <directory>/in-use                  the machine's boot id while a process uses the cache; removed on a clean close
-//   <directory>/closed                  the machine's boot id at the last clean close
-//   <directory>/verify                  "FROM TO", nanoseconds since 1970: files last changed in this span are compared
-//   with their checksum once
+//   and the files of CacheMarks
 //
-// Bodies are never synced, so what was written in the minutes before the machine stopped may have its name on the disk
-// but not its content. When `in-use` is found with another boot id, every body is suspect; when `closed` is, those
-// changed shortly before the close. Threads: any, no lock is needed.
+// Threads: any, no lock is needed.
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +19,7 @@
 #include "store/cache/body_files.hpp"
 #include "store/cache/body_index.hpp"
 #include "store/cache/body_packs.hpp"
+#include "store/cache/cache_marks.hpp"
 
 namespace imapfs::store {
 
@@ -37,7 +32,7 @@ class CacheDisk {
 
   /// Makes the directories (0700), empties tmp/. A directory that cannot be written to but holds bodies is opened all
   /// the same.
-  static Result<std::shared_ptr<CacheDisk>> open(const std::string& directory, std::uint64_t pack_octets);
+  static Result<std::shared_ptr<CacheDisk>> open(const std::string& directory, std::uint64_t pack_bytes);
   ~CacheDisk() = default;
   CacheDisk(const CacheDisk&) = delete;
   CacheDisk& operator=(const CacheDisk&) = delete;
@@ -46,7 +41,7 @@ class CacheDisk {
   void remove_temporary(const std::string& name);
   /// Gives a temporary file its final name; readers see all of it or nothing.
   Result<void> publish(const std::string& temporary, const StoredBody& body);
-  /// Puts a body whose octets are all there into a pack and says in `body` where it is.
+  /// Puts a body whose bytes are all there into a pack and says in `body` where it is.
   Result<void> append(StoredBody& body, std::span<const char> bytes);
   /// The file that it is in, from `body.offset` on. Nothing, with errno, if it is not there. Of a pack: the caller
   /// looks again afterwards whether the index has the body, see BodyPacks.
@@ -63,37 +58,24 @@ class CacheDisk {
     std::vector<std::string> damaged;  ///< names of what is no body, or has not the length in its name
   };
   Folder scan(std::size_t shard) const;
-  /// Removes what is damaged.
+  /// Removes those that are damaged.
   std::vector<StoredBody> scan_packs();
   void remove_damaged(std::size_t shard, const std::vector<std::string>& names) const;
-  /// Puts `closed` in the place of `in-use`. Nothing may be published afterwards.
+  /// The last process is about to end. Nothing may be published afterwards.
   void close_cleanly();
 
  private:
   struct Folders {
     OwnedDescriptor directory, bodies, temporary, packs;
   };
-  CacheDisk(Folders folders, std::uint64_t pack_octets);
-  void read_marks();
-  [[nodiscard]] bool needs_verification(std::int64_t changed) const {
-    return changed > verify_from_ && changed <= verify_to_;
-  }
-  Result<void> mark_in_use();
-  Result<void> write_small_file(const char* name, const std::string& content);
-  std::string read_small_file(const char* name) const;
+  CacheDisk(Folders folders, std::uint64_t pack_bytes);
   void empty_temporary();
 
-  OwnedDescriptor directory_;
+  CacheMarks marks_;
   OwnedDescriptor bodies_;
   OwnedDescriptor temporary_;
   BodyPacks packs_;
   std::atomic<std::uint64_t> next_temporary_{1};
-  std::string boot_id_;
-  std::int64_t verify_from_ = 0;
-  std::int64_t verify_to_ = 0;
-  std::mutex mark_mutex_;
-  bool marked_ = false;           ///< guarded by mark_mutex_
-  bool verify_is_stored_ = true;  ///< guarded by mark_mutex_
 };
 
 }  // namespace imapfs::store

@@ -178,7 +178,7 @@ void CacheWriter::commit(std::uint64_t length) {
   auto checksum = finish_file(length);
   if (checksum) {
     body.checksum = *checksum;
-    if (host_->publish(disk_, temporary_, body)) {
+    if (host_->publish(temporary_, body)) {
       temporary_.clear();
       return;
     }

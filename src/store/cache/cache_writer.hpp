@@ -30,8 +30,7 @@ class WriterHost {
  public:
   virtual ~WriterHost() = default;
   /// Takes the finished file over. False: it is not cached, the writer removes it.
-  virtual bool publish(const std::shared_ptr<CacheDisk>& disk, const std::string& temporary,
-                       const StoredBody& body) = 0;
+  virtual bool publish(const std::string& temporary, const StoredBody& body) = 0;
   virtual void disk_failed(const Error& error) = 0;
   virtual MemoryBudget& memory() = 0;
 };

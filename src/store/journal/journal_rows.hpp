@@ -17,7 +17,7 @@ std::vector<JournalChange> read_changes(Database& database);
 void insert_staged(Database& database, const StagedFile& file);
 /// False if there is no such row.
 bool update_staged(Database& database, const StagedFile& file);
-/// Without those whose octets are about to be removed.
+/// Without those whose contents are about to be removed.
 std::vector<StagedFile> read_staged(Database& database);
 
 }  // namespace imapfs::store

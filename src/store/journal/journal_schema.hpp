@@ -16,7 +16,9 @@ namespace imapfs::store {
 /// "IMfj": tells `file` and a later version whose file this is.
 inline constexpr std::int32_t journal_application_id = 0x494d666a;
 
-/// staged.state of a row whose octets are about to be removed. Not one of StagedFile::State: nobody sees it.
+inline constexpr const char* journal_file_name = "journal.sqlite";
+
+/// staged.state of a row whose contents are about to be removed. Not one of StagedFile::State: nobody sees it.
 inline constexpr int staged_state_doomed = 0;
 
 inline Schema journal_schema() {

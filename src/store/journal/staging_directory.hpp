@@ -1,5 +1,5 @@
 #pragma once
-// The directory that holds the octets of staged files, one per file, named by the id in decimal. All of its system
+// The directory that holds the bytes of staged files, one per file, named by the id in decimal. All of its system
 // calls.
 //
 // Nothing in it is ever followed if it is a link, and nothing is overwritten. Errors: system errors with the path.

@@ -85,7 +85,7 @@ std::optional<AccessPattern::Plan> AccessPattern::plan(ReaderId id) const {
 AccessPattern::Set AccessPattern::choose(const Plan& plan, const Limits& limits, const Listing& listing,
                                          const std::function<bool(Uid)>& wanted) {
   Set set{{}, plan.after};
-  std::uint64_t octets = 0;
+  std::uint64_t bytes = 0;
   std::size_t pieces = 1;
   std::size_t looked_at = 0;
   bool more = true;
@@ -99,13 +99,13 @@ AccessPattern::Set AccessPattern::choose(const Plan& plan, const Limits& limits,
     more = rows.size() == page;
     for (const auto& message : rows) {
       if (set.messages.size() == plan.messages || looked_at == most_looked_at) return set;
-      if (octets >= limits.set_octets || pieces >= most_pieces) return set;
+      if (bytes >= limits.set_bytes || pieces >= most_pieces) return set;
       ++looked_at;
       set.up_to = message.uid;
-      if (message.size > limits.message_octets || !wanted(message.uid)) continue;
+      if (message.size > limits.message_bytes || !wanted(message.uid)) continue;
       const bool continues = set.messages.empty() || set.messages.back().uid.value + 1 == message.uid.value;
       if (!continues) ++pieces;
-      octets += message.size;
+      bytes += message.size;
       set.messages.push_back(message);
     }
   }

@@ -2,7 +2,7 @@
 // Recognises who reads a mailbox message by message, and says which bodies to fetch next: tar, grep -r, cp, rsync, a
 // shell glob.
 //
-// Three opens, each a little behind the one before in UID order, make a reader; so do listing order and the order of
+// Three opens, each a little after the one before in UID order, make a reader; so do listing order and the order of
 // names or inodes where those run along UIDs. A reader is given sets of messages ahead of it, the first of them
 // beginning with the message it has just opened; each is larger than the last, and a further one is given once an
 // earlier one has been reached. So what a reader leaves unread when it stops or jumps is in proportion to what it has
@@ -33,8 +33,8 @@ class AccessPattern {
   static constexpr std::size_t largest_set = 2048;
 
   struct Limits {
-    std::uint64_t set_octets = 16 << 20;
-    std::uint64_t message_octets = 1 << 20;  ///< larger messages are left to those who open them
+    std::uint64_t set_bytes = 16 << 20;
+    std::uint64_t message_bytes = 1 << 20;  ///< larger messages are left to those who open them
   };
   struct Message {
     Uid uid;

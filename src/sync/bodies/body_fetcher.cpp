@@ -8,110 +8,81 @@
 #include "sync/bodies/prefetch_job.hpp"
 
 namespace imapfs::sync {
-DownloadDependencies::DownloadDependencies(BodyFetcher::Settings settings, BodyFetcher::Submit submit,
-                                           std::shared_ptr<store::MessageCache> cache,
-                                           BodyFetcher::OnExactSize on_exact_size)
-    : settings_(settings), submit_(std::move(submit)), cache_(std::move(cache)),
-      on_exact_size_(std::move(on_exact_size)) {}
-
-void DownloadDependencies::exact_size(const BodyFetcher::Request& request, std::uint64_t length) const {
-  if (on_exact_size_) on_exact_size_(request.mailbox, request.key.uid, length);
-}
-
-void DownloadDependencies::submit(imap::PoolJob job) {
-  bool closed = false;
-  {
-    const std::lock_guard guard(mutex_);
-    closed = closed_;
-    if (!closed) ++submitting_;
-  }
-  if (closed) return job.done(fail(ECANCELED, "the account is being closed"));
-  submit_(std::move(job));
-  {
-    const std::lock_guard guard(mutex_);
-    --submitting_;
-    // Under the lock: whoever waits in close() may destroy what `submit_` refers to, but not this object.
-    idle_.notify_all();
-  }
-}
-
-void DownloadDependencies::close() {
-  std::unique_lock lock(mutex_);
-  closed_ = true;
-  idle_.wait(lock, [&] { return submitting_ == 0; });
-}
 
 class BodyFetcher::Implementation : public std::enable_shared_from_this<Implementation> {
  public:
-  explicit Implementation(std::shared_ptr<DownloadDependencies> host) : host_(std::move(host)) {}
+  explicit Implementation(std::shared_ptr<DownloadDependencies> dependencies)
+      : dependencies_(std::move(dependencies)) {}
 
   void open(const Request& request, ByteSpan wanted, Completion<std::shared_ptr<Body>> done) {
-    // First the transfers, then the cache: one that ends in between has committed its body by then.
-    if (auto running = transfers_->find(request.key); running && running->join(done, wanted)) return;
-    if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
-    auto transfer = transfers_->insert(request.key, std::make_shared<Download>(host_, request));
-    const auto set = set_that_brings(request.key);
-    const bool claimed = set && set->claim(request.key, transfer);
-    // If a set has brought it meanwhile, neither knows of it.
-    if (!claimed && host_->cache().contains(request.key)) {
-      if (auto file = host_->cache().open(request.key)) return done(std::make_shared<CachedBody>(std::move(file)));
+    // First the downloads, then the cache: one that ends in between has committed its body by then.
+    if (auto running = downloads_->find(request.key); running && running->join(done, wanted)) return;
+    if (auto file = dependencies_->cache().open(request.key))
+      return done(std::make_shared<CachedBody>(std::move(file)));
+    auto download = downloads_->insert(request.key, std::make_shared<Download>(dependencies_, request));
+    const auto job = job_that_brings(request.key);
+    const bool waits = job && job->wait_for_prefetch(request.key, download);
+    // If a prefetch job has brought it meanwhile, neither knows of it.
+    if (!waits && dependencies_->cache().contains(request.key)) {
+      if (auto file = dependencies_->cache().open(request.key))
+        return done(std::make_shared<CachedBody>(std::move(file)));
     }
-    while (!transfer->join(done, wanted)) {
-      transfer = std::make_shared<Download>(host_, request);
-      transfers_->replace(request.key, transfer);
+    while (!download->join(done, wanted)) {
+      download = std::make_shared<Download>(dependencies_, request);
+      downloads_->replace(request.key, download);
     }
   }
 
   bool fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> source) {
-    const auto set = std::make_shared<PrefetchJob>(host_, transfers_, mailbox, std::move(source));
-    if (!set->prepare()) return false;
+    const auto job = std::make_shared<PrefetchJob>(dependencies_, downloads_, mailbox, std::move(source));
+    if (!job->prepare()) return false;
     bool closed = false;
     {
       const std::lock_guard guard(mutex_);
       closed = closed_;
-      sets_.push_back(set);
+      jobs_.push_back(job);
     }
-    if (closed) set->stop();
-    set->submit([weak = weak_from_this()](const std::shared_ptr<PrefetchJob>& ended) {
+    if (closed) job->stop();
+    job->submit([weak = weak_from_this()](const std::shared_ptr<PrefetchJob>& ended) {
       if (const auto self = weak.lock()) self->forget(ended);
     });
     return true;
   }
 
   [[nodiscard]] bool is_coming(const store::BodyKey& key) const {
-    return transfers_->find(key) != nullptr || set_that_brings(key) != nullptr;
+    return downloads_->find(key) != nullptr || job_that_brings(key) != nullptr;
   }
 
-  [[nodiscard]] std::size_t size() const { return transfers_->all().size(); }
+  [[nodiscard]] std::size_t size() const { return downloads_->all().size(); }
 
   void close() {
-    host_->close();
-    std::vector<std::shared_ptr<PrefetchJob>> sets;
+    dependencies_->close();
+    std::vector<std::shared_ptr<PrefetchJob>> jobs;
     {
       const std::lock_guard guard(mutex_);
       closed_ = true;
-      sets = sets_;
+      jobs = jobs_;
     }
-    for (const auto& set : sets) set->stop();
-    for (const auto& transfer : transfers_->all()) transfer->stop();
+    for (const auto& job : jobs) job->stop();
+    for (const auto& download : downloads_->all()) download->stop();
   }
 
  private:
-  [[nodiscard]] std::shared_ptr<PrefetchJob> set_that_brings(const store::BodyKey& key) const {
+  [[nodiscard]] std::shared_ptr<PrefetchJob> job_that_brings(const store::BodyKey& key) const {
     const std::lock_guard guard(mutex_);
-    const auto found = std::find_if(sets_.begin(), sets_.end(), [&](const auto& set) { return set->brings(key); });
-    return found == sets_.end() ? nullptr : *found;
+    const auto found = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& job) { return job->brings(key); });
+    return found == jobs_.end() ? nullptr : *found;
   }
 
-  void forget(const std::shared_ptr<PrefetchJob>& set) {
+  void forget(const std::shared_ptr<PrefetchJob>& job) {
     const std::lock_guard guard(mutex_);
-    std::erase(sets_, set);
+    std::erase(jobs_, job);
   }
 
-  const std::shared_ptr<DownloadDependencies> host_;
-  const std::shared_ptr<Downloads> transfers_ = std::make_shared<Downloads>();
+  const std::shared_ptr<DownloadDependencies> dependencies_;
+  const std::shared_ptr<Downloads> downloads_ = std::make_shared<Downloads>();
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<PrefetchJob>> sets_;  ///< under way: few
+  std::vector<std::shared_ptr<PrefetchJob>> jobs_;  ///< under way: few
   bool closed_ = false;
 };
 
@@ -121,10 +92,6 @@ BodyFetcher::BodyFetcher(Settings settings, Submit submit, std::shared_ptr<store
           settings, std::move(submit), std::move(cache), std::move(on_exact_size)))) {}
 
 BodyFetcher::~BodyFetcher() { close(); }
-
-void BodyFetcher::open(const Request& request, Completion<std::shared_ptr<Body>> done) {
-  implementation_->open(request, {}, std::move(done));
-}
 
 void BodyFetcher::open_at(const Request& request, imap::OctetRange wanted, Completion<std::shared_ptr<Body>> done) {
   implementation_->open(request, ByteSpan::at(wanted.offset, wanted.length), std::move(done));
@@ -136,7 +103,7 @@ bool BodyFetcher::fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> 
 
 bool BodyFetcher::is_coming(const store::BodyKey& key) const { return implementation_->is_coming(key); }
 
-std::size_t BodyFetcher::transfers() const { return implementation_->size(); }
+std::size_t BodyFetcher::downloads() const { return implementation_->size(); }
 
 void BodyFetcher::close() { implementation_->close(); }
 

@@ -66,9 +66,8 @@ class BodyFetcher {
   BodyFetcher(const BodyFetcher&) = delete;
   BodyFetcher& operator=(const BodyFetcher&) = delete;
 
-  void open(const Request& request, Completion<std::shared_ptr<Body>> done);
-  /// Completes already when the octets `wanted` are there, if they end below Request::size; see
-  /// Body::length_is_proved().
+  /// Completes already when the bytes `wanted` are there, if they end below Request::size; see
+  /// Body::length_is_proved(). An empty range: once the length is proved.
   void open_at(const Request& request, imap::OctetRange wanted, Completion<std::shared_ptr<Body>> done);
   /// Says which messages to fetch ahead.
   class SetSource {
@@ -88,8 +87,8 @@ class BodyFetcher {
   bool fetch_sets(const Request& mailbox, std::shared_ptr<SetSource> source);
   /// Whether a message is being received, or is part of a set that is.
   [[nodiscard]] bool is_coming(const store::BodyKey& key) const;
-  /// Messages being received now, for status.
-  [[nodiscard]] std::size_t transfers() const;
+  /// How many messages are being received, or have a Body that was opened while they were.
+  [[nodiscard]] std::size_t downloads() const;
   /// Stops what runs and submits nothing more. Call before the pool is closed, not from a completion. Idempotent.
   void close();
 

@@ -1,5 +1,5 @@
 #pragma once
-// Which octets of a body are there. Not thread-safe.
+// Which bytes of a body are there. Not thread-safe.
 
 #include <algorithm>
 #include <cstdint>
@@ -21,15 +21,15 @@ struct ByteSpan {
   bool operator==(const ByteSpan&) const = default;
 };
 
-/// A set of octets as disjoint spans that do not touch.
+/// A set of bytes as disjoint spans that do not touch.
 class ByteRanges {
  public:
   void add(ByteSpan span);
   void clear();
   [[nodiscard]] bool covers(ByteSpan span) const { return !first_gap(span); }
-  /// The first run of absent octets within `span`.
+  /// The first run of absent bytes within `span`.
   [[nodiscard]] std::optional<ByteSpan> first_gap(ByteSpan span) const;
-  /// Where the present octets before `offset` end: the start of the gap that `offset` lies in.
+  /// Where the present bytes before `offset` end: the start of the gap that `offset` lies in.
   [[nodiscard]] std::uint64_t gap_start(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] bool empty() const { return spans_.empty(); }

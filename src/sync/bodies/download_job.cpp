@@ -1,13 +1,11 @@
-// What a transfer does on the pool's thread: choose the command, take its octets, tell who waits for them.
+#include "sync/bodies/download_job.hpp"
 
 #include <algorithm>
 #include <functional>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "sync/bodies/cached_body.hpp"
-#include "sync/bodies/download.hpp"
-#include "sync/bodies/streamed_body.hpp"
+#include "sync/bodies/select_for_reading.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -15,50 +13,34 @@ namespace {
 constexpr std::uint64_t head_length = 256 << 10;
 /// How far beyond RFC822.SIZE a body may reach and still be measured by a probe.
 constexpr std::uint64_t tail_length = 64 << 10;
+/// The slowest line on which a body must still be readable, in bytes per second.
+constexpr std::uint64_t slowest_download = 64 << 10;
+constexpr std::uint64_t assumed_size = 16 << 20;  ///< where the server tells none
 
 }  // namespace
 
-Result<void> select_for_reading(const BodyFetcher::Request& wanted, imap::Session& session,
-                                const CallContext& context) {
-  if (wanted.is_current && !wanted.is_current()) {
-    return fail(ESTALE, Scope::mailbox, Retry::never, "the mailbox has another UIDVALIDITY now");
-  }
-  // A session may still have a mailbox open that was removed since, and made anew under the same name (RFC 2180 §3.1).
-  const auto told = session.selection().uid_validity.value_or(wanted.key.uid_validity);
-  if (session.selected() == wanted.wire_name && told == wanted.key.uid_validity) return {};
-  imap::Session::SelectRequest request;
-  request.mailbox = wanted.wire_name;
-  const auto selected = IMAPFS_TRY(session.select(request, context));
-  const auto validity = selected.uid_validity.value_or(wanted.key.uid_validity);
-  // Scope session: with this mailbox selected, the connection would not be asked again.
-  if (validity != wanted.key.uid_validity) {
-    return fail(ESTALE, Scope::session, Retry::never, "the mailbox has UIDVALIDITY {} now", validity.value);
-  }
-  return {};
-}
-
-/// Takes the octets of one literal to their place. A literal whose length is not acceptable is read and dropped: giving
+/// Takes the bytes of one literal to their place. A literal whose length is not acceptable is read and dropped: giving
 /// up in the middle would cost the connection.
-class Download::Sink : public imap::BodySink {
+class DownloadJob::Sink : public imap::BodySink {
  public:
   using Accept = std::function<bool(std::uint64_t length)>;
 
-  Sink(Download& transfer, std::uint64_t offset, Accept accept)
-      : transfer_(transfer), position_(offset), accept_(std::move(accept)) {}
+  Sink(Download& download, std::uint64_t offset, Accept accept)
+      : download_(download), position_(offset), accept_(std::move(accept)) {}
 
   Result<void> begin(std::uint64_t length) override {
     if (begun_) return fail(EIO, Scope::session, Retry::never, "the server sent a body twice");
     begun_ = true;
     announced_ = left_ = length;
     accepted_ = accept_(length);
-    if (accepted_) transfer_.expect(length);
+    if (accepted_) download_.expect(length);
     return {};
   }
 
   Result<void> data(std::span<const char> bytes) override {
-    if (bytes.size() > left_) return fail(EIO, Scope::session, Retry::never, "more octets than announced");
+    if (bytes.size() > left_) return fail(EIO, Scope::session, Retry::never, "more bytes than announced");
     left_ -= bytes.size();
-    if (accepted_) IMAPFS_TRY(transfer_.store(position_, bytes));
+    if (accepted_) IMAPFS_TRY(download_.body().write(position_, bytes));
     position_ += bytes.size();
     return {};
   }
@@ -68,12 +50,12 @@ class Download::Sink : public imap::BodySink {
   /// EIO unless a literal came and was complete.
   [[nodiscard]] Result<void> check() const {
     if (!begun_) return fail(EIO, Scope::message, Retry::never, "the server sent no body");
-    if (left_ > 0) return fail(EIO, Scope::session, Retry::now, "{} octets of the body are missing", left_);
+    if (left_ > 0) return fail(EIO, Scope::session, Retry::now, "{} bytes of the body are missing", left_);
     return {};
   }
 
  private:
-  Download& transfer_;
+  Download& download_;
   std::uint64_t position_;
   const Accept accept_;
   bool begun_ = false;
@@ -82,232 +64,115 @@ class Download::Sink : public imap::BodySink {
   std::uint64_t left_ = 0;
 };
 
-Result<void> Download::run(imap::Session& session, const CallContext& context) {
+DownloadJob::DownloadJob(Download& download, const DownloadDependencies& dependencies,
+                         const BodyFetcher::Request& request, imap::Session& session, const CallContext& context)
+    : download_(download), body_(download.body()), dependencies_(dependencies), request_(request), session_(session),
+      context_(context) {}
+
+SteadyClock::duration DownloadJob::patience(const ReceivedBody& body, const BodyFetcher::Request& request,
+                                            const BodyFetcher::Settings& settings) {
+  const auto size = body.proved_length().value_or(request.size == 0 ? assumed_size : request.size);
+  const auto bytes = body.by_ranges() ? std::min(size, ReadStream::largest_window) : size;
+  return settings.timeout + std::chrono::seconds(bytes / slowest_download);
+}
+
+Result<void> DownloadJob::run() {
   const auto activity = fmt::format("fetch message {} of {}", request_.key.uid.value,
                                     telemetry::printable(request_.key.mailbox));
-  IMAPFS_TRY_WHILE(activity, select_for_reading(request_, session, context));
-  IMAPFS_TRY_WHILE(activity, create_writer());
-  IMAPFS_TRY_WHILE(activity, fetch(session, context));
-  commit_if_whole();
+  IMAPFS_TRY_WHILE(activity, select_for_reading(request_, session_, context_));
+  IMAPFS_TRY_WHILE(activity, body_.create_file());
+  IMAPFS_TRY_WHILE(activity, fetch());
+  body_.commit_if_whole();
   return {};
 }
 
-/// Before the command, so that a full disk does not cost the connection.
-Result<void> Download::create_writer() {
-  {
-    const Lock lock(mutex_);
-    if (writer_) return {};
-  }
-  std::shared_ptr<store::BodyWriter> writer = IMAPFS_TRY(host_->cache().create(request_.key, request_.size));
-  const Lock lock(mutex_);
-  writer_ = std::move(writer);
-  return {};
-}
-
-Result<void> Download::fetch(imap::Session& session, const CallContext& context) {
-  const bool partial = request_.partial_allowed && !session.traits().has(imap::Quirk::no_partial);
-  Lock lock(mutex_);
-  if (!length_) {
-    lock.unlock();
-    return fetch_first(session, partial, context);
-  }
-  if (by_ranges_ && partial) {
-    const auto range = next_range();
-    lock.unlock();
-    return range ? fetch_range(session, *range, context) : Result<void>{};
+Result<void> DownloadJob::fetch() {
+  const bool partial = request_.partial_allowed && !session_.traits().has(imap::Quirk::no_partial);
+  const auto length = body_.proved_length();
+  if (!length) return fetch_first(partial);
+  if (body_.by_ranges() && partial) {
+    const auto range = download_.next_range();
+    return range ? fetch_range(*range) : Result<void>{};
   }
   // The connection broke before, or the message was given up and is wanted again.
-  const auto gap = present_.first_gap({0, *length_});
-  const ByteSpan rest{gap ? gap->begin : *length_, *length_};
-  lock.unlock();
-  if (!gap && *length_ > 0) return {};
-  return partial && rest.begin > 0 ? fetch_rest(session, rest, context) : fetch_whole(session, context);
+  const auto gap = body_.first_gap({0, *length});
+  const ByteSpan rest{gap ? gap->begin : *length, *length};
+  if (!gap && *length > 0) return {};
+  return partial && rest.begin > 0 ? fetch_rest(rest) : fetch_whole();
 }
 
-Result<void> Download::fetch_first(imap::Session& session, bool partial, const CallContext& context) {
-  if (!partial || request_.size <= host_->settings().whole_fetch_limit || request_.size == 0) {
-    return fetch_whole(session, context);
+Result<void> DownloadJob::fetch_first(bool partial) {
+  if (!partial || request_.size <= dependencies_.settings().whole_fetch_limit || request_.size == 0) {
+    return fetch_whole();
   }
-  {
-    const Lock lock(mutex_);
-    by_ranges_ = true;
-  }
-  IMAPFS_TRY(request_.size_is_exact ? fetch_head(session, context) : fetch_head_and_tail(session, context));
-  if (known_length()) return {};
+  body_.fetch_by_ranges();
+  IMAPFS_TRY(request_.size_is_exact ? fetch_head() : fetch_head_and_tail());
+  if (body_.proved_length()) return {};
   telemetry::info("message {} of {}: its size is far from {}, fetching it whole", request_.key.uid.value,
                   telemetry::printable(request_.key.mailbox), request_.size);
-  {
-    const Lock lock(mutex_);
-    by_ranges_ = false;
-    present_.clear();
-  }
-  return fetch_whole(session, context);
+  body_.start_over();
+  return fetch_whole();
 }
 
-Result<void> Download::fetch_head(imap::Session& session, const CallContext& context) {
+Result<void> DownloadJob::fetch_head() {
   const imap::OctetRange head{0, std::min(head_length, request_.size)};
-  Sink sink(*this, 0, [&](std::uint64_t length) {
+  Sink sink(download_, 0, [&](std::uint64_t length) {
     if (length != head.length) return false;
-    publish_length(request_.size);
+    body_.prove_length(request_.size);
     return true;
   });
-  IMAPFS_TRY(session.fetch_body(request_.key.uid, head, sink, context));
+  IMAPFS_TRY(session_.fetch_body(request_.key.uid, head, sink, context_));
   return sink.check();
 }
 
-/// RFC822.SIZE is a hint. The octets of the head may be read before it is proved (can_answer): Dovecot looks through
-/// the whole message for its end. The octet at size-1 and what follows it tell the true length: one octet proves the
-/// size, more of them say by how much it was too small, none that it was too large.
-Result<void> Download::fetch_head_and_tail(imap::Session& session, const CallContext& context) {
+/// RFC822.SIZE is a hint. The bytes of the head may be read before it is proved: Dovecot looks through the whole
+/// message for its end. The byte at size-1 and what follows it tell the true length: one byte proves the size, more of
+/// them say by how much it was too small, none that it was too large. That the told size was right is worth knowing
+/// too, since it has cost a probe.
+Result<void> DownloadJob::fetch_head_and_tail() {
   const auto head = std::min(head_length, request_.size);
   const imap::OctetRange tail{request_.size - 1, tail_length};
-  Sink head_sink(*this, 0, [&](std::uint64_t length) { return length == head; });
-  Sink tail_sink(*this, tail.offset, [&](std::uint64_t length) {
+  Sink head_sink(download_, 0, [&](std::uint64_t length) { return length == head; });
+  Sink tail_sink(download_, tail.offset, [&](std::uint64_t length) {
     if (!head_sink.accepted() || length == 0 || length >= tail_length) return false;
-    publish_measured_length(tail.offset + length);
+    const auto measured = tail.offset + length;
+    if (measured == request_.size) dependencies_.exact_size(request_, measured);
+    body_.prove_length(measured);
     return true;
   });
-  IMAPFS_TRY(session.fetch_head_and_tail(request_.key.uid, head, tail, head_sink, tail_sink, context));
+  IMAPFS_TRY(session_.fetch_head_and_tail(request_.key.uid, head, tail, head_sink, tail_sink, context_));
   return head_sink.check();
 }
 
-Result<void> Download::fetch_whole(imap::Session& session, const CallContext& context) {
-  Sink sink(*this, 0, [&](std::uint64_t length) {
-    const auto known = known_length();
-    if (known) return *known == length;
-    if (length < given_early()) return false;
-    if (may_be_published(length)) publish_length(length);
+Result<void> DownloadJob::fetch_whole() {
+  Sink sink(download_, 0, [&](std::uint64_t length) {
+    if (const auto known = body_.proved_length()) return *known == length;
+    if (length < body_.given_early()) return false;
+    body_.prove_if_credible(length);
     return true;
   });
-  IMAPFS_TRY(session.fetch_body(request_.key.uid, std::nullopt, sink, context));
+  IMAPFS_TRY(session_.fetch_body(request_.key.uid, std::nullopt, sink, context_));
   IMAPFS_TRY(sink.check());
-  if (!sink.accepted()) return break_off(sink.announced());
-  if (!known_length()) publish_length(sink.announced());
+  if (!sink.accepted()) return fail(download_.break_off(sink.announced()));
+  if (!body_.proved_length()) body_.prove_length(sink.announced());
   return {};
 }
 
-/// A literal may lie about its length, which is known at its end. Until then nothing is corrected by it, unless it is
-/// so long that readers could not wait.
-bool Download::may_be_published(std::uint64_t length) const {
-  return length == request_.size || length > host_->settings().whole_fetch_limit;
-}
-
-Result<void> Download::fetch_rest(imap::Session& session, ByteSpan rest, const CallContext& context) {
-  Sink sink(*this, rest.begin, [&](std::uint64_t length) { return length == rest.length(); });
+Result<void> DownloadJob::fetch_rest(ByteSpan rest) {
+  Sink sink(download_, rest.begin, [&](std::uint64_t length) { return length == rest.length(); });
   const imap::OctetRange range{rest.begin, rest.length()};
-  IMAPFS_TRY(session.fetch_body(request_.key.uid, range, sink, context));
+  IMAPFS_TRY(session_.fetch_body(request_.key.uid, range, sink, context_));
   IMAPFS_TRY(sink.check());
-  return sink.accepted() ? Result<void>{} : fetch_whole(session, context);
+  return sink.accepted() ? Result<void>{} : fetch_whole();
 }
 
-Result<void> Download::fetch_range(imap::Session& session, ByteSpan range, const CallContext& context) {
-  Sink sink(*this, range.begin, [&](std::uint64_t length) { return length == range.length(); });
-  IMAPFS_TRY(session.fetch_body(request_.key.uid, imap::OctetRange{range.begin, range.length()}, sink, context));
+Result<void> DownloadJob::fetch_range(ByteSpan range) {
+  Sink sink(download_, range.begin, [&](std::uint64_t length) { return length == range.length(); });
+  IMAPFS_TRY(session_.fetch_body(request_.key.uid, imap::OctetRange{range.begin, range.length()}, sink, context_));
   IMAPFS_TRY(sink.check());
   if (sink.accepted()) return {};
-  return fail(EIO, Scope::message, Retry::never, "{} octets at {} asked for, the server has {}", range.length(),
+  return fail(EIO, Scope::message, Retry::never, "{} bytes at {} asked for, the server has {}", range.length(),
               range.begin, sink.announced());
-}
-
-/// A message is immutable; a server that says otherwise cannot be read further under the length, or with the octets,
-/// that readers have got.
-Result<void> Download::break_off(std::uint64_t length) {
-  const Lock lock(mutex_);
-  broken_ = Error{EIO, Scope::message, Retry::never,
-                  fmt::format("the message had {} octets and has {} now", length_.value_or(given_early_), length)};
-  ended_ = true;
-  return fail(*broken_);
-}
-
-std::optional<std::uint64_t> Download::known_length() const {
-  const Lock lock(mutex_);
-  return length_;
-}
-
-std::uint64_t Download::given_early() const {
-  const Lock lock(mutex_);
-  return given_early_;
-}
-
-/// That the told size was right is worth knowing too, where it has cost a probe.
-void Download::publish_measured_length(std::uint64_t length) {
-  if (length == request_.size) host_->exact_size(request_, length);
-  publish_length(length);
-}
-
-void Download::publish_length(std::uint64_t length) {
-  // Before anybody can see the length, so that the size is corrected before its last octet is read.
-  if (length != request_.size) host_->exact_size(request_, length);
-  Lock lock(mutex_);
-  published_length_ = length;
-  proved_ = true;
-  length_ = length;
-  whole_ = present_.covers({0, length});
-  answer(std::move(lock));
-}
-
-void Download::expect(std::uint64_t octets) {
-  Lock lock(mutex_);
-  expected_ += octets;
-  abandon_if_unwanted(std::move(lock));
-}
-
-Result<void> Download::store(std::uint64_t offset, std::span<const char> bytes) {
-  const ByteSpan span{offset, offset + bytes.size()};
-  Lock lock(mutex_);
-  const bool known = present_.covers(span);
-  const auto writer = writer_;
-  lock.unlock();
-  if (!known) IMAPFS_TRY(writer->write_at(offset, bytes));
-
-  lock.lock();
-  present_.add(span);
-  expected_ -= std::min<std::uint64_t>(expected_, bytes.size());
-  whole_ = length_ && present_.covers({0, *length_});
-  answer(std::move(lock));
-  return {};
-}
-
-Result<void> Download::begin_carried(std::uint64_t length) {
-  IMAPFS_TRY(create_writer());
-  {
-    const Lock lock(mutex_);
-    // Nobody would ever find it.
-    if (!writer_->cached() && openers_.empty())
-      return fail(ENOSPC, Scope::message, Retry::later, "the disk takes no bodies");
-  }
-  if (may_be_published(length)) publish_length(length);
-  return {};
-}
-
-void Download::end_carried(std::uint64_t length) {
-  if (!known_length()) publish_length(length);
-  commit_if_whole();
-  detach();
-}
-
-void Download::complete_with(std::span<const char> bytes) {
-  const auto file = host_->cache().open(request_.key);
-  if (!file) {
-    if (begin_carried(bytes.size()) && take_carried(0, bytes)) return end_carried(bytes.size());
-    return detach();
-  }
-  Lock lock(mutex_);
-  running_ = false;
-  ended_ = true;
-  const auto openers = std::exchange(openers_, {});
-  lock.unlock();
-  for (const auto& opener : openers) opener.done(std::make_shared<CachedBody>(file));
-}
-
-void Download::commit_if_whole() {
-  Lock lock(mutex_);
-  if (!whole_ || committed_) return;
-  committed_ = true;
-  const auto writer = writer_;
-  const auto length = *length_;
-  lock.unlock();
-  writer->commit(length);
 }
 
 }  // namespace imapfs::sync

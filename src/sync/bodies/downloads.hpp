@@ -1,5 +1,5 @@
 #pragma once
-// The transfers under way, by message. A transfer stays here for as long as it lives, so that a body that only memory
+// The downloads under way, by message. A download stays here for as long as it lives, so that a body that only memory
 // could take is shared too. Thread-safe.
 
 #include <algorithm>
@@ -18,15 +18,15 @@ class Downloads {
 
   [[nodiscard]] Pointer find(const store::BodyKey& key) const {
     const std::lock_guard guard(mutex_);
-    const auto found = transfers_.find(key);
-    return found == transfers_.end() ? nullptr : found->second.lock();
+    const auto found = downloads_.find(key);
+    return found == downloads_.end() ? nullptr : found->second.lock();
   }
 
-  /// The live transfer of that key, or else `fresh`.
+  /// The live download of that key, or else `fresh`.
   Pointer insert(const store::BodyKey& key, const Pointer& fresh) {
     const std::lock_guard guard(mutex_);
     forget_expired();
-    auto& entry = transfers_[key];
+    auto& entry = downloads_[key];
     if (auto running = entry.lock()) return running;
     entry = fresh;
     return fresh;
@@ -34,14 +34,14 @@ class Downloads {
 
   void replace(const store::BodyKey& key, const Pointer& fresh) {
     const std::lock_guard guard(mutex_);
-    transfers_[key] = fresh;
+    downloads_[key] = fresh;
   }
 
   [[nodiscard]] std::vector<Pointer> all() const {
     const std::lock_guard guard(mutex_);
     std::vector<Pointer> live;
-    for (const auto& [key, weak] : transfers_) {
-      if (auto transfer = weak.lock()) live.push_back(std::move(transfer));
+    for (const auto& [key, weak] : downloads_) {
+      if (auto download = weak.lock()) live.push_back(std::move(download));
     }
     return live;
   }
@@ -49,13 +49,13 @@ class Downloads {
  private:
   /// Now and then, so that the cost per open stays constant.
   void forget_expired() {
-    if (transfers_.size() < sweep_at_) return;
-    std::erase_if(transfers_, [](const auto& entry) { return entry.second.expired(); });
-    sweep_at_ = std::max<std::size_t>(64, 2 * transfers_.size());
+    if (downloads_.size() < sweep_at_) return;
+    std::erase_if(downloads_, [](const auto& entry) { return entry.second.expired(); });
+    sweep_at_ = std::max<std::size_t>(64, 2 * downloads_.size());
   }
 
   mutable std::mutex mutex_;
-  std::map<store::BodyKey, std::weak_ptr<Download>> transfers_;
+  std::map<store::BodyKey, std::weak_ptr<Download>> downloads_;
   std::size_t sweep_at_ = 64;
 };
 

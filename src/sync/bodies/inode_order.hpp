@@ -1,7 +1,7 @@
 #pragma once
 // The messages of a mailbox in the order of their inode numbers. cp -r opens files in this order, and so do grep -r and
 // find where there are more than 10,000; the numbers are hashes, so it has nothing to do with that of UIDs. A snapshot:
-// immutable, any thread. 16 octets per message.
+// immutable, any thread. 16 bytes per message.
 
 #include <algorithm>
 #include <cstdint>

@@ -1,9 +1,9 @@
 #include "sync/bodies/prefetch_job.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
+#include "sync/bodies/select_for_reading.hpp"
 
 namespace imapfs::sync {
 namespace {
@@ -15,36 +15,22 @@ constexpr std::uint64_t largest_small = 256 << 10;
 
 }  // namespace
 
-PrefetchJob::PrefetchJob(std::shared_ptr<DownloadDependencies> host, std::shared_ptr<Downloads> transfers,
+PrefetchJob::PrefetchJob(std::shared_ptr<DownloadDependencies> dependencies, std::shared_ptr<Downloads> downloads,
                          BodyFetcher::Request mailbox, std::shared_ptr<BodyFetcher::SetSource> source)
-    : host_(std::move(host)), transfers_(std::move(transfers)), mailbox_(std::move(mailbox)),
+    : dependencies_(std::move(dependencies)), downloads_(std::move(downloads)), mailbox_(std::move(mailbox)),
       source_(std::move(source)) {}
 
 // -- who waits --
 
-bool PrefetchJob::is_ours(const store::BodyKey& key) const {
-  return key.mailbox == mailbox_.key.mailbox && key.uid_validity == mailbox_.key.uid_validity;
-}
-
 bool PrefetchJob::brings(const store::BodyKey& key) const {
-  if (!is_ours(key)) return false;
-  const std::lock_guard guard(mutex_);
-  return expected_.contains(key.uid);
+  const bool same_mailbox = key.mailbox == mailbox_.key.mailbox && key.uid_validity == mailbox_.key.uid_validity;
+  return same_mailbox && expected_.contains(key.uid);
 }
 
-bool PrefetchJob::claim(const store::BodyKey& key, const std::shared_ptr<Download>& transfer) {
-  if (!brings(key) || !transfer->carry()) return false;
-  {
-    const std::lock_guard guard(mutex_);
-    const auto found = expected_.find(key.uid);
-    const bool soon = found != expected_.end() && !found->second.waiting &&
-                      found->second.position <= arrived_octets_ + host_->settings().overtake_beyond;
-    if (soon && !ended_) {
-      found->second.waiting = transfer;
-      return true;
-    }
-  }
-  transfer->detach();
+bool PrefetchJob::wait_for_prefetch(const store::BodyKey& key, const std::shared_ptr<Download>& download) {
+  if (!brings(key) || !download->attach_to_prefetch()) return false;
+  if (expected_.wait(key.uid, download, dependencies_->settings().overtake_beyond)) return true;
+  download->detach();
   return false;
 }
 
@@ -69,24 +55,14 @@ void PrefetchJob::submit(OnEnd on_end) {
   job.done = [self = shared_from_this(), on_end = std::move(on_end)](const Result<void>& result) {
     self->finished(result, on_end);
   };
-  host_->submit(std::move(job));
+  dependencies_->submit(std::move(job));
 }
 
 Result<void> PrefetchJob::run(imap::Session& session, const CallContext& context) {
   drop_large();
-  if (std::exchange(has_run_, true)) {
-    // The connection was lost: what has not come is asked for again, in one set.
-    std::vector<Uid> missing;
-    const std::lock_guard guard(mutex_);
-    first_set_ = sets_ + 1;
-    if (!expected_.empty()) ++sets_;
-    for (auto& [uid, message] : expected_) {
-      message.set = first_set_;
-      missing.push_back(uid);
-    }
-    prepared_ = UidSet::of(std::move(missing));
-  }
-  const auto timeout = host_->settings().timeout;
+  // The connection was lost before.
+  if (std::exchange(has_run_, true)) prepared_ = expected_.ask_again();
+  const auto timeout = dependencies_->settings().timeout;
   const auto activity = fmt::format("fetch ahead in {}", telemetry::printable(mailbox_.key.mailbox));
   IMAPFS_TRY_WHILE(activity, select_for_reading(mailbox_, session, CallContext::within(timeout, context.stop)));
   IMAPFS_TRY_WHILE(activity, session.fetch_bodies(*this, timeout / share_of_patience, context));
@@ -95,16 +71,9 @@ Result<void> PrefetchJob::run(imap::Session& session, const CallContext& context
 
 void PrefetchJob::finished(const Result<void>& result, const OnEnd& on_end) {
   drop_large();
-  AllExpected missing;
-  {
-    const std::lock_guard guard(mutex_);
-    ended_ = true;
-    missing = std::exchange(expected_, {});
-  }
+  const auto waiting = expected_.end();
   if (!result) telemetry::debug("bodies are not fetched ahead: {}", telemetry::printable(result.error().what));
-  for (const auto& [uid, message] : missing) {
-    if (message.waiting) message.waiting->detach();
-  }
+  for (const auto& download : waiting) download->detach();
   source_->ended(result);
   on_end(shared_from_this());
 }
@@ -121,33 +90,13 @@ UidSet PrefetchJob::take_next() {
   const auto messages = source_->next_set();
   if (messages.empty()) return {};
   ++telemetry::counters().body_sets_fetched;
-  std::vector<Uid> uids;
-  const std::lock_guard guard(mutex_);
-  for (const auto& message : messages) {
-    if (!expected_.try_emplace(message.uid, Expected{message.size, asked_octets_, sets_ + 1, nullptr}).second) continue;
-    uids.push_back(message.uid);
-    asked_octets_ += message.size;
-  }
-  // answered() counts what was asked for.
-  if (!uids.empty()) ++sets_;
-  return UidSet::of(std::move(uids));
+  return expected_.add(messages);
 }
 
 /// What did not come is fetched by itself by those who wait for it.
 void PrefetchJob::answered(std::size_t number) {
-  std::vector<std::shared_ptr<Download>> waiting;
-  {
-    const std::lock_guard guard(mutex_);
-    std::erase_if(expected_, [&](auto& entry) {
-      if (entry.second.set != first_set_ + number) return false;
-      if (entry.second.waiting) waiting.push_back(std::move(entry.second.waiting));
-      return true;
-    });
-  }
-  for (const auto& transfer : waiting) transfer->detach();
+  for (const auto& download : expected_.answered(number)) download->detach();
 }
-
-store::BodyKey PrefetchJob::key_of(Uid uid) const { return {mailbox_.key.mailbox, mailbox_.key.uid_validity, uid}; }
 
 BodyFetcher::Request PrefetchJob::request_of(Uid uid, std::uint64_t size) const {
   auto request = mailbox_;
@@ -160,27 +109,19 @@ BodyFetcher::Request PrefetchJob::request_of(Uid uid, std::uint64_t size) const 
 Result<void> PrefetchJob::begin(Uid uid, std::uint64_t length) {
   drop_large();
   arriving_ = Arriving::nothing;
-  std::uint64_t size = 0;
-  bool waited_for = false;
-  {
-    const std::lock_guard guard(mutex_);
-    const auto found = expected_.find(uid);
-    if (found == expected_.end()) return {};
-    const auto& message = found->second;
-    size = message.size;
-    waited_for = message.waiting != nullptr;
-    arrived_octets_ = std::max(arrived_octets_, message.position);
-  }
+  const auto begun = expected_.begin(uid);
+  if (!begun) return {};
   arriving_uid_ = uid;
+  const auto key = request_of(uid, begun->size).key;
   // Somebody has overtaken.
-  if (!waited_for && host_->cache().contains(key_of(uid))) {
-    if (const auto late = take_waiting(uid)) late->detach();
+  if (!begun->waited_for && dependencies_->cache().contains(key)) {
+    if (const auto late = expected_.take(uid)) late->detach();
     return {};
   }
   if (length <= largest_small) {
-    begin_small(length, size);
+    begin_small(length, begun->size);
   } else {
-    begin_large(uid, length, size);
+    begin_large(uid, length, begun->size);
   }
   return {};
 }
@@ -190,7 +131,7 @@ Result<void> PrefetchJob::data(std::span<const char> bytes) {
     small_.insert(small_.end(), bytes.begin(), bytes.end());
   } else if (large_) {
     const auto offset = std::exchange(large_offset_, large_offset_ + bytes.size());
-    if (!large_->take_carried(offset, bytes)) drop_large();
+    if (!large_->body().write(offset, bytes)) drop_large();
   }
   return {};
 }
@@ -200,7 +141,7 @@ Result<void> PrefetchJob::end() {
     end_small();
   } else if (large_) {
     ++telemetry::counters().bodies_fetched_ahead;
-    std::exchange(large_, nullptr)->end_carried(large_offset_);
+    std::exchange(large_, nullptr)->end_prefetched(large_offset_);
   }
   arriving_ = Arriving::nothing;
   return {};
@@ -216,30 +157,25 @@ void PrefetchJob::begin_small(std::uint64_t length, std::uint64_t size) {
 /// The message is expected until it is in the cache: whoever opens it meanwhile waits here.
 void PrefetchJob::end_small() {
   ++telemetry::counters().bodies_fetched_ahead;
+  const auto request = request_of(arriving_uid_, told_size_);
   // Before anybody can read it.
-  if (small_.size() != told_size_) host_->exact_size(request_of(arriving_uid_, told_size_), small_.size());
-  (void)host_->cache().store(key_of(arriving_uid_), small_);
-  if (const auto waiting = take_waiting(arriving_uid_)) waiting->complete_with(small_);
+  if (small_.size() != told_size_) dependencies_->exact_size(request, small_.size());
+  (void)dependencies_->cache().store(request.key, small_);
+  if (const auto waiting = expected_.take(arriving_uid_)) waiting->complete_with(small_);
 }
 
 void PrefetchJob::begin_large(Uid uid, std::uint64_t length, std::uint64_t size) {
   arriving_ = Arriving::large;
-  large_ = take_waiting(uid);
+  large_ = expected_.take(uid);
   large_offset_ = 0;
   if (!large_) {
     auto request = request_of(uid, size);
     const auto key = request.key;
-    auto transfer = transfers_->insert(key, std::make_shared<Download>(host_, std::move(request)));
-    if (!transfer->carry()) return;
-    large_ = std::move(transfer);
+    auto download = downloads_->insert(key, std::make_shared<Download>(dependencies_, std::move(request)));
+    if (!download->attach_to_prefetch()) return;
+    large_ = std::move(download);
   }
-  if (!large_->begin_carried(length)) drop_large();
-}
-
-std::shared_ptr<Download> PrefetchJob::take_waiting(Uid uid) {
-  const std::lock_guard guard(mutex_);
-  auto found = expected_.extract(uid);
-  return found.empty() ? nullptr : std::move(found.mapped().waiting);
+  if (!large_->begin_prefetched(length)) drop_large();
 }
 
 void PrefetchJob::drop_large() {

@@ -3,23 +3,23 @@
 // has more to ask for.
 //
 // The session asks for a set while the last one still comes in. Small bodies are collected in memory and given to the
-// cache whole, large ones become a Download when they begin. Whoever opens a message before it has come has a transfer
-// that waits here (claim). What does not come (a message that is gone, a connection that was lost once too often, a
-// silent server, the end of the account) is let go, and whoever waits for it has an ordinary fetch, or its Error. The
-// mutex guards the fields below it and is never held across a call of a transfer, the source, the pool or the cache.
-// The job keeps it alive.
+// cache whole, large ones become a Download when they begin. Whoever opens a message before it has come has a download
+// that waits here (wait_for_prefetch). What does not come (a message that is gone, a connection that was lost once too
+// often, a silent server, the end of the account) is detached, and whoever waits for it has an ordinary fetch, or its
+// Error.
+//
+// Threads: any; bodies come on the pool's thread. No lock is held across a call of a download, the source, the pool or
+// the cache. The job keeps it alive.
 
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <vector>
 
 #include "imapfs/imap/session.hpp"
 #include "sync/bodies/downloads.hpp"
+#include "sync/bodies/expected_bodies.hpp"
 
 namespace imapfs::sync {
 
@@ -27,28 +27,20 @@ class PrefetchJob : public std::enable_shared_from_this<PrefetchJob>, private im
  public:
   using OnEnd = std::function<void(const std::shared_ptr<PrefetchJob>&)>;
 
-  PrefetchJob(std::shared_ptr<DownloadDependencies> host, std::shared_ptr<Downloads> transfers,
+  PrefetchJob(std::shared_ptr<DownloadDependencies> dependencies, std::shared_ptr<Downloads> downloads,
               BodyFetcher::Request mailbox, std::shared_ptr<BodyFetcher::SetSource> source);
 
   /// Asks the source for the first set. False: it has none, and submit() must not be called.
   bool prepare();
   /// `on_end` is called after the source has been told.
   void submit(OnEnd on_end);
-  /// From here on the set sees to it that `transfer` is served. False, and nothing has changed: it does not bring that
+  /// From here on this job sees to it that `download` is served. False, and nothing has changed: it does not bring that
   /// message, or not soon.
-  [[nodiscard]] bool claim(const store::BodyKey& key, const std::shared_ptr<Download>& transfer);
+  [[nodiscard]] bool wait_for_prefetch(const store::BodyKey& key, const std::shared_ptr<Download>& download);
   [[nodiscard]] bool brings(const store::BodyKey& key) const;
   void stop() { stop_.request_stop(); }
 
  private:
-  struct Expected {
-    std::uint64_t size = 0;
-    std::uint64_t position = 0;  ///< octets that were asked for before it
-    std::uint64_t set = 0;       ///< its set's number
-    std::shared_ptr<Download> waiting;
-  };
-  using AllExpected = std::map<Uid, Expected>;
-
   // -- imap::BodySetSink, on the pool's thread --
   UidSet next_set() override;
   Result<void> begin(Uid uid, std::uint64_t length) override;
@@ -63,20 +55,18 @@ class PrefetchJob : public std::enable_shared_from_this<PrefetchJob>, private im
   void begin_large(Uid uid, std::uint64_t length, std::uint64_t size);
   void end_small();
   void drop_large();
-  [[nodiscard]] bool is_ours(const store::BodyKey& key) const;
-  [[nodiscard]] store::BodyKey key_of(Uid uid) const;
   [[nodiscard]] BodyFetcher::Request request_of(Uid uid, std::uint64_t size) const;
-  [[nodiscard]] std::shared_ptr<Download> take_waiting(Uid uid);
 
-  const std::shared_ptr<DownloadDependencies> host_;
-  const std::shared_ptr<Downloads> transfers_;
+  const std::shared_ptr<DownloadDependencies> dependencies_;
+  const std::shared_ptr<Downloads> downloads_;
   const BodyFetcher::Request mailbox_;
   const std::shared_ptr<BodyFetcher::SetSource> source_;
   std::stop_source stop_;
+  ExpectedBodies expected_;
 
   // On the pool's thread only, after submit().
   UidSet prepared_;  ///< to be asked for before the source is asked again
-  /// The body that comes: read over, kept in memory until it is whole, or taken by a transfer.
+  /// The body that comes: read over, kept in memory until it is whole, or taken by a download.
   enum class Arriving : std::uint8_t { nothing, small, large };
   Arriving arriving_ = Arriving::nothing;
   Uid arriving_uid_;
@@ -85,14 +75,6 @@ class PrefetchJob : public std::enable_shared_from_this<PrefetchJob>, private im
   std::shared_ptr<Download> large_;
   std::uint64_t large_offset_ = 0;
   bool has_run_ = false;
-
-  mutable std::mutex mutex_;
-  AllExpected expected_;
-  std::uint64_t asked_octets_ = 0;
-  std::uint64_t arrived_octets_ = 0;
-  std::uint64_t sets_ = 0;
-  std::uint64_t first_set_ = 1;  ///< of this run on a connection
-  bool ended_ = false;
 };
 
 }  // namespace imapfs::sync

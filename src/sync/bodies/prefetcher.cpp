@@ -12,14 +12,14 @@ constexpr std::size_t most_mailboxes = 64;
 constexpr std::uint64_t sets_before_a_reader = 3;
 constexpr std::uint64_t share_of_cache = 4;
 /// With one connection for everything nobody waits for longer than this takes.
-constexpr std::uint64_t set_octets_on_one_connection = 1 << 20;
+constexpr std::uint64_t set_bytes_on_one_connection = 1 << 20;
 constexpr std::size_t most_jobs = 2;
 /// In the order of inodes the message that is wanted may be the last of its set, and its UID set has a piece for each
 /// message.
-constexpr std::uint64_t set_octets_by_inode = 1 << 20;
+constexpr std::uint64_t set_bytes_by_inode = 1 << 20;
 constexpr std::size_t set_messages_by_inode = 400;
-/// So many opens in no order of UIDs, and that of inodes is looked at; if it is not that either, not before so many
-/// times as many.
+/// After this many opens in no order of UIDs the order of inodes is checked; each failed check multiplies the
+/// threshold.
 constexpr std::size_t strays_at_first = 4;
 constexpr std::size_t patience_growth = 16;
 /// Opens until a reader in the order of inodes must have been recognised.
@@ -98,10 +98,10 @@ Prefetcher::Prefetcher(Settings settings, BodyFetcher& fetcher, std::shared_ptr<
 
 AccessPattern::Limits Prefetcher::limits(Order order) const {
   AccessPattern::Limits limits;
-  limits.message_octets = settings_.message_octets;
-  limits.set_octets = std::min(limits.set_octets, settings_.cache_octets / share_of_cache / sets_before_a_reader);
-  if (order == Order::inode) limits.set_octets = std::min(limits.set_octets, set_octets_by_inode);
-  if (settings_.connections == 1) limits.set_octets = std::min(limits.set_octets, set_octets_on_one_connection);
+  limits.message_bytes = settings_.message_bytes;
+  limits.set_bytes = std::min(limits.set_bytes, settings_.cache_bytes / share_of_cache / sets_before_a_reader);
+  if (order == Order::inode) limits.set_bytes = std::min(limits.set_bytes, set_bytes_by_inode);
+  if (settings_.connections == 1) limits.set_bytes = std::min(limits.set_bytes, set_bytes_on_one_connection);
   return limits;
 }
 

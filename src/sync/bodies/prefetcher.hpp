@@ -29,9 +29,9 @@ class Prefetcher {
  public:
   struct Settings {
     std::size_t connections = 1;  ///< of the pool
-    std::uint64_t message_octets = 1 << 20;
-    std::uint64_t cache_octets = 0;  ///< the body cache's limit
-    std::string account;             ///< inode numbers are made of it
+    std::uint64_t message_bytes = 1 << 20;
+    std::uint64_t cache_bytes = 0;  ///< the body cache's limit
+    std::string account;            ///< inode numbers are made of it
   };
   /// Whether it would be in somebody's way to go on.
   using InTheWay = std::function<bool()>;

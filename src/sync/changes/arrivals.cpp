@@ -179,9 +179,9 @@ std::vector<Uid> match_arrivals(const std::vector<const store::JournalChange*>& 
 }
 
 Result<DestinationPoint> destination_point(imap::Session& session, const MailboxPointer& destination,
-                                           const ChangeTools& tools, const CallContext& context) {
+                                           const CommandDependencies& dependencies, const CallContext& context) {
   DestinationPoint point;
-  const auto known = destination->replica.known();
+  const auto known = destination->replica.record().known();
   const bool checked = destination->activity.lock()->checked != SteadyClock::time_point{};
   const bool in_step = checked && known.complete && known.uid_validity.value != 0 && known.uid_next.value != 0;
   const auto& wire_name = destination->replica.identity().wire_name;
@@ -197,7 +197,7 @@ Result<DestinationPoint> destination_point(imap::Session& session, const Mailbox
     // Courier sends no UIDNEXT for an empty mailbox.
     point.uid_next = status.uid_next.value_or(Uid{status.messages == 0u ? 1u : 0u});
   }
-  const auto ours = tools.highest_of_ours(destination->replica.identity().name, point.uid_validity);
+  const auto ours = dependencies.own_arrivals.highest_in(destination->replica.identity().name, point.uid_validity);
   if (ours.value != 0 && ours.value != UINT32_MAX && point.uid_next.value != 0)
     point.uid_next = std::max(point.uid_next, Uid{ours.value + 1});
   return point;
@@ -206,14 +206,15 @@ Result<DestinationPoint> destination_point(imap::Session& session, const Mailbox
 Result<std::vector<ArrivalCandidate>> fetch_candidates_in_view(imap::Session& session,
                                                                const MailboxPointer& destination,
                                                                const DestinationPoint& point, const UidSet& uids,
-                                                               const ChangeTools& tools, const CallContext& context) {
+                                                               const CommandDependencies& dependencies,
+                                                               const CallContext& context) {
   std::vector<ArrivalCandidate> candidates;
   const auto& name = destination->replica.identity().name;
   const auto validity = point.uid_validity;
   if (uids.empty() || session.selection().uid_validity.value_or(UidValidity{}) != validity) return candidates;
   // What has a name of its own was brought by another change, perhaps of an earlier process, or known before.
   std::set<Uid> named;
-  for (const auto& local : IMAPFS_TRY(tools.journal.local_names(name, validity))) named.insert(local.uid);
+  for (const auto& local : IMAPFS_TRY(dependencies.journal.local_names(name, validity))) named.insert(local.uid);
   imap::Session::FetchRequest request;
   request.uids = uids;
   request.items.size = request.items.internal_date = true;
@@ -222,7 +223,7 @@ Result<std::vector<ArrivalCandidate>> fetch_candidates_in_view(imap::Session& se
       request,
       [&](const imap::FetchRow& row) {
         if (row.uid < first_possible(point) || !row.size || !uids.contains(row.uid)) return;
-        if (named.contains(row.uid) || tools.is_ours({name, validity, row.uid})) return;
+        if (named.contains(row.uid) || dependencies.own_arrivals.contains({name, validity, row.uid})) return;
         candidates.push_back({row.uid, *row.size, row.internal_date.value_or(0), message_id_of(row.header_block)});
       },
       context));
@@ -230,27 +231,29 @@ Result<std::vector<ArrivalCandidate>> fetch_candidates_in_view(imap::Session& se
 }
 
 Result<std::vector<ArrivalCandidate>> fetch_candidates(imap::Session& session, const MailboxPointer& destination,
-                                                       const DestinationPoint& point, const ChangeTools& tools,
+                                                       const DestinationPoint& point,
+                                                       const CommandDependencies& dependencies,
                                                        const CallContext& context) {
   const auto selected = IMAPFS_TRY(select_anew(session, destination, context));
   if (has_nothing_new(selected, point)) return std::vector<ArrivalCandidate>();
   return fetch_candidates_in_view(session, destination, point, UidSet::range(first_possible(point), Uid{UINT32_MAX}),
-                                  tools, context);
+                                  dependencies, context);
 }
 
 Result<BroughtMessages> find_brought_messages(imap::Session& session, const MailboxPointer& destination,
                                               const DestinationPoint& point,
                                               const std::vector<const store::JournalChange*>& changes,
-                                              const std::vector<Uid>& told, const ChangeTools& tools,
+                                              const std::vector<Uid>& told, const CommandDependencies& dependencies,
                                               const CallContext& context) {
   Look look(changes, told);
   const bool sizes_lie = session.traits().has(imap::Quirk::wrong_sizes);
   const auto selected = IMAPFS_TRY(select_anew(session, destination, context));
-  look.take_told(IMAPFS_TRY(fetch_candidates_in_view(session, destination, point, look.told_uids(), tools, context)),
-                 sizes_lie);
+  look.take_told(
+      IMAPFS_TRY(fetch_candidates_in_view(session, destination, point, look.told_uids(), dependencies, context)),
+      sizes_lie);
   if (look.complete() || has_nothing_new(selected, point)) return look.result();
   look.take_alike(IMAPFS_TRY(fetch_candidates_in_view(
-      session, destination, point, UidSet::range(first_possible(point), Uid{UINT32_MAX}), tools, context)));
+      session, destination, point, UidSet::range(first_possible(point), Uid{UINT32_MAX}), dependencies, context)));
   return look.result();
 }
 

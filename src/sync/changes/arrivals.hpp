@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "imapfs/store/journal.hpp"
-#include "sync/changes/change_kinds.hpp"
+#include "sync/changes/command_dependencies.hpp"
 
 namespace imapfs::sync {
 
@@ -25,7 +25,8 @@ struct DestinationPoint {
 };
 /// What we know of the mailbox, or what the selection says, or one STATUS.
 [[nodiscard]] Result<DestinationPoint> destination_point(imap::Session& session, const MailboxPointer& destination,
-                                                         const ChangeTools& tools, const CallContext& context);
+                                                         const CommandDependencies& dependencies,
+                                                         const CallContext& context);
 
 /// A message that may be one that we have brought.
 struct ArrivalCandidate {
@@ -39,12 +40,12 @@ struct ArrivalCandidate {
 [[nodiscard]] Result<std::vector<ArrivalCandidate>> fetch_candidates(imap::Session& session,
                                                                      const MailboxPointer& destination,
                                                                      const DestinationPoint& point,
-                                                                     const ChangeTools& tools,
+                                                                     const CommandDependencies& dependencies,
                                                                      const CallContext& context);
 /// Those of `uids` that can have come since `point`, as the session, which has `destination` selected, sees it now.
 [[nodiscard]] Result<std::vector<ArrivalCandidate>> fetch_candidates_in_view(
     imap::Session& session, const MailboxPointer& destination, const DestinationPoint& point, const UidSet& uids,
-    const ChangeTools& tools, const CallContext& context);
+    const CommandDependencies& dependencies, const CallContext& context);
 
 /// By size and date, and Message-ID where that of the change is known.
 [[nodiscard]] bool is_alike(const store::JournalChange& change, const ArrivalCandidate& candidate);
@@ -62,7 +63,8 @@ struct BroughtMessages {
 [[nodiscard]] Result<BroughtMessages> find_brought_messages(imap::Session& session, const MailboxPointer& destination,
                                                             const DestinationPoint& point,
                                                             const std::vector<const store::JournalChange*>& changes,
-                                                            const std::vector<Uid>& told, const ChangeTools& tools,
+                                                            const std::vector<Uid>& told,
+                                                            const CommandDependencies& dependencies,
                                                             const CallContext& context);
 
 /// A server that has said OK may take a moment to show what it has done: the pause before that look (from 0). False if

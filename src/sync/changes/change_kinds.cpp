@@ -6,15 +6,6 @@ namespace imapfs::sync {
 
 using Kind = store::JournalChange::Kind;
 
-ArrivalGuard::ArrivalGuard(MailboxPointer destination) : destination_(std::move(destination)) {
-  destination_->replica.begin_arrivals();
-}
-
-ArrivalGuard::~ArrivalGuard() {
-  destination_->replica.end_arrivals(destination_->replica.table()->uid_validity(), {});
-  destination_->replica.publish();
-}
-
 Result<std::optional<imap::SelectedMailbox>> select_read_write(imap::Session& session, const imap::WireName& mailbox,
                                                                const CallContext& context) {
   if (session.selected() == mailbox && !session.selection().read_only) return std::nullopt;
@@ -44,7 +35,7 @@ FlagChange deleted_flag(FlagChange::Kind kind) {
 void take_flag_change(MailboxReplica& replica, const UidSet& uids, const FlagChange& change) {
   for (const auto& range : uids.ranges()) {
     for (std::uint64_t uid = range.first; uid <= range.last; ++uid) {
-      const auto known = replica.find(Uid{static_cast<std::uint32_t>(uid)});
+      const auto known = replica.messages().find(Uid{static_cast<std::uint32_t>(uid)});
       if (!known) continue;
       imap::FetchRow row;
       row.uid = known->uid;
@@ -81,63 +72,11 @@ std::string operation_of(const store::JournalChange& change) {
   return "change";
 }
 
-Error changed_since_sent() {
-  return {EINTR, Scope::message, Retry::never,
-          "interrupted: an earlier version has reached the server, and this one has not been sent"};
-}
-
-std::string trash_mailbox(const MailboxTree& tree) {
-  for (const auto& [id, node] : tree.nodes())
-    if (node.special_use == SpecialUse::trash && node.selectable) return node.name;
-  return {};
-}
-
-std::string to_string(Removal removal) {
-  switch (removal) {
-    case Removal::flag: return "flag";
-    case Removal::trash: return "trash";
-    case Removal::expunge: return "expunge";
-  }
-  return "flag";
-}
-
-std::optional<Removal> removal_from_string(std::string_view text) {
-  if (text == "flag") return Removal::flag;
-  if (text == "trash") return Removal::trash;
-  if (text == "expunge") return Removal::expunge;
-  return std::nullopt;
-}
-
-Result<Removal> plan_removal(RemovalPolicy policy, const imap::Capabilities& capabilities, const std::string& mailbox,
-                             const std::string& trash) {
-  const bool can_expunge = capabilities.has("UIDPLUS");
-  if (policy == RemovalPolicy::automatic)
-    policy = capabilities.has("X-GM-EXT-1") ? RemovalPolicy::trash : RemovalPolicy::flag;
-  switch (policy) {
-    case RemovalPolicy::expunge:
-      if (!can_expunge) return fail(EOPNOTSUPP, "the server cannot expunge single messages (no UIDPLUS)");
-      return Removal::expunge;
-    case RemovalPolicy::trash:
-      if (!trash.empty() && trash != mailbox) return Removal::trash;
-      // Removed from the trash is removed; without a trash the message stays within reach.
-      return !trash.empty() && can_expunge ? Removal::expunge : Removal::flag;
-    case RemovalPolicy::automatic:
-    case RemovalPolicy::flag: break;
-  }
-  return Removal::flag;
-}
-
-void set_removal(store::JournalChange& change, Removal removal, const std::string& trash) {
-  change.removal = to_string(removal);
-  if (removal == Removal::expunge) {
-    change.kind = Kind::expunge;
-  } else if (removal == Removal::trash && !trash.empty() && trash != change.source.mailbox) {
-    change.kind = Kind::move;
-    change.destination = trash;
-  } else {
-    change.kind = Kind::flag;
-    change.flags = deleted_flag(FlagChange::Kind::add);
-  }
+std::string renamed_mailbox(const std::string& name, const std::string& from, const std::string& to, char delimiter) {
+  if (name == from) return to;
+  const bool below = delimiter != 0 && name.size() > from.size() && name.starts_with(from) &&
+                     name[from.size()] == delimiter;
+  return below ? to + name.substr(from.size()) : name;
 }
 
 }  // namespace imapfs::sync

@@ -1,20 +1,22 @@
-// Messages that leave a mailbox with it: each by a change of its own, so that a lost answer is looked up and a crash
-// takes nothing back.
+#include "sync/changes/mailbox_clearing.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "imapfs/sync/errors.hpp"
-#include "sync/changes/changes.hpp"
 
 namespace imapfs::sync {
 namespace {
 
-/// What is accepted at a time: others must find room in the ledger, too.
+/// What is accepted at a time.
 constexpr std::size_t turn_size = 10'000;
 
 }  // namespace
 
-struct Changes::Clearing {
+struct MailboxClearing::Clearing {
   MailboxId mailbox;
   UidValidity validity;
   MailboxPointer trash;
@@ -24,8 +26,10 @@ struct Changes::Clearing {
   Completion<void> done;
 };
 
-void Changes::clear_out(MailboxId mailbox, const UidSet& uids, MailboxPointer trash, Completion<void> done) {
-  const auto source = dependencies_.mailbox(mailbox);
+MailboxClearing::MailboxClearing(Dependencies dependencies) : dependencies_(std::move(dependencies)) {}
+
+void MailboxClearing::clear_out(MailboxId mailbox, const UidSet& uids, MailboxPointer trash, Completion<void> done) {
+  const auto source = dependencies_.locations.mailbox(mailbox);
   if (!source) return done(fail(no_such_mailbox()));
   const auto clearing = std::make_shared<Clearing>();
   clearing->mailbox = mailbox;
@@ -38,7 +42,7 @@ void Changes::clear_out(MailboxId mailbox, const UidSet& uids, MailboxPointer tr
   clear_out_next(clearing);
 }
 
-void Changes::clear_out_next(const std::shared_ptr<Clearing>& clearing) {
+void MailboxClearing::clear_out_next(const std::shared_ptr<Clearing>& clearing) {
   if (auto error = *clearing->error.lock()) return clearing->done(fail(std::move(*error)));
   if (clearing->left.empty()) return clearing->done({});
   const auto count = std::min(turn_size, clearing->left.size());
@@ -50,33 +54,47 @@ void Changes::clear_out_next(const std::shared_ptr<Clearing>& clearing) {
   if (--clearing->waiting == 0) clear_out_next(clearing);
 }
 
-void Changes::clear_out_one(const std::shared_ptr<Clearing>& clearing, Uid uid) {
-  const auto ended = [this, clearing](const Error* error) {
-    if (error != nullptr) {
+Completion<Arrival> MailboxClearing::ended(const std::shared_ptr<Clearing>& clearing) {
+  return [this, clearing](const Result<Arrival>& finished) {
+    if (!finished) {
       auto first = clearing->error.lock();
-      if (!*first) *first = *error;
+      if (!*first) *first = finished.error();
     }
     if (--clearing->waiting == 0) clear_out_next(clearing);
   };
-  const bool moves = clearing->trash != nullptr;
-  // In the trash it is a message like any other. Without UIDPLUS nobody knows for sure which it is there.
-  const bool unflag = moves && dependencies_.capabilities().has("UIDPLUS");
-  const bool write_behind = dependencies_.settings.write_behind;
-  ChangeReply reply;
-  reply.accepted = [this, unflag, write_behind, ended](const Result<ChangeId>& accepted) {
-    if (!accepted) return ended(&accepted.error());
-    if (unflag && write_behind) restore_message(ChangeSource{{}, *accepted}, {}, {[](const auto&) {}, {}});
-  };
-  reply.finished = [this, unflag, write_behind, ended](const Result<Arrival>& finished) {
-    if (finished && unflag && !write_behind)
-      restore_message(ChangeSource{finished->message, {}}, {}, {[](const auto&) {}, {}});
-    ended(finished ? nullptr : &finished.error());
-  };
+}
+
+void MailboxClearing::clear_out_one(const std::shared_ptr<Clearing>& clearing, Uid uid) {
   const ChangeSource source{{clearing->mailbox, clearing->validity, uid}, {}};
-  if (!moves) return expunge_message(source, std::move(reply));
+  if (clearing->trash) return move_to_trash(clearing, source);
+  ChangeReply reply;
+  reply.finished = ended(clearing);
+  reply.accepted = [failed = reply.finished](const Result<ChangeId>& accepted) {
+    if (!accepted) failed(fail(accepted.error()));
+  };
+  dependencies_.acceptor.submit({ChangeRequestKind::expunge, source, {}, std::move(reply)});
+}
+
+/// In the trash it is a message like any other, so it loses its flag. Without UIDPLUS nobody knows for sure which it is
+/// there.
+void MailboxClearing::move_to_trash(const std::shared_ptr<Clearing>& clearing, const ChangeSource& source) {
+  const bool unflag = dependencies_.capabilities().has("UIDPLUS");
+  const bool write_behind = dependencies_.write_behind;
+  const auto restore = [this](const ChangeSource& moved) {
+    dependencies_.acceptor.restore(moved, {}, {[](const auto&) {}, {}});
+  };
+  ChangeReply reply;
+  reply.accepted = [restore, unflag, write_behind, failed = ended(clearing)](const Result<ChangeId>& accepted) {
+    if (!accepted) return failed(fail(accepted.error()));
+    if (unflag && write_behind) restore({{}, *accepted});
+  };
+  reply.finished = [restore, unflag, write_behind, ended = ended(clearing)](const Result<Arrival>& finished) {
+    if (finished && unflag && !write_behind) restore({finished->message, {}});
+    ended(finished);
+  };
   ArrivalTarget target;
   target.mailbox = clearing->trash->replica.identity().id;
-  move_message(source, target, std::move(reply));
+  dependencies_.acceptor.submit({ChangeRequestKind::move, source, target, std::move(reply)});
 }
 
 }  // namespace imapfs::sync

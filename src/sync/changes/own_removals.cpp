@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "sync/changes/queue.hpp"
+#include "sync/changes/change_kinds.hpp"
 #include "sync/mailbox/sync_plan.hpp"
 
 namespace imapfs::sync {

@@ -17,11 +17,11 @@ namespace {
 constexpr std::size_t compared_block = 256 * 1024;
 /// Of one look: others of the same length that come at the same time are few.
 constexpr std::size_t most_bodies = 16;
-constexpr std::uint64_t most_octets = 64ULL << 20;
+constexpr std::uint64_t most_bytes = 64ULL << 20;
 /// Courier ends a last line that has no end.
 constexpr std::string_view added_line_end = "\r\n";
 
-/// The digest of the first `size` octets of a body, and what follows them.
+/// The digest of the first `size` bytes of a body, and what follows them.
 class ComparedBody final : public imap::BodySink {
  public:
   explicit ComparedBody(const store::JournalChange& change) : change_(change) {}
@@ -30,12 +30,12 @@ class ComparedBody final : public imap::BodySink {
     length_ = length;
     return {};
   }
-  Result<void> data(std::span<const char> octets) override {
-    essence_.take(octets);
-    const auto wanted = std::min<std::uint64_t>(octets.size(), change_.size - taken_);
-    digest_.take(octets.first(wanted));
+  Result<void> data(std::span<const char> bytes) override {
+    essence_.take(bytes);
+    const auto wanted = std::min<std::uint64_t>(bytes.size(), change_.size - taken_);
+    digest_.take(bytes.first(wanted));
     taken_ += wanted;
-    const auto beyond = octets.subspan(wanted);
+    const auto beyond = bytes.subspan(wanted);
     beyond_.append(beyond.data(), std::min(beyond.size(), added_line_end.size() + 1 - beyond_.size()));
     return {};
   }
@@ -62,7 +62,7 @@ bool has_its_name(const store::JournalChange& change, const ArrivalCandidate& ca
   return !change.message_id.empty() && change.message_id == candidate.message_id;
 }
 
-/// A server that writes messages anew gives them other octets: then Message-ID and date must do, or the UID it told.
+/// A server that writes messages anew gives them other bytes: then Message-ID and date must do, or the UID it told.
 bool may_be_rewritten(const store::JournalChange& change, const ArrivalCandidate& candidate, bool told) {
   const bool same_date = change.internal_date && *change.internal_date == candidate.internal_date;
   return has_its_name(change, candidate) && (told || same_date);
@@ -76,9 +76,9 @@ bool may_be_it(const store::JournalChange& change, const ArrivalCandidate& candi
 /// Where a server changes what it is given: another size than that of the message that is replaced. Its old text under
 /// a new UID, with the date that was asked for, would look rewritten.
 bool differs_from_replaced(const store::JournalChange& change, const MailboxPointer& destination, std::uint64_t size) {
-  const auto& replica = destination->replica;
+  auto& replica = destination->replica;
   if (change.replaces.uid.value == 0 || change.replaces.mailbox != replica.identity().name) return true;
-  const auto replaced = replica.find(change.replaces.uid);
+  const auto replaced = replica.messages().find(change.replaces.uid);
   return replaced && replaced->size != size;
 }
 
@@ -102,12 +102,12 @@ Result<void> read_staged(const std::string& staging_path, const std::function<vo
 
 /// False if the staged file is another by now.
 Result<bool> is_sent_in(const mime::MessageEssence& kept, const store::JournalChange& change,
-                        const ChangeTools& tools) {
+                        const CommandDependencies& dependencies) {
   mime::ContentDigest digest;
   mime::MessageEssence sent;
-  IMAPFS_TRY(read_staged(tools.journal.staging_path(change.staged), [&](std::span<const char> octets) {
-    digest.take(octets);
-    sent.take(octets);
+  IMAPFS_TRY(read_staged(dependencies.journal.staging_path(change.staged), [&](std::span<const char> bytes) {
+    digest.take(bytes);
+    sent.take(bytes);
   }));
   sent.finish();
   return digest.finish() == change.digest && sent.is_in(kept);
@@ -117,7 +117,8 @@ Result<bool> is_sent_in(const mime::MessageEssence& kept, const store::JournalCh
 Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session, const MailboxPointer& destination,
                                                           const store::JournalChange& change,
                                                           const ArrivalCandidate& candidate, bool told,
-                                                          const ChangeTools& tools, const CallContext& context) {
+                                                          const CommandDependencies& dependencies,
+                                                          const CallContext& context) {
   ComparedBody body(change);
   const auto fetched = session.fetch_body(candidate.uid, std::nullopt, body, context);
   if (!fetched && fetched.error().scope >= Scope::session) return fail(fetched.error());
@@ -127,12 +128,15 @@ Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session
                           !differs_from_replaced(change, destination, body.length());
   if (may_be_old || body.length() == change.size) return std::nullopt;
   const bool rewrites = session.traits().has(imap::Quirk::wrong_sizes) && may_be_rewritten(change, candidate, told);
-  if (rewrites || IMAPFS_TRY(is_sent_in(body.essence(), change, tools))) return candidate;
+  if (rewrites || IMAPFS_TRY(is_sent_in(body.essence(), change, dependencies))) return candidate;
   return std::nullopt;
 }
 
-auto claim_in(const MailboxPointer& destination, const store::JournalChange& change, const ChangeTools& tools) {
-  return [&](Uid uid) { return tools.claim({destination->replica.identity().name, change.destination_validity, uid}); };
+auto claim_in(const MailboxPointer& destination, const store::JournalChange& change,
+              const CommandDependencies& dependencies) {
+  return [&](Uid uid) {
+    return dependencies.own_arrivals.claim({destination->replica.identity().name, change.destination_validity, uid});
+  };
 }
 
 }  // namespace
@@ -140,9 +144,9 @@ auto claim_in(const MailboxPointer& destination, const store::JournalChange& cha
 Result<SentContent> content_to_send(const std::string& staging_path) {
   mime::ContentDigest digest;
   SentContent content;
-  IMAPFS_TRY(read_staged(staging_path, [&](std::span<const char> octets) {
-    digest.take(octets);
-    content.size += octets.size();
+  IMAPFS_TRY(read_staged(staging_path, [&](std::span<const char> bytes) {
+    digest.take(bytes);
+    content.size += bytes.size();
   }));
   content.digest = digest.finish();
   return content;
@@ -153,8 +157,9 @@ bool was_sent_by(const store::JournalChange& change, const SentContent& content)
 }
 
 Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination, const store::JournalChange& change,
-                      std::vector<ArrivalCandidate> candidates, const ChangeTools& tools, const CallContext& context) {
-  const auto claimed = claim_in(destination, change, tools);
+                      std::vector<ArrivalCandidate> candidates, const CommandDependencies& dependencies,
+                      const CallContext& context) {
+  const auto claimed = claim_in(destination, change, dependencies);
   if (change.digest.empty()) {
     const auto found = match_arrivals({&change}, std::move(candidates)).front();
     return found.value != 0 && claimed(found) ? found : Uid{};
@@ -162,21 +167,21 @@ Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination,
   std::erase_if(candidates, [&](const auto& candidate) { return !may_be_it(change, candidate); });
   sort_by_likeness(change, candidates);
   if (candidates.size() > most_bodies) candidates.resize(most_bodies);
-  std::uint64_t octets = 0;
+  std::uint64_t bytes = 0;
   for (const auto& candidate : candidates) {
-    octets += candidate.size;
-    if (octets > most_octets + change.size) break;
+    bytes += candidate.size;
+    if (bytes > most_bytes + change.size) break;
     const auto found = IMAPFS_TRY_WHILE(
-        "compare", fetch_and_compare(session, destination, change, candidate, false, tools, context));
+        "compare", fetch_and_compare(session, destination, change, candidate, false, dependencies, context));
     if (found && claimed(found->uid)) return found->uid;
   }
   return Uid{};
 }
 
 Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destination, const store::JournalChange& change,
-                          Uid told, std::vector<ArrivalCandidate> candidates, const ChangeTools& tools,
+                          Uid told, std::vector<ArrivalCandidate> candidates, const CommandDependencies& dependencies,
                           const CallContext& context) {
-  const auto claimed = claim_in(destination, change, tools);
+  const auto claimed = claim_in(destination, change, dependencies);
   const auto by_size = std::find_if(candidates.begin(), candidates.end(), [&](const auto& candidate) {
     if (candidate.message_id != change.message_id) return false;
     return told.value != 0 ? candidate.uid == told && candidate.size == change.size : is_alike(change, candidate);
@@ -186,12 +191,12 @@ Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destinat
   const auto named = std::find_if(candidates.begin(), candidates.end(),
                                   [&](const auto& candidate) { return candidate.uid == told; });
   if (named != candidates.end()) {
-    const auto found = IMAPFS_TRY_WHILE("compare",
-                                        fetch_and_compare(session, destination, change, *named, true, tools, context));
+    const auto found = IMAPFS_TRY_WHILE(
+        "compare", fetch_and_compare(session, destination, change, *named, true, dependencies, context));
     if (found && claimed(told)) return told;
     candidates.erase(named);
   }
-  return find_sent(session, destination, change, std::move(candidates), tools, context);
+  return find_sent(session, destination, change, std::move(candidates), dependencies, context);
 }
 
 }  // namespace imapfs::sync

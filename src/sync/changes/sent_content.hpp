@@ -1,5 +1,5 @@
 #pragma once
-// What was sent by an APPEND, as its octets tell: by these, and by nothing less, it is found again on the server. A
+// What was sent by an APPEND, as its bytes tell: by these, and by nothing less, it is found again on the server. A
 // later version of the same file has the same Message-ID, and may have the same length and date.
 //
 // On a pool's thread; no locks.
@@ -27,15 +27,15 @@ struct SentContent {
 /// number of them: what is beyond that is not it.
 [[nodiscard]] Result<Uid> find_sent(imap::Session& session, const MailboxPointer& destination,
                                     const store::JournalChange& change, std::vector<ArrivalCandidate> candidates,
-                                    const ChangeTools& tools, const CallContext& context);
+                                    const CommandDependencies& dependencies, const CallContext& context);
 
 /// The same after the server has answered OK. `told`: the UID it named, or 0. What has the length and the Message-ID
-/// that were sent need not be compared octet by octet then, unless the message that is replaced has that length too:
+/// that were sent need not be compared byte by byte then, unless the message that is replaced has that length too:
 /// some servers answer OK and keep the text they had. What has another length is it if it has the text that was sent,
 /// whatever fields and line ends the server has added (message_essence.hpp).
 [[nodiscard]] Result<Uid> find_accepted(imap::Session& session, const MailboxPointer& destination,
                                         const store::JournalChange& change, Uid told,
-                                        std::vector<ArrivalCandidate> candidates, const ChangeTools& tools,
-                                        const CallContext& context);
+                                        std::vector<ArrivalCandidate> candidates,
+                                        const CommandDependencies& dependencies, const CallContext& context);
 
 }  // namespace imapfs::sync

@@ -49,7 +49,7 @@ Result<std::size_t> StagedSource::read(std::span<char> buffer) {
     taken_ += consumed;
   }
   given_ += filled;
-  // The server has been promised so many octets, and would take what comes after them for a command.
+  // The server has been promised so many bytes, and would take what comes after them for a command.
   if (given_ > size_ || (filled == 0 && given_ != size_ && size_ != any_size))
     return fail(EIO, "{} is not as long as it was", telemetry::printable(path_));
   return filled;

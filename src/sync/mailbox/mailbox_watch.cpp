@@ -1,22 +1,24 @@
-// One mailbox under watch.
+#include "sync/mailbox/mailbox_watch.hpp"
 
 #include <condition_variable>
+#include <mutex>
+#include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "sync/sync_engine_implementation.hpp"
+#include "sync/mailbox/mailbox_sync.hpp"
 
 namespace imapfs::sync {
 namespace {
 
 /// Waits on the watcher's thread for rows that the store's thread reads.
-Result<void> wait_for_rows(EngineImplementation& engine, const MailboxPointer& mailbox, const CallContext& context) {
+Result<void> wait_for_rows(RowLoader& rows, const MailboxPointer& mailbox, const CallContext& context) {
   struct Latch {
     std::mutex mutex;
     std::condition_variable_any changed;
     bool open = false;
   };
   auto latch = std::make_shared<Latch>();
-  engine.with_rows_loaded(mailbox, [latch] {
+  rows.with_rows(mailbox, [latch] {
     const std::lock_guard guard(latch->mutex);
     latch->open = true;
     latch->changed.notify_all();
@@ -33,10 +35,17 @@ Result<void> wait_for_rows(EngineImplementation& engine, const MailboxPointer& m
 
 }  // namespace
 
-MailboxWatch::MailboxWatch(EngineImplementation& engine, MailboxPointer mailbox, imap::Watcher::Settings settings,
+MailboxWatch::MailboxWatch(Dependencies dependencies, MailboxPointer mailbox, imap::Watcher::Settings settings,
                            const imap::SessionFactory& factory)
-    : engine_(engine), mailbox_(std::move(mailbox)), watcher_(settings, factory, *this) {
-  snapshot_.lock()->name = settings.name;
+    : dependencies_(dependencies), mailbox_(std::move(mailbox)), watcher_(settings, factory, *this) {
+  auto snapshot = snapshot_.lock();
+  snapshot->name = settings.name;
+  snapshot->path = mailbox_->replica.identity().path;
+}
+
+void MailboxWatch::News::note(bool& what) {
+  if (!any()) since = SteadyClock::now();
+  what = true;
 }
 
 MailboxWatch::~MailboxWatch() { stop(); }
@@ -51,10 +60,10 @@ MailboxWatch::Snapshot MailboxWatch::snapshot() const {
 }
 
 Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallContext& context) {
-  engine_.note_traits(session);
+  dependencies_.server.note_traits(session);
   snapshot_.lock()->description = session.description();
-  forget_news();
-  known_revision_ = mailbox_->replica.revision();
+  news_ = {};
+  known_revision_ = mailbox_->replica.record().revision();
   may_have_missed_ = false;
   auto result = catch_up(session, context);
   // The watcher gives up after an Error that no new connection can cure.
@@ -65,14 +74,14 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
 /// Rows are brought in step on this session where there are any; a mailbox that nobody has listed is only selected.
 Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& context) {
   auto& replica = mailbox_->replica;
-  if (replica.stored_or_listed()) {
-    IMAPFS_TRY(wait_for_rows(engine_, mailbox_, context));
-    if (replica.known().complete) {
+  if (replica.stored_rows().stored_or_listed()) {
+    IMAPFS_TRY(wait_for_rows(dependencies_.rows, mailbox_, context));
+    if (replica.record().known().complete) {
       if (replica.gate().try_enter()) {
-        const auto began_after = engine_.begin_sync(mailbox_);
-        MailboxSync sync(replica, engine_.sync_settings());
+        const auto began_after = SyncScheduler::begin(mailbox_);
+        MailboxSync sync(replica, dependencies_.syncs.sync_settings());
         auto result = sync.run(session, context);
-        engine_.end_sync(mailbox_, began_after, sync.method(), result);
+        dependencies_.syncs.end(mailbox_, began_after, sync.method(), result);
         return result;
       }
       // Selected below, so that nothing is missed; what came before is the next sync's.
@@ -80,55 +89,51 @@ Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& c
   }
   imap::Session::SelectRequest request;
   request.mailbox = replica.identity().wire_name;
-  const auto patience = CallContext::within(engine_.sync_settings().command_timeout, context.stop);
+  const auto patience = CallContext::within(dependencies_.syncs.sync_settings().command_timeout, context.stop);
   const auto selected = IMAPFS_TRY_WHILE("select", session.select(request, patience));
   replica.note_validity(selected.uid_validity.value_or(UidValidity{}));
-  replica.publish();
-  engine_.hint(mailbox_);
+  replica.news().publish();
+  dependencies_.syncs.hint(mailbox_);
   return {};
 }
 
 Result<void> MailboxWatch::on_news(imap::Session& session, const CallContext& context) {
-  if (!has_news()) return {};
+  if (!news_.any()) return {};
   auto& replica = mailbox_->replica;
-  if (!replica.known().complete || !replica.gate().try_enter()) {
-    forget_news();
-    engine_.hint(mailbox_);
+  if (!replica.record().known().complete || !replica.gate().try_enter()) {
+    news_ = {};
+    dependencies_.syncs.hint(mailbox_);
     return {};
   }
-  const auto began_after = engine_.begin_sync(mailbox_);
+  const auto began_after = SyncScheduler::begin(mailbox_);
   auto result = take_news(session, context);
   const auto method = mailbox_->activity.with_lock([](const auto& activity) { return activity.method; });
-  engine_.end_sync(mailbox_, began_after, method, result);
+  dependencies_.syncs.end(mailbox_, began_after, method, result);
   return result;
 }
 
 Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& context) {
-  MailboxSync sync(mailbox_->replica, engine_.sync_settings());
-  const bool all = compare_all_;
-  const bool messages_came = messages_came_;
-  forget_news();
+  MailboxSync sync(mailbox_->replica, dependencies_.syncs.sync_settings());
+  const auto news = std::exchange(news_, {});
   auto& replica = mailbox_->replica;
-  replica.news_received(news_since_);
+  replica.news().received(news.since);
   Result<void> result;
-  const auto revision = replica.revision();
-  if (all) result = sync.compare_all(session, context);
-  else if (messages_came) result = sync.fetch_new(session, context);
-  replica.publish();
+  const auto revision = replica.record().revision();
+  if (news.compare_all) result = sync.compare_all(session, context);
+  else if (news.messages_came) result = sync.fetch_new(session, context);
+  replica.news().publish();
   // What came and went between two looks of this session is in the table if another session saw it, and this one never
   // hears that it is gone.
-  if (result && !all) result = sync.fetch_changes(session, highest_modseq_, context);
-  replica.publish();
-  replica.news_received(std::nullopt);
+  if (result && !news.compare_all) result = sync.fetch_changes(session, highest_modseq_, context);
+  replica.news().publish();
+  replica.news().received(std::nullopt);
   // A server may say with every command that something has changed, and not what.
-  if (all && compare_all_ && replica.revision() == revision) {
-    forget_news();
-    engine_.hint(mailbox_);
+  if (news.compare_all && news_.compare_all && replica.record().revision() == revision) {
+    news_ = {};
+    dependencies_.syncs.hint(mailbox_);
   }
   return result;
 }
-
-void MailboxWatch::forget_news() { messages_came_ = changes_came_ = compare_all_ = false; }
 
 void MailboxWatch::on_watching(bool watching, const std::string& reason) {
   {
@@ -137,7 +142,7 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
     snapshot->reason = telemetry::printable(reason);
   }
   const auto name = snapshot().name;
-  if (watching) engine_.watcher_connected();
+  if (watching) dependencies_.connection_listener.on_watch_connected();
   auto activity = mailbox_->activity.lock();
   if (watching) {
     activity->watched_by = name;
@@ -151,53 +156,48 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
 
 void MailboxWatch::on_connection_lost(bool silently) {
   may_have_missed_ = silently;
-  engine_.watcher_lost(silently);
+  dependencies_.connection_listener.on_watch_lost(silently);
 }
 
-void MailboxWatch::on_connection_answers() { engine_.watcher_answers(); }
+void MailboxWatch::on_connection_answers() { dependencies_.connection_listener.on_watch_answers(); }
 
 /// Messages that came, went or changed, whoever saw it first; and what NOTIFY tells of other mailboxes.
 bool MailboxWatch::brought_news(bool told) {
-  const auto revision = mailbox_->replica.revision();
+  const auto revision = mailbox_->replica.record().revision();
   const bool changed = std::exchange(known_revision_, revision) != revision;
-  if (changed && told) engine_.note_heard(mailbox_);
+  if (changed && told) dependencies_.idle_trust.heard(mailbox_);
   return std::exchange(others_changed_, false) || changed;
 }
 
-void MailboxWatch::note_news(bool& what) {
-  if (!has_news()) news_since_ = SteadyClock::now();
-  what = true;
-}
-
 void MailboxWatch::on_exists(std::uint32_t messages) {
-  if (!mailbox_->replica.accounts_for(messages)) note_news(messages_came_);
+  if (!mailbox_->replica.count().accounts_for(messages)) news_.note(news_.messages_came);
 }
 
-void MailboxWatch::on_expunge() { note_news(compare_all_); }
+void MailboxWatch::on_expunge() { news_.note(news_.compare_all); }
 
 void MailboxWatch::on_vanished(const UidSet& uids) {
   mailbox_->replica.take_vanished(uids);
-  mailbox_->replica.publish();
+  mailbox_->replica.news().publish();
 }
 
 void MailboxWatch::on_fetch(const imap::FetchRow& row) {
   if (row.uid.value == 0) {
-    note_news(compare_all_);
+    news_.note(news_.compare_all);
     return;
   }
   mailbox_->replica.take_flags(row);
-  mailbox_->replica.publish();
+  mailbox_->replica.news().publish();
 }
 
 void MailboxWatch::on_highest_modseq(ModSeq modseq) {
   highest_modseq_ = modseq;
-  if (modseq > mailbox_->replica.known().highest_modseq) note_news(changes_came_);
+  if (modseq > mailbox_->replica.record().known().highest_modseq) news_.note(news_.changes_came);
 }
 
 void MailboxWatch::on_status(const imap::WireName& mailbox, const MailboxStatus& status) {
-  if (engine_.take_status(mailbox, status)) others_changed_ = true;
+  if (dependencies_.status_news.take(mailbox, status)) others_changed_ = true;
 }
 
-void MailboxWatch::on_mailbox_list_changed() { engine_.relist_by_hint(); }
+void MailboxWatch::on_mailbox_list_changed() { dependencies_.list_listener.on_mailbox_list_changed(); }
 
 }  // namespace imapfs::sync

@@ -7,42 +7,6 @@
 
 namespace imapfs::sync {
 
-void MessageTable::State::set_name(MessageRow& row, std::string_view name) {
-  name = name.substr(0, MessageRow::longest_name);
-  if (row.name != nullptr && row.file_name() == name) return;
-  names.discard(row.name_length);
-  row.name = names.store(name);
-  row.name_length = name.size() & MessageRow::longest_name;
-}
-
-void MessageTable::State::replace_flags(MessageRow& row, const FlagSet& wanted) {
-  const auto before = row.flags;
-  row.flags = flags.acquire(wanted);
-  flags.release(before);
-}
-
-void MessageTable::State::compact_names() {
-  if (!names.wasteful()) return;
-  NameArena compacted;
-  rows.visit_all([&](MessageRow& row) { row.name = compacted.store(row.file_name()); });
-  names = std::move(compacted);
-}
-
-namespace {
-
-template <class Visit>
-void for_each_in(const RowBlocks& rows, const UidSet& uids, Visit&& visit) {
-  for (const auto& range : uids.ranges()) {
-    rows.visit_after(Uid{range.first == 0 ? 0 : range.first - 1}, [&](const MessageRow& row) {
-      if (row.uid.value > range.last) return false;
-      visit(row);
-      return true;
-    });
-  }
-}
-
-}  // namespace
-
 MessageTable::MessageTable(mime::NameTemplate templates)
     : templates_(std::move(templates)), state_(std::make_unique<State>(templates_)) {}
 MessageTable::~MessageTable() = default;
@@ -91,93 +55,131 @@ std::size_t MessageTable::memory_bytes() const {
          state_->flags.memory_bytes() + state_->places.memory_bytes();
 }
 
-void MessageTable::reset(UidValidity validity, bool same_messages) {
-  auto fresh = std::make_unique<State>(templates_);
-  fresh->uid_validity = validity;
-  std::unique_lock lock(mutex_);
-  if (same_messages) fresh->places = std::move(state_->places);
-  state_.swap(fresh);
-  lock.unlock();  // a million rows are freed outside the lock
-}
-
-void MessageTable::reserve(std::size_t messages) {
-  constexpr std::size_t most = 1 << 22;
-  std::unique_lock lock(mutex_);
-  state_->rows.reserve(std::min(messages, most));
-}
-
-bool MessageTable::upsert(const MessageMeta& meta, bool advance_frontier) {
-  if (meta.uid.value == 0) return false;
-  std::unique_lock lock(mutex_);
-  auto& state = *state_;
-  auto* row = state.rows.find(meta.uid);
-  const bool is_new = row == nullptr;
-  if (is_new) {
-    const auto flags = state.flags.acquire(meta.flags);
-    row = &state.rows.insert(meta.uid);
-    row->flags = flags;
-  } else if (!state.flags.is(row->flags, meta.flags)) {
-    state.replace_flags(*row, meta.flags);
-  }
-  row->internal_date = meta.internal_date;
-  row->modseq = std::max(row->modseq, meta.modseq);
-  if (meta.size_is_exact || row->size_is_exact == 0) {
-    row->size = std::min(meta.size, MessageRow::largest_size) & MessageRow::largest_size;
-    row->size_is_exact = meta.size_is_exact;
-  }
-  state.set_name(*row, meta.file_name);
-  if (advance_frontier && state.frontier < meta.uid) state.frontier = meta.uid;
-  if (!is_new) state.compact_names();
-  return is_new;
-}
-
-bool MessageTable::set_flags(Uid uid, const FlagSet& flags, ModSeq modseq) {
-  std::unique_lock lock(mutex_);
-  auto* row = state_->rows.find(uid);
-  if (row == nullptr) return false;
-  row->modseq = std::max(row->modseq, modseq);
-  if (state_->flags.is(row->flags, flags)) return false;
-  state_->replace_flags(*row, flags);
-  return true;
-}
-
-bool MessageTable::set_exact_size(Uid uid, std::uint64_t size) {
-  std::unique_lock lock(mutex_);
-  auto* row = state_->rows.find(uid);
-  if (row == nullptr) return false;
-  const auto stored = std::min(size, MessageRow::largest_size);
-  if (row->size_is_exact != 0 && row->size == stored) return false;
-  row->size = stored & MessageRow::largest_size;
-  row->size_is_exact = 1;
-  return true;
-}
-
-std::vector<MessageTable::Removed> MessageTable::remove(const UidSet& uids) {
-  std::vector<Removed> removed;
-  std::unique_lock lock(mutex_);
-  auto& state = *state_;
-  // Names first: whether a message had its local name depends on the others that go.
+std::optional<MessageMeta> MessageTable::find(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->rows.find(uid);
+  if (row == nullptr) return std::nullopt;
   std::string scratch;
-  for_each_in(state.rows, uids, [&](const MessageRow& row) {
-    removed.push_back({row.uid, std::string(state.name_of(row, scratch)), state.place_of(row)});
-  });
-  state.rows.remove(uids, [&](const MessageRow& row) {
-    state.names.discard(row.name_length);
-    state.flags.release(row.flags);
-  });
-  state.places.forget(uids);
-  state.compact_names();
-  return removed;
+  return state_->meta(*row, state_->name_of(*row, scratch));
 }
 
-void MessageTable::advance_frontier(Uid uid) {
-  std::unique_lock lock(mutex_);
-  state_->frontier = std::max(state_->frontier, uid);
+std::optional<MessageMeta> MessageTable::find_original(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->rows.find(uid);
+  if (row == nullptr) return std::nullopt;
+  return state_->meta(*row, row->file_name());
 }
 
-void MessageTable::set_complete(bool complete) {
-  std::unique_lock lock(mutex_);
-  state_->complete = complete;
+std::optional<MessageTable::Place> MessageTable::place(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->rows.find(uid);
+  if (row == nullptr) return std::nullopt;
+  return state_->place_of(*row);
+}
+
+std::optional<MessageMeta> MessageTable::find_in(Place place, std::string_view name) const {
+  std::shared_lock lock(mutex_);
+  const auto* row = state_->find_in(place, name);
+  if (row == nullptr) return std::nullopt;
+  return state_->meta(*row, name);
+}
+
+std::string MessageTable::name_if_listed(Uid uid, const std::string& rendered) const {
+  std::shared_lock lock(mutex_);
+  const auto* local = state_->places.local_name(uid);
+  if (local != nullptr && state_->holder(Place::listed, local->name) == uid) return local->name;
+  std::string scratch;
+  return std::string(state_->own_name(rendered, uid, Place::listed, scratch));
+}
+
+std::vector<MessageTable::Named> MessageTable::rivals(std::string_view name) const {
+  std::vector<Named> found;
+  std::string scratch;
+  std::shared_lock lock(mutex_);
+  auto uids = state_->places.uids_named(name);
+  const auto possible = templates_.possible_uids(name);
+  uids.insert(uids.end(), possible.begin(), possible.end());
+  for (const auto uid : uids) {
+    const auto* row = state_->rows.find(uid);
+    if (row != nullptr && state_->place_of(*row) == Place::listed)
+      found.push_back({uid, std::string(state_->name_of(*row, scratch))});
+  }
+  return found;
+}
+
+std::optional<MessageMeta> MessageTable::find_by_name(std::string_view name) const {
+  return find_in(Place::listed, name);
+}
+
+std::optional<MessageMeta> MessageTable::find_deleted_by_name(std::string_view name) const {
+  return find_in(Place::deleted, name);
+}
+
+bool MessageTable::hidden(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  return state_->places.hidden(uid);
+}
+
+std::optional<std::string> MessageTable::local_name(Uid uid) const {
+  std::shared_lock lock(mutex_);
+  const auto* local = state_->places.local_name(uid);
+  if (local == nullptr) return std::nullopt;
+  return local->name;
+}
+
+std::vector<Uid> MessageTable::uids_named(std::string_view name) const {
+  std::shared_lock lock(mutex_);
+  auto uids = state_->places.uids_named(name);
+  std::erase_if(uids, [&](Uid uid) { return state_->places.hidden(uid); });
+  return uids;
+}
+
+UidSet MessageTable::locally_named() const {
+  std::shared_lock lock(mutex_);
+  std::vector<Uid> uids;
+  for (const auto& [uid, local] : state_->places.local_names()) uids.push_back(uid);
+  return UidSet::of(std::move(uids));
+}
+
+std::vector<Uid> MessageTable::deleted() const {
+  std::shared_lock lock(mutex_);
+  const auto& state = *state_;
+  std::vector<Uid> uids;
+  state.rows.visit_after(Uid{0}, [&](const MessageRow& row) {
+    if (state.place_of(row) == Place::deleted) uids.push_back(row.uid);
+    return true;
+  });
+  return uids;
+}
+
+MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
+                                             const std::function<bool(const RowView&)>& row) const {
+  std::shared_lock lock(mutex_);
+  Page page;
+  const auto& state = *state_;
+  // What is said of few messages is walked along with the rows.
+  const auto& all_hidden = state.places.all_hidden();
+  const auto& local_names = state.places.local_names();
+  auto hidden = all_hidden.upper_bound(after);
+  auto local = local_names.upper_bound(after);
+  std::string scratch;
+  const bool to_the_end = state.rows.visit_after(after, [&](const MessageRow& found) {
+    if (!state.complete && found.uid > state.frontier) return false;
+    while (hidden != all_hidden.end() && *hidden < found.uid) ++hidden;
+    while (local != local_names.end() && local->first < found.uid) ++local;
+    if (hidden != all_hidden.end() && *hidden == found.uid) return true;
+    if (state.flags.get(found.flags).has(SystemFlag::deleted)) return true;
+    if (page.rows >= limit) return false;
+    const bool renamed = local != local_names.end() && local->first == found.uid;
+    const auto name = local_names.empty()
+                          ? found.file_name()
+                          : state.name_of(found, renamed ? &local->second : nullptr, Place::listed, scratch);
+    if (!row({found.uid, found.internal_date, found.size, name, false})) return false;
+    ++page.rows;
+    return true;
+  });
+  page.at_end = state.complete && to_the_end;
+  return page;
 }
 
 }  // namespace imapfs::sync

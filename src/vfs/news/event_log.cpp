@@ -1,4 +1,4 @@
-#include "imapfs/vfs/event_log.hpp"
+#include "vfs/news/event_log.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -3,14 +3,14 @@
 #include <sys/stat.h>
 
 #include "imapfs/model/identity.hpp"
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::vfs {
 
 namespace {
 
 /// The unit of st_blocks, whatever st_blksize is.
-constexpr std::uint64_t octets_per_block = 512;
+constexpr std::uint64_t bytes_per_block = 512;
 
 /// How long a guessed directory time is believed. Not zero: the kernel checks the directory's mode on every path
 /// through it, and would ask again for each file that "ls -l" meets while the listing comes.
@@ -40,7 +40,7 @@ Attributes file_attributes(const Settings& settings, InodeId inode, mode_t mode,
   attributes.uid = settings.uid;
   attributes.gid = settings.gid;
   attributes.size = size;
-  attributes.blocks = size / octets_per_block + (size % octets_per_block != 0);
+  attributes.blocks = size / bytes_per_block + (size % bytes_per_block != 0);
   attributes.time = time;
   return attributes;
 }
@@ -106,13 +106,11 @@ Entry pending_entry(const sync::Account& account, const Settings& settings, cons
 }
 
 MessageEntries::MessageEntries(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox,
-                               UidValidity validity, const LocalEntries* entries)
-    : settings_(settings), mailbox_(mailbox.id), validity_(validity),
-      // libfuse: "the generation must be non-zero".
-      generation_(validity.value == 0 ? 1 : validity.value),
+                               UidValidity validity, const NodeResolver* nodes)
+    : settings_(settings), mailbox_(mailbox.id), validity_(validity), generation_(generation_of(validity)),
       inode_seed_(message_inode_seed(account.name(), mailbox.path, validity)),
-      mode_(message_mode(account.rights(mailbox.id))), aliases_(entries && !entries->no_aliases() ? entries : nullptr) {
-}
+      mode_(message_mode(account.rights(mailbox.id))),
+      nodes_(nodes && !nodes->all_messages_have_their_own() ? nodes : nullptr) {}
 
 Entry MessageEntries::own_entry(Uid uid, std::uint64_t size, UnixTime internal_date) const {
   Entry entry;
@@ -126,9 +124,9 @@ Entry MessageEntries::own_entry(Uid uid, std::uint64_t size, UnixTime internal_d
 }
 
 void MessageEntries::use_kernel_node(Entry& entry) const {
-  if (!aliases_) return;
+  if (!nodes_) return;
   const Uid uid{static_cast<std::uint32_t>(entry.node.value)};
-  if (const auto kernel = aliases_->node_of({mailbox_, validity_, uid})) {
+  if (const auto kernel = nodes_->kernel_node({mailbox_, validity_, uid})) {
     entry.node = kernel->node;
     entry.generation = kernel->generation;
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Entries and attributes of what the account holds (design §1.3), the same for every view that shows it.
+// Entries and attributes of what the account holds, the same for every view that shows it: imapfs(7), "FILES AND
+// DIRECTORIES".
 //
 // Pure functions of the account's memory, any thread.
 
@@ -7,7 +8,7 @@
 
 #include "imapfs/sync/account.hpp"
 #include "imapfs/vfs/types.hpp"
-#include "vfs/nodes/local_entries.hpp"
+#include "vfs/nodes/node_meaning.hpp"
 
 namespace imapfs::vfs {
 
@@ -31,9 +32,9 @@ namespace imapfs::vfs {
 /// Makes entries of one mailbox's messages; what they share is computed once.
 class MessageEntries {
  public:
-  /// `entries` outlives this; null: nobody has moved anything.
+  /// `nodes` outlives this; null: every message is known by its own node.
   MessageEntries(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox,
-                 UidValidity validity, const LocalEntries* entries = nullptr);
+                 UidValidity validity, const NodeResolver* nodes = nullptr);
 
   /// Under the node by which the kernel knows the message.
   [[nodiscard]] Entry entry(Uid uid, std::uint64_t size, UnixTime internal_date) const;
@@ -49,7 +50,7 @@ class MessageEntries {
   std::uint64_t generation_;
   std::uint64_t inode_seed_;
   mode_t mode_;
-  const LocalEntries* aliases_;  ///< null where there are none
+  const NodeResolver* nodes_;  ///< null where every message is known by its own
 };
 
 }  // namespace imapfs::vfs

@@ -38,4 +38,11 @@ Timestamp whole_second_now() {
   return {std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(), 0};
 }
 
+Timestamp precise_now() {
+  const auto time = std::chrono::system_clock::now().time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto rest = std::chrono::duration_cast<std::chrono::nanoseconds>(time - seconds);
+  return {seconds.count(), static_cast<std::uint32_t>(rest.count())};
+}
+
 }  // namespace imapfs::vfs

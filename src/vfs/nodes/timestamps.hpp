@@ -15,5 +15,6 @@ namespace imapfs::vfs {
 [[nodiscard]] std::string rfc3339_milliseconds(std::chrono::system_clock::time_point time);
 /// The present second, without a fraction.
 [[nodiscard]] Timestamp whole_second_now();
+[[nodiscard]] Timestamp precise_now();
 
 }  // namespace imapfs::vfs

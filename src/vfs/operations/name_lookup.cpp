@@ -21,16 +21,23 @@ NamedFile fixed(bool is_directory, NodeId node, const std::string& name) {
 
 }  // namespace
 
+NamedFile at(NamedFile file, const MessageLocation& message) {
+  file.kind = NamedFile::Kind::message;
+  file.message = message;
+  file.meta.uid = message.uid;
+  return file;
+}
+
 sync::ChangeSource source_of(const NamedFile& file) {
   return sync::ChangeSource{file.message, file.kind == NamedFile::Kind::pending ? file.change : sync::ChangeId{}};
 }
 
 void NameLookup::find(const Node& parent, const std::string& name, Completion<NamedFile> done) const {
   const auto& meaning = parent.meaning;
-  if (meaning.kind == NodeKind::deleted) return done(in_deleted(parent, name));
-  if (meaning.kind == NodeKind::mailbox || parent.id == root_node) {
-    const auto tree = context_.account.tree();
-    const auto* mailbox = resolve_mailbox(*tree, meaning);
+  if (meaning.kind == NodeMeaning::Kind::deleted) return done(in_deleted(parent, name));
+  if (meaning.is_in_tree()) {
+    const auto tree = dependencies_.account.tree();
+    const auto* mailbox = find_mailbox(*tree, meaning);
     if (!mailbox) return done(fail(sync::no_such_mailbox()));
     if (const auto child = mailbox->children.find(name); child != mailbox->children.end()) {
       NamedFile file;
@@ -41,24 +48,29 @@ void NameLookup::find(const Node& parent, const std::string& name, Completion<Na
       file.name = name;
       return done(std::move(file));
     }
-    if (meaning.kind == NodeKind::mailbox) return in_mailbox(mailbox->id, name, std::move(done));
+    if (!meaning.is_root()) return in_mailbox(mailbox->id, name, std::move(done));
     if (name == control_directory_name) return done(fixed(true, fixed_node(FixedNode::control_directory), name));
-    const auto entry = context_.entries.find(MailboxId{0}, name);
+    const auto entry = dependencies_.entries.find(MailboxId{0}, name);
     return done(entry ? local(*entry) : NamedFile{});
   }
-  if (meaning.kind == NodeKind::local_directory) return in_local_directory(meaning.mailbox, name, std::move(done));
+  if (meaning.kind == NodeMeaning::Kind::local_directory)
+    return in_local_directory(meaning.mailbox, name, std::move(done));
   // Its names are UIDs, which are the server's.
-  if (meaning.kind == NodeKind::by_uid) return done(fixed(false, NodeId{}, name));
-  if (meaning.kind == NodeKind::fixed) return done(in_control_directory(parent, name));
+  if (meaning.kind == NodeMeaning::Kind::by_uid) return done(fixed(false, NodeId{}, name));
+  if (meaning.kind == NodeMeaning::Kind::fixed) return done(in_control_directory(parent, name));
   done(fail(ENOTDIR, "not a directory"));
 }
 
 NamedFile NameLookup::as_it_is_now(NamedFile file) const {
-  const auto present = context_.entries.message_of(file.node);
+  const auto present = aliases_.message_of(file.node);
   if (file.kind != NamedFile::Kind::message || !present) return file;
-  file.message = *present;
-  file.meta.uid = present->uid;
-  return file;
+  return at(std::move(file), *present);
+}
+
+std::optional<NamedFile> NameLookup::arrived(const NamedFile& pending) const {
+  const auto message = aliases_.message_of(pending.node);
+  if (pending.kind != NamedFile::Kind::pending || !message) return std::nullopt;
+  return at(pending, *message);
 }
 
 NamedFile NameLookup::in_control_directory(const Node& parent, const std::string& name) const {
@@ -66,8 +78,8 @@ NamedFile NameLookup::in_control_directory(const Node& parent, const std::string
   if (parent.id == fixed_node(FixedNode::control_directory)) {
     return name == "outbox" ? fixed(true, fixed_node(FixedNode::outbox), name) : fixed(false, NodeId{}, name);
   }
-  if (parent.id != fixed_node(FixedNode::outbox) || !context_.staging) return {};
-  for (const auto& waiting : context_.staging->outbox()) {
+  if (parent.id != fixed_node(FixedNode::outbox) || !dependencies_.staging) return {};
+  for (const auto& waiting : dependencies_.staging->outbox().files()) {
     if (waiting.name != name) continue;
     NamedFile file;
     file.kind = NamedFile::Kind::staged;
@@ -79,14 +91,14 @@ NamedFile NameLookup::in_control_directory(const Node& parent, const std::string
 }
 
 NamedFile NameLookup::in_deleted(const Node& parent, const std::string& name) const {
-  const auto table = context_.account.table(parent.meaning.mailbox);
+  const auto table = dependencies_.account.table(parent.meaning.mailbox);
   const auto meta = table ? table->find_deleted_by_name(name) : std::nullopt;
   return meta ? message(NamedFile::Kind::deleted, parent.meaning.mailbox, name, *meta) : NamedFile{};
 }
 
 void NameLookup::in_mailbox(MailboxId mailbox, const std::string& name, Completion<NamedFile> done) const {
-  const auto table = context_.account.table(mailbox);
-  const auto entry = context_.entries.find(mailbox, name);
+  const auto table = dependencies_.account.table(mailbox);
+  const auto entry = dependencies_.entries.find(mailbox, name);
   if (!table) return done(entry ? local(*entry) : NamedFile{});
   if (name == deleted_directory_name) return done(fixed(true, deleted_node(mailbox), name));
   if (name == uid_directory_name) return done(fixed(true, by_uid_node(mailbox), name));
@@ -97,16 +109,17 @@ void NameLookup::in_mailbox(MailboxId mailbox, const std::string& name, Completi
     return done(message(NamedFile::Kind::message, mailbox, name, *meta));
   }
   if (name.starts_with('.')) return done(NamedFile{});
-  context_.account.find_message(mailbox, name, [this, mailbox, name, done = std::move(done)](Result<MessageMeta> meta) {
-    if (meta) return done(message(NamedFile::Kind::message, mailbox, name, *meta));
-    if (meta.error().errnum == ENOENT) return done(NamedFile{});
-    done(fail(std::move(meta).error().while_doing("find the message")));
-  });
+  dependencies_.account.find_message(mailbox, name,
+                                     [this, mailbox, name, done = std::move(done)](Result<MessageMeta> meta) {
+                                       if (meta) return done(message(NamedFile::Kind::message, mailbox, name, *meta));
+                                       if (meta.error().errnum == ENOENT) return done(NamedFile{});
+                                       done(fail(std::move(meta).error().while_doing("find the message")));
+                                     });
 }
 
 void NameLookup::in_local_directory(MailboxId directory, const std::string& name, Completion<NamedFile> done) const {
-  if (const auto entry = context_.entries.find(directory, name)) return done(local(*entry));
-  const auto shown = shown_mailbox(context_.account, context_.entries, directory);
+  if (const auto entry = dependencies_.entries.find(directory, name)) return done(local(*entry));
+  const auto shown = shown_mailbox(dependencies_.account, dependencies_.entries, directory);
   if (!shown) return done(NamedFile{});
   in_mailbox(*shown, name, std::move(done));
 }
@@ -137,7 +150,7 @@ NamedFile NameLookup::local(const LocalEntry& entry) const {
 
 NamedFile NameLookup::message(NamedFile::Kind kind, MailboxId mailbox, const std::string& name,
                               const MessageMeta& meta) const {
-  const auto table = context_.account.table(mailbox);
+  const auto table = dependencies_.account.table(mailbox);
   NamedFile file;
   file.kind = kind;
   file.mailbox = mailbox;
@@ -145,9 +158,8 @@ NamedFile NameLookup::message(NamedFile::Kind kind, MailboxId mailbox, const std
   file.meta = meta;
   file.message = {mailbox, table ? table->uid_validity() : UidValidity{}, meta.uid};
   file.node = message_node(mailbox, meta.uid);
-  // libfuse: "the generation must be non-zero".
-  file.generation = file.message.uid_validity.value == 0 ? 1 : file.message.uid_validity.value;
-  if (const auto kernel = context_.entries.node_of(file.message)) {
+  file.generation = generation_of(file.message.uid_validity);
+  if (const auto kernel = dependencies_.nodes.kernel_node(file.message)) {
     file.node = kernel->node;
     file.generation = kernel->generation;
   }

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "imapfs/vfs/view.hpp"
-#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 
@@ -32,17 +32,23 @@ struct NamedFile {
   sync::ChangeId change;    ///< pending
 };
 
+/// The same file as a message that is at `message` by now.
+[[nodiscard]] NamedFile at(NamedFile file, const MessageLocation& message);
 /// The change's source as sync wants it: a message, or what another change will have brought.
 [[nodiscard]] sync::ChangeSource source_of(const NamedFile& file);
 
 class NameLookup {
  public:
-  explicit NameLookup(const ViewContext& context) : context_(context) {}
+  /// `aliases` outlives this.
+  NameLookup(const ViewDependencies& dependencies, const NodeAliases& aliases)
+      : dependencies_(dependencies), aliases_(aliases) {}
 
   /// Nothing there is no Error.
   void find(const Node& parent, const std::string& name, Completion<NamedFile> done) const;
   /// Its node stands for another message by now if a new version of it was uploaded meanwhile.
   [[nodiscard]] NamedFile as_it_is_now(NamedFile file) const;
+  /// The message that a pending file has become; nothing if it has not arrived.
+  [[nodiscard]] std::optional<NamedFile> arrived(const NamedFile& pending) const;
 
  private:
   [[nodiscard]] NamedFile in_control_directory(const Node& parent, const std::string& name) const;
@@ -53,7 +59,8 @@ class NameLookup {
   [[nodiscard]] NamedFile message(NamedFile::Kind kind, MailboxId mailbox, const std::string& name,
                                   const MessageMeta& meta) const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
+  const NodeAliases& aliases_;
 };
 
 }  // namespace imapfs::vfs

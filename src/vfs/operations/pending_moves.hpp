@@ -5,16 +5,17 @@
 //
 // Any thread; the caller's reply comes when the account has accepted the move, with no lock held.
 
-#include "imapfs/vfs/change_publisher.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 #include "vfs/operations/name_lookup.hpp"
-#include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 
 class PendingMoves {
  public:
-  /// `publisher` outlives this.
-  PendingMoves(const ViewContext& context, ChangePublisher& publisher) : context_(context), publisher_(publisher) {}
+  /// `kernel` outlives this.
+  PendingMoves(const ViewDependencies& dependencies, KernelPublisher& kernel)
+      : dependencies_(dependencies), kernel_(kernel) {}
 
   /// Moves a message, or one that is itself on its way (kind pending).
   void move(const NamedFile& file, const sync::ArrivalTarget& target, Reply<void> reply);
@@ -24,10 +25,9 @@ class PendingMoves {
  private:
   void accepted(const NamedFile& file, const sync::ArrivalTarget& target, sync::ChangeId change);
   void ended(const NamedFile& file, sync::ChangeId change, const Result<sync::Arrival>& arrival);
-  [[nodiscard]] NamedFile arrived(const NamedFile& file, const MessageLocation& message) const;
 
-  const ViewContext context_;
-  ChangePublisher& publisher_;
+  const ViewDependencies dependencies_;
+  KernelPublisher& kernel_;
 };
 
 }  // namespace imapfs::vfs

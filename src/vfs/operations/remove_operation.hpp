@@ -1,20 +1,20 @@
 #pragma once
-// unlink and rmdir: what removing a name means for each kind of file (design §1.4).
+// unlink and rmdir: what removing a name means for each kind of file.
 //
 // Any thread; replies when the account has accepted the change, with no lock held.
 
 #include "vfs/operations/name_lookup.hpp"
 #include "vfs/staging/staging.hpp"
-#include "vfs/views/directory_listing.hpp"
-#include "vfs/views/message.hpp"
+#include "vfs/views/message_reader.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 
 class RemoveOperation {
  public:
-  /// All but `context` outlive this.
-  RemoveOperation(const ViewContext& context, const NameLookup& named, MessageView& messages)
-      : context_(context), named_(named), messages_(messages) {}
+  /// All but `dependencies` outlive this.
+  RemoveOperation(const ViewDependencies& dependencies, const NameLookup& names, MessageReader& messages)
+      : dependencies_(dependencies), names_(names), messages_(messages) {}
 
   /// A message is removed by the mount's policy, one in .deleted for good, a staged file is dropped.
   void unlink(const Caller& caller, const Node& parent, const std::string& name, Reply<void> reply);
@@ -26,9 +26,9 @@ class RemoveOperation {
   void remove_message(const NamedFile& file, const Staging::Hold& hold, Reply<void> reply);
   void removed(const NamedFile& file) const;
 
-  const ViewContext context_;
-  const NameLookup& named_;
-  MessageView& messages_;
+  const ViewDependencies dependencies_;
+  const NameLookup& names_;
+  MessageReader& messages_;
 };
 
 }  // namespace imapfs::vfs

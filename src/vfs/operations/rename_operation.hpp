@@ -1,7 +1,7 @@
 #pragma once
 // rename(2): a name within a mailbox is ours to give; from one mailbox to another it is a move on the server; of a
-// staged file it may be what uploads it; out of .deleted it takes the message back; of a directory it is RENAME (design
-// §1.4). Local directories take files that are here only: EXDEV for a message, so that tools copy it.
+// staged file it may be what uploads it; out of .deleted it takes the message back; of a mailbox it is RENAME. Local
+// directories take files that are here only: EXDEV for a message, so that tools copy it.
 //
 // Any thread; replies when the account has accepted the change (staged files: when they are uploaded, or queued where
 // that takes too long), with no lock held.
@@ -9,22 +9,23 @@
 #include "vfs/operations/name_lookup.hpp"
 #include "vfs/operations/pending_moves.hpp"
 #include "vfs/staging/staging.hpp"
-#include "vfs/views/directory_listing.hpp"
-#include "vfs/views/message.hpp"
+#include "vfs/views/message_reader.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 
 class RenameOperation {
  public:
-  /// All but `context` outlive this.
-  RenameOperation(const ViewContext& context, const NameLookup& named, PendingMoves& arrivals, MessageView& messages)
-      : context_(context), named_(named), pending_moves_(arrivals), messages_(messages) {}
+  /// All but `dependencies` outlive this.
+  RenameOperation(const ViewDependencies& dependencies, const NameLookup& names, PendingMoves& pending_moves,
+                  MessageReader& messages)
+      : dependencies_(dependencies), names_(names), pending_moves_(pending_moves), messages_(messages) {}
 
   struct Directories {
     Node from;
     Node to;
   };
-  /// Whatever has to wait (for a message that is on its way, for octets that a reader is promised) waits at most as
+  /// Whatever has to wait (for a message that is on its way, for bytes that a reader is promised) waits at most as
   /// long as the caller does, and nothing is done after that.
   void rename(const Caller& caller, const Directories& directories, const RenameRequest& request, Reply<void> reply);
 
@@ -49,15 +50,16 @@ class RenameOperation {
   void move(const OperationPtr& operation, const NamedFile& message, const sync::ArrivalTarget& target,
             const Staging::Hold& hold);
   void restore(const OperationPtr& operation);
-  void with_free_target(const OperationPtr& operation, std::function<void(const MessageLocation& replaces)> then);
+  void with_free_target(const OperationPtr& operation,
+                        const std::function<void(const MessageLocation& replaces)>& then);
   [[nodiscard]] Result<void> check(const Operation& operation) const;
   [[nodiscard]] Result<void> check_target_mailbox(const Operation& operation) const;
   [[nodiscard]] bool holds_something(MailboxId mailbox) const;
 
-  const ViewContext context_;
-  const NameLookup& named_;
+  const ViewDependencies dependencies_;
+  const NameLookup& names_;
   PendingMoves& pending_moves_;
-  MessageView& messages_;
+  MessageReader& messages_;
 };
 
 }  // namespace imapfs::vfs

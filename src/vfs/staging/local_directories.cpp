@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 #include "vfs/nodes/entries.hpp"
-#include "vfs/staging/staging.hpp"
+#include "vfs/staging/temporary_names.hpp"
 
 namespace imapfs::vfs {
 

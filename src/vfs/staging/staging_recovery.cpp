@@ -1,11 +1,10 @@
-// What an earlier process left in the staging directory.
+#include "vfs/staging/staging_recovery.hpp"
 
-#include <map>
+#include <cerrno>
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
-#include "imapfs/vfs/node_tree.hpp"
-#include "vfs/staging/staging_implementation.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::vfs {
 
@@ -22,10 +21,10 @@ std::optional<MailboxId> mailbox_called(const sync::MailboxTree& tree, const std
 }
 
 /// The message in whose place the file was renamed or written.
-std::optional<Staging::Original> replaced_by(const sync::MailboxTree& tree, const store::StagedFile& row) {
+std::optional<OriginalMessage> replaced_by(const sync::MailboxTree& tree, const Outbox::Row& row) {
   const auto mailbox = row.replaces.uid.value != 0 ? mailbox_called(tree, row.replaces.mailbox) : std::nullopt;
   if (!mailbox) return std::nullopt;
-  Staging::Original replaced;
+  OriginalMessage replaced;
   replaced.node = message_node(*mailbox, row.replaces.uid);
   replaced.message = {*mailbox, row.replaces.uid_validity, row.replaces.uid};
   replaced.meta.uid = row.replaces.uid;
@@ -33,10 +32,8 @@ std::optional<Staging::Original> replaced_by(const sync::MailboxTree& tree, cons
   return replaced;
 }
 
-}  // namespace
-
-/// A move or copy of an earlier process that the account carries on with. The kernel has no node for it yet.
-void Staging::Implementation::await_arrival(const sync::PendingArrival& arrival) {
+/// The kernel has no node for it yet.
+LocalEntry entry_of_arrival(const sync::PendingArrival& arrival) {
   LocalEntry entry;
   entry.kind = LocalEntry::Kind::pending;
   entry.node = staged_node(pending_nodes | static_cast<std::uint32_t>(arrival.change.value));
@@ -46,114 +43,159 @@ void Staging::Implementation::await_arrival(const sync::PendingArrival& arrival)
   entry.meta.file_name = entry.name;
   entry.source = arrival.source;
   entry.change = arrival.change;
-  // Without a name of its own it has none before it is there.
-  if (entry.name.empty() || !around_.entries.add(entry)) return;
-  around_.account.await_change(arrival.change, on_thread<sync::Arrival>([this, entry](Result<sync::Arrival> arrived) {
-                                 if (arrived && arrived->message.uid.value != 0) {
-                                   auto there = around_.entries.find(entry.node);
-                                   if (there && there->change == entry.change) {
-                                     there->meta.uid = arrived->message.uid;
-                                     around_.entries.update(*there);
-                                   }
-                                   return around_.entries.arrived(entry.node, entry.generation, arrived->message,
-                                                                  entry.change);
-                                 }
-                                 if (around_.entries.remove_pending(entry.node, entry.change)) {
-                                   around_.publisher.name_gone(entry.mailbox, entry.name, entry.node);
-                                 }
-                               }));
+  return entry;
 }
 
-void Staging::Implementation::recover() {
-  auto rows = around_.journal->staged();
+}  // namespace
+
+void StagingRecovery::recover() const {
+  auto rows = use_.outbox.rows();
   if (!rows) {
     return telemetry::warning("files that an earlier process staged are not seen: {}", rows.error().what);
   }
-  std::map<store::StagedId, sync::ChangeId> pending;
-  for (const auto& arrival : around_.account.pending_arrivals()) {
+  const auto pending = recover_pending();
+  use_.directories.recover(*rows);
+  for (const auto& row : *rows) recover_file(row, pending);
+}
+
+/// What the account carries on with; those that are uploads are for the files to wait for.
+StagingRecovery::PendingUploads StagingRecovery::recover_pending() const {
+  PendingUploads uploads;
+  for (const auto& arrival : use_.account.pending_arrivals()) {
     if (arrival.staged.value != 0) {
-      pending[arrival.staged] = arrival.change;
+      uploads[arrival.staged] = arrival.change;
     } else {
       await_arrival(arrival);
     }
   }
-  recover_directories(*rows);
-  for (const auto& row : *rows) recover(row, pending);
+  return uploads;
 }
 
-void Staging::Implementation::recover(const store::StagedFile& row,
-                                      const std::map<store::StagedId, sync::ChangeId>& pending) {
-  using State = store::StagedFile::State;
-  auto file = std::make_shared<File>();
+/// A move or copy of an earlier process.
+void StagingRecovery::await_arrival(const sync::PendingArrival& arrival) const {
+  const auto entry = entry_of_arrival(arrival);
+  // Without a name of its own it has none before it is there.
+  if (entry.name.empty() || !use_.entries.add(entry)) return;
+  use_.account.await_change(arrival.change,
+                            use_.thread.completion<sync::Arrival>(
+                                [this, entry](const Result<sync::Arrival>& there) { arrived(entry, there); }));
+}
+
+void StagingRecovery::arrived(const LocalEntry& entry, const Result<sync::Arrival>& arrived) const {
+  if (!arrived || arrived->message.uid.value == 0) {
+    if (use_.entries.remove_pending(entry.node, entry.change)) {
+      use_.kernel.name_removed(entry.mailbox, entry.name, entry.node);
+    }
+    return;
+  }
+  auto there = use_.entries.find(entry.node);
+  if (there && there->change == entry.change) {
+    there->meta.uid = arrived->message.uid;
+    use_.entries.update(*there);
+  }
+  use_.entries.arrived(entry.node, entry.generation, arrived->message, entry.change);
+}
+
+/// Null if it cannot be read, or is empty and so of use to nobody.
+StagedFilePtr StagingRecovery::load(const Outbox::Row& row) const {
+  auto file = std::make_shared<StagedFile>();
   file->row = row;
   file->node = staged_node(static_cast<std::uint32_t>(row.id.value));
   // One that this process has made since.
-  if (find(file->node)) return;
-  if (auto there = open_content(*file); !there) {
-    return telemetry::warning("a staged file of an earlier process cannot be read: {}", there.error().what);
+  if (use_.files.find(file->node)) return nullptr;
+  if (auto there = use_.loader.open(*file); !there) {
+    telemetry::warning("a staged file of an earlier process cannot be read: {}", there.error().what);
+    return nullptr;
   }
-  if (file->size() == 0) return drop(file);
-  const auto mailbox = mailbox_called(*around_.account.tree(), row.mailbox);
-  file->mailbox = mailbox.value_or(MailboxId{0});
+  if (file->size() == 0) {
+    use_.files.drop(file);
+    return nullptr;
+  }
   file->name = row.name;
   file->dirty = true;
   file->changed = Timestamp{row.changed_at, 0};
   if (row.internal_date) file->time = Timestamp{*row.internal_date, 0};
-  count(*file);
-  file->source_size = file->size();
-  file->content.reset();
-  files_[file->node] = file;
-  show(*file);
+  use_.limits.count(*file);
+  file->close_content();
+  return file;
+}
 
-  if (is_in_directory(row) && recover_in_directory(file)) return;
+void StagingRecovery::recover_file(const Outbox::Row& row, const PendingUploads& pending) const {
+  const auto file = load(row);
+  if (!file) return;
+  const auto mailbox = mailbox_called(*use_.account.tree(), row.mailbox);
+  file->mailbox = mailbox.value_or(MailboxId{0});
+  use_.files.add(file);
+
+  if (FilePlaces::is_in_directory(row) && place_in_directory(file)) return;
   const auto change = pending.find(row.id);
   if (mailbox && change != pending.end()) return await_upload(file, change->second);
-  if (row.state == State::local && mailbox) return place(file, *mailbox, row.name);
-  if (row.state == State::queued && mailbox) {
-    file->named = true;
-    place(file, *mailbox, row.name);
-    file->replaced = replaced_by(*around_.account.tree(), row);
-    return try_queued(file);
+  if (row.state == Outbox::State::local && mailbox) return use_.places.place(file, *mailbox, file->name);
+  if (row.state == Outbox::State::queued && mailbox) return queue(file);
+  to_outbox(*file, mailbox.has_value());
+}
+
+bool StagingRecovery::place_in_directory(const StagedFilePtr& file) const {
+  const auto found = use_.places.find(file->row);
+  if (found && is_local_directory(found->first) && !use_.entries.find(found->first, found->second)) {
+    use_.places.place(file, found->first, found->second);
+    use_.shown.show(*file);
+    return true;
   }
-  std::string reason = row.reason;
-  if (row.state != State::refused) {
-    reason = mailbox || row.mailbox.empty() ? "imapfs ended before the file was complete"
-                                            : "the mailbox " + row.mailbox + " is not there any more";
+  file->row.name.erase(0, file->row.name.rfind('/') + 1);
+  file->name = file->row.name;
+  return false;
+}
+
+void StagingRecovery::queue(const StagedFilePtr& file) const {
+  file->named = true;
+  use_.places.place(file, file->mailbox, file->name);
+  file->replaced = replaced_by(*use_.account.tree(), file->row);
+  use_.queue.attempt(file);
+}
+
+void StagingRecovery::to_outbox(StagedFile& file, bool has_mailbox) const {
+  const bool refused = file.row.state == Outbox::State::refused;
+  std::string reason = file.row.reason;
+  if (!refused) {
+    reason = has_mailbox || file.row.mailbox.empty() ? "imapfs ended before the file was complete"
+                                                     : "the mailbox " + file.row.mailbox + " is not there any more";
   }
-  list_in_outbox(*file, reason);
-  if (row.state == State::refused) return;
+  use_.refused.list(file, reason);
+  if (refused) return;
   telemetry::warning("{} of an earlier run was not uploaded: it is in .imapfs/outbox",
-                     telemetry::printable(path_of(*file)));
-  if (auto kept = set_state(*file, State::refused, reason); !kept) {
+                     telemetry::printable(use_.places.path_of(file)));
+  if (auto kept = use_.outbox.set_state(file.row, Outbox::State::refused, reason); !kept) {
     telemetry::warning("the journal does not know that it is in the outbox: {}", kept.error().what);
   }
 }
 
 /// The account carries on with an upload that an earlier process had begun.
-void Staging::Implementation::await_upload(const FilePtr& file, sync::ChangeId change) {
-  place(file, file->mailbox, file->name);
+void StagingRecovery::await_upload(const StagedFilePtr& file, sync::ChangeId change) const {
+  use_.places.place(file, file->mailbox, file->name);
   file->busy = true;
-  show(*file);
-  around_.account.await_change(
-      change, on_thread<sync::Arrival>([this, file](Result<sync::Arrival> arrived) {
-        // The server was asked and does not have it. Nobody is there to be told, and it was promised.
-        const bool promised = file->row.state == store::StagedFile::State::queued;
-        if (!arrived && promised && arrived.error().errnum == EINTR) {
-          go_on(file);
-          return try_queued(file);
-        }
-        const Destination destination{file->mailbox, file->name, {}, file->row.flags, file->row.internal_date};
-        if (arrived) {
-          sync::Upload upload;
-          upload.canonical_size = file->size();
-          uploaded(file, destination, upload, *arrived);
-          file->recoded = true;
-        } else {
-          report_failure(file, destination, arrived.error());
-        }
-        go_on(file);
-        check_settled();
-      }));
+  use_.shown.show(*file);
+  use_.account.await_change(change,
+                            use_.thread.completion<sync::Arrival>(
+                                [this, file](const Result<sync::Arrival>& arrived) { upload_ended(file, arrived); }));
+}
+
+void StagingRecovery::upload_ended(const StagedFilePtr& file, const Result<sync::Arrival>& arrived) const {
+  // The server was asked and does not have it. Nobody is there to be told, and it was promised.
+  const bool promised = file->row.state == Outbox::State::queued;
+  if (!arrived && promised && arrived.error().errnum == EINTR) {
+    use_.files.go_on(file);
+    return use_.queue.attempt(file);
+  }
+  const UploadDestination destination{file->mailbox, file->name, {}, file->row.flags, file->row.internal_date};
+  if (arrived) {
+    use_.uploaded.arrived(file, destination, file->size(), *arrived);
+    file->recoded = true;
+  } else {
+    use_.refused.report(*file, destination, arrived.error());
+  }
+  use_.files.go_on(file);
+  use_.waiters.check();
 }
 
 }  // namespace imapfs::vfs

@@ -1,7 +1,5 @@
 #include "vfs/staging/staging_thread.hpp"
 
-#include <utility>
-
 #include "imapfs/base/exception_barrier.hpp"
 
 namespace imapfs::vfs {
@@ -18,6 +16,30 @@ StagingThread::StagingThread() : worker_("staging", capacity) {}
 void StagingThread::post(Job job) {
   if (running == this) return follow_ups_.push_back(std::move(job));
   worker_.post([this, job = std::move(job)] { run(job); });
+}
+
+void StagingThread::later(SteadyClock::duration delay, Job job) {
+  const std::lock_guard guard(timer_mutex_);
+  if (closed_) return;
+  if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
+  timer_->after(delay, [this, job = std::move(job)] { post(job); });
+}
+
+void StagingThread::close() {
+  std::unique_ptr<Scheduler> timer;
+  {
+    const std::lock_guard guard(timer_mutex_);
+    closed_ = true;
+    timer = std::move(timer_);
+  }
+  timer.reset();
+  worker_.close();
+}
+
+Job StagingThread::posting(Job job) {
+  return [weak = weak_from_this(), job = std::move(job)] {
+    if (const auto thread = weak.lock()) thread->post(job);
+  };
 }
 
 void StagingThread::run(const Job& job) {

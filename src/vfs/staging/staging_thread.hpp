@@ -1,16 +1,23 @@
 #pragma once
-// The thread "staging": one job after the other, so that what belongs to staged files needs no lock.
+// The thread "staging": one job after the other, so that what belongs to staged files needs no lock. It also keeps the
+// thread "staging-timer", which posts jobs at a later time and starts with the first of them.
 //
 // Jobs posted from within a job run right after it, on the same thread, and never wait for room in the queue (the
 // thread would wait for itself). Others wait for room, which the disk makes. After close() jobs are dropped.
+//
+// Held by a shared_ptr: completions that the account calls after the owner has gone find that out by a weak reference,
+// and their jobs are dropped. Errors: none. Threads: any.
 
+#include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "imapfs/base/executor.hpp"
 
 namespace imapfs::vfs {
 
-class StagingThread {
+class StagingThread : public std::enable_shared_from_this<StagingThread> {
  public:
   StagingThread();
   ~StagingThread() { close(); }
@@ -18,16 +25,31 @@ class StagingThread {
   StagingThread& operator=(const StagingThread&) = delete;
 
   void post(Job job);
-  /// Runs what is queued, then joins.
-  void close() { worker_.close(); }
-  /// Waits until everything posted before has run. Not from the thread itself.
-  void drain() { worker_.drain(); }
+  /// Posts `job` after `delay`, unless the thread is closed by then.
+  void later(SteadyClock::duration delay, Job job);
+  /// No later job starts any more; runs what is queued, then joins.
+  void close();
+
+  /// A completion that posts `function` with its result, unless the thread is gone.
+  template <class T, class Function>
+  [[nodiscard]] Completion<T> completion(Function function) {
+    return [weak = weak_from_this(), function = std::move(function)](Result<T> result) {
+      if (const auto thread = weak.lock()) {
+        thread->post([function, result = std::move(result)]() mutable { function(std::move(result)); });
+      }
+    };
+  }
+  /// A job that posts `job`, unless the thread is gone.
+  [[nodiscard]] Job posting(Job job);
 
  private:
   static constexpr std::size_t capacity = 1024;
   void run(const Job& job);
 
   std::vector<Job> follow_ups_;  ///< touched by the thread alone
+  std::mutex timer_mutex_;
+  bool closed_ = false;               ///< guarded by timer_mutex_
+  std::unique_ptr<Scheduler> timer_;  ///< guarded by timer_mutex_
   Worker worker_;
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Which octets of a file somebody has written: restore tools write the parts of a file in any order, with room made
+// Which bytes of a file somebody has written: restore tools write the parts of a file in any order, with room made
 // before, and close it in between. A value; not thread-safe.
 
 #include <cstdint>
@@ -15,13 +15,13 @@ class WrittenRanges {
   explicit WrittenRanges(std::uint64_t size) { add(0, size); }
 
   void add(std::uint64_t offset, std::uint64_t length);
-  /// The file is `size` octets long from here on.
+  /// The file is `size` bytes long from here on.
   void cut(std::uint64_t size);
-  /// The first octet of a file of this size that nobody has written.
+  /// The first byte of a file of this size that nobody has written.
   [[nodiscard]] std::optional<std::uint64_t> first_hole(std::uint64_t size) const;
 
  private:
-  std::map<std::uint64_t, std::uint64_t> ends_;  ///< by the first octet of each; apart from each other
+  std::map<std::uint64_t, std::uint64_t> ends_;  ///< by the first byte of each; apart from each other
 };
 
 }  // namespace imapfs::vfs

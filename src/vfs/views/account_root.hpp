@@ -1,15 +1,17 @@
 #pragma once
 // The root: the account's top-level mailboxes, and the hidden ".imapfs".
 
-#include "imapfs/vfs/view.hpp"
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/listing_versions.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 class AccountRootView : public View {
  public:
   /// `control` outlives this view.
-  AccountRootView(const ViewContext& context, View& control) : context_(context), control_(control) {}
+  AccountRootView(const ViewDependencies& dependencies, View& control)
+      : dependencies_(dependencies), control_(control) {}
 
   /// A name that is not in the tree costs at most one LIST per refresh interval: another client may just have created
   /// it.
@@ -20,7 +22,7 @@ class AccountRootView : public View {
   void list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) override;
 
  private:
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
   View& control_;
   ListingVersions versions_;
 };

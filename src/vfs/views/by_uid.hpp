@@ -3,17 +3,17 @@
 // to be read and written; its names are not given, taken or removed. They are found also in a mailbox that was never
 // listed. Nothing of it is cached by the kernel: news of a message names it as the mailbox lists it.
 
-#include "imapfs/vfs/view.hpp"
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 /// The directory .uid of a mailbox.
-[[nodiscard]] Entry uid_directory_entry(const ViewContext& context, const sync::MailboxNode& mailbox);
+[[nodiscard]] Entry uid_directory_entry(const ViewDependencies& dependencies, const sync::MailboxNode& mailbox);
 
 class ByUidView : public View {
  public:
-  explicit ByUidView(const ViewContext& context) : context_(context) {}
+  explicit ByUidView(const ViewDependencies& dependencies) : dependencies_(dependencies) {}
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -26,7 +26,7 @@ class ByUidView : public View {
   [[nodiscard]] DirectoryPage page(const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                                    const ListRequest& request, bool& at_end) const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
 };
 
 }  // namespace imapfs::vfs

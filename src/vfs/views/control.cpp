@@ -29,80 +29,81 @@ constexpr ControlFile control_files[] = {
 
 constexpr const char* outbox_name = "outbox";
 
-FixedNode meaning(const Node& node) { return FixedNode{node.meaning.index}; }
-
 }  // namespace
 
 // Handles start at a point that differs between processes, so that a handle of an earlier one is not taken for one of
 // ours.
-ControlView::ControlView(const ViewContext& context, EventLog& events, const OutboxView& outbox)
-    : context_(context), events_(events), outbox_(outbox), mounted_(whole_second_now()),
+ControlView::ControlView(const ViewDependencies& dependencies, EventLog& events, const OutboxView& outbox)
+    : dependencies_(dependencies), events_(events), outbox_(outbox), mounted_(whole_second_now()),
       next_handle_((static_cast<HandleId>(mounted_.seconds) << 24) + 1) {}
 
 Entry ControlView::entry_of(FixedNode node) const {
   Entry entry;
   entry.node = fixed_node(node);
-  entry.entry_timeout = context_.settings.timeout;
-  entry.attribute_timeout = context_.settings.timeout;
-  const auto path = node_path(context_.account, entry.node);
+  entry.entry_timeout = dependencies_.settings.timeout;
+  entry.attribute_timeout = dependencies_.settings.timeout;
+  const auto path = node_path(dependencies_.account, entry.node);
   auto& attributes = entry.attributes;
-  attributes = directory_attributes(context_.settings, InodeId{stable_hash(path, stable_hash(context_.account.name()))},
-                                    0, mounted_);
+  attributes = directory_attributes(dependencies_.settings,
+                                    InodeId{stable_hash(path, stable_hash(dependencies_.account.name()))}, 0, mounted_);
   if (node == FixedNode::control_directory) {
-    attributes.mode = S_IFDIR | shown_permissions(context_.settings, 0500);
+    attributes.mode = S_IFDIR | shown_permissions(dependencies_.settings, 0500);
   } else {
-    attributes.mode = S_IFREG | shown_permissions(context_.settings, 0400);
+    attributes.mode = S_IFREG | shown_permissions(dependencies_.settings, 0400);
     attributes.links = 1;
   }
   return entry;
 }
 
 void ControlView::lookup(const Caller&, const Node& parent, const std::string& name, Reply<Entry> reply) {
-  if (meaning(parent) != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
+  if (parent.meaning.fixed != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
   for (const auto& file : control_files) {
     if (name == file.name) return reply(entry_of(file.node));
   }
-  if (name == outbox_name && context_.staging) return reply(outbox_.directory_entry());
+  if (name == outbox_name && dependencies_.staging) return reply(outbox_.directory_entry());
   reply(fail(ENOENT, "no such control file"));
 }
 
-void ControlView::entry(const Node& node, Reply<Entry> reply) { reply(entry_of(meaning(node))); }
+void ControlView::entry(const Node& node, Reply<Entry> reply) { reply(entry_of(node.meaning.fixed)); }
 
 NodeId ControlView::parent(const Node& node) const {
-  return meaning(node) == FixedNode::control_directory ? root_node : fixed_node(FixedNode::control_directory);
+  return node.meaning.fixed == FixedNode::control_directory ? root_node : fixed_node(FixedNode::control_directory);
 }
 
 /// A snapshot with what is known of staged files, which another thread knows.
 void ControlView::with_snapshot(FixedNode node, std::function<void(std::string)> then) const {
-  if (node != FixedNode::status || !context_.staging) return then(snapshot(node));
-  context_.staging->describe([this, node, then = std::move(then)](const Result<nlohmann::json>& staged) {
+  if (node != FixedNode::status || !dependencies_.staging) return then(snapshot(node));
+  dependencies_.staging->outbox().describe([this, node, then = std::move(then)](const Result<nlohmann::json>& staged) {
     then(snapshot(node, staged ? *staged : nlohmann::json()));
   });
 }
 
+std::string ControlView::snapshot(FixedNode node) const { return snapshot(node, nlohmann::json()); }
+
 std::string ControlView::snapshot(FixedNode node, const nlohmann::json& staged) const {
   nlohmann::json content = nlohmann::json::object();
   if (node == FixedNode::status) {
-    content = context_.account.status();
+    content = dependencies_.account.status();
     if (!staged.is_null()) content["staged"] = staged;
   }
-  if (node == FixedNode::requests && context_.settings.requests) content = context_.settings.requests();
-  if (node == FixedNode::configuration && context_.settings.configuration) content = context_.settings.configuration();
+  if (node == FixedNode::requests && dependencies_.settings.requests) content = dependencies_.settings.requests();
+  if (node == FixedNode::configuration && dependencies_.settings.configuration)
+    content = dependencies_.settings.configuration();
   return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 void ControlView::open(const Caller&, const Node& node, int, Reply<OpenResult> reply) {
-  if (meaning(node) == FixedNode::control_directory) return reply(fail(EISDIR, "a directory"));
+  if (node.meaning.fixed == FixedNode::control_directory) return reply(fail(EISDIR, "a directory"));
   OpenResult result;
   result.handle = next_handle_++;
   result.direct_io = true;
   result.no_flush = true;
-  if (meaning(node) == FixedNode::events) {
+  if (node.meaning.fixed == FixedNode::events) {
     result.nonseekable = true;
     events_.open(result.handle);
     return reply(std::move(result));
   }
-  with_snapshot(meaning(node), [this, result, reply = std::move(reply)](std::string text) {
+  with_snapshot(node.meaning.fixed, [this, result, reply = std::move(reply)](std::string text) {
     auto content = std::make_shared<const std::string>(std::move(text));
     snapshots_.with_lock([&](auto& snapshots) { snapshots.emplace(result.handle, std::move(content)); });
     reply(result);
@@ -110,8 +111,8 @@ void ControlView::open(const Caller&, const Node& node, int, Reply<OpenResult> r
 }
 
 void ControlView::read(const Caller& caller, const Node& node, const ReadRequest& request, Reply<ReadResult> reply) {
-  if (meaning(node) == FixedNode::control_directory) return reply(fail(EISDIR, "a directory"));
-  if (meaning(node) == FixedNode::events) {
+  if (node.meaning.fixed == FixedNode::control_directory) return reply(fail(EISDIR, "a directory"));
+  if (node.meaning.fixed == FixedNode::events) {
     const bool wait = (request.flags & O_NONBLOCK) == 0;
     return events_.read({request.handle, request.size, wait, caller.request},
                         [reply = std::move(reply)](Result<std::string> lines) {
@@ -124,37 +125,37 @@ void ControlView::read(const Caller& caller, const Node& node, const ReadRequest
     return found == snapshots.end() ? nullptr : found->second;
   });
   // A handle of an earlier process: the state of now is the best there is.
-  if (!content) content = std::make_shared<const std::string>(snapshot(meaning(node)));
+  if (!content) content = std::make_shared<const std::string>(snapshot(node.meaning.fixed));
   if (request.offset >= content->size()) return reply(ReadResult(std::string()));
   reply(ReadResult(content->substr(static_cast<std::size_t>(request.offset), request.size)));
 }
 
 void ControlView::release(const Node& node, HandleId handle) {
-  if (meaning(node) == FixedNode::events) return events_.close(handle);
+  if (node.meaning.fixed == FixedNode::events) return events_.close(handle);
   snapshots_.with_lock([&](auto& snapshots) { snapshots.erase(handle); });
 }
 
 bool ControlView::poll(const Node& node, HandleId handle, std::function<void()> wake) {
-  return meaning(node) != FixedNode::events || events_.poll(handle, std::move(wake));
+  return node.meaning.fixed != FixedNode::events || events_.poll(handle, std::move(wake));
 }
 
 void ControlView::open_directory(const Caller&, const Node& node, Reply<OpenDirectoryResult> reply) {
-  if (meaning(node) != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
+  if (node.meaning.fixed != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
   reply(OpenDirectoryResult{0, true, true});
 }
 
 void ControlView::list(const Caller&, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
-  if (meaning(node) != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
+  if (node.meaning.fixed != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
   DirectoryPage page;
   append_dots(page, request.cookie, request.limit, entry_of(FixedNode::control_directory),
-              mailbox_entry(context_.account, context_.settings, context_.account.tree()->root()));
+              mailbox_entry(dependencies_.account, dependencies_.settings, dependencies_.account.tree()->root()));
   for (const auto& file : control_files) {
     const std::uint64_t cookie = 16 + static_cast<std::uint64_t>(file.node);
     if (cookie <= request.cookie || page.size() >= request.limit) continue;
     page.push_back({file.name, cookie, request.plus, entry_of(file.node)});
   }
   const std::uint64_t last = 16 + static_cast<std::uint64_t>(FixedNode::outbox);
-  if (context_.staging && last > request.cookie && page.size() < request.limit) {
+  if (dependencies_.staging && last > request.cookie && page.size() < request.limit) {
     page.push_back({outbox_name, last, request.plus, outbox_.directory_entry()});
   }
   reply(std::move(page));

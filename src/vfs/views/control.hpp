@@ -5,21 +5,21 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/vfs/event_log.hpp"
-#include "imapfs/vfs/view.hpp"
+#include "vfs/news/event_log.hpp"
 #include "vfs/views/directory_listing.hpp"
 #include "vfs/views/outbox.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 class ControlView : public View {
  public:
   /// `events` and `outbox` outlive the view. There is an outbox only where files can be written.
-  ControlView(const ViewContext& context, EventLog& events, const OutboxView& outbox);
+  ControlView(const ViewDependencies& dependencies, EventLog& events, const OutboxView& outbox);
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -35,9 +35,10 @@ class ControlView : public View {
  private:
   [[nodiscard]] Entry entry_of(FixedNode node) const;
   void with_snapshot(FixedNode node, std::function<void(std::string)> then) const;
-  [[nodiscard]] std::string snapshot(FixedNode node, const nlohmann::json& staged = {}) const;
+  [[nodiscard]] std::string snapshot(FixedNode node) const;
+  [[nodiscard]] std::string snapshot(FixedNode node, const nlohmann::json& staged) const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
   EventLog& events_;
   const OutboxView& outbox_;
   const Timestamp mounted_;

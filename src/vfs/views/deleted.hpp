@@ -2,17 +2,17 @@
 // /MAILBOX/.deleted: messages flagged \Deleted that are still there. Its files are the messages themselves. What is in
 // it is never cached by the kernel: flags change without news of names here.
 
-#include "imapfs/vfs/view.hpp"
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 /// The directory .deleted of a mailbox.
-[[nodiscard]] Entry deleted_directory_entry(const ViewContext& context, const sync::MailboxNode& mailbox);
+[[nodiscard]] Entry deleted_directory_entry(const ViewDependencies& dependencies, const sync::MailboxNode& mailbox);
 
 class DeletedView : public View {
  public:
-  explicit DeletedView(const ViewContext& context) : context_(context) {}
+  explicit DeletedView(const ViewDependencies& dependencies) : dependencies_(dependencies) {}
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -25,7 +25,7 @@ class DeletedView : public View {
   [[nodiscard]] DirectoryPage page(const sync::MailboxNode& mailbox, const sync::MessageTable& table,
                                    const ListRequest& request) const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
 };
 
 }  // namespace imapfs::vfs

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 
-#include "imapfs/model/identity.hpp"
 #include "vfs/nodes/entries.hpp"
 #include "vfs/staging/staging.hpp"
 
 namespace imapfs::vfs {
 
-void show_staged_content(const ViewContext& context, Entry& entry) {
-  const auto status = context.staging ? context.staging->status(entry.node) : std::nullopt;
+void show_staged_content(const ViewDependencies& dependencies, Entry& entry) {
+  const auto status = dependencies.staging ? dependencies.staging->status(entry.node) : std::nullopt;
   if (!status) return;
-  const auto here = staged_entry(context.settings, entry.node, status->size, status->time);
+  const auto here = staged_entry(dependencies.settings, entry.node, status->size, status->time);
   const auto inode = entry.attributes.inode;
   entry.attributes = here.attributes;
   entry.attributes.inode = inode;
@@ -23,7 +22,7 @@ void append_dots(DirectoryPage& page, std::uint64_t cookie, std::size_t limit, c
   if (cookie < cookie_dot_dot && page.size() < limit) page.push_back({"..", cookie_dot_dot, false, parent});
 }
 
-void append_children(DirectoryPage& page, const ViewContext& context, const Caller& caller,
+void append_children(DirectoryPage& page, const ViewDependencies& dependencies, const Caller& caller,
                      const sync::MailboxTree& tree, const sync::MailboxNode& mailbox, const ListRequest& request) {
   std::vector<const sync::MailboxNode*> children;
   for (const auto& [component, id] : mailbox.children) {
@@ -34,47 +33,31 @@ void append_children(DirectoryPage& page, const ViewContext& context, const Call
   for (const auto* child : children) {
     if (page.size() >= request.limit) return;
     // From a readdirplus page the kernel can place a watcher without asking us again.
-    if (request.plus && !caller.announcer) context.interest.add(child->id);
+    if (request.plus && !caller.announcer) dependencies.seen_directories.add(child->id);
     page.push_back({child->component, mailbox_cookie(child->id), request.plus,
-                    mailbox_entry(context.account, context.settings, *child)});
+                    mailbox_entry(dependencies.account, dependencies.settings, *child)});
   }
 }
 
-DirectoryPage list_head(const ViewContext& context, const Caller& caller, const sync::MailboxTree& tree,
+DirectoryPage list_head(const ViewDependencies& dependencies, const Caller& caller, const sync::MailboxTree& tree,
                         const sync::MailboxNode& mailbox, const ListRequest& request) {
   DirectoryPage page;
   if (request.cookie >= message_cookie(Uid{0})) return page;
   const auto* parent = tree.find(mailbox.parent);
-  append_dots(page, request.cookie, request.limit, mailbox_entry(context.account, context.settings, mailbox),
-              mailbox_entry(context.account, context.settings, parent ? *parent : tree.root()));
-  append_children(page, context, caller, tree, mailbox, request);
+  append_dots(page, request.cookie, request.limit, mailbox_entry(dependencies.account, dependencies.settings, mailbox),
+              mailbox_entry(dependencies.account, dependencies.settings, parent ? *parent : tree.root()));
+  append_children(page, dependencies, caller, tree, mailbox, request);
   return page;
 }
 
-std::optional<Entry> find_child(const ViewContext& context, const Caller& caller, const sync::MailboxTree& tree,
-                                const sync::MailboxNode& mailbox, const std::string& name) {
+std::optional<Entry> find_child(const ViewDependencies& dependencies, const Caller& caller,
+                                const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
+                                const std::string& name) {
   const auto found = mailbox.children.find(name);
   const auto* child = found == mailbox.children.end() ? nullptr : tree.find(found->second);
   if (!child) return std::nullopt;
-  if (!caller.announcer) context.interest.add(child->id);
-  return mailbox_entry(context.account, context.settings, *child);
-}
-
-bool ListingVersions::unchanged(const sync::Account& account, const sync::MailboxNode& mailbox) {
-  const auto time = account.directory_time(mailbox.id);
-  const auto table = account.table(mailbox.id);
-  std::uint64_t version = stable_hash(std::to_string(time.seconds), time.nanoseconds);
-  version = stable_hash(std::to_string(table ? table->uid_validity().value : 0), version);
-  const auto rights = account.rights(mailbox.id);
-  const bool modes[] = {rights.read_only, rights.insert, rights.remove_messages, rights.create_children};
-  for (const bool mode : modes) version = stable_hash(mode ? "+" : "-", version);
-  for (const auto& [component, id] : mailbox.children) version = stable_hash(component, version ^ id.value);
-  return seen_.with_lock([&](auto& seen) {
-    const auto [entry, first] = seen.try_emplace(mailbox.id, version);
-    const bool same = !first && entry->second == version;
-    entry->second = version;
-    return same;
-  });
+  if (!caller.announcer) dependencies.seen_directories.add(child->id);
+  return mailbox_entry(dependencies.account, dependencies.settings, *child);
 }
 
 }  // namespace imapfs::vfs

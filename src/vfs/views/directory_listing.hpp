@@ -1,56 +1,34 @@
 #pragma once
 // The parts of a listing that every directory of the mailbox tree has: "." and "..", then child mailboxes.
+//
+// Functions of what is in memory; any thread.
 
-#include <memory>
+#include <optional>
+#include <string>
 
-#include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
-#include "imapfs/vfs/change_publisher.hpp"
-#include "imapfs/vfs/node_tree.hpp"
 #include "imapfs/vfs/types.hpp"
-#include "vfs/nodes/local_entries.hpp"
+#include "vfs/views/view_dependencies.hpp"
 
 namespace imapfs::vfs {
 
-class Staging;
-
-/// What the views share. References outlive the views.
-struct ViewContext {
-  sync::Account& account;
-  const Settings& settings;
-  SeenDirectories& interest;
-  LocalEntries& entries;
-  Staging* staging;  ///< null where nothing can be written
-};
-
 /// A message that is being written looks as it is here, not as the server has it.
-void show_staged_content(const ViewContext& context, Entry& entry);
+void show_staged_content(const ViewDependencies& dependencies, Entry& entry);
 
 /// "." and ".." beyond `cookie`, up to `limit` entries in all.
 void append_dots(DirectoryPage& page, std::uint64_t cookie, std::size_t limit, const Entry& self, const Entry& parent);
 
 /// Child mailboxes beyond `cookie` in ascending order of their ids, up to `limit` entries in all.
-void append_children(DirectoryPage& page, const ViewContext& context, const Caller& caller,
+void append_children(DirectoryPage& page, const ViewDependencies& dependencies, const Caller& caller,
                      const sync::MailboxTree& tree, const sync::MailboxNode& mailbox, const ListRequest& request);
 
 /// The head of a listing: dots and child mailboxes after request.cookie. Empty once they have all been given.
-[[nodiscard]] DirectoryPage list_head(const ViewContext& context, const Caller& caller, const sync::MailboxTree& tree,
-                                      const sync::MailboxNode& mailbox, const ListRequest& request);
+[[nodiscard]] DirectoryPage list_head(const ViewDependencies& dependencies, const Caller& caller,
+                                      const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
+                                      const ListRequest& request);
 
-/// The child mailbox called `name`, if there is one; marks it as of interest when a user asks.
-[[nodiscard]] std::optional<Entry> find_child(const ViewContext& context, const Caller& caller,
+/// The child mailbox called `name`, if there is one; counts as seen when a user asks.
+[[nodiscard]] std::optional<Entry> find_child(const ViewDependencies& dependencies, const Caller& caller,
                                               const sync::MailboxTree& tree, const sync::MailboxNode& mailbox,
                                               const std::string& name);
-
-/// Remembers what each directory held when it was last opened, so that opendir can tell the kernel whether its cached
-/// listing is exact. One number per mailbox. Thread-safe.
-class ListingVersions {
- public:
-  /// True if nothing changed since the last call for this mailbox.
-  [[nodiscard]] bool unchanged(const sync::Account& account, const sync::MailboxNode& mailbox);
-
- private:
-  Guarded<std::unordered_map<MailboxId, std::uint64_t>> seen_;
-};
 
 }  // namespace imapfs::vfs

@@ -2,21 +2,22 @@
 // A local directory (local_directories.hpp): its local entries, after the messages of the mailbox that it shows, if
 // any. What the kernel sees of those is not cached here: news of them names them in their mailbox.
 
-#include "imapfs/vfs/view.hpp"
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 /// The entry of a local entry that is a directory or a staged file; nothing for others, and for a file that is gone.
-[[nodiscard]] std::optional<Entry> staged_or_directory_entry(const ViewContext& context, const LocalEntry& local);
+[[nodiscard]] std::optional<Entry> staged_or_directory_entry(const ViewDependencies& dependencies,
+                                                             const LocalEntry& local);
 /// Local directories of a directory of the mailbox tree that are listed after `page`'s last entry, up to `limit` in
 /// all.
-void append_local_directories(DirectoryPage& page, const ViewContext& context, MailboxId mailbox,
+void append_local_directories(DirectoryPage& page, const ViewDependencies& dependencies, MailboxId mailbox,
                               const ListRequest& request);
 
 class LocalDirectoryView : public View {
  public:
-  explicit LocalDirectoryView(const ViewContext& context) : context_(context) {}
+  explicit LocalDirectoryView(const ViewDependencies& dependencies) : dependencies_(dependencies) {}
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -28,7 +29,7 @@ class LocalDirectoryView : public View {
   [[nodiscard]] std::optional<Entry> message_entry(MailboxId mailbox, const std::string& name) const;
   void append_messages(DirectoryPage& page, MailboxId mailbox, const ListRequest& request) const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
 };
 
 }  // namespace imapfs::vfs

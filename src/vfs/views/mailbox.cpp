@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "imapfs/base/on_success.hpp"
 #include "imapfs/sync/errors.hpp"
 #include "vfs/nodes/entries.hpp"
 #include "vfs/staging/staging.hpp"
@@ -18,11 +19,12 @@ namespace {
 /// without end would otherwise spin here.
 constexpr int max_waits_in_vain = 16;
 
-Entry message_entry(const ViewContext& context, const sync::MailboxNode& mailbox, const sync::MessageTable& table,
-                    const MessageMeta& meta) {
-  const MessageEntries entries(context.account, context.settings, mailbox, table.uid_validity(), &context.entries);
+Entry message_entry(const ViewDependencies& dependencies, const sync::MailboxNode& mailbox,
+                    const sync::MessageTable& table, const MessageMeta& meta) {
+  const MessageEntries entries(dependencies.account, dependencies.settings, mailbox, table.uid_validity(),
+                               &dependencies.nodes);
   auto entry = entries.entry(meta);
-  show_staged_content(context, entry);
+  show_staged_content(dependencies, entry);
   return entry;
 }
 
@@ -80,96 +82,95 @@ struct MailboxView::Listing {
 };
 
 void MailboxView::lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(parent.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
-  if (!caller.announcer) context_.interest.add(mailbox->id);
-  if (auto child = find_child(context_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
-  const auto local = context_.entries.find(mailbox->id, name);
-  const auto table = context_.account.table(mailbox->id);
+  if (!caller.announcer) dependencies_.seen_directories.add(mailbox->id);
+  if (auto child = find_child(dependencies_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
+  const auto local = dependencies_.entries.find(mailbox->id, name);
+  const auto table = dependencies_.account.table(mailbox->id);
   if (!table) {
-    auto entry = local ? staged_or_directory_entry(context_, *local) : std::nullopt;
+    auto entry = local ? staged_or_directory_entry(dependencies_, *local) : std::nullopt;
     if (!entry) return reply(fail(ENOENT, "no such name"));
     return reply(std::move(*entry));
   }
-  if (name == deleted_directory_name) return reply(deleted_directory_entry(context_, *mailbox));
-  if (name == uid_directory_name) return reply(uid_directory_entry(context_, *mailbox));
+  if (name == deleted_directory_name) return reply(deleted_directory_entry(dependencies_, *mailbox));
+  if (name == uid_directory_name) return reply(uid_directory_entry(dependencies_, *mailbox));
   if (local) {
     if (auto entry = local_entry(*mailbox, *local)) return reply(std::move(*entry));
   }
   if (const auto meta = table->find_by_name(name)) {
-    return reply(message_entry(context_, *mailbox, *table, *meta));
+    return reply(message_entry(dependencies_, *mailbox, *table, *meta));
   }
   // Only names given here start with a dot: probes for .hidden, .git, .Trash must not reach the server.
   if (name.starts_with('.')) return reply(fail(ENOENT, "no such name"));
   // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is
   // not.
-  context_.account.find_message(mailbox->id, name,
-                                [this, tree, mailbox, table, reply = std::move(reply)](Result<MessageMeta> meta) {
-                                  if (!meta)
-                                    return reply(fail(std::move(meta).error().while_doing("find the message")));
-                                  reply(message_entry(context_, *mailbox, *table, *meta));
-                                });
+  dependencies_.account.find_message(
+      mailbox->id, name,
+      on_success(reply, "find the message", [this, tree, mailbox, table, reply](const MessageMeta& meta) {
+        reply(message_entry(dependencies_, *mailbox, *table, meta));
+      }));
 }
 
 /// Nothing for one that the table has taken over, which is dropped.
 std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, const LocalEntry& local) const {
   switch (local.kind) {
     case LocalEntry::Kind::staged:
-    case LocalEntry::Kind::directory: return staged_or_directory_entry(context_, local);
-    case LocalEntry::Kind::pending: return pending_entry(context_.account, context_.settings, local);
+    case LocalEntry::Kind::directory: return staged_or_directory_entry(dependencies_, local);
+    case LocalEntry::Kind::pending: return pending_entry(dependencies_.account, dependencies_.settings, local);
     case LocalEntry::Kind::arrived: break;
   }
-  const auto table = context_.account.table(mailbox.id);
+  const auto table = dependencies_.account.table(mailbox.id);
   if (!table) return std::nullopt;
   if (taken_over(*table, local)) {
-    context_.entries.remove(local.node);
+    dependencies_.entries.remove(local.node);
     return std::nullopt;
   }
-  auto entry = MessageEntries(context_.account, context_.settings, mailbox, table->uid_validity(), &context_.entries)
+  auto entry = MessageEntries(dependencies_.account, dependencies_.settings, mailbox, table->uid_validity(),
+                              &dependencies_.nodes)
                    .entry(local.meta);
-  show_staged_content(context_, entry);
+  show_staged_content(dependencies_, entry);
   return entry;
 }
 
 void MailboxView::entry(const Node& node, Reply<Entry> reply) {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
-  reply(mailbox_entry(context_.account, context_.settings, *mailbox));
+  reply(mailbox_entry(dependencies_.account, dependencies_.settings, *mailbox));
 }
 
 NodeId MailboxView::parent(const Node& node) const {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   return mailbox ? mailbox_node(mailbox->parent) : root_node;
 }
 
 void MailboxView::open_directory(const Caller& caller, const Node& node, Reply<OpenDirectoryResult> reply) {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
-  if (!caller.announcer) context_.interest.add(mailbox->id);
-  auto done = [this, id = mailbox->id, reply = std::move(reply)](Result<void> fresh) {
-    if (!fresh) return reply(fail(std::move(fresh).error().while_doing("bring the mailbox up to date")));
-    const auto now = context_.account.tree();
+  if (!caller.announcer) dependencies_.seen_directories.add(mailbox->id);
+  auto done = on_success(reply, "bring the mailbox up to date", [this, id = mailbox->id, reply] {
+    const auto now = dependencies_.account.tree();
     const auto* opened = now->find(id);
     if (!opened) return reply(fail(sync::no_such_mailbox()));
-    const bool unchanged = versions_.unchanged(context_.account, *opened);
+    const bool unchanged = versions_.unchanged(dependencies_.account, *opened);
     reply(OpenDirectoryResult{0, true, unchanged});
-  };
-  if (context_.account.table(mailbox->id)) {
-    context_.account.freshen(mailbox->id, std::move(done));
+  });
+  if (dependencies_.account.table(mailbox->id)) {
+    dependencies_.account.freshen(mailbox->id, std::move(done));
   } else {
-    context_.account.freshen_tree(std::move(done));
+    dependencies_.account.freshen_tree(std::move(done));
   }
 }
 
 void MailboxView::list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
-  auto head = list_head(context_, caller, *tree, *mailbox, request);
+  auto head = list_head(dependencies_, caller, *tree, *mailbox, request);
   if (!head.empty()) return reply(std::move(head));
 
   if (request.cookie >= local_cookie(0)) {
@@ -177,10 +178,8 @@ void MailboxView::list(const Caller& caller, const Node& node, const ListRequest
     append_local(page, mailbox->id, request.cookie, Listing{mailbox->id, Uid{0}, request.limit, request.plus, 0, {}});
     return reply(std::move(page));
   }
-  const bool among_messages = request.cookie > message_cookie(Uid{0});
-  const Uid after{among_messages ? static_cast<std::uint32_t>(request.cookie) : 0};
-  list_messages(
-      std::make_shared<Listing>(Listing{mailbox->id, after, request.limit, request.plus, 0, std::move(reply)}));
+  list_messages(std::make_shared<Listing>(
+      Listing{mailbox->id, last_listed_message(request.cookie), request.limit, request.plus, 0, std::move(reply)}));
 }
 
 void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {
@@ -190,24 +189,24 @@ void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {
   if (listing->waits++ == max_waits_in_vain) {
     return listing->reply(fail(EIO, Scope::mailbox, Retry::later, "the listing does not go on"));
   }
-  context_.account.await_rows(listing->mailbox, listing->after, [this, listing](Result<void> arrived) {
-    if (!arrived) return listing->reply(fail(std::move(arrived).error().while_doing("wait for the listing")));
-    list_messages(listing);
-  });
+  dependencies_.account.await_rows(
+      listing->mailbox, listing->after,
+      on_success(listing->reply, "wait for the listing", [this, listing] { list_messages(listing); }));
 }
 
 Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) const {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(listing.mailbox);
   if (!mailbox) return fail(sync::no_such_mailbox());
-  const auto table = context_.account.table(listing.mailbox);
+  const auto table = dependencies_.account.table(listing.mailbox);
   DirectoryPage page;
   if (!table) {
     at_end = true;
     append_local(page, listing.mailbox, 0, listing);
     return page;
   }
-  const MessageEntries entries(context_.account, context_.settings, *mailbox, table->uid_validity(), &context_.entries);
+  const MessageEntries entries(dependencies_.account, dependencies_.settings, *mailbox, table->uid_validity(),
+                               &dependencies_.nodes);
   page.reserve(std::min(listing.limit, table->size()));
   const auto visited = table->visit_after(listing.after, listing.limit, [&](const sync::MessageTable::RowView& row) {
     listing.after = row.uid;
@@ -218,11 +217,11 @@ Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) 
   at_end = visited.at_end;
   for (auto& listed : page) {
     entries.use_kernel_node(listed.entry);
-    show_staged_content(context_, listed.entry);
+    show_staged_content(dependencies_, listed.entry);
   }
-  if (context_.entries.empty(listing.mailbox)) return page;
+  if (dependencies_.entries.empty(listing.mailbox)) return page;
   std::erase_if(page, [&](const DirectoryEntry& listed) {
-    const auto local = context_.entries.find(listing.mailbox, listed.name);
+    const auto local = dependencies_.entries.find(listing.mailbox, listed.name);
     return local && local->kind != LocalEntry::Kind::arrived;
   });
   if (at_end) append_local(page, listing.mailbox, 0, listing);
@@ -231,11 +230,11 @@ Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) 
 
 /// Local entries with cookies beyond `after`, up to the listing's limit in all.
 void MailboxView::append_local(DirectoryPage& page, MailboxId id, std::uint64_t after, const Listing& listing) const {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(id);
   if (!mailbox) return;
   while (page.size() < listing.limit) {
-    const auto locals = context_.entries.list(id, after, listing.limit - page.size());
+    const auto locals = dependencies_.entries.list(id, after, listing.limit - page.size());
     if (locals.empty()) return;
     after = locals.back().cookie;
     for (const auto& local : locals) {
@@ -247,20 +246,20 @@ void MailboxView::append_local(DirectoryPage& page, MailboxId id, std::uint64_t 
 }
 
 void MailboxView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
-  if (auto value = mailbox_xattr(context_.account, *mailbox, name)) return reply(std::move(*value));
+  if (auto value = mailbox_xattr(dependencies_.account, *mailbox, name)) return reply(std::move(*value));
   reply(fail(ENODATA, "no such attribute"));
 }
 
 std::vector<std::string> MailboxView::xattr_names(const Node& node) const {
   std::vector<std::string> names;
-  const auto tree = context_.account.tree();
+  const auto tree = dependencies_.account.tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return names;
   for (const auto candidate : xattr_candidates) {
-    if (mailbox_xattr(context_.account, *mailbox, candidate)) names.emplace_back(candidate);
+    if (mailbox_xattr(dependencies_.account, *mailbox, candidate)) names.emplace_back(candidate);
   }
   return names;
 }

@@ -5,14 +5,15 @@
 // A name is given out once: staged files and messages on their way (pending) come before a message of that name, which
 // is them already or about to be replaced; what has arrived gives way to the row of the table as soon as there is one.
 
-#include "imapfs/vfs/view.hpp"
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/listing_versions.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 class MailboxView : public View {
  public:
-  explicit MailboxView(const ViewContext& context) : context_(context) {}
+  explicit MailboxView(const ViewDependencies& dependencies) : dependencies_(dependencies) {}
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -31,7 +32,7 @@ class MailboxView : public View {
   void append_local(DirectoryPage& page, MailboxId mailbox, std::uint64_t after, const Listing& listing) const;
   [[nodiscard]] std::optional<Entry> local_entry(const sync::MailboxNode& mailbox, const LocalEntry& local) const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
   ListingVersions versions_;
 };
 

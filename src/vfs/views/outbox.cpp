@@ -18,27 +18,27 @@ std::uint64_t cookie_of(NodeId node) { return 16 + (node.value & 0xffffffffU); }
 
 }  // namespace
 
-OutboxView::OutboxView(const ViewContext& context, StagedView& staged)
-    : context_(context), staged_(staged), mounted_(whole_second_now()) {}
+OutboxView::OutboxView(const ViewDependencies& dependencies, StagedView& staged)
+    : dependencies_(dependencies), staged_(staged), mounted_(whole_second_now()) {}
 
-std::vector<Staging::OutboxEntry> OutboxView::files() const {
-  return context_.staging ? context_.staging->outbox() : std::vector<Staging::OutboxEntry>();
+std::vector<OutboxEntry> OutboxView::files() const {
+  return dependencies_.staging ? dependencies_.staging->outbox().files() : std::vector<OutboxEntry>();
 }
 
 Entry OutboxView::directory_entry() const {
   Entry entry;
   entry.node = fixed_node(FixedNode::outbox);
-  entry.entry_timeout = context_.settings.timeout;
-  const auto path = node_path(context_.account, entry.node);
+  entry.entry_timeout = dependencies_.settings.timeout;
+  const auto path = node_path(dependencies_.account, entry.node);
   entry.attributes = directory_attributes(
-      context_.settings, InodeId{stable_hash(path, stable_hash(context_.account.name()))}, 0, mounted_);
+      dependencies_.settings, InodeId{stable_hash(path, stable_hash(dependencies_.account.name()))}, 0, mounted_);
   return entry;
 }
 
 void OutboxView::lookup(const Caller&, const Node&, const std::string& name, Reply<Entry> reply) {
   for (const auto& file : files()) {
     if (file.name != name) continue;
-    return staged_.entry(Node{file.node, *decode_node(file.node)}, std::move(reply));
+    return staged_.entry(Node{file.node, *dependencies_.nodes.resolve(file.node)}, std::move(reply));
   }
   reply(fail(ENOENT, "no such file in the outbox"));
 }
@@ -58,7 +58,7 @@ void OutboxView::list(const Caller&, const Node&, const ListRequest& request, Re
     const auto cookie = cookie_of(file.node);
     if (cookie <= request.cookie || page.size() >= request.limit) continue;
     page.push_back({file.name, cookie, request.plus,
-                    staged_entry(context_.settings, file.node, file.status.size, file.status.time)});
+                    staged_entry(dependencies_.settings, file.node, file.status.size, file.status.time)});
   }
   reply(std::move(page));
 }

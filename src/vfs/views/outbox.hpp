@@ -10,7 +10,7 @@ namespace imapfs::vfs {
 class OutboxView : public View {
  public:
   /// `staged` answers for the files in it.
-  OutboxView(const ViewContext& context, StagedView& staged);
+  OutboxView(const ViewDependencies& dependencies, StagedView& staged);
 
   void lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) override;
   void entry(const Node& node, Reply<Entry> reply) override;
@@ -20,9 +20,9 @@ class OutboxView : public View {
   [[nodiscard]] Entry directory_entry() const;
 
  private:
-  [[nodiscard]] std::vector<Staging::OutboxEntry> files() const;
+  [[nodiscard]] std::vector<OutboxEntry> files() const;
 
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
   StagedView& staged_;
   const Timestamp mounted_;
 };

@@ -1,15 +1,15 @@
 #pragma once
 // A file on its way to the server, as a regular file.
 
-#include "imapfs/vfs/view.hpp"
 #include "vfs/staging/staging.hpp"
 #include "vfs/views/directory_listing.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 
 class StagedView : public View {
  public:
-  explicit StagedView(const ViewContext& context) : context_(context) {}
+  explicit StagedView(const ViewDependencies& dependencies) : dependencies_(dependencies) {}
 
   void entry(const Node& node, Reply<Entry> reply) override;
   /// The mailbox, or the outbox.
@@ -19,7 +19,7 @@ class StagedView : public View {
   void release(const Node& node, HandleId handle) override;
 
  private:
-  const ViewContext context_;
+  const ViewDependencies dependencies_;
 };
 
 }  // namespace imapfs::vfs

@@ -1,4 +1,4 @@
-#include "imapfs/vfs/view.hpp"
+#include "vfs/views/view.hpp"
 
 namespace imapfs::vfs {
 

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <thread>
 
-#include "unit/store/temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::app {
 namespace {
@@ -61,7 +61,7 @@ TEST(LastChanges, ASecondSignalEndsTheWait) {
 
 TEST(LastChanges, NameWhatIsInTheOutbox) {
   using State = store::StagedFile::State;
-  const store::testing::TemporaryDirectory directory;
+  const imapfs::testing::TemporaryDirectory directory;
   const auto journal = *store::Journal::open(directory.path(), "anna@mail.example.org");
   EXPECT_EQ(describe_outbox(*journal), "");
   const auto stage = [&](const std::string& name, State state, const std::string& text) {

@@ -16,6 +16,8 @@
 #include <functional>
 #include <thread>
 
+#include "support/temporary_directory.hpp"
+
 namespace imapfs::app {
 namespace {
 
@@ -26,14 +28,11 @@ using std::chrono::seconds;
 class Passwords : public ::testing::Test {
  protected:
   Passwords() {
-    std::string pattern = (fs::temp_directory_path() / "imapfs-app-XXXXXX").string();
-    home_ = ::mkdtemp(pattern.data());
     ::setenv("HOME", home_.c_str(), 1);
     ::unsetenv("CREDENTIALS_DIRECTORY");
     options_.user = "anna";
     options_.endpoint = {"mail.example.org", 993};
   }
-  ~Passwords() override { fs::remove_all(home_); }
 
   std::string file(const std::string& name, const std::string& content, mode_t mode = 0600) {
     const std::string path = home_ + "/" + name;
@@ -48,7 +47,8 @@ class Passwords : public ::testing::Test {
     return (*source)->get(context);
   }
 
-  std::string home_;
+  const imapfs::testing::TemporaryDirectory directory_;
+  const std::string home_ = directory_.path();
   Options options_;
 };
 

@@ -7,8 +7,6 @@
 #include <stdexcept>
 #include <vector>
 
-#include "imapfs/base/exception_barrier.hpp"
-
 namespace imapfs {
 namespace {
 
@@ -46,17 +44,6 @@ TEST(Worker, GoesOnAfterAJobThatThrows) {
   worker.post([&ran] { ran = true; });
   worker.drain();
   EXPECT_TRUE(ran);
-}
-
-TEST(ExceptionBarrier, MakesAnErrorOfWhatIsThrown) {
-  EXPECT_TRUE(run_contained("a test", [] {}));
-  const auto thrown = run_contained("a test", [] { throw std::runtime_error("a defect"); });
-  ASSERT_FALSE(thrown);
-  EXPECT_EQ(thrown.error().errnum, EIO);
-  EXPECT_EQ(thrown.error().retry, Retry::never);
-  EXPECT_NE(thrown.error().what.find("a defect"), std::string::npos);
-  EXPECT_FALSE(run_contained("a test", [] { throw 1; }));
-  EXPECT_FALSE(run_contained("a test", std::function<void()>()));
 }
 
 TEST(Worker, RefusesWorkAfterItWasClosed) {
@@ -127,24 +114,6 @@ TEST(Scheduler, DropsWhatIsNotDueWhenItEnds) {
     scheduler.after(1h, [&] { called = true; });
   }
   EXPECT_FALSE(called);
-}
-
-TEST(SingleFlight, OnlyTheFirstStartsTheWorkAndAllAreHandedBack) {
-  SingleFlight<int, int> flights;
-  EXPECT_TRUE(flights.join(7, 1));
-  EXPECT_FALSE(flights.join(7, 2));
-  EXPECT_TRUE(flights.join(8, 3));
-  EXPECT_EQ(flights.finish(7), (std::vector<int>{1, 2}));
-  EXPECT_TRUE(flights.finish(7).empty());
-  EXPECT_TRUE(flights.join(7, 4));
-}
-
-TEST(BoundedQueue, PopReturnsNothingOnceStopped) {
-  BoundedQueue<int> queue(1);
-  std::stop_source source;
-  std::thread stopper([&] { source.request_stop(); });
-  EXPECT_FALSE(queue.pop(source.get_token()).has_value());
-  stopper.join();
 }
 
 }  // namespace

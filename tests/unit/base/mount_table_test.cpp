@@ -4,20 +4,19 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "support/temporary_directory.hpp"
 
 namespace imapfs {
 namespace {
 
 class MountTableText : public ::testing::Test {
  protected:
-  MountTableText() : path_(std::filesystem::temp_directory_path() / ("imapfs-mounts-" + std::to_string(::getpid()))) {}
-  ~MountTableText() override { std::filesystem::remove(path_); }
   void holds(const std::string& text) { std::ofstream(path_) << text; }
-  const std::string path_;
+  const testing::TemporaryDirectory directory_;
+  const std::string path_ = directory_.path("mountinfo");
 };
 
 TEST_F(MountTableText, KnowsAMountByDeviceAndType) {

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::telemetry {
 namespace {
@@ -49,24 +49,17 @@ TEST(Telemetry, CategoriesAreParsedOneByOne) {
   EXPECT_TRUE(categories[static_cast<std::size_t>(Category::store)]);
 }
 
-class LogFile : public testing::Test {
+class LogFile : public ::testing::Test {
  protected:
-  LogFile() {
-    char pattern[] = "/tmp/imapfs-log-XXXXXX";
-    directory_ = mkdtemp(pattern);
-  }
-  ~LogFile() override {
-    (void)configure({});
-    std::filesystem::remove_all(directory_);
-  }
-  std::string path() const { return directory_ + "/log"; }
+  ~LogFile() override { (void)configure({}); }
+  std::string path() const { return directory_.path("log"); }
   std::string content() const {
     flush();
     std::ostringstream text;
     text << std::ifstream(path()).rdbuf();
     return text.str();
   }
-  std::string directory_;
+  const imapfs::testing::TemporaryDirectory directory_;
 };
 
 TEST_F(LogFile, IsReadableByItsOwnerOnly) {
@@ -106,7 +99,7 @@ TEST_F(LogFile, HoldsOnlyTheCategoriesThatAreTraced) {
 TEST_F(LogFile, ThatCannotBeOpenedIsAnErrorWithItsPath) {
   LogSettings settings;
   settings.destination = Destination::file;
-  settings.file = directory_ + "/missing/log";
+  settings.file = directory_.path("missing/log");
   const auto result = configure(settings);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().errnum, ENOENT);

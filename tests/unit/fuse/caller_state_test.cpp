@@ -11,6 +11,8 @@
 #include <fstream>
 #include <thread>
 
+#include "support/temporary_directory.hpp"
+
 namespace imapfs::fuse {
 namespace {
 
@@ -20,7 +22,6 @@ namespace fs = std::filesystem;
 class StateOfACaller : public ::testing::Test {
  protected:
   StateOfACaller() { fs::create_directories(root_ / "4711"); }
-  ~StateOfACaller() override { fs::remove_all(root_); }
   struct Signals {
     std::string own = "0000000000000000", shared = own, blocked = own, ignored = own, caught = own;
   };
@@ -42,7 +43,8 @@ class StateOfACaller : public ::testing::Test {
   }
   std::string memory_;
   std::string exit_code_ = "9";
-  const fs::path root_ = fs::temp_directory_path() / ("imapfs-state-" + std::to_string(::getpid()));
+  const imapfs::testing::TemporaryDirectory directory_;
+  const fs::path root_ = directory_.path();
 };
 
 std::string set_of(int signal) {

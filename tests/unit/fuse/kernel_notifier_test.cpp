@@ -8,7 +8,7 @@
 #include <condition_variable>
 #include <stdexcept>
 
-#include "imapfs/vfs/node_tree.hpp"
+#include "imapfs/vfs/node_id.hpp"
 
 namespace imapfs::fuse {
 namespace {

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "imapfs/fuse/mount.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::fuse {
 namespace {
@@ -14,19 +15,14 @@ using ::testing::HasSubstr;
 
 class Mountpoints : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "imapfs-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   static Error refusal(const std::string& path) {
     MountSettings settings;
     settings.mountpoint = path;
     const auto prepared = prepare_mountpoint(settings);
     return prepared ? Error{0, Scope::request, Retry::never, *prepared} : prepared.error();
   }
-  std::filesystem::path folder_;
+  const imapfs::testing::TemporaryDirectory directory_;
+  const std::filesystem::path folder_ = directory_.path();
 };
 
 TEST_F(Mountpoints, AMissingOneIsRefusedWithTheCure) {

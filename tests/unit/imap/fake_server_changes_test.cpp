@@ -175,9 +175,10 @@ TEST_F(FakeServerChanges, AConnectionLostBeforeOrAfterTheEffectLooksTheSame) {
     auto session = open(mine);
     server.lose_after("MOVE", carried_out);
     const auto before = server.uids("INBOX");
-    const auto error = session->move(UidSet::of(before), "Archive", {}).error();
-    EXPECT_EQ(error.scope, Scope::session);
-    EXPECT_EQ(error.retry, Retry::later);
+    const auto moved = session->move(UidSet::of(before), "Archive", {});
+    ASSERT_FALSE(moved);
+    EXPECT_EQ(moved.error().scope, Scope::session);
+    EXPECT_EQ(moved.error().retry, Retry::later);
     EXPECT_EQ(server.uids("INBOX").size(), before.size() - carried_out);
     EXPECT_FALSE(session->noop({}));
   }

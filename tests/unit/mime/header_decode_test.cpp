@@ -1,4 +1,5 @@
 #include "imapfs/mime/header_decode.hpp"
+#include "support/parameter_names.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -113,7 +114,9 @@ INSTANTIATE_TEST_SUITE_P(
         RawSubject{"ISO-8859-1",
                    "Gr\xfc\xdf"
                    "e aus M\xfcnchen",
-                   "Grüße aus München"}));
+                   "Grüße aus München"}),
+    imapfs::testing::names_in_order({"Gbk", "Big5", "ShiftJis", "EucJp", "Iso2022Jp", "Koi8R", "Windows1251", "EucKr",
+                                     "Iso88591"}));
 
 TEST(RawTextOf, OfContentTypeCountsWhereAGuessHasTooLittle) {
   const std::string koi8 = "\xc4\xc1";  // "да"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "imapfs/store/metadata_store.hpp"
-#include "temporary_directory.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::store {
 namespace {
@@ -23,12 +23,12 @@ unsigned mode_of(const std::string& path) {
 
 TEST(AccountDirectory, IsMadePrivateWithItsParents) {
   TemporaryDirectory temporary;
-  auto directory = open_account_directory(temporary.file("a/b"), "anna@mail.example.org");
+  auto directory = open_account_directory(temporary.path("a/b"), "anna@mail.example.org");
   ASSERT_TRUE(directory) << directory.error().what;
-  EXPECT_EQ(directory->path, temporary.file("a/b/anna@mail.example.org"));
+  EXPECT_EQ(directory->path, temporary.path("a/b/anna@mail.example.org"));
   EXPECT_FALSE(directory->private_copy);
   for (const char* path : {"a", "a/b", "a/b/anna@mail.example.org"})
-    EXPECT_EQ(mode_of(temporary.file(path)), 0700u) << path;
+    EXPECT_EQ(mode_of(temporary.path(path)), 0700u) << path;
 }
 
 TEST(AccountDirectory, ASecondMountGetsANumberedSiblingAndItsOwnAgainLater) {
@@ -37,13 +37,13 @@ TEST(AccountDirectory, ASecondMountGetsANumberedSiblingAndItsOwnAgainLater) {
   auto second = open_account_directory(temporary.path(), "a@h");
   auto third = open_account_directory(temporary.path(), "a@h");
   ASSERT_TRUE(second && third);
-  EXPECT_EQ(second->path, temporary.file("a@h@2"));
+  EXPECT_EQ(second->path, temporary.path("a@h@2"));
   EXPECT_TRUE(second->private_copy);
-  EXPECT_EQ(third->path, temporary.file("a@h@3"));
+  EXPECT_EQ(third->path, temporary.path("a@h@3"));
   first.reset();
   auto again = open_account_directory(temporary.path(), "a@h");
   ASSERT_TRUE(again);
-  EXPECT_EQ(again->path, temporary.file("a@h"));
+  EXPECT_EQ(again->path, temporary.path("a@h"));
 }
 
 TEST(AccountDirectory, TheTenthMountOfAnAccountIsRefused) {
@@ -123,29 +123,29 @@ TEST(AccountDirectory, EveryAccountGetsOneSafeComponentOfItsOwn) {
 
 TEST(AccountDirectory, ALinkInItsPlaceIsRefused) {
   TemporaryDirectory temporary;
-  fs::create_directory(temporary.file("elsewhere"));
-  fs::create_directory_symlink(temporary.file("elsewhere"), temporary.file("a@h"));
+  fs::create_directory(temporary.path("elsewhere"));
+  fs::create_directory_symlink(temporary.path("elsewhere"), temporary.path("a@h"));
   auto directory = open_account_directory(temporary.path(), "a@h");
   ASSERT_FALSE(directory);
   EXPECT_EQ(directory.error().errnum, EACCES);
-  EXPECT_NE(directory.error().what.find(temporary.file("a@h")), std::string::npos) << directory.error().what;
-  EXPECT_TRUE(fs::is_empty(temporary.file("elsewhere")));
+  EXPECT_NE(directory.error().what.find(temporary.path("a@h")), std::string::npos) << directory.error().what;
+  EXPECT_TRUE(fs::is_empty(temporary.path("elsewhere")));
 }
 
 TEST(AccountDirectory, ALinkInPlaceOfTheLockIsNotFollowed) {
   TemporaryDirectory temporary;
-  fs::create_directory(temporary.file("a@h"));
-  ::chmod(temporary.file("a@h").c_str(), 0700);
-  fs::create_symlink(temporary.file("victim"), temporary.file("a@h/lock"));
+  fs::create_directory(temporary.path("a@h"));
+  ::chmod(temporary.path("a@h").c_str(), 0700);
+  fs::create_symlink(temporary.path("victim"), temporary.path("a@h/lock"));
   EXPECT_FALSE(open_account_directory(temporary.path(), "a@h"));
-  EXPECT_FALSE(fs::exists(temporary.file("victim")));
+  EXPECT_FALSE(fs::exists(temporary.path("victim")));
 }
 
 TEST(AccountDirectory, OneThatOthersCanWriteToIsRefused) {
   TemporaryDirectory temporary;
-  fs::create_directory(temporary.file("a@h"));
+  fs::create_directory(temporary.path("a@h"));
   for (const mode_t mode : {0770u, 0707u, 0777u}) {
-    ::chmod(temporary.file("a@h").c_str(), mode);
+    ::chmod(temporary.path("a@h").c_str(), mode);
     auto directory = open_account_directory(temporary.path(), "a@h");
     ASSERT_FALSE(directory);
     EXPECT_EQ(directory.error().errnum, EACCES);
@@ -155,10 +155,10 @@ TEST(AccountDirectory, OneThatOthersCanWriteToIsRefused) {
 
 TEST(AccountDirectory, OneThatOthersCanOnlyReadIsMadePrivate) {
   TemporaryDirectory temporary;
-  fs::create_directory(temporary.file("a@h"));
-  ::chmod(temporary.file("a@h").c_str(), 0755);
+  fs::create_directory(temporary.path("a@h"));
+  ::chmod(temporary.path("a@h").c_str(), 0755);
   ASSERT_TRUE(open_account_directory(temporary.path(), "a@h"));
-  EXPECT_EQ(mode_of(temporary.file("a@h")), 0700u);
+  EXPECT_EQ(mode_of(temporary.path("a@h")), 0700u);
 }
 
 TEST(AccountDirectory, ARootThatOthersCanWriteToIsRefusedUnlessItIsSticky) {
@@ -175,9 +175,9 @@ TEST(AccountDirectory, OneOfAnotherUserIsRefused) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to make one";
   TemporaryDirectory temporary;
   ::chmod(temporary.path().c_str(), 01777);
-  fs::create_directory(temporary.file("a@h"));
-  ::chmod(temporary.file("a@h").c_str(), 0700);
-  ASSERT_EQ(::chown(temporary.file("a@h").c_str(), 65534, 65534), 0);
+  fs::create_directory(temporary.path("a@h"));
+  ::chmod(temporary.path("a@h").c_str(), 0700);
+  ASSERT_EQ(::chown(temporary.path("a@h").c_str(), 65534, 65534), 0);
   auto refused = open_account_directory(temporary.path(), "a@h");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().errnum, EACCES);
@@ -187,8 +187,8 @@ TEST(AccountDirectory, OneOfAnotherUserIsRefused) {
 
 TEST(AccountDirectory, ARootThatCannotBeMadeIsAnErrorWithItsPath) {
   TemporaryDirectory temporary;
-  testing::write_file(temporary.file("plain"), "x");
-  auto directory = open_account_directory(temporary.file("plain/below"), "a@h");
+  testing::write_file(temporary.path("plain"), "x");
+  auto directory = open_account_directory(temporary.path("plain/below"), "a@h");
   ASSERT_FALSE(directory);
   EXPECT_EQ(directory.error().errnum, ENOTDIR);
   EXPECT_NE(directory.error().what.find("plain"), std::string::npos);

@@ -8,7 +8,7 @@
 
 #include "imapfs/base/mount_table.hpp"
 #include "imapfs/store/account_opening.hpp"
-#include "temporary_directory.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::store::testing {
 namespace {

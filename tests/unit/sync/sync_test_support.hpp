@@ -16,11 +16,16 @@
 
 #include "imapfs/mime/header_decode.hpp"
 #include "imapfs/sync/sync_engine.hpp"
+#include "support/await.hpp"
 #include "support/fake_server.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::sync {
 
-inline constexpr auto test_patience = std::chrono::seconds(20);
+using testing::await;
+using testing::TemporaryDirectory;
+
+inline constexpr auto test_patience = testing::call_patience;
 
 /// What a server can do for a client that was away.
 enum class Level { qresync, condstore, none };
@@ -147,36 +152,6 @@ class RecordingListener : public ChangeListener {
   std::vector<std::string> tree_removed_;
   std::vector<std::string> refused_;
   bool online_ = false;
-};
-
-/// Starts an asynchronous call and waits for its completion.
-template <class T>
-Result<T> await(const std::function<void(Completion<T>)>& call) {
-  auto promise = std::make_shared<std::promise<Result<T>>>();
-  auto future = promise->get_future();
-  call([promise](Result<T> result) { promise->set_value(std::move(result)); });
-  if (future.wait_for(test_patience) != std::future_status::ready) return fail(ETIMEDOUT, "the call did not complete");
-  return future.get();
-}
-
-/// A directory that is removed with the object.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    auto name = (std::filesystem::temp_directory_path() / "imapfs-sync-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 inline std::string mail(const std::string& subject) {

@@ -15,6 +15,8 @@
 
 #include "imapfs/vfs/filesystem.hpp"
 #include "support/fake_account.hpp"
+#include "vfs/news/event_log.hpp"
+#include "vfs/news/kernel_publisher.hpp"
 
 namespace imapfs::vfs {
 
@@ -57,8 +59,9 @@ class Answer {
 struct Situation {
   explicit Situation(Settings settings = default_settings(),
                      const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"},
-                     std::shared_ptr<store::Journal> journal = nullptr)
-      : account(mailboxes), filesystem(account, publisher, std::move(settings), std::move(journal)) {
+                     const std::shared_ptr<store::Journal>& journal = nullptr)
+      : account(mailboxes), filesystem(account, publisher, std::move(settings),
+                                       journal ? std::make_unique<sync::Outbox>(journal) : nullptr) {
     publisher.connect_account(&account);
   }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "imapfs/store/message_cache.hpp"
-#include "unit/store/temporary_directory.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::store::testing {
 
@@ -49,7 +49,7 @@ inline std::string content(MessageCache& cache, const BodyKey& body_key) {
 
 inline std::vector<std::filesystem::path> files_of(const TemporaryDirectory& directory) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.file("bodies"))) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.path("bodies"))) {
     if (!entry.is_directory()) files.push_back(entry.path());
   }
   return files;
@@ -58,7 +58,7 @@ inline std::vector<std::filesystem::path> files_of(const TemporaryDirectory& dir
 /// The files with octets of packs, oldest first as long as there are fewer than sixteen.
 inline std::vector<std::filesystem::path> packs_of(const TemporaryDirectory& directory) {
   std::vector<std::filesystem::path> packs;
-  for (const auto& entry : std::filesystem::directory_iterator(directory.file("packs"))) {
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path("packs"))) {
     if (entry.path().extension() != ".list") packs.push_back(entry.path());
   }
   std::sort(packs.begin(), packs.end());
@@ -69,7 +69,7 @@ inline std::filesystem::path list_of(const std::filesystem::path& pack) { return
 
 /// As if the machine had been switched off while the cache was in use.
 inline void stop_the_machine(const TemporaryDirectory& directory) {
-  write_file(directory.file("in-use"), "00000000-0000-0000-0000-000000000000\n");
+  write_file(directory.path("in-use"), "00000000-0000-0000-0000-000000000000\n");
 }
 
 }  // namespace imapfs::store::testing

@@ -22,14 +22,14 @@ TEST(MessageCacheRestart, BodiesSurviveAndAreFoundBeforeTheScanHasEnded) {
     MessageCache cache(settings_for(directory));
     for (std::uint32_t uid = 1; uid <= 500; ++uid) ASSERT_TRUE(store_body(cache, key(uid), pattern(uid, uid)));
   }
-  EXPECT_FALSE(fs::exists(directory.file("in-use")));
+  EXPECT_FALSE(fs::exists(directory.path("in-use")));
   MessageCache cache(settings_for(directory));
   for (std::uint32_t uid = 500; uid >= 1; --uid) ASSERT_EQ(content(cache, key(uid)), pattern(uid, uid)) << uid;
   EXPECT_FALSE(cache.open(key(501)));
   cache.wait_for_scan();
   EXPECT_EQ(cache.usage().bodies, 500u);
   EXPECT_EQ(cache.usage().bytes, 500u * 501u / 2);
-  EXPECT_TRUE(fs::is_empty(directory.file("tmp")));
+  EXPECT_TRUE(fs::is_empty(directory.path("tmp")));
 }
 
 TEST(MessageCacheRestart, WhatKillNineLeftHalfWrittenIsGoneAndWhatWasCommittedIsWhole) {
@@ -43,9 +43,9 @@ TEST(MessageCacheRestart, WhatKillNineLeftHalfWrittenIsGoneAndWhatWasCommittedIs
               return 0;
             }),
             -SIGKILL);
-  EXPECT_FALSE(fs::is_empty(directory.file("tmp")));
+  EXPECT_FALSE(fs::is_empty(directory.path("tmp")));
   MessageCache cache(settings_for(directory));
-  EXPECT_TRUE(fs::is_empty(directory.file("tmp")));
+  EXPECT_TRUE(fs::is_empty(directory.path("tmp")));
   EXPECT_EQ(content(cache, key(1)), "whole");
   EXPECT_FALSE(cache.open(key(2)));
 }
@@ -91,12 +91,12 @@ TEST(MessageCacheRestart, ALinkInPlaceOfABodyIsNotFollowed) {
     store_body(cache, key(1), "abcdef");
   }
   const auto path = files_of(directory).at(0);
-  write_file(directory.file("secret"), "secret");
+  write_file(directory.path("secret"), "secret");
   fs::remove(path);
-  fs::create_symlink(directory.file("secret"), path);
+  fs::create_symlink(directory.path("secret"), path);
   MessageCache cache(settings_for(directory));
   EXPECT_FALSE(cache.open(key(1)));
-  EXPECT_EQ(read_file(directory.file("secret")), "secret");
+  EXPECT_EQ(read_file(directory.path("secret")), "secret");
 }
 
 TEST(MessageCacheRestart, StrangeFilesAreRemoved) {
@@ -123,10 +123,10 @@ TEST(MessageCacheRestart, OfTwoFilesForOneBodyTheNewerIsServed) {
     MessageCache cache(settings_for(directory));
     store_body(cache, key(1), "older");
     older = files_of(directory).at(0);
-    fs::copy_file(older, directory.file("kept"));
+    fs::copy_file(older, directory.path("kept"));
     store_body(cache, key(1), "the newer");
   }
-  fs::rename(directory.file("kept"), older);
+  fs::rename(directory.path("kept"), older);
   const timespec long_ago[2] = {{1'700'000'000, 0}, {1'700'000'000, 0}};
   ASSERT_EQ(::utimensat(AT_FDCWD, older.c_str(), long_ago, 0), 0);
   MessageCache cache(settings_for(directory));
@@ -170,7 +170,7 @@ TEST(MessageCacheRestart, WhatWasNotVerifiedInOneRunIsVerifiedInALaterOne) {
     MessageCache cache(settings_for(directory));
     EXPECT_EQ(content(cache, key(1)), pattern(1000));
   }
-  EXPECT_FALSE(fs::exists(directory.file("in-use")));
+  EXPECT_FALSE(fs::exists(directory.path("in-use")));
   MessageCache cache(settings_for(directory));
   EXPECT_FALSE(cache.open(key(2)));
   EXPECT_EQ(content(cache, key(1)), pattern(1000));
@@ -187,14 +187,14 @@ TEST(MessageCacheRestart, AfterACleanCloseOnlyWhatWasWrittenShortlyBeforeIsVerif
     MessageCache cache(settings_for(directory));
     EXPECT_TRUE(cache.open(key(1))) << "same boot: the kernel has it all";
   }
-  write_file(directory.file("closed"), "00000000-0000-0000-0000-000000000000\n");
+  write_file(directory.path("closed"), "00000000-0000-0000-0000-000000000000\n");
   const timespec later[2] = {{4'000'000'000, 0}, {4'000'000'000, 0}};
-  ASSERT_EQ(::utimensat(AT_FDCWD, directory.file("closed").c_str(), later, 0), 0);
+  ASSERT_EQ(::utimensat(AT_FDCWD, directory.path("closed").c_str(), later, 0), 0);
   {
     MessageCache cache(settings_for(directory));
     EXPECT_TRUE(cache.open(key(1))) << "closed long after the body was written";
   }
-  write_file(directory.file("closed"), "00000000-0000-0000-0000-000000000000\n");
+  write_file(directory.path("closed"), "00000000-0000-0000-0000-000000000000\n");
   MessageCache cache(settings_for(directory));
   EXPECT_FALSE(cache.open(key(1)));
 }
@@ -226,7 +226,7 @@ TEST(MessageCacheRestart, AKilledProcessIsNoReasonToVerify) {
               return 0;
             }),
             -SIGKILL);
-  EXPECT_TRUE(fs::exists(directory.file("in-use")));
+  EXPECT_TRUE(fs::exists(directory.path("in-use")));
   flip_a_byte(files_of(directory).at(0));
   MessageCache cache(settings_for(directory));
   EXPECT_TRUE(cache.open(key(1)));
@@ -265,7 +265,7 @@ TEST(MessageCacheDisk, WhenItFillsUpHalfWayTheBodyMovesToMemoryUnderTheSameDescr
     if (writer->cached() || read_back(descriptor, body.size()) != body) return 5;
     if (cache.open(key(2)) || content(cache, key(1)) != pattern(100'000)) return 6;
     if (cache.usage().disk_usable || cache.usage().memory_bytes < body.size()) return 7;
-    if (!fs::is_empty(directory.file("tmp"))) return 8;
+    if (!fs::is_empty(directory.path("tmp"))) return 8;
     if (std::move(cache.create(key(3), 1).value())->cached()) return 9;
     writer.reset();
     return cache.usage().memory_bytes == 0 ? 0 : 10;

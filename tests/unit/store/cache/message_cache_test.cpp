@@ -96,7 +96,7 @@ TEST(MessageCache, AWriterThatGivesUpLeavesNothingButItsDuplicatesReadable) {
   const int duplicate = ::dup(writer->descriptor());
   writer.reset();
   EXPECT_FALSE(cache.open(key(1)));
-  EXPECT_TRUE(fs::is_empty(directory.file("tmp")));
+  EXPECT_TRUE(fs::is_empty(directory.path("tmp")));
   EXPECT_EQ(read_back(duplicate, 4), "abcd");
   ::close(duplicate);
 }
@@ -308,15 +308,15 @@ TEST(MessageCache, HolesDoNotCountAsMemory) {
 
 TEST(MessageCache, AnUnusableDirectoryIsTriedAgainLater) {
   TemporaryDirectory directory;
-  write_file(directory.file("cache"), "in the way");
+  write_file(directory.path("cache"), "in the way");
   auto settings = settings_for(directory);
-  settings.directory = directory.file("cache");
+  settings.directory = directory.path("cache");
   settings.disk_retry_after = std::chrono::milliseconds(0);
   MessageCache cache(settings);
   EXPECT_FALSE(cache.usage().disk_usable);
   EXPECT_FALSE(std::move(cache.create(key(1), 1).value())->cached());
   EXPECT_FALSE(cache.open(key(1)));
-  fs::remove(directory.file("cache"));
+  fs::remove(directory.path("cache"));
   store_body(cache, key(1), "a");
   EXPECT_EQ(content(cache, key(1)), "a");
   EXPECT_TRUE(cache.usage().disk_usable);
@@ -324,14 +324,14 @@ TEST(MessageCache, AnUnusableDirectoryIsTriedAgainLater) {
 
 TEST(MessageCache, ADiskThatFailedIsLeftAloneForAWhile) {
   TemporaryDirectory directory;
-  write_file(directory.file("cache"), "in the way");
+  write_file(directory.path("cache"), "in the way");
   auto settings = settings_for(directory);
-  settings.directory = directory.file("cache");
+  settings.directory = directory.path("cache");
   settings.disk_retry_after = std::chrono::hours(1);
   MessageCache cache(settings);
-  fs::remove(directory.file("cache"));
+  fs::remove(directory.path("cache"));
   EXPECT_FALSE(std::move(cache.create(key(1), 1).value())->cached());
-  EXPECT_FALSE(fs::exists(directory.file("cache")));
+  EXPECT_FALSE(fs::exists(directory.path("cache")));
 }
 
 TEST(MessageCache, AWriterMayOutliveTheCache) {

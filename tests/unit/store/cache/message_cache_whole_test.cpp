@@ -21,7 +21,7 @@ TEST(MessageCacheWhole, IsReadAsItWasStoredAndSurvivesARestart) {
     ASSERT_TRUE(cache.store(key(301), {}));
     EXPECT_EQ(content(cache, key(17)), pattern(1700, 17));
     EXPECT_EQ(cache.usage().bodies, 301u);
-    EXPECT_TRUE(fs::is_empty(directory.file("tmp"))) << "no detour";
+    EXPECT_TRUE(fs::is_empty(directory.path("tmp"))) << "no detour";
   }
   MessageCache cache(settings_for(directory));
   for (std::uint32_t uid = 1; uid <= 300; ++uid) ASSERT_EQ(content(cache, key(uid)), pattern(uid * 100, uid)) << uid;
@@ -194,13 +194,13 @@ TEST(MessageCachePacks, OfTwoRecordsForOneBodyTheLaterIsServed) {
   {
     MessageCache cache(settings_for(directory));
     ASSERT_TRUE(cache.store(key(1), std::string_view("the earlier")));
-    fs::copy_file(list_of(packs_of(directory).at(0)), directory.file("kept"));
+    fs::copy_file(list_of(packs_of(directory).at(0)), directory.path("kept"));
     ASSERT_TRUE(cache.store(key(1), std::string_view("the later")));
   }
   // As if removing the first record had not reached the disk.
   const auto list = list_of(packs_of(directory).at(0));
   write_file(list,
-             read_file(directory.file("kept")) + read_file(list).substr(read_file(directory.file("kept")).size()));
+             read_file(directory.path("kept")) + read_file(list).substr(read_file(directory.path("kept")).size()));
   MessageCache cache(settings_for(directory));
   EXPECT_EQ(content(cache, key(1)), "the later");
   EXPECT_EQ(cache.usage().bodies, 1u);
@@ -253,14 +253,14 @@ TEST(MessageCachePacks, WhatIsNoPackIsRemovedAndALinkIsNotFollowed) {
   const auto folder = packs_of(directory).at(0).parent_path();
   for (const char* name : {"x", "0", "01", "7.list", "8", "9.LIST", "10000000000000000"})
     write_file((folder / name).string(), "octets");
-  write_file(directory.file("elsewhere"), "secret");
+  write_file(directory.path("elsewhere"), "secret");
   fs::remove(folder / "1");
-  fs::create_symlink(directory.file("elsewhere"), folder / "1");
+  fs::create_symlink(directory.path("elsewhere"), folder / "1");
   MessageCache cache(settings_for(directory));
   EXPECT_FALSE(cache.open(key(1)));
   cache.wait_for_scan();
   EXPECT_TRUE(fs::is_empty(folder));
-  EXPECT_EQ(read_file(directory.file("elsewhere")), "secret");
+  EXPECT_EQ(read_file(directory.path("elsewhere")), "secret");
 }
 
 TEST(MessageCachePacks, AfterAnUncleanStopOfTheMachineATornBodyIsNotServedAndOthersAreReadOnce) {

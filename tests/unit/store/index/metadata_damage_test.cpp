@@ -24,39 +24,39 @@ struct Damage {
   std::function<void(const std::string&)> inflict;
 };
 
-class DamagedIndex : public ::testing::TestWithParam<int> {};
+class DamagedIndex : public ::testing::TestWithParam<Damage> {};
 
 const std::vector<Damage>& damages() {
   static const std::vector<Damage> all = {
-      {"garbage", [](const std::string& path) { write_file(path, std::string(20'000, 'x')); }},
-      {"truncated in the middle", [](const std::string& path) { fs::resize_file(path, fs::file_size(path) / 2); }},
-      {"truncated by a byte", [](const std::string& path) { fs::resize_file(path, fs::file_size(path) - 1); }},
-      {"a flipped header",
+      {"Garbage", [](const std::string& path) { write_file(path, std::string(20'000, 'x')); }},
+      {"TruncatedInTheMiddle", [](const std::string& path) { fs::resize_file(path, fs::file_size(path) / 2); }},
+      {"TruncatedByAByte", [](const std::string& path) { fs::resize_file(path, fs::file_size(path) - 1); }},
+      {"FlippedHeader",
        [](const std::string& path) {
          std::string content = read_file(path);
          content[3] = static_cast<char>(content[3] ^ 0x10);
          write_file(path, content);
        }},
-      {"a flipped page size",
+      {"FlippedPageSize",
        [](const std::string& path) {
          std::string content = read_file(path);
          content[16] = static_cast<char>(content[16] ^ 0x03);
          write_file(path, content);
        }},
-      {"a damaged schema",
+      {"DamagedSchema",
        [](const std::string& path) {
          std::string content = read_file(path);
          for (std::size_t at = 100; at < 4096; ++at) content[at] = static_cast<char>(content[at] ^ 0x5a);
          write_file(path, content);
        }},
-      {"a database of another program",
+      {"DatabaseOfAnotherProgram",
        [](const std::string& path) {
          fs::remove(path);
          SQLite::Database other(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
          other.exec("CREATE TABLE bookmarks (a); PRAGMA application_id=5");
        }},
-      {"a directory", [](const std::string& path) { fs::remove(path), fs::create_directory(path); }},
-      {"a link",
+      {"Directory", [](const std::string& path) { fs::remove(path), fs::create_directory(path); }},
+      {"Link",
        [](const std::string& path) {
          fs::rename(path, path + ".real");
          fs::create_symlink(path + ".real", path);
@@ -66,11 +66,9 @@ const std::vector<Damage>& damages() {
 }
 
 TEST_P(DamagedIndex, IsSetAsideAndRebuilt) {
-  const Damage& damage = damages()[static_cast<std::size_t>(GetParam())];
-  SCOPED_TRACE(damage.name);
   TemporaryDirectory directory;
   MetadataStore::open(directory.path())->apply(batch_of(1, 500));
-  damage.inflict(index_of(directory));
+  GetParam().inflict(index_of(directory));
   auto store = MetadataStore::open(directory.path());
   EXPECT_FALSE(store->disabled()) << store->last_error();
   EXPECT_TRUE(fs::exists(fs::symlink_status(index_of(directory) + ".corrupt-1")));
@@ -80,7 +78,8 @@ TEST_P(DamagedIndex, IsSetAsideAndRebuilt) {
   EXPECT_EQ(uids(*store).size(), 2u);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, DamagedIndex, ::testing::Range(0, static_cast<int>(damages().size())));
+INSTANTIATE_TEST_SUITE_P(EveryKind, DamagedIndex, ::testing::ValuesIn(damages()),
+                         [](const auto& damage) { return std::string(damage.param.name); });
 
 TEST(MetadataStore, AnEmptyFileIsANewOne) {
   TemporaryDirectory directory;

@@ -204,7 +204,7 @@ TEST(MetadataStore, NoneIsDisabledFromTheStart) {
 
 TEST(MetadataStore, IsDisabledWhereItsDirectoryCannotBeUsed) {
   TemporaryDirectory directory;
-  auto store = MetadataStore::open(directory.file("missing"));
+  auto store = MetadataStore::open(directory.path("missing"));
   EXPECT_TRUE(store->disabled());
   EXPECT_NE(store->last_error().find("missing"), std::string::npos) << store->last_error();
   store->apply(batch_of(1, 1));

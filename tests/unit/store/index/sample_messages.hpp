@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "imapfs/store/metadata_store.hpp"
-#include "unit/store/temporary_directory.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::store::testing {
 
@@ -54,6 +54,6 @@ inline std::vector<std::uint32_t> uids(MetadataStore& store, const std::string& 
   return found;
 }
 
-inline std::string index_of(const TemporaryDirectory& directory) { return directory.file("index.sqlite"); }
+inline std::string index_of(const TemporaryDirectory& directory) { return directory.path("index.sqlite"); }
 
 }  // namespace imapfs::store::testing

@@ -172,8 +172,8 @@ TEST_F(JournalTest, ALinkInPlaceOfTheStagingDirectoryIsRefused) {
   const auto staging = journal->directory() + "/staging";
   journal.reset();
   fs::remove(staging);
-  fs::create_directory(directory_.file("elsewhere"));
-  fs::create_symlink(directory_.file("elsewhere"), staging);
+  fs::create_directory(directory_.path("elsewhere"));
+  fs::create_symlink(directory_.path("elsewhere"), staging);
   const auto refused = Journal::open(directory_.path(), journal_account);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().errnum, EACCES);

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "imapfs/store/journal.hpp"
-#include "unit/store/temporary_directory.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::store::testing {
 

@@ -114,8 +114,8 @@ TEST(AccessPattern, SetsGrowAndTwoAreBeforeTheReader) {
 
 TEST(AccessPattern, ASetIsBoundedByOctetsAndLeavesLargeMessagesOut) {
   ListedMessages mailbox(100, 1000);
-  mailbox.limits.set_octets = 3000;
-  mailbox.limits.message_octets = 5000;
+  mailbox.limits.set_bytes = 3000;
+  mailbox.limits.message_bytes = 5000;
   mailbox.sizes[4] = 5001;
   mailbox.open(1);
   mailbox.open(2);

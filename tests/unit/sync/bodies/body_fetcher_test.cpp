@@ -5,52 +5,20 @@
 
 #include <array>
 #include <condition_variable>
-#include <cstdlib>
-#include <filesystem>
 #include <mutex>
 
+#include "support/await.hpp"
 #include "support/fake_server.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace imapfs::sync {
 namespace {
 
+using testing::Awaited;
+
 constexpr auto patience = std::chrono::seconds(10);
 constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
-
-/// A completion the test can wait for.
-template <class T>
-class Awaited {
- public:
-  Completion<T> completion() {
-    return [state = state_](Result<T> result) {
-      const std::lock_guard guard(state->mutex);
-      EXPECT_FALSE(state->result) << "completed twice";
-      state->result = std::move(result);
-      state->changed.notify_all();
-    };
-  }
-  [[nodiscard]] bool ready() const {
-    const std::lock_guard guard(state_->mutex);
-    return state_->result.has_value();
-  }
-  Result<T> get() const {
-    std::unique_lock lock(state_->mutex);
-    if (!state_->changed.wait_for(lock, patience, [&] { return state_->result.has_value(); })) {
-      ADD_FAILURE() << "never completed";
-      return fail(ETIMEDOUT, "never completed");
-    }
-    return *state_->result;
-  }
-
- private:
-  struct State {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::optional<Result<T>> result;
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
-};
 
 /// Different at every offset, so that misplaced octets are seen.
 std::string make_body(std::size_t size) {
@@ -78,9 +46,7 @@ std::string bytes_of(const BodySlice& slice) {
 class BodyFetcherTest : public ::testing::Test {
  protected:
   BodyFetcherTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "imapfs-bodies-XXXXXX").string();
-    directory_ = ::mkdtemp(path.data());
-    use_cache({directory_});
+    use_cache({directory_.path()});
     pool_ = std::make_unique<imap::SessionPool>(imap::SessionPool::Settings{}, server_.factory(), nullptr);
     fetcher_ = std::make_unique<BodyFetcher>(
         BodyFetcher::Settings{}, [this](imap::PoolJob job) { submit(std::move(job)); }, cache_,
@@ -94,8 +60,6 @@ class BodyFetcherTest : public ::testing::Test {
     fetcher_.reset();
     pool_.reset();
     cache_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
   }
 
   void use_cache(store::MessageCache::Settings settings) {
@@ -127,7 +91,7 @@ class BodyFetcherTest : public ::testing::Test {
   }
   Awaited<std::shared_ptr<Body>> start_open(const BodyFetcher::Request& wanted) {
     Awaited<std::shared_ptr<Body>> opened;
-    fetcher_->open(wanted, opened.completion());
+    fetcher_->open_at(wanted, {}, opened.completion());
     return opened;
   }
   Awaited<std::shared_ptr<Body>> start_open() { return start_open(request()); }
@@ -217,7 +181,7 @@ class BodyFetcherTest : public ::testing::Test {
   }
 
   testing::FakeServer server_;
-  std::string directory_;
+  testing::TemporaryDirectory directory_;
   std::shared_ptr<store::MessageCache> cache_;
   std::unique_ptr<imap::SessionPool> pool_;
   std::unique_ptr<BodyFetcher> fetcher_;
@@ -272,7 +236,7 @@ TEST_F(BodyFetcherTest, ManyOpensAreOneFetch) {
   auto first = start_open();
   ASSERT_TRUE(server_.wait_until_held("FETCH body"));
   auto second = start_open();
-  EXPECT_EQ(fetcher_->transfers(), 1U);
+  EXPECT_EQ(fetcher_->downloads(), 1U);
   EXPECT_FALSE(second.ready());
   server_.release("FETCH body");
   EXPECT_EQ(read_all(**first.get()), expected);
@@ -309,7 +273,7 @@ TEST_F(BodyFetcherTest, ASmallMessagesSizeIsCorrectedBeforeItOpens) {
     const auto before = exact_sizes().size();
     Awaited<std::size_t> told_when_opened;
     Awaited<std::shared_ptr<Body>> opened;
-    fetcher_->open(request(), [&, done = opened.completion(), told = told_when_opened.completion()](auto body) {
+    fetcher_->open_at(request(), {}, [&, done = opened.completion(), told = told_when_opened.completion()](auto body) {
       told(exact_sizes().size());
       done(std::move(body));
     });
@@ -473,7 +437,7 @@ TEST_F(BodyFetcherTest, TheLengthIsLearntThoughTheEarlyReaderHasGone) {
   EXPECT_EQ(exact_sizes(), (Sizes{{uid_.value, 3 * mib}}));
   EXPECT_LE(server_.body_bytes(), 1 * mib);
   EXPECT_EQ(server_.live_connections(), 1U);
-  EXPECT_EQ(fetcher_->transfers(), 0U);
+  EXPECT_EQ(fetcher_->downloads(), 0U);
 }
 
 TEST_F(BodyFetcherTest, ALargeMessageThatIsReadToTheEndIsCachedByteForByte) {
@@ -738,7 +702,7 @@ TEST_F(BodyFetcherTest, ALargeRemainderNobodyWantsIsGivenUp) {
   drain();
   EXPECT_EQ(server_.body_bytes(), 0U);
   EXPECT_FALSE(in_cache());
-  EXPECT_EQ(fetcher_->transfers(), 0U);
+  EXPECT_EQ(fetcher_->downloads(), 0U);
 }
 
 TEST_F(BodyFetcherTest, ASmallRemainderIsFinishedIntoTheCache) {
@@ -858,7 +822,7 @@ TEST_F(BodyFetcherTest, ManyReadersInManyThreadsSeeTheSameOctets) {
     server_.drop_all_sessions();
   }
   drain();
-  EXPECT_EQ(fetcher_->transfers(), 0U);
+  EXPECT_EQ(fetcher_->downloads(), 0U);
 }
 
 }  // namespace

@@ -20,15 +20,15 @@ namespace {
 using testing::FakeServer;
 
 /// An account with INBOX listed, and a body cache on disk.
-class ReadingAheadTest : public ::testing::Test {
+class PrefetcherTest : public ::testing::Test {
  protected:
-  ReadingAheadTest() {
+  PrefetcherTest() {
     settings_.account = "anna@example.org";
     settings_.names = default_names();
     settings_.watch = false;
     settings_.timeout = test_patience;
   }
-  ~ReadingAheadTest() override { unmount(); }
+  ~PrefetcherTest() override { unmount(); }
 
   void fill(std::size_t messages, std::size_t size = 2000) {
     for (std::size_t i = 0; i < messages; ++i) server_.deliver("INBOX", body_of(i + 1, size));
@@ -105,7 +105,7 @@ class ReadingAheadTest : public ::testing::Test {
   MailboxId inbox_;
 };
 
-TEST_F(ReadingAheadTest, InOrderCostsFewCommandsAndOneConnection) {
+TEST_F(PrefetcherTest, InOrderCostsFewCommandsAndOneConnection) {
   fill(600);
   mount();
   const auto ahead = telemetry::counters().bodies_fetched_ahead.load();
@@ -130,7 +130,7 @@ TEST_F(ReadingAheadTest, InOrderCostsFewCommandsAndOneConnection) {
   EXPECT_EQ(telemetry::counters().body_sets_fetched - sets, server_.count("FETCH bodies"));
 }
 
-TEST_F(ReadingAheadTest, WhatComesBehindBodiesOfALaterSetIsNotFetchedAgain) {
+TEST_F(PrefetcherTest, WhatComesBehindBodiesOfALaterSetIsNotFetchedAgain) {
   server_.mix_body_sets();
   fill(600);
   mount();
@@ -139,7 +139,7 @@ TEST_F(ReadingAheadTest, WhatComesBehindBodiesOfALaterSetIsNotFetchedAgain) {
   EXPECT_EQ(asked_in_sets(), 598U) << "each once";
 }
 
-TEST_F(ReadingAheadTest, ASecondPassFetchesNothing) {
+TEST_F(PrefetcherTest, ASecondPassFetchesNothing) {
   fill(100);
   mount();
   read_in_order(1, 100);
@@ -148,7 +148,7 @@ TEST_F(ReadingAheadTest, ASecondPassFetchesNothing) {
   EXPECT_EQ(server_.count("FETCH body") + server_.count("FETCH bodies"), commands);
 }
 
-TEST_F(ReadingAheadTest, AtRandomOnlyWhatIsReadIsFetched) {
+TEST_F(PrefetcherTest, AtRandomOnlyWhatIsReadIsFetched) {
   fill(200);
   mount();
   for (std::uint32_t i = 0; i < 60; ++i) read_in_order(1 + i * 83 % 200, 1 + i * 83 % 200);
@@ -156,7 +156,7 @@ TEST_F(ReadingAheadTest, AtRandomOnlyWhatIsReadIsFetched) {
   EXPECT_EQ(server_.count("FETCH bodies"), 0U);
 }
 
-TEST_F(ReadingAheadTest, TheOrderOfInodesIsAnOrderToo) {
+TEST_F(PrefetcherTest, TheOrderOfInodesIsAnOrderToo) {
   // As cp -r opens files.
   fill(500);
   mount();
@@ -172,7 +172,7 @@ TEST_F(ReadingAheadTest, TheOrderOfInodesIsAnOrderToo) {
   EXPECT_GE(asked_in_sets(), 380U);
 }
 
-TEST_F(ReadingAheadTest, WhoOpensAMessageOfASetWaitsForItThere) {
+TEST_F(PrefetcherTest, WhoOpensAMessageOfASetWaitsForItThere) {
   fill(50);
   mount();
   read_in_order(1, 2);
@@ -187,7 +187,7 @@ TEST_F(ReadingAheadTest, WhoOpensAMessageOfASetWaitsForItThere) {
   server_.release("FETCH bodies row");
 }
 
-TEST_F(ReadingAheadTest, AnOpenFarAheadOvertakesTheSet) {
+TEST_F(PrefetcherTest, AnOpenFarAheadOvertakesTheSet) {
   constexpr std::size_t size = 300'000;
   fill(30, size);
   mount();
@@ -203,7 +203,7 @@ TEST_F(ReadingAheadTest, AnOpenFarAheadOvertakesTheSet) {
   EXPECT_EQ(server_.count("FETCH body"), 3U) << "the set goes on beside it";
 }
 
-TEST_F(ReadingAheadTest, ASilentServerInMidSetKeepsNobodyWaiting) {
+TEST_F(PrefetcherTest, ASilentServerInMidSetKeepsNobodyWaiting) {
   settings_.timeout = std::chrono::milliseconds(300);
   fill(50);
   mount();
@@ -214,7 +214,7 @@ TEST_F(ReadingAheadTest, ASilentServerInMidSetKeepsNobodyWaiting) {
   read_in_order(4, 50);
 }
 
-TEST_F(ReadingAheadTest, ALostConnectionInMidSetLosesNothing) {
+TEST_F(PrefetcherTest, ALostConnectionInMidSetLosesNothing) {
   server_.set_chunk_bytes(1000);
   fill(100);
   mount();
@@ -232,7 +232,7 @@ TEST_F(ReadingAheadTest, ALostConnectionInMidSetLosesNothing) {
   read_in_order(5, 100);
 }
 
-TEST_F(ReadingAheadTest, MessagesThatAreGoneHoldNobodyUp) {
+TEST_F(PrefetcherTest, MessagesThatAreGoneHoldNobodyUp) {
   fill(60);
   mount();
   read_in_order(1, 2);
@@ -249,7 +249,7 @@ TEST_F(ReadingAheadTest, MessagesThatAreGoneHoldNobodyUp) {
   read_in_order(5, 60);
 }
 
-TEST_F(ReadingAheadTest, AnotherUidValidityIsStaleForWhoWaits) {
+TEST_F(PrefetcherTest, AnotherUidValidityIsStaleForWhoWaits) {
   fill(60);
   mount();
   read_in_order(1, 2);
@@ -263,7 +263,7 @@ TEST_F(ReadingAheadTest, AnotherUidValidityIsStaleForWhoWaits) {
   EXPECT_EQ(answer.error().errnum, ESTALE);
 }
 
-TEST_F(ReadingAheadTest, ClosingInMidSetAnswersWhoWaits) {
+TEST_F(PrefetcherTest, ClosingInMidSetAnswersWhoWaits) {
   fill(60);
   mount();
   read_in_order(1, 2);
@@ -276,7 +276,7 @@ TEST_F(ReadingAheadTest, ClosingInMidSetAnswersWhoWaits) {
   EXPECT_FALSE(finish(std::move(fourth)));
 }
 
-TEST_F(ReadingAheadTest, AServerWhoseSetsCannotBeUsedIsAskedForSingleBodies) {
+TEST_F(PrefetcherTest, AServerWhoseSetsCannotBeUsedIsAskedForSingleBodies) {
   server_.fail_next("FETCH bodies", Error{EOPNOTSUPP, Scope::request, Retry::never, "names come behind bodies"});
   fill(60);
   mount();
@@ -285,7 +285,7 @@ TEST_F(ReadingAheadTest, AServerWhoseSetsCannotBeUsedIsAskedForSingleBodies) {
   EXPECT_EQ(server_.count("FETCH bodies"), 1U);
 }
 
-TEST_F(ReadingAheadTest, WithoutACacheOnDiskThereIsNothingToFetchInto) {
+TEST_F(PrefetcherTest, WithoutACacheOnDiskThereIsNothingToFetchInto) {
   with_cache_ = false;
   fill(30);
   mount();
@@ -294,7 +294,7 @@ TEST_F(ReadingAheadTest, WithoutACacheOnDiskThereIsNothingToFetchInto) {
   EXPECT_EQ(server_.count("FETCH bodies"), 0U);
 }
 
-TEST_F(ReadingAheadTest, WithOneConnectionAnOpenElsewhereNeedNotWaitForTheEnd) {
+TEST_F(PrefetcherTest, WithOneConnectionAnOpenElsewhereNeedNotWaitForTheEnd) {
   settings_.connections = 1;
   server_.create_mailbox("Other");
   constexpr std::size_t size = 100'000;

@@ -7,12 +7,12 @@
 namespace imapfs::sync {
 namespace {
 
-class Changes : public ::testing::Test {
+class MessageChanges : public ::testing::Test {
  protected:
   MutationFixture f;
 };
 
-TEST_F(Changes, ARemovedMessageIsFlaggedAndListedNoMore) {
+TEST_F(MessageChanges, ARemovedMessageIsFlaggedAndListedNoMore) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -25,7 +25,7 @@ TEST_F(Changes, ARemovedMessageIsFlaggedAndListedNoMore) {
   EXPECT_TRUE(f.journal->changes()->empty());
 }
 
-TEST_F(Changes, AMoveKeepsItsNameAndShowsInItsNewMailbox) {
+TEST_F(MessageChanges, AMoveKeepsItsNameAndShowsInItsNewMailbox) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -43,7 +43,7 @@ TEST_F(Changes, AMoveKeepsItsNameAndShowsInItsNewMailbox) {
   EXPECT_EQ(f.server.count("COPY"), 0u);
 }
 
-TEST_F(Changes, ACopyLeavesItsSource) {
+TEST_F(MessageChanges, ACopyLeavesItsSource) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -54,7 +54,7 @@ TEST_F(Changes, ACopyLeavesItsSource) {
   EXPECT_EQ(f.listed_count("INBOX"), 1u);
 }
 
-TEST_F(Changes, WithoutMoveTheCopyComesFirst) {
+TEST_F(MessageChanges, WithoutMoveTheCopyComesFirst) {
   f.server.set_capability("MOVE", false);
   f.server.deliver("INBOX", mail("a"));
   f.mount();
@@ -68,7 +68,7 @@ TEST_F(Changes, WithoutMoveTheCopyComesFirst) {
   EXPECT_TRUE(f.server.commands()[2].starts_with("UID EXPUNGE 1"));
 }
 
-TEST_F(Changes, WithoutUidplusTheSourceOfAMoveStaysFlaggedAndTheCopyIsFound) {
+TEST_F(MessageChanges, WithoutUidplusTheSourceOfAMoveStaysFlaggedAndTheCopyIsFound) {
   f.server.set_capability("MOVE", false);
   f.server.set_capability("UIDPLUS", false);
   f.server.deliver("INBOX", mail("a"));
@@ -85,7 +85,7 @@ TEST_F(Changes, WithoutUidplusTheSourceOfAMoveStaysFlaggedAndTheCopyIsFound) {
   EXPECT_TRUE(f.listed("Archive").contains("a.eml"));
 }
 
-TEST_F(Changes, AMessageIsExpungedForGood) {
+TEST_F(MessageChanges, AMessageIsExpungedForGood) {
   f.server.deliver("INBOX", mail("a"), 1'700'000'000, FlagSet::parse("\\Deleted"));
   f.server.deliver("INBOX", mail("b"), 1'700'000'000, FlagSet::parse("\\Deleted"));
   f.mount();
@@ -95,7 +95,7 @@ TEST_F(Changes, AMessageIsExpungedForGood) {
   EXPECT_EQ(f.table("INBOX")->deleted(), std::vector{Uid{2}});
 }
 
-TEST_F(Changes, WithoutUidplusExpungingIsRefusedAtOnce) {
+TEST_F(MessageChanges, WithoutUidplusExpungingIsRefusedAtOnce) {
   f.server.set_capability("UIDPLUS", false);
   f.server.deliver("INBOX", mail("a"));
   f.mount();
@@ -106,7 +106,7 @@ TEST_F(Changes, WithoutUidplusExpungingIsRefusedAtOnce) {
   EXPECT_EQ(f.listed_count("INBOX"), 1u);
 }
 
-TEST_F(Changes, ARestoredMessageIsListedAtOnceUnderItsNewName) {
+TEST_F(MessageChanges, ARestoredMessageIsListedAtOnceUnderItsNewName) {
   f.server.deliver("INBOX", mail("a"), 1'700'000'000, FlagSet::parse("\\Deleted"));
   f.mount();
   f.list("INBOX");
@@ -120,7 +120,7 @@ TEST_F(Changes, ARestoredMessageIsListedAtOnceUnderItsNewName) {
   EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"back.eml"});
 }
 
-TEST_F(Changes, ANameGivenWhileAMessageIsBeingRestoredIsKept) {
+TEST_F(MessageChanges, ANameGivenWhileAMessageIsBeingRestoredIsKept) {
   f.server.deliver("INBOX", mail("a"), 1'700'000'000, FlagSet::parse("\\Deleted"));
   f.mount();
   f.list("INBOX");
@@ -136,7 +136,7 @@ TEST_F(Changes, ANameGivenWhileAMessageIsBeingRestoredIsKept) {
   EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"mine.eml"});
 }
 
-TEST_F(Changes, ACopyHasTheFlagsOfTheTimeWhenItWasAccepted) {
+TEST_F(MessageChanges, ACopyHasTheFlagsOfTheTimeWhenItWasAccepted) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -155,7 +155,7 @@ TEST_F(Changes, ACopyHasTheFlagsOfTheTimeWhenItWasAccepted) {
   EXPECT_EQ(f.server.flags("Archive", Uid{1}).to_string(), "");
 }
 
-TEST_F(Changes, FlagsThatWaitForAChangeAreRefusedWhenTheConnectionGoes) {
+TEST_F(MessageChanges, FlagsThatWaitForAChangeAreRefusedWhenTheConnectionGoes) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -175,7 +175,7 @@ TEST_F(Changes, FlagsThatWaitForAChangeAreRefusedWhenTheConnectionGoes) {
   EXPECT_TRUE(f.wait_until_done());
 }
 
-TEST_F(Changes, AThousandRemovalsAreAFewCommands) {
+TEST_F(MessageChanges, AThousandRemovalsAreAFewCommands) {
   for (int i = 0; i < 1000; ++i) f.server.deliver("INBOX", mail("m" + std::to_string(i)));
   f.mount();
   f.list("INBOX");
@@ -190,7 +190,7 @@ TEST_F(Changes, AThousandRemovalsAreAFewCommands) {
   EXPECT_EQ(f.table("INBOX")->deleted().size(), 1000u);
 }
 
-TEST_F(Changes, AThousandMovesAreAFewCommands) {
+TEST_F(MessageChanges, AThousandMovesAreAFewCommands) {
   for (int i = 0; i < 1000; ++i) f.server.deliver("INBOX", mail("m" + std::to_string(i)));
   f.mount();
   f.list("INBOX");
@@ -210,7 +210,7 @@ TEST_F(Changes, AThousandMovesAreAFewCommands) {
   EXPECT_TRUE(names.contains("m1000.eml"));
 }
 
-TEST_F(Changes, WhatFollowsAMoveWaitsForIt) {
+TEST_F(MessageChanges, WhatFollowsAMoveWaitsForIt) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -228,7 +228,7 @@ TEST_F(Changes, WhatFollowsAMoveWaitsForIt) {
   EXPECT_TRUE(f.messages("Archive").empty());
 }
 
-TEST_F(Changes, ARemovalOfWhatIsBeingMovedIsAboutWhatArrives) {
+TEST_F(MessageChanges, ARemovalOfWhatIsBeingMovedIsAboutWhatArrives) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -246,7 +246,7 @@ TEST_F(Changes, ARemovalOfWhatIsBeingMovedIsAboutWhatArrives) {
   EXPECT_EQ(f.listed_count("Archive"), 0u);
 }
 
-TEST_F(Changes, RemoveAndRestoreEndAsGiven) {
+TEST_F(MessageChanges, RemoveAndRestoreEndAsGiven) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -263,7 +263,7 @@ TEST_F(Changes, RemoveAndRestoreEndAsGiven) {
   EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"again.eml"});
 }
 
-TEST_F(Changes, WhatIsReplacedIsRemovedAfterTheMove) {
+TEST_F(MessageChanges, WhatIsReplacedIsRemovedAfterTheMove) {
   f.server.deliver("INBOX", mail("new"));
   f.server.deliver("Archive", mail("old"));
   f.mount();
@@ -280,7 +280,7 @@ TEST_F(Changes, WhatIsReplacedIsRemovedAfterTheMove) {
   EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"same.eml"});
 }
 
-TEST_F(Changes, SettlingIncludesTheRemovalThatAChangeLeadsTo) {
+TEST_F(MessageChanges, SettlingIncludesTheRemovalThatAChangeLeadsTo) {
   f.server.deliver("INBOX", mail("new"));
   f.server.deliver("Archive", mail("old"));
   f.mount();
@@ -300,7 +300,7 @@ TEST_F(Changes, SettlingIncludesTheRemovalThatAChangeLeadsTo) {
   EXPECT_EQ(f.table("Archive")->deleted().size(), 1u);
 }
 
-TEST_F(Changes, ARefusalBringsTheMessageBackAndIsReported) {
+TEST_F(MessageChanges, ARefusalBringsTheMessageBackAndIsReported) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -321,7 +321,7 @@ TEST_F(Changes, ARefusalBringsTheMessageBackAndIsReported) {
   EXPECT_TRUE(f.journal->changes()->empty());
 }
 
-TEST_F(Changes, OneRefusedMessageDoesNotFailTheOthers) {
+TEST_F(MessageChanges, OneRefusedMessageDoesNotFailTheOthers) {
   for (int i = 0; i < 8; ++i) f.server.deliver("INBOX", mail("m" + std::to_string(i)));
   f.mount();
   f.list("INBOX");
@@ -341,7 +341,7 @@ TEST_F(Changes, OneRefusedMessageDoesNotFailTheOthers) {
   EXPECT_EQ(f.table("INBOX")->deleted().size(), 8 - refused);
 }
 
-TEST_F(Changes, WhatWaitsForARefusedChangeIsNotCarriedOut) {
+TEST_F(MessageChanges, WhatWaitsForARefusedChangeIsNotCarriedOut) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -359,7 +359,7 @@ TEST_F(Changes, WhatWaitsForARefusedChangeIsNotCarriedOut) {
   EXPECT_EQ(f.listed_count("INBOX"), 1u);
 }
 
-TEST_F(Changes, InSyncModeAcceptedIsTheServersWord) {
+TEST_F(MessageChanges, InSyncModeAcceptedIsTheServersWord) {
   f.settings.write_behind = false;
   f.server.deliver("INBOX", mail("a"));
   f.server.deliver("INBOX", mail("b"));
@@ -375,7 +375,7 @@ TEST_F(Changes, InSyncModeAcceptedIsTheServersWord) {
   EXPECT_TRUE(f.drain());
 }
 
-TEST_F(Changes, OfflineNothingIsAccepted) {
+TEST_F(MessageChanges, OfflineNothingIsAccepted) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -392,7 +392,7 @@ TEST_F(Changes, OfflineNothingIsAccepted) {
   EXPECT_EQ(f.listed_count("INBOX"), 1u);
 }
 
-TEST_F(Changes, WhoOnlyWritesEndsTheOfflineState) {
+TEST_F(MessageChanges, WhoOnlyWritesEndsTheOfflineState) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -410,7 +410,7 @@ TEST_F(Changes, WhoOnlyWritesEndsTheOfflineState) {
   EXPECT_EQ(f.messages("INBOX"), Subjects{"a!"});
 }
 
-TEST_F(Changes, AShortOutageRefusesNoChange) {
+TEST_F(MessageChanges, AShortOutageRefusesNoChange) {
   f.settings.reconnect_grace = std::chrono::hours(1);
   f.server.deliver("INBOX", mail("a"));
   f.mount();
@@ -425,7 +425,7 @@ TEST_F(Changes, AShortOutageRefusesNoChange) {
   EXPECT_EQ(f.messages("INBOX"), Subjects{"a!"});
 }
 
-TEST_F(Changes, SettleFailsAsSoonAsThereIsNoConnection) {
+TEST_F(MessageChanges, SettleFailsAsSoonAsThereIsNoConnection) {
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -446,7 +446,7 @@ TEST_F(Changes, SettleFailsAsSoonAsThereIsNoConnection) {
   EXPECT_EQ(f.messages("INBOX"), Subjects{"a!"});
 }
 
-TEST_F(Changes, GivingANameIsQuietAndRemovesWhatItReplaces) {
+TEST_F(MessageChanges, GivingANameIsQuietAndRemovesWhatItReplaces) {
   f.server.deliver("INBOX", mail("a"));
   f.server.deliver("INBOX", mail("b"));
   f.mount();

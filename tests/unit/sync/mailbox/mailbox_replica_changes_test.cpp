@@ -10,9 +10,9 @@ namespace {
 
 constexpr UidValidity validity{7};
 
-class OwnChanges : public ::testing::Test {
+class ReplicaChanges : public ::testing::Test {
  protected:
-  OwnChanges() { make(); }
+  ReplicaChanges() { make(); }
   void make() {
     store.drain();
     const auto state = store.direct().state("Lists");
@@ -25,7 +25,7 @@ class OwnChanges : public ::testing::Test {
     };
     replica = std::make_unique<MailboxReplica>(MailboxReplica::Identity{MailboxId{5}, "Lists", "Lists", "Lists"},
                                                dependencies, state);
-    if (state) replica->load(store.direct());
+    if (state) replica->stored_rows().load(store.direct());
   }
   /// A mailbox of three messages, in step.
   void list() {
@@ -39,7 +39,7 @@ class OwnChanges : public ::testing::Test {
     selected.uid_next = Uid{uid_next};
     selected.messages = messages;
     replica->in_step_with(selected);
-    replica->publish();
+    replica->news().publish();
     listener.clear();
   }
   void take(std::uint32_t uid, bool listing = false) {
@@ -49,22 +49,22 @@ class OwnChanges : public ::testing::Test {
     row.size = 100;
     row.internal_date = 1'700'000'000;
     replica->take_row(row, listing, true);
-    replica->publish();
+    replica->news().publish();
   }
   void flag(std::uint32_t uid, const std::string& flags) {
     imap::FetchRow row;
     row.uid = Uid{uid};
     row.flags = FlagSet::parse(flags);
     replica->take_flags(row);
-    replica->publish();
+    replica->news().publish();
   }
   void vanish(std::uint32_t uid) {
     replica->take_vanished(UidSet::single(Uid{uid}));
-    replica->publish();
+    replica->news().publish();
   }
   void end_arrivals(const std::vector<MailboxReplica::OwnArrival>& own) {
-    replica->end_arrivals(validity, own);
-    replica->publish();
+    replica->own_changes().end_arrivals(validity, own);
+    replica->news().publish();
   }
   [[nodiscard]] const MessageTable& table() const { return *replica->table(); }
   [[nodiscard]] std::string listed() const {
@@ -86,37 +86,37 @@ class OwnChanges : public ::testing::Test {
   std::unique_ptr<MailboxReplica> replica;
 };
 
-TEST_F(OwnChanges, WhatIsHiddenGoesQuietly) {
+TEST_F(ReplicaChanges, WhatIsHiddenGoesQuietly) {
   list();
-  replica->hide(UidSet::single(Uid{2}));
+  replica->own_changes().hide(UidSet::single(Uid{2}));
   vanish(2);
   EXPECT_EQ(listed(), "1 3 ");
   EXPECT_TRUE(listener.removed().empty());
   EXPECT_EQ(listener.removed_by_us(), Uids{Uid{2}});
 }
 
-TEST_F(OwnChanges, WhatWasRefusedIsNewsAgain) {
+TEST_F(ReplicaChanges, WhatWasRefusedIsNewsAgain) {
   list();
-  replica->hide(UidSet::single(Uid{2}));
-  replica->show_again(UidSet::single(Uid{2}));
-  replica->publish();
+  replica->own_changes().hide(UidSet::single(Uid{2}));
+  replica->own_changes().show_again(UidSet::single(Uid{2}));
+  replica->news().publish();
   EXPECT_EQ(listed(), "1 2 3 ");
   EXPECT_EQ(listener.added(), Uids{Uid{2}});
 }
 
-TEST_F(OwnChanges, WhatWeFlaggedAsDeletedEndsInDeletedQuietly) {
+TEST_F(ReplicaChanges, WhatWeFlaggedAsDeletedEndsInDeletedQuietly) {
   list();
-  replica->hide(UidSet::single(Uid{2}));
+  replica->own_changes().hide(UidSet::single(Uid{2}));
   flag(2, "\\Deleted");
-  replica->show_again(UidSet::single(Uid{2}));
-  replica->publish();
+  replica->own_changes().show_again(UidSet::single(Uid{2}));
+  replica->news().publish();
   EXPECT_EQ(table().deleted(), Uids{Uid{2}});
   EXPECT_TRUE(listener.added().empty());
   EXPECT_TRUE(listener.removed().empty());
   EXPECT_EQ(listener.removed_by_us(), Uids{Uid{2}});
 }
 
-TEST_F(OwnChanges, WhatOthersFlagAsDeletedIsRemovedForTheKernelAndComesBackWhenTheyTakeItAway) {
+TEST_F(ReplicaChanges, WhatOthersFlagAsDeletedIsRemovedForTheKernelAndComesBackWhenTheyTakeItAway) {
   list();
   flag(2, "\\Deleted");
   EXPECT_EQ(listener.removed(), Uids{Uid{2}});
@@ -127,7 +127,7 @@ TEST_F(OwnChanges, WhatOthersFlagAsDeletedIsRemovedForTheKernelAndComesBackWhenT
   EXPECT_EQ(listener.removed().size(), 2u);
 }
 
-TEST_F(OwnChanges, WhatIsExpungedFromDeletedWasRemovedBefore) {
+TEST_F(ReplicaChanges, WhatIsExpungedFromDeletedWasRemovedBefore) {
   list();
   flag(2, "\\Deleted");
   listener.clear();
@@ -135,9 +135,9 @@ TEST_F(OwnChanges, WhatIsExpungedFromDeletedWasRemovedBefore) {
   EXPECT_TRUE(listener.removed().empty());
 }
 
-TEST_F(OwnChanges, RowsThatComeDuringACommandOfOursAreHeldBack) {
+TEST_F(ReplicaChanges, RowsThatComeDuringACommandOfOursAreHeldBack) {
   list();
-  replica->begin_arrivals();
+  replica->own_changes().begin_arrivals();
   take(4);
   EXPECT_EQ(listed(), "1 2 3 ");
   EXPECT_TRUE(listener.added().empty());
@@ -147,10 +147,10 @@ TEST_F(OwnChanges, RowsThatComeDuringACommandOfOursAreHeldBack) {
   EXPECT_EQ(listener.added_by_us(), Uids{Uid{4}});
 }
 
-TEST_F(OwnChanges, RowsOfOthersAreNewsWhenTheLastCommandEnds) {
+TEST_F(ReplicaChanges, RowsOfOthersAreNewsWhenTheLastCommandEnds) {
   list();
-  replica->begin_arrivals();
-  replica->begin_arrivals();
+  replica->own_changes().begin_arrivals();
+  replica->own_changes().begin_arrivals();
   take(4);
   take(5);
   end_arrivals({{Uid{4}, ""}});
@@ -160,9 +160,9 @@ TEST_F(OwnChanges, RowsOfOthersAreNewsWhenTheLastCommandEnds) {
   EXPECT_EQ(listener.added(), Uids{Uid{5}});
 }
 
-TEST_F(OwnChanges, ARowThatComesAfterTheCommandIsStillOurs) {
+TEST_F(ReplicaChanges, ARowThatComesAfterTheCommandIsStillOurs) {
   list();
-  replica->begin_arrivals();
+  replica->own_changes().begin_arrivals();
   end_arrivals({{Uid{4}, "offer.eml"}});
   take(4);
   EXPECT_TRUE(listener.added().empty());
@@ -170,9 +170,9 @@ TEST_F(OwnChanges, ARowThatComesAfterTheCommandIsStillOurs) {
   EXPECT_TRUE(table().find_by_name("offer.eml"));
 }
 
-TEST_F(OwnChanges, WhatCameAndWentWhileHeldBackIsNoNews) {
+TEST_F(ReplicaChanges, WhatCameAndWentWhileHeldBackIsNoNews) {
   list();
-  replica->begin_arrivals();
+  replica->own_changes().begin_arrivals();
   take(4);
   vanish(4);
   end_arrivals({});
@@ -181,34 +181,34 @@ TEST_F(OwnChanges, WhatCameAndWentWhileHeldBackIsNoNews) {
   EXPECT_TRUE(listener.removed_by_us().empty());
 }
 
-TEST_F(OwnChanges, NewsThatWasFasterThanTheCommandLosesItsFirstName) {
+TEST_F(ReplicaChanges, NewsThatWasFasterThanTheCommandLosesItsFirstName) {
   list();
   take(4);
   listener.clear();
-  replica->begin_arrivals();
+  replica->own_changes().begin_arrivals();
   end_arrivals({{Uid{4}, "offer.eml"}});
   EXPECT_EQ(listener.removed(), Uids{Uid{4}}) << "the kernel was told of the template's name";
   EXPECT_EQ(listed(), "1 2 3 4 ");
 }
 
-TEST_F(OwnChanges, WhatIsRestoredBeforeItsRowComesIsSeenWhenItComes) {
+TEST_F(ReplicaChanges, WhatIsRestoredBeforeItsRowComesIsSeenWhenItComes) {
   list();
-  replica->hide(UidSet::single(Uid{4}));
-  replica->begin_arrivals();
+  replica->own_changes().hide(UidSet::single(Uid{4}));
+  replica->own_changes().begin_arrivals();
   end_arrivals({{Uid{4}, "back.eml"}});
   take(4);
   EXPECT_EQ(table().place(Uid{4}), MessageTable::Place::listed);
   EXPECT_EQ(table().find_by_name("back.eml")->uid, Uid{4});
 }
 
-TEST_F(OwnChanges, NamesOfEarlierTimesAreThereFromTheFirstRowOn) {
+TEST_F(ReplicaChanges, NamesOfEarlierTimesAreThereFromTheFirstRowOn) {
   known_names = {{Uid{2}, "offer.eml"}};
   list();
-  EXPECT_EQ(replica->find_by_name("offer.eml")->uid, Uid{2});
-  EXPECT_EQ(replica->find(Uid{2})->file_name, "offer.eml");
+  EXPECT_EQ(replica->messages().find_by_name("offer.eml")->uid, Uid{2});
+  EXPECT_EQ(replica->messages().find(Uid{2})->file_name, "offer.eml");
 }
 
-TEST_F(OwnChanges, TheStoreKeepsTheTemplatesName) {
+TEST_F(ReplicaChanges, TheStoreKeepsTheTemplatesName) {
   known_names = {{Uid{2}, "offer.eml"}};
   list();
   take(2);
@@ -219,25 +219,25 @@ TEST_F(OwnChanges, TheStoreKeepsTheTemplatesName) {
   EXPECT_FALSE(table().find(Uid{2})->file_name.empty());
 }
 
-TEST_F(OwnChanges, WhatWasHiddenBeforeTheStoredRowsAreReadStaysHidden) {
+TEST_F(ReplicaChanges, WhatWasHiddenBeforeTheStoredRowsAreReadStaysHidden) {
   list();
   store.drain();
   const auto state = store.direct().state("Lists");
   MailboxReplica later({MailboxId{5}, "Lists", "Lists", "Lists"}, {names, store, listener}, state);
-  later.hide(UidSet::single(Uid{2}));
-  later.load(store.direct());
+  later.own_changes().hide(UidSet::single(Uid{2}));
+  later.stored_rows().load(store.direct());
   EXPECT_EQ(later.table()->place(Uid{2}), MessageTable::Place::hidden);
   EXPECT_EQ(later.table()->place(Uid{3}), MessageTable::Place::listed);
 }
 
-TEST_F(OwnChanges, NamesOfVanishedMessagesAreUnused) {
+TEST_F(ReplicaChanges, NamesOfVanishedMessagesAreUnused) {
   known_names = {{Uid{2}, "offer.eml"}};
   list();
   vanish(2);
   EXPECT_EQ(unused, "2");
 }
 
-TEST_F(OwnChanges, NamesOfMessagesThatAListingDoesNotShowAreUnused) {
+TEST_F(ReplicaChanges, NamesOfMessagesThatAListingDoesNotShowAreUnused) {
   known_names = {{Uid{2}, "offer.eml"}, {Uid{3}, "old.eml"}, {Uid{9}, "new.eml"}};
   replica->note_validity(validity);
   take(2, true);
@@ -245,41 +245,41 @@ TEST_F(OwnChanges, NamesOfMessagesThatAListingDoesNotShowAreUnused) {
   EXPECT_EQ(unused, "3") << "9 came after the SELECT";
 }
 
-TEST_F(OwnChanges, AnotherUidvalidityForgetsNames) {
+TEST_F(ReplicaChanges, AnotherUidvalidityForgetsNames) {
   known_names = {{Uid{2}, "offer.eml"}};
   list();
   replica->restart(UidValidity{8});
-  replica->publish();
+  replica->news().publish();
   EXPECT_FALSE(table().local_name(Uid{2}));
   EXPECT_EQ(unused, "2");
 }
 
-TEST_F(OwnChanges, AMessageOfAMailboxNeverListedIsFoundByTheNameItWasGiven) {
+TEST_F(ReplicaChanges, AMessageOfAMailboxNeverListedIsFoundByTheNameItWasGiven) {
   known_names = {{Uid{2}, "offer.eml"}};
   replica->note_validity(validity);
   imap::FetchRow row;
   row.uid = Uid{2};
   row.size = 100;
-  EXPECT_EQ(replica->take_single(row).file_name, "offer.eml");
-  EXPECT_EQ(replica->find_by_name("offer.eml")->uid, Uid{2});
-  EXPECT_FALSE(replica->find_by_name("2.eml"));
-  replica->hide(UidSet::single(Uid{2}));
-  EXPECT_FALSE(replica->find_by_name("offer.eml"));
+  EXPECT_EQ(replica->messages().take_single(row).file_name, "offer.eml");
+  EXPECT_EQ(replica->messages().find_by_name("offer.eml")->uid, Uid{2});
+  EXPECT_FALSE(replica->messages().find_by_name("2.eml"));
+  replica->own_changes().hide(UidSet::single(Uid{2}));
+  EXPECT_FALSE(replica->messages().find_by_name("offer.eml"));
 }
 
-TEST_F(OwnChanges, AMessageWhoseNameIsGivenToAnotherIsNewsByItsNewName) {
+TEST_F(ReplicaChanges, AMessageWhoseNameIsGivenToAnotherIsNewsByItsNewName) {
   list();
   const auto name = table().find(Uid{1})->file_name;
-  replica->set_local_name(Uid{3}, name);
-  replica->publish();
+  replica->own_changes().set_local_name(Uid{3}, name);
+  replica->news().publish();
   const auto now = table().find(Uid{1})->file_name;
   EXPECT_NE(now, name);
   EXPECT_EQ(table().find(Uid{3})->file_name, name);
   EXPECT_EQ(listener.removed(), std::vector{Uid{1}});
   EXPECT_EQ(listener.added(), std::vector{Uid{1}});
   listener.clear();
-  replica->hide(UidSet::single(Uid{3}));
-  replica->publish();
+  replica->own_changes().hide(UidSet::single(Uid{3}));
+  replica->news().publish();
   EXPECT_EQ(table().find(Uid{1})->file_name, now) << "as long as the other one may come back";
   EXPECT_TRUE(listener.added().empty());
   vanish(3);
@@ -287,23 +287,23 @@ TEST_F(OwnChanges, AMessageWhoseNameIsGivenToAnotherIsNewsByItsNewName) {
   EXPECT_EQ(listener.added(), std::vector{Uid{1}});
 }
 
-TEST_F(OwnChanges, TheOneThatIsReplacedIsNoNews) {
+TEST_F(ReplicaChanges, TheOneThatIsReplacedIsNoNews) {
   list();
   const auto name = table().find(Uid{1})->file_name;
-  replica->set_local_name(Uid{3}, name, Uid{1});
-  replica->hide(UidSet::single(Uid{1}));
-  replica->publish();
+  replica->own_changes().set_local_name(Uid{3}, name, Uid{1});
+  replica->own_changes().hide(UidSet::single(Uid{1}));
+  replica->news().publish();
   EXPECT_TRUE(listener.removed().empty());
   EXPECT_TRUE(listener.added().empty());
 }
 
-TEST_F(OwnChanges, RightsAreNewsWhenTheyChange) {
+TEST_F(ReplicaChanges, RightsAreNewsWhenTheyChange) {
   list();
-  replica->note_rights("lrs");
-  replica->publish();
+  replica->rights().note("lrs");
+  replica->news().publish();
   EXPECT_EQ(listener.rights_changes(), 1u);
-  replica->note_rights("lrs");
-  replica->publish();
+  replica->rights().note("lrs");
+  replica->news().publish();
   EXPECT_EQ(listener.rights_changes(), 1u);
 }
 

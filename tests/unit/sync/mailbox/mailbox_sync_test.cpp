@@ -28,14 +28,14 @@ class MailboxSyncFixture {
     const auto state = store.direct().state("Lists");
     replica = std::make_unique<MailboxReplica>(MailboxReplica::Identity{MailboxId{5}, "Lists", "Lists", "Lists"},
                                                MailboxReplica::Dependencies{names, store, listener}, state);
-    if (state) replica->load(store.direct());
+    if (state) replica->stored_rows().load(store.direct());
   }
   Result<void> sync() {
     MailboxSync sync(*replica, settings);
     replica->sync_begins();
     auto result = sync.run(*session, CallContext::within(test_patience));
     replica->sync_ends();
-    replica->publish();
+    replica->news().publish();
     method = sync.method();
     return result;
   }
@@ -44,7 +44,7 @@ class MailboxSyncFixture {
     MailboxSync sync(*replica, settings);
     auto result = sync.fetch_changes(*session, server.mailbox("Lists").highest_modseq,
                                      CallContext::within(test_patience));
-    replica->publish();
+    replica->news().publish();
     return result;
   }
   std::vector<Uid> deliver(int messages) {
@@ -151,7 +151,7 @@ TEST_P(MailboxSyncAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
   f.deliver(5);
   ASSERT_TRUE(f.sync());
   const auto before = f.table().find(Uid{4});
-  const auto time = f.replica->directory_time({});
+  const auto time = f.replica->record().directory_time({});
   f.forget();
   f.server.reset_counts();
   f.server.set_flags("Lists", Uid{2}, FlagSet::parse("\\Seen"));
@@ -159,8 +159,8 @@ TEST_P(MailboxSyncAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
   EXPECT_EQ(f.server.count("FETCH headers"), 0u);
   EXPECT_EQ(f.table().find(Uid{4})->file_name, before->file_name);
   EXPECT_TRUE(f.table().find(Uid{2})->flags.has(SystemFlag::seen));
-  EXPECT_EQ(f.replica->directory_time({}).seconds, time.seconds);
-  EXPECT_EQ(f.replica->directory_time({}).nanoseconds, time.nanoseconds);
+  EXPECT_EQ(f.replica->record().directory_time({}).seconds, time.seconds);
+  EXPECT_EQ(f.replica->record().directory_time({}).nanoseconds, time.nanoseconds);
 }
 
 TEST_P(MailboxSyncAtEveryLevel, WhatChangedBetweenMountsIsFound) {
@@ -216,7 +216,7 @@ TEST_P(MailboxSyncAtEveryLevel, RowsThatVanishWhileTheyAreKeptBackAreNotStored) 
   ASSERT_EQ(sync.step(*f.session, context).value(), MailboxSync::Progress::more);
   f.replica->take_vanished(UidSet::range(Uid{7}, Uid{8}));
   f.replica->take_vanished(UidSet::single(Uid{10}));
-  f.replica->publish();
+  f.replica->news().publish();
   f.store.drain();
   EXPECT_EQ(f.store.direct().usage().messages, 2997u);
 }
@@ -252,7 +252,7 @@ TEST_P(MailboxSyncAtEveryLevel, AnInterruptedListingIsTakenUpWhereItStopped) {
   f.server.fail_next("FETCH headers");
   ASSERT_FALSE(sync.step(*f.session, context));
   f.replica->sync_ends();
-  f.replica->publish();
+  f.replica->news().publish();
   // The first ten are in the store; one of them changes while nobody looks.
   f.server.expunge("Lists", Uid{3});
   f.reopen();
@@ -365,7 +365,7 @@ TEST(MailboxSync, AModseqThatGoesDownLeadsToAFullComparison) {
   ASSERT_TRUE(f.sync());
   EXPECT_EQ(f.method, SyncMethod::full);
   EXPECT_EQ(f.table().uids().to_string(), "1,3:5");
-  EXPECT_EQ(f.replica->known().highest_modseq, ModSeq{1});
+  EXPECT_EQ(f.replica->record().known().highest_modseq, ModSeq{1});
 }
 
 TEST(MailboxSync, RowsOutOfOrderStopTheFrontierUntilTheChunkEnds) {
@@ -405,7 +405,7 @@ TEST(MailboxSync, AServerWithoutUidNextIsAskedForNewMessages) {
   f.deliver(1);
   ASSERT_TRUE(f.sync());
   EXPECT_EQ(f.table().size(), 4u);
-  EXPECT_EQ(f.replica->known().uid_next, Uid{5});
+  EXPECT_EQ(f.replica->record().known().uid_next, Uid{5});
 }
 
 TEST(MailboxSync, ARowWithoutSizeAndDateGetsDefaults) {
@@ -429,11 +429,11 @@ TEST(MailboxSync, AServerThatCountsMessagesButShowsNoneRemovesNothing) {
   ASSERT_TRUE(f.sync());
   f.lies->bend_row = [](auto& row) { row.uid = Uid{0}; };
   ASSERT_TRUE(f.sync());
-  EXPECT_TRUE(f.replica->known().in_doubt);
+  EXPECT_TRUE(f.replica->record().known().in_doubt);
   EXPECT_EQ(f.table().size(), 3u);
   f.lies->bend_row = {};
   ASSERT_TRUE(f.sync());
-  EXPECT_FALSE(f.replica->known().in_doubt);
+  EXPECT_FALSE(f.replica->record().known().in_doubt);
 }
 
 TEST(MailboxSync, AMessageThatVanishesDuringAListingDoesNotComeBack) {
@@ -453,7 +453,7 @@ TEST(MailboxSync, ASizeThatWasCountedSurvivesAResync) {
   f.deliver(2);
   ASSERT_TRUE(f.sync());
   bool then = false;
-  f.replica->take_exact_size(Uid{1}, 12345, [&] { then = true; });
+  f.replica->messages().take_exact_size(Uid{1}, 12345, [&] { then = true; });
   EXPECT_TRUE(then);
   EXPECT_EQ(f.listener.attributes_changed(), std::vector<Uid>{Uid{1}});
   f.forget();

@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "imapfs/sync/message_table.hpp"
+#include "sync/mailbox/writable_message_table.hpp"
 #include "unit/sync/sync_test_support.hpp"
 
 namespace imapfs::sync {
@@ -12,7 +12,7 @@ namespace {
 
 using Place = MessageTable::Place;
 
-class Places : public ::testing::Test {
+class MessagePlacesTest : public ::testing::Test {
  protected:
   void SetUp() override {
     for (std::uint32_t uid = 1; uid <= 5; ++uid) table.upsert(message(uid), true);
@@ -56,12 +56,12 @@ class Places : public ::testing::Test {
     return found ? found->uid.value : 0;
   }
 
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
 };
 
 using Names = std::vector<std::string>;
 
-TEST_F(Places, WhatIsFlaggedDeletedIsListedInDeletedOnly) {
+TEST_F(MessagePlacesTest, WhatIsFlaggedDeletedIsListedInDeletedOnly) {
   flag_deleted(2);
   EXPECT_EQ(listed(), (Names{"1", "3", "4", "5"}));
   EXPECT_EQ(table.deleted(), std::vector{Uid{2}});
@@ -73,7 +73,7 @@ TEST_F(Places, WhatIsFlaggedDeletedIsListedInDeletedOnly) {
   EXPECT_EQ(table.size(), 5u) << "all rows count for the sync";
 }
 
-TEST_F(Places, WhatIsHiddenIsListedNowhereAndFoundByUid) {
+TEST_F(MessagePlacesTest, WhatIsHiddenIsListedNowhereAndFoundByUid) {
   flag_deleted(2);
   EXPECT_EQ(table.set_hidden(UidSet::range(Uid{2}, Uid{3}), true), (std::vector{Uid{2}, Uid{3}}));
   EXPECT_EQ(listed(), (Names{"1", "4", "5"}));
@@ -85,7 +85,7 @@ TEST_F(Places, WhatIsHiddenIsListedNowhereAndFoundByUid) {
   EXPECT_EQ(table.uids().to_string(), "1:5");
 }
 
-TEST_F(Places, HidingTwiceIsNoChange) {
+TEST_F(MessagePlacesTest, HidingTwiceIsNoChange) {
   table.set_hidden(UidSet::single(Uid{3}), true);
   EXPECT_TRUE(table.set_hidden(UidSet::single(Uid{3}), true).empty());
   EXPECT_EQ(table.set_hidden(UidSet::single(Uid{3}), false), std::vector{Uid{3}});
@@ -93,20 +93,20 @@ TEST_F(Places, HidingTwiceIsNoChange) {
   EXPECT_EQ(find(own_name(3)), 3u);
 }
 
-TEST_F(Places, ARowThatComesLaterIsHiddenFromTheStart) {
+TEST_F(MessagePlacesTest, ARowThatComesLaterIsHiddenFromTheStart) {
   EXPECT_TRUE(table.set_hidden(UidSet::single(Uid{9}), true).empty());
   table.upsert(message(9), true);
   EXPECT_EQ(table.place(Uid{9}), Place::hidden);
   EXPECT_EQ(table.set_hidden(UidSet::range(Uid{1}, Uid{4294967295U}), false), std::vector{Uid{9}});
 }
 
-TEST_F(Places, ALimitCountsListedRowsOnly) {
+TEST_F(MessagePlacesTest, ALimitCountsListedRowsOnly) {
   table.set_hidden(UidSet::range(Uid{1}, Uid{2}), true);
   EXPECT_EQ(listed(Uid{0}, 2), (Names{"3", "4"}));
   EXPECT_EQ(listed(Uid{3}, 2), (Names{"4", "5"}));
 }
 
-TEST_F(Places, ALocalNameTakesThePlaceOfTheTemplates) {
+TEST_F(MessagePlacesTest, ALocalNameTakesThePlaceOfTheTemplates) {
   table.set_local_name(Uid{3}, "offer.eml");
   EXPECT_EQ(listed(), (Names{"1", "2", "offer.eml", "4", "5"}));
   EXPECT_EQ(find("offer.eml"), 3u);
@@ -116,7 +116,7 @@ TEST_F(Places, ALocalNameTakesThePlaceOfTheTemplates) {
   EXPECT_EQ(table.local_name(Uid{3}), "offer.eml");
 }
 
-TEST_F(Places, AnEmptyLocalNameBringsTheTemplatesBack) {
+TEST_F(MessagePlacesTest, AnEmptyLocalNameBringsTheTemplatesBack) {
   table.set_local_name(Uid{3}, "offer.eml");
   table.set_local_name(Uid{3}, "");
   EXPECT_EQ(find("offer.eml"), 0u);
@@ -124,14 +124,14 @@ TEST_F(Places, AnEmptyLocalNameBringsTheTemplatesBack) {
   EXPECT_FALSE(table.local_name(Uid{3}));
 }
 
-TEST_F(Places, AnotherLocalNameTakesThePlaceOfTheFirst) {
+TEST_F(MessagePlacesTest, AnotherLocalNameTakesThePlaceOfTheFirst) {
   table.set_local_name(Uid{3}, "offer.eml");
   table.set_local_name(Uid{3}, "contract.eml");
   EXPECT_EQ(find("offer.eml"), 0u);
   EXPECT_EQ(find("contract.eml"), 3u);
 }
 
-TEST_F(Places, OfTwoWithOneNameTheLatestListedHasIt) {
+TEST_F(MessagePlacesTest, OfTwoWithOneNameTheLatestListedHasIt) {
   table.set_local_name(Uid{5}, "draft.eml");
   table.set_local_name(Uid{2}, "draft.eml");
   EXPECT_EQ(find("draft.eml"), 2u) << "the latest, not the highest UID";
@@ -142,7 +142,7 @@ TEST_F(Places, OfTwoWithOneNameTheLatestListedHasIt) {
   EXPECT_EQ(listed(), (Names{"1", "3", "4", "draft.eml"}));
 }
 
-TEST_F(Places, ManyVersionsOfADraftInDeletedHaveOneNameEach) {
+TEST_F(MessagePlacesTest, ManyVersionsOfADraftInDeletedHaveOneNameEach) {
   for (const std::uint32_t uid : {1, 2, 3}) {
     table.set_local_name(Uid{uid}, "draft.eml");
     flag_deleted(uid);
@@ -153,13 +153,13 @@ TEST_F(Places, ManyVersionsOfADraftInDeletedHaveOneNameEach) {
   EXPECT_EQ(find_deleted(own_name(1)), 1u);
 }
 
-TEST_F(Places, OnlyTheNameThatIsListedIsFound) {
+TEST_F(MessagePlacesTest, OnlyTheNameThatIsListedIsFound) {
   for (const auto* name : {"3.eml", "3", "2026-11-20_0930_anna@example.org_Dinner.3.eml", "x.3.eml",
                            "2026-11-20_0930_anna@example.org_Lunch.3+.eml"})
     EXPECT_EQ(find(name), 0u) << name;
 }
 
-TEST_F(Places, AGivenNameStaysWhenAMessageComesWhoseTemplateMakesIt) {
+TEST_F(MessagePlacesTest, AGivenNameStaysWhenAMessageComesWhoseTemplateMakesIt) {
   table.set_local_name(Uid{3}, own_name(9));
   table.upsert(message(9), true);
   EXPECT_EQ(find(own_name(9)), 3u);
@@ -168,7 +168,7 @@ TEST_F(Places, AGivenNameStaysWhenAMessageComesWhoseTemplateMakesIt) {
   EXPECT_EQ(listed_in_full().at(5), distinct_name(9, 1));
 }
 
-TEST_F(Places, TheSecondNameMayHaveBeenGivenTooThenItIsTheThird) {
+TEST_F(MessagePlacesTest, TheSecondNameMayHaveBeenGivenTooThenItIsTheThird) {
   table.set_local_name(Uid{3}, own_name(5));
   table.set_local_name(Uid{4}, distinct_name(5, 1));
   EXPECT_EQ(find(own_name(5)), 3u);
@@ -176,7 +176,7 @@ TEST_F(Places, TheSecondNameMayHaveBeenGivenTooThenItIsTheThird) {
   EXPECT_EQ(find(distinct_name(5, 2)), 5u);
 }
 
-TEST_F(Places, AGivenNameCountsBeforeTheRowOfItsMessageComes) {
+TEST_F(MessagePlacesTest, AGivenNameCountsBeforeTheRowOfItsMessageComes) {
   table.set_complete(false);
   table.set_local_name(Uid{9}, own_name(2));
   EXPECT_EQ(find(own_name(2)), 0u) << "it is the name of one that is not known yet";
@@ -185,7 +185,7 @@ TEST_F(Places, AGivenNameCountsBeforeTheRowOfItsMessageComes) {
   EXPECT_EQ(find(own_name(2)), 9u);
 }
 
-TEST_F(Places, NobodyIsRenamedWhileTheOneWithTheNameIsOnItsWayOut) {
+TEST_F(MessagePlacesTest, NobodyIsRenamedWhileTheOneWithTheNameIsOnItsWayOut) {
   table.set_local_name(Uid{3}, own_name(2));
   table.set_hidden(UidSet::single(Uid{3}), true);
   EXPECT_EQ(find(own_name(2)), 0u);
@@ -194,7 +194,7 @@ TEST_F(Places, NobodyIsRenamedWhileTheOneWithTheNameIsOnItsWayOut) {
   EXPECT_EQ(find(own_name(2)), 2u);
 }
 
-TEST_F(Places, NoNameIsListedTwiceWhateverIsGiven) {
+TEST_F(MessagePlacesTest, NoNameIsListedTwiceWhateverIsGiven) {
   const std::vector<std::string> given = {own_name(1),         own_name(2),         own_name(3),
                                           distinct_name(1, 1), distinct_name(2, 1), "draft.eml"};
   for (std::size_t round = 0; round < 6 * 6 * 6 * 6; ++round) {
@@ -209,7 +209,7 @@ TEST_F(Places, NoNameIsListedTwiceWhateverIsGiven) {
   }
 }
 
-TEST_F(Places, InDeletedTooAGivenNameComesBeforeTheTemplates) {
+TEST_F(MessagePlacesTest, InDeletedTooAGivenNameComesBeforeTheTemplates) {
   table.set_local_name(Uid{3}, own_name(2));
   flag_deleted(3);
   EXPECT_EQ(find(own_name(2)), 2u) << "not in the same place";
@@ -218,14 +218,14 @@ TEST_F(Places, InDeletedTooAGivenNameComesBeforeTheTemplates) {
   EXPECT_EQ(find_deleted(distinct_name(2, 1)), 2u);
 }
 
-TEST_F(Places, TwoMessagesMayChangeNames) {
+TEST_F(MessagePlacesTest, TwoMessagesMayChangeNames) {
   table.set_local_name(Uid{2}, own_name(3));
   table.set_local_name(Uid{3}, own_name(2));
   EXPECT_EQ(find(own_name(2)), 3u);
   EXPECT_EQ(find(own_name(3)), 2u);
 }
 
-TEST_F(Places, WhoHasLostItsNameToALaterOneTakesItsOwnBackUnlessThatIsGiven) {
+TEST_F(MessagePlacesTest, WhoHasLostItsNameToALaterOneTakesItsOwnBackUnlessThatIsGiven) {
   table.set_local_name(Uid{2}, "draft.eml");
   table.set_local_name(Uid{3}, own_name(2));
   EXPECT_EQ(find(own_name(2)), 3u);
@@ -235,7 +235,7 @@ TEST_F(Places, WhoHasLostItsNameToALaterOneTakesItsOwnBackUnlessThatIsGiven) {
   EXPECT_EQ(find(distinct_name(2, 1)), 2u);
 }
 
-TEST_F(Places, NamesOfEarlierTimesComeBeforeThoseGivenSince) {
+TEST_F(MessagePlacesTest, NamesOfEarlierTimesComeBeforeThoseGivenSince) {
   table.set_local_name(Uid{4}, "draft.eml");
   table.set_local_name(Uid{5}, "new.eml");
   table.add_earlier_names({{Uid{2}, "offer.eml"}, {Uid{1}, "offer.eml"}, {Uid{3}, "draft.eml"}, {Uid{5}, "old.eml"}});
@@ -245,7 +245,7 @@ TEST_F(Places, NamesOfEarlierTimesComeBeforeThoseGivenSince) {
   EXPECT_EQ(find("old.eml"), 0u);
 }
 
-TEST_F(Places, ALocalNameMayBeGivenBeforeTheRowComes) {
+TEST_F(MessagePlacesTest, ALocalNameMayBeGivenBeforeTheRowComes) {
   table.set_local_name(Uid{9}, "offer.eml");
   EXPECT_EQ(find("offer.eml"), 0u);
   EXPECT_EQ(table.uids_named("offer.eml"), std::vector{Uid{9}});
@@ -253,7 +253,7 @@ TEST_F(Places, ALocalNameMayBeGivenBeforeTheRowComes) {
   EXPECT_EQ(find("offer.eml"), 9u);
 }
 
-TEST_F(Places, RemovedRowsTakeTheirNamesAndPlacesAlong) {
+TEST_F(MessagePlacesTest, RemovedRowsTakeTheirNamesAndPlacesAlong) {
   table.set_local_name(Uid{3}, "offer.eml");
   table.set_hidden(UidSet::single(Uid{4}), true);
   flag_deleted(5);
@@ -267,7 +267,7 @@ TEST_F(Places, RemovedRowsTakeTheirNamesAndPlacesAlong) {
   EXPECT_FALSE(table.hidden(Uid{4}));
 }
 
-TEST_F(Places, AResetForgetsPlacesUnlessTheMessagesAreTheSame) {
+TEST_F(MessagePlacesTest, AResetForgetsPlacesUnlessTheMessagesAreTheSame) {
   table.set_local_name(Uid{3}, "offer.eml");
   table.set_hidden(UidSet::single(Uid{4}), true);
   table.reset(UidValidity{7}, true);
@@ -278,7 +278,7 @@ TEST_F(Places, AResetForgetsPlacesUnlessTheMessagesAreTheSame) {
   EXPECT_FALSE(table.local_name(Uid{3}));
 }
 
-TEST_F(Places, OrdinaryRowsCostNoMoreForOneThatIsNot) {
+TEST_F(MessagePlacesTest, OrdinaryRowsCostNoMoreForOneThatIsNot) {
   const auto before = table.memory_bytes();
   table.set_local_name(Uid{3}, "offer.eml");
   table.set_hidden(UidSet::single(Uid{4}), true);

@@ -1,4 +1,4 @@
-#include "imapfs/sync/message_table.hpp"
+#include "sync/mailbox/writable_message_table.hpp"
 
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -30,14 +30,14 @@ std::vector<std::uint32_t> visited(const MessageTable& table, std::uint32_t afte
   return uids;
 }
 
-std::vector<std::uint32_t> removed_uids(MessageTable& table, const UidSet& set) {
+std::vector<std::uint32_t> removed_uids(WritableMessageTable& table, const UidSet& set) {
   std::vector<std::uint32_t> uids;
   for (const auto& row : table.remove(set)) uids.push_back(row.uid.value);
   return uids;
 }
 
 TEST(MessageTable, ARowIsFoundByUidWithEverythingThatWasPutIn) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   auto meta = message(4711);
   meta.flags.add("\\Seen");
   meta.flags.add("$Forwarded");
@@ -57,13 +57,13 @@ TEST(MessageTable, ARowIsFoundByUidWithEverythingThatWasPutIn) {
 }
 
 TEST(MessageTable, UidZeroIsNoMessage) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   EXPECT_FALSE(table.upsert(message(0), true));
   EXPECT_EQ(table.size(), 0U);
 }
 
 TEST(MessageTable, ANameIsFoundInFullOnly) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.upsert(message(7), true);
   const auto full = table.find(Uid{7})->file_name;
   EXPECT_EQ(table.find_by_name(full)->uid, Uid{7});
@@ -75,7 +75,7 @@ TEST(MessageTable, ANameIsFoundInFullOnly) {
 
 TEST(MessageTable, RowsAreVisitedInUidOrderWhateverTheOrderOfArrival) {
   for (const bool descending : {false, true}) {
-    MessageTable table{default_names()};
+    WritableMessageTable table{default_names()};
     std::vector<std::uint32_t> expected;
     for (std::uint32_t i = 1; i <= 3000; ++i) {
       expected.push_back(i * 3);
@@ -91,7 +91,7 @@ TEST(MessageTable, RowsAreVisitedInUidOrderWhateverTheOrderOfArrival) {
 }
 
 TEST(MessageTable, OnlyRowsUpToTheFrontierAreVisitedUntilComplete) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.upsert(message(5), true);
   table.upsert(message(9), false);
   EXPECT_EQ(table.frontier(), Uid{5});
@@ -103,7 +103,7 @@ TEST(MessageTable, OnlyRowsUpToTheFrontierAreVisitedUntilComplete) {
 }
 
 TEST(MessageTable, AVisitStopsAtItsLimitAndWhenTheVisitorHasEnough) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 10; ++uid) table.upsert(message(uid), true);
   table.set_complete(true);
   EXPECT_EQ(visited(table, 3, 2), (std::vector<std::uint32_t>{4, 5}));
@@ -116,7 +116,7 @@ TEST(MessageTable, AVisitStopsAtItsLimitAndWhenTheVisitorHasEnough) {
 }
 
 TEST(MessageTable, ASetOfRowsIsRemovedAndReportedWithNamesInOrder) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 2000; ++uid) table.upsert(message(uid), true);
   auto set = UidSet::range(Uid{600}, Uid{1900});
   set.add(Uid{5}, Uid{5});
@@ -141,7 +141,7 @@ TEST(MessageTable, ASetOfRowsIsRemovedAndReportedWithNamesInOrder) {
 }
 
 TEST(MessageTable, RemovingMostMessagesGivesMemoryBack) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 20000; ++uid) table.upsert(message(uid), true);
   const auto before = table.memory_bytes();
   table.remove(UidSet::range(Uid{101}, Uid{20000}));
@@ -149,13 +149,13 @@ TEST(MessageTable, RemovingMostMessagesGivesMemoryBack) {
 }
 
 TEST(MessageTable, UidsComeAsRuns) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   for (const std::uint32_t uid : {1U, 2U, 3U, 7U, 9U, 10U, 4294967295U}) table.upsert(message(uid), true);
   EXPECT_EQ(table.uids().ranges(), (std::vector<UidSet::Range>{{1, 3}, {7, 7}, {9, 10}, {4294967295U, 4294967295U}}));
 }
 
 TEST(MessageTable, FlagsChangeOnlyWhenTheyDiffer) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.upsert(message(1), true);
   const auto seen = FlagSet::parse("\\Seen $Work");
   EXPECT_TRUE(table.set_flags(Uid{1}, seen, ModSeq{5}));
@@ -168,7 +168,7 @@ TEST(MessageTable, FlagsChangeOnlyWhenTheyDiffer) {
 }
 
 TEST(MessageTable, RecentIsNoChangeOfFlags) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.upsert(message(1), true);
   EXPECT_FALSE(table.set_flags(Uid{1}, FlagSet::parse("\\Recent"), ModSeq{}));
   EXPECT_TRUE(table.set_flags(Uid{1}, FlagSet::parse("\\Recent \\Seen"), ModSeq{}));
@@ -176,7 +176,7 @@ TEST(MessageTable, RecentIsNoChangeOfFlags) {
 }
 
 TEST(MessageTable, AHostileFloodOfKeywordsCostsBoundedMemoryAndKeepsSystemFlags) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   for (std::uint32_t uid = 1; uid <= 3000; ++uid) {
     auto meta = message(uid);
     meta.flags.add(std::string(10000, 'k') + std::to_string(uid));
@@ -189,7 +189,7 @@ TEST(MessageTable, AHostileFloodOfKeywordsCostsBoundedMemoryAndKeepsSystemFlags)
 }
 
 TEST(MessageTable, AnExactSizeIsNotReplacedByAServersEstimate) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.upsert(message(1), true);
   EXPECT_TRUE(table.set_exact_size(Uid{1}, 77));
   EXPECT_FALSE(table.set_exact_size(Uid{1}, 77));
@@ -202,7 +202,7 @@ TEST(MessageTable, AnExactSizeIsNotReplacedByAServersEstimate) {
 }
 
 TEST(MessageTable, ResetForgetsEverythingUnderANewValidity) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.upsert(message(1), true);
   table.set_complete(true);
   table.reset(UidValidity{12});
@@ -213,7 +213,7 @@ TEST(MessageTable, ResetForgetsEverythingUnderANewValidity) {
 }
 
 TEST(MessageTable, ALyingExistsReservesNoMemory) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   table.reserve(4294967295U);
   EXPECT_LT(table.memory_bytes(), 1U << 20);
 }
@@ -227,7 +227,7 @@ TEST(MessageTable, AMessageWithANameOfSeventyBytesCostsAtMost250Bytes) {
   const auto order = [](std::uint32_t i, bool descending) { return descending ? count + 1 - i : i; };
   for (const bool descending : {false, true}) {
     [[maybe_unused]] const auto before = mallinfo2();
-    MessageTable table{default_names()};
+    WritableMessageTable table{default_names()};
     for (std::uint32_t i = 1; i <= count; ++i) {
       const auto uid = order(i, descending);
       auto name = fmt::format("2026-11-20_0930_anna@example.org_{}.{:07}.eml", std::string(25, 's'), uid);
@@ -249,7 +249,7 @@ TEST(MessageTable, AMessageWithANameOfSeventyBytesCostsAtMost250Bytes) {
 }
 
 TEST(MessageTable, ReadersSeeWholeRowsWhileTheSyncWrites) {
-  MessageTable table{default_names()};
+  WritableMessageTable table{default_names()};
   std::atomic<bool> done{false};
   std::jthread reader([&] {
     while (!done) {

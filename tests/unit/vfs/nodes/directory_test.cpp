@@ -155,9 +155,9 @@ TEST(Directory, OnlyReaddirplusMakesNodesKnown) {
 TEST(Directory, AListingWithPlusIsWhereWatchersCanComeFrom) {
   Situation at;
   at.list(root_node, 100, false);
-  EXPECT_FALSE(at.publisher.interest().contains(at.account.id("Sent")));
+  EXPECT_FALSE(at.publisher.kernel().seen_directories().contains(at.account.id("Sent")));
   at.list(root_node, 100, true);
-  EXPECT_TRUE(at.publisher.interest().contains(at.account.id("Sent")));
+  EXPECT_TRUE(at.publisher.kernel().seen_directories().contains(at.account.id("Sent")));
 }
 
 TEST(Directory, DotDotIsTheParent) {

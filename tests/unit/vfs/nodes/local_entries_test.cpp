@@ -2,16 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "imapfs/vfs/node_tree.hpp"
+#include "two_mailboxes.hpp"
 
-namespace imapfs::vfs {
+namespace imapfs::vfs::two_mailboxes {
 namespace {
-
-constexpr MailboxId inbox{1};
-constexpr MailboxId archive{2};
-
-NodeId node(std::uint32_t uid) { return message_node(inbox, Uid{uid}); }
-MessageLocation location(MailboxId mailbox, std::uint32_t uid) { return {mailbox, UidValidity{77}, Uid{uid}}; }
 
 LocalEntry pending(std::uint32_t uid, MailboxId mailbox, const std::string& name, std::uint64_t change = 1) {
   LocalEntry entry;
@@ -32,7 +26,8 @@ std::vector<std::string> names(const std::vector<LocalEntry>& entries) {
 using Names = std::vector<std::string>;
 
 TEST(LocalEntries, AnEntryIsFoundByNameAndByNode) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   EXPECT_TRUE(entries.add(pending(7, archive, "a")));
   EXPECT_EQ(entries.find(archive, "a")->node, node(7));
   EXPECT_EQ(entries.find(node(7))->name, "a");
@@ -40,7 +35,8 @@ TEST(LocalEntries, AnEntryIsFoundByNameAndByNode) {
 }
 
 TEST(LocalEntries, ATakenNameIsNotGivenTwice) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   entries.add(pending(7, archive, "a"));
   EXPECT_FALSE(entries.add(pending(8, archive, "a")));
   EXPECT_EQ(entries.find(archive, "a")->node, node(7));
@@ -48,7 +44,8 @@ TEST(LocalEntries, ATakenNameIsNotGivenTwice) {
 }
 
 TEST(LocalEntries, RenamingTakesThePlaceOfAnother) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   entries.add(pending(7, archive, "a"));
   entries.add(pending(8, inbox, "b"));
   const auto replaced = entries.rename(node(7), inbox, "b");
@@ -61,7 +58,8 @@ TEST(LocalEntries, RenamingTakesThePlaceOfAnother) {
 }
 
 TEST(LocalEntries, UpdatingKeepsNameMailboxAndCookie) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   entries.add(pending(7, archive, "a"));
   const auto cookie = entries.find(node(7))->cookie;
   auto entry = pending(7, inbox, "other", 5);
@@ -72,7 +70,8 @@ TEST(LocalEntries, UpdatingKeepsNameMailboxAndCookie) {
 }
 
 TEST(LocalEntries, ListingGoesOnAfterACookieWhateverWasRemoved) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   for (std::uint32_t uid = 1; uid <= 5; ++uid) entries.add(pending(uid, archive, "n" + std::to_string(uid)));
   const auto first = entries.list(archive, 0, 2);
   EXPECT_EQ(names(first), (Names{"n1", "n2"}));
@@ -82,80 +81,35 @@ TEST(LocalEntries, ListingGoesOnAfterACookieWhateverWasRemoved) {
   EXPECT_EQ(names(entries.list(archive, first[1].cookie, 10)), (Names{"n4", "n5"}));
 }
 
-TEST(LocalEntries, ANodeStandsForWhatItsMessageHasBecome) {
-  LocalEntries entries;
-  EXPECT_TRUE(entries.no_aliases());
+TEST(LocalEntries, OfAMessageThatHasArrivedTheNodeStandsForIt) {
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
+  EXPECT_TRUE(entries.empty());
   entries.add(pending(7, archive, "a"));
   entries.arrived(node(7), 77, location(archive, 101), sync::ChangeId{1});
-  EXPECT_EQ(entries.message_of(node(7)), location(archive, 101));
-  EXPECT_EQ(entries.node_of(location(archive, 101))->node, node(7));
-  EXPECT_EQ(entries.node_of(location(archive, 101))->generation, 77u);
+  EXPECT_EQ(aliases.message_of(node(7)), location(archive, 101));
   EXPECT_EQ(entries.find(node(7))->kind, LocalEntry::Kind::arrived);
-  EXPECT_FALSE(entries.no_aliases());
-}
-
-TEST(LocalEntries, AMessageThatMovedOnHasOneNodeOnly) {
-  LocalEntries entries;
-  entries.arrived(node(7), 77, location(archive, 101));
-  entries.arrived(node(7), 77, location(inbox, 9));
-  EXPECT_FALSE(entries.node_of(location(archive, 101)));
-  EXPECT_EQ(entries.node_of(location(inbox, 9))->node, node(7));
-}
-
-TEST(LocalEntries, BackUnderItsOwnNumberItNeedsNoAlias) {
-  LocalEntries entries;
-  entries.arrived(node(7), 77, location(archive, 101));
-  entries.arrived(node(7), 77, location(inbox, 7));
-  EXPECT_TRUE(entries.no_aliases());
-}
-
-TEST(LocalEntries, AMessageWhoseNodeStandsForAnotherGetsAStandIn) {
-  LocalEntries entries;
-  entries.arrived(node(7), 77, location(inbox, 8));
-  const auto stand_in = entries.node_of(location(inbox, 7));
-  ASSERT_TRUE(stand_in);
-  EXPECT_NE(stand_in->node, node(7));
-  EXPECT_EQ(entries.message_of(stand_in->node), location(inbox, 7));
-  EXPECT_EQ(entries.node_of(location(inbox, 7))->node, stand_in->node) << "and keeps it";
-  EXPECT_EQ(entries.node_of(location(inbox, 8))->node, node(7));
-  EXPECT_FALSE(entries.node_of(location(inbox, 9)));
+  EXPECT_FALSE(entries.empty());
 }
 
 TEST(LocalEntries, AnArrivalThatOneWaitingElsewhereKnowsNothingOfLeavesItAsItIs) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   entries.add(pending(7, archive, "a", 2));
   entries.arrived(node(7), 77, location(inbox, 8));
   EXPECT_EQ(entries.find(node(7))->kind, LocalEntry::Kind::pending);
 }
 
 TEST(LocalEntries, AnEntryThatWaitsForALaterChangeStaysPending) {
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries(aliases);
   entries.add(pending(7, archive, "a", 2));
   entries.arrived(node(7), 77, location(inbox, 9), sync::ChangeId{1});
   EXPECT_EQ(entries.find(node(7))->kind, LocalEntry::Kind::pending);
-  EXPECT_EQ(entries.message_of(node(7)), location(inbox, 9));
+  EXPECT_EQ(aliases.message_of(node(7)), location(inbox, 9));
   EXPECT_FALSE(entries.remove_pending(node(7), sync::ChangeId{1}));
   EXPECT_TRUE(entries.remove_pending(node(7), sync::ChangeId{2}));
 }
 
-TEST(LocalEntries, ForgottenAliasesGoWhenThereAreTooMany) {
-  LocalEntries entries;
-  const auto count = static_cast<std::uint32_t>(LocalEntries::max_idle_aliases) + 10;
-  for (std::uint32_t uid = 1; uid <= count; ++uid) entries.arrived(node(uid), 77, location(archive, uid));
-  entries.forget(node(1));
-  EXPECT_TRUE(entries.node_of(location(archive, 1))) << "the kernel is told of it again";
-  for (std::uint32_t uid = 2; uid <= count; ++uid) entries.forget(node(uid));
-  EXPECT_TRUE(entries.message_of(node(1)));
-  EXPECT_FALSE(entries.message_of(node(2)));
-  EXPECT_TRUE(entries.message_of(node(count)));
-}
-
-TEST(LocalEntries, WhatTheKernelKnowsIsNeverDropped) {
-  LocalEntries entries;
-  const auto count = static_cast<std::uint32_t>(LocalEntries::max_idle_aliases) + 10;
-  for (std::uint32_t uid = 1; uid <= count; ++uid) entries.arrived(node(uid), 77, location(archive, uid));
-  for (std::uint32_t uid = 1; uid <= count; ++uid) EXPECT_TRUE(entries.message_of(node(uid))) << uid;
-}
-
 }  // namespace
-}  // namespace imapfs::vfs
+}  // namespace imapfs::vfs::two_mailboxes

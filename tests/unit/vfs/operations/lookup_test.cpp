@@ -127,9 +127,9 @@ TEST(Lookup, AUserLeavesInterestAndTheAnnouncerDoesNot) {
   Situation at;
   const auto inbox = at.account.id("INBOX");
   EXPECT_EQ(at.lookup(root_node, "INBOX", announcer()).error(), 0);
-  EXPECT_FALSE(at.publisher.interest().contains(inbox));
+  EXPECT_FALSE(at.publisher.kernel().seen_directories().contains(inbox));
   EXPECT_EQ(at.lookup(root_node, "INBOX").error(), 0);
-  EXPECT_TRUE(at.publisher.interest().contains(inbox));
+  EXPECT_TRUE(at.publisher.kernel().seen_directories().contains(inbox));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// What tools send when they work on files (facts §2 "When to upload"), one call per operation, each by a process.
+// What tools send when they work on files, one call per operation, each by a process.
 
 #include <fcntl.h>
 
@@ -13,7 +13,7 @@ inline const std::string mail = "From: anna\r\nMessage-ID: <1@example.org>\r\n\r
 
 /// For situations with settings of their own.
 struct JournalOfATest {
-  store::testing::TemporaryDirectory directory;
+  imapfs::testing::TemporaryDirectory directory;
   std::shared_ptr<store::Journal> journal = *store::Journal::open(directory.path(), "anna@mail.example.org");
 };
 

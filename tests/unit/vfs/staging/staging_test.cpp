@@ -2,8 +2,10 @@
 
 #include "vfs/staging/staging.hpp"
 #include "vfs/staging/backup_names.hpp"
+#include "vfs/staging/temporary_names.hpp"
 
 #include "files_situation.hpp"
+#include "unit/store/store_support.hpp"
 
 namespace imapfs::vfs {
 namespace {
@@ -98,7 +100,7 @@ TEST(BackupNames, TellOfWhichFile) {
 struct Waiting : JournalOfATest {
   explicit Waiting(std::chrono::milliseconds patience = std::chrono::hours(1),
                    std::chrono::milliseconds grace = std::chrono::milliseconds(1))
-      : staging({account, publisher, settings, entries, journal, patience, grace}) {
+      : staging({account, publisher, settings, entries, aliases, outbox, patience, grace}) {
     account.set_journal(journal);
     publisher.connect_account(&account);
     account.add("INBOX", 7);
@@ -124,13 +126,13 @@ struct Waiting : JournalOfATest {
   }
   int drain() {
     Answer<void> answer;
-    staging.drain(answer.reply());
+    staging.outbox().drain(answer.reply());
     cause = answer.wait().error() == 0 ? "" : answer.cause();
     return answer.error();
   }
   nlohmann::json status() {
     Answer<nlohmann::json> answer;
-    staging.describe(answer.reply());
+    staging.outbox().describe(answer.reply());
     return answer.wait().error() == 0 ? answer.value() : nlohmann::json();
   }
   /// Waits for the event that tells of an upload that nobody waited for.
@@ -145,8 +147,10 @@ struct Waiting : JournalOfATest {
   const Settings settings{};
   testing::FakeAccount account{std::vector<std::string>{"INBOX", "Sent"}};
   ChangePublisher publisher;
-  LocalEntries entries;
+  NodeAliases aliases;
+  LocalEntries entries{aliases};
   std::string cause;
+  sync::Outbox outbox{journal};
   Staging staging;
 };
 
@@ -191,9 +195,9 @@ TEST(TemporaryNames, ThatAreGivenUpDoNotHoldUpWhoWaits) {
   Waiting at(std::chrono::hours(1), std::chrono::hours(1));
   const auto file = at.cp("letter.part", mail);
   Answer<void> settled;
-  at.staging.drain(settled.reply());
+  at.staging.outbox().drain(settled.reply());
   Answer<void> removed;
-  at.staging.remove({}, file.node, removed.reply());
+  at.staging.names().remove({}, file.node, removed.reply());
   EXPECT_EQ(removed.wait().error(), 0);
   EXPECT_EQ(settled.wait().error(), 0);
   EXPECT_EQ(at.account.uploads().size(), 0u);
@@ -594,7 +598,8 @@ struct AccountOfBefore : FilledJournal {
     publisher.connect_account(&account);
   }
   void mount() {
-    filesystem = std::make_unique<Filesystem>(account, publisher, Situation::default_settings(), journal);
+    filesystem = std::make_unique<Filesystem>(account, publisher, Situation::default_settings(),
+                                              std::make_unique<sync::Outbox>(journal));
     drained();
   }
   /// Everything that the mount has begun is done.
@@ -656,7 +661,7 @@ TEST(Recovery, TakesAwayTheNameOfAMoveThatIsRefusedInTheEnd) {
 
 TEST(Recovery, WaitsForAnUploadThatTheAccountCarriesOnWith) {
   AccountOfBefore at;
-  const auto staged = at.stage("new.eml", FilledJournal::State::uploading, mail);
+  const auto staged = at.stage("new.eml", FilledJournal::State::queued, mail);
   sync::PendingArrival pending;
   pending.change = sync::ChangeId{5};
   pending.target = {at.account.id("INBOX"), "new.eml", {}};

@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "unit/store/temporary_directory.hpp"
+#include "support/temporary_directory.hpp"
 #include "unit/vfs/news/recording_notifier.hpp"
 #include "unit/vfs/situation.hpp"
 
@@ -11,7 +11,7 @@ namespace imapfs::vfs {
 
 /// What is there before the file system and after it.
 struct JournalAndKernel {
-  store::testing::TemporaryDirectory directory;
+  imapfs::testing::TemporaryDirectory directory;
   std::shared_ptr<store::Journal> journal = *store::Journal::open(directory.path(), "anna@mail.example.org");
   RecordingNotifier kernel;
 };

@@ -1,0 +1,58 @@
+#pragma once
+// The journal's staged files: a row and a file each, which must not come apart when the process dies between the two.
+//
+// Errors and threads as JournalDatabase.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imapfs/store/journal.hpp"
+#include "store/journal/journal_database.hpp"
+#include "store/journal/staging_directory.hpp"
+
+namespace imapfs::store {
+
+class StagedFiles {
+ public:
+  StagedFiles(JournalDatabase& database, std::unique_ptr<StagingDirectory> contents)
+      : database_(database), contents_(std::move(contents)) {}
+
+  /// Before anything else: takes up the numbering, which begins beyond `least_id`, and completes removals that were
+  /// interrupted.
+  Result<void> take_up(std::uint64_t least_id);
+
+  // As in Journal.
+  Result<void> stage(StagedFile& file);
+  Result<void> update(const StagedFile& file);
+  Result<void> unstage(StagedId id);
+  Result<std::vector<StagedFile>> all();
+
+  /// Inside a transaction: the file is no longer needed. remove_contents() is to follow the commit.
+  void doom(StagedId id);
+  /// Of rows that are doomed. What cannot be done now is done by take_up().
+  void remove_contents(const std::vector<StagedId>& ids);
+
+  [[nodiscard]] StagingDirectory& contents() { return *contents_; }
+  [[nodiscard]] const StagingDirectory& contents() const { return *contents_; }
+  [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
+  /// So many more ids are in use.
+  void skip_ids(std::uint64_t count) { last_id_ += count; }
+
+ private:
+  void run(std::string_view sql, StagedId id);
+  [[nodiscard]] std::vector<StagedId> doomed();
+  Result<void> drop_rows_without_contents(std::vector<StagedFile>& files,
+                                          const std::vector<StagingDirectory::Entry>& entries);
+  Result<void> adopt_contents_without_row(std::vector<StagedFile>& files,
+                                          const std::vector<StagingDirectory::Entry>& entries);
+  [[nodiscard]] std::vector<StagedFile> without_row(const std::vector<StagedFile>& files,
+                                                    const std::vector<StagingDirectory::Entry>& entries);
+
+  JournalDatabase& database_;
+  std::unique_ptr<StagingDirectory> contents_;
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace imapfs::store

@@ -1,0 +1,38 @@
+#pragma once
+// What downloads and prefetch jobs share: settings, the pool, the cache, and who is told of exact sizes.
+//
+// Thread-safe. Lives as long as any of them; after close() nothing reaches the pool any more.
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "sync/bodies/body_fetcher.hpp"
+
+namespace imapfs::sync {
+
+class DownloadDependencies {
+ public:
+  DownloadDependencies(BodyFetcher::Settings settings, BodyFetcher::Submit submit,
+                       std::shared_ptr<store::MessageCache> cache, BodyFetcher::OnExactSize on_exact_size);
+  [[nodiscard]] const BodyFetcher::Settings& settings() const { return settings_; }
+  [[nodiscard]] store::MessageCache& cache() const { return *cache_; }
+  void exact_size(const BodyFetcher::Request& request, std::uint64_t length) const;
+  /// After close(): `job.done` gets ECANCELED within the call.
+  void submit(imap::PoolJob job);
+  /// Waits for calls of submit() that are under way.
+  void close();
+
+ private:
+  const BodyFetcher::Settings settings_;
+  const BodyFetcher::Submit submit_;
+  const std::shared_ptr<store::MessageCache> cache_;
+  const BodyFetcher::OnExactSize on_exact_size_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::size_t submitting_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace imapfs::sync

@@ -1,0 +1,19 @@
+#pragma once
+// What a mailbox is called: its id, its path below the mount, and its names in the store and on the server.
+
+#include <string>
+
+#include "imapfs/imap/session.hpp"
+#include "imapfs/model/types.hpp"
+#include "imapfs/sync/account.hpp"
+
+namespace imapfs::sync {
+
+struct MailboxIdentity {
+  MailboxId id;
+  std::string path;
+  std::string name;  ///< UTF-8 name: the store's key
+  imap::WireName wire_name;
+};
+
+}  // namespace imapfs::sync

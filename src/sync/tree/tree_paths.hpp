@@ -1,0 +1,15 @@
+#pragma once
+// Where directories of the tree lie. Pure functions; any thread.
+
+#include <string>
+
+#include "imapfs/sync/mailbox_tree.hpp"
+
+namespace imapfs::sync {
+
+/// Whether the directory is `ancestor` or lies below it.
+[[nodiscard]] bool lies_within(const MailboxTree& tree, MailboxId id, MailboxId ancestor);
+
+[[nodiscard]] std::string path_below(const MailboxNode& parent, const std::string& component);
+
+}  // namespace imapfs::sync

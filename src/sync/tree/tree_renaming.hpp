@@ -1,0 +1,80 @@
+#pragma once
+// rename(2) of directories: RENAME with all that is below, the tree that shows it under the same ids, and what is kept
+// under names of mailboxes.
+//
+// Changes in the mailboxes end first. A rename whose turn has not come when its user has been told of a timeout does
+// not begin any more. Errors: EBUSY, EINVAL, ENOTEMPTY, EEXIST, EPERM, EACCES, and those of the session. Any thread; no
+// lock. The dependencies outlive the object.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imapfs/store/journal.hpp"
+#include "sync/changes/change_requests.hpp"
+#include "sync/changes/changes.hpp"
+#include "sync/mailbox/mailboxes.hpp"
+#include "sync/mailbox/rights_questions.hpp"
+#include "sync/server.hpp"
+#include "sync/tree/account_rights.hpp"
+#include "sync/tree/account_tree.hpp"
+#include "sync/tree/server_names.hpp"
+#include "sync/tree/tree_change_outcome.hpp"
+#include "sync/tree/tree_sync.hpp"
+
+namespace imapfs::sync {
+
+class TreeRenaming {
+ public:
+  struct Dependencies {
+    Server& server;
+    const Mailboxes& mailboxes;
+    RightsQuestions& rights_questions;
+    store::Journal& journal;
+    Changes& changes;
+    ChangeRequests& change_requests;
+    AccountTree& tree;
+    TreeSync& tree_sync;
+    const AccountRights& rights;
+    TreeChangeOutcome& outcome;
+  };
+
+  explicit TreeRenaming(Dependencies dependencies) : dependencies_(dependencies) {}
+
+  void rename(MailboxId mailbox, MailboxId new_parent, const std::string& new_component, Completion<void> done);
+
+ private:
+  struct Wanted {
+    MailboxId id;
+    MailboxId parent;
+    std::string component;
+  };
+  /// A rename as the tree is now.
+  struct Plan {
+    bool nothing_to_do = false;
+    MailboxNode node{};
+    ServerName from{};
+    ServerName to{};
+    std::string new_path{};
+    std::optional<MailboxNode> target{};  ///< has the new name already, and makes way
+  };
+
+  [[nodiscard]] Result<Plan> prepare(const Wanted& wanted) const;
+  [[nodiscard]] Result<std::optional<MailboxNode>> target_of(const Wanted& wanted, const MailboxTree& tree) const;
+  /// Of the directory and all below it.
+  [[nodiscard]] std::vector<MailboxId> mailboxes_within(MailboxId directory) const;
+  void carry_out(const Plan& plan, const Completion<void>& done);
+  /// A directory that only we keep: all that there is of it is here.
+  [[nodiscard]] static bool is_kept_only(const MailboxTree& tree, const MailboxNode& directory);
+  void rename_kept(const Plan& plan, const Completion<void>& done);
+  void send(const Plan& plan, const Completion<void>& done);
+  /// After RENAME. Blocks on the disk.
+  void follow(const Plan& plan, bool kernel_knows);
+  void show(const Plan& plan, bool kernel_knows);
+  void follow_subscriptions(const Plan& plan);
+
+  const Dependencies dependencies_;
+};
+
+}  // namespace imapfs::sync
