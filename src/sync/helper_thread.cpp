@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 namespace imapfs::sync {
@@ -18,14 +19,9 @@ HelperThread::~HelperThread() {
   close();
 }
 
-bool HelperThread::try_post(Job job) { return worker_.try_post(std::move(job)); }
+bool HelperThread::try_post(Job job) { return queue_.try_post(std::move(job)); }
 
-void HelperThread::after(SteadyClock::duration delay, Job job) {
-  scheduler_.after(delay, [timers = timers_, job = std::move(job)] {
-    const std::lock_guard guard(timers->mutex);
-    if (timers->open) job();
-  });
-}
+void HelperThread::after(SteadyClock::duration delay, Job job) { timers_.after(delay, std::move(job)); }
 
 void HelperThread::post_after(SteadyClock::duration delay, Job job) {
   after(delay, [this, job = std::move(job)] {
@@ -45,11 +41,8 @@ Completion<void> HelperThread::with_patience(SteadyClock::duration longest, Comp
   };
 }
 
-void HelperThread::close_timers() {
-  const std::lock_guard guard(timers_->mutex);
-  timers_->open = false;
-}
+void HelperThread::close_timers() { timers_.close(); }
 
-void HelperThread::close() { worker_.close(); }
+void HelperThread::close() { queue_.close(); }
 
 }  // namespace imapfs::sync

@@ -5,10 +5,8 @@
 // does not run any more once close_timers() has returned: the scheduler may outlive whatever the job is about. Any
 // thread. Locks: one, held while a timer's job runs, so that close_timers() waits for it.
 
-#include <memory>
-#include <mutex>
-
-#include "imapfs/base/executor.hpp"
+#include "imapfs/base/serial_queue.hpp"
+#include "imapfs/base/timers.hpp"
 
 namespace imapfs::sync {
 
@@ -35,14 +33,9 @@ class HelperThread {
   void close();
 
  private:
-  struct Timers {
-    std::mutex mutex;
-    bool open = true;
-  };
-
   Scheduler& scheduler_;
-  const std::shared_ptr<Timers> timers_ = std::make_shared<Timers>();
-  Worker worker_{"sync", 64};
+  Timers timers_{scheduler_};
+  SerialQueue queue_{"sync", 64};
 };
 
 }  // namespace imapfs::sync

@@ -15,25 +15,18 @@ constexpr auto measure_every = std::chrono::seconds(30);
 }  // namespace
 
 StoreWriter::StoreWriter(std::unique_ptr<store::MetadataStore> metadata)
-    : metadata_(std::move(metadata)), worker_("store", most_writes_waiting) {
-  worker_.post([this] {
-    thread_ = std::this_thread::get_id();
-    look();
-  });
+    : metadata_(std::move(metadata)), queue_("store", most_writes_waiting) {
+  queue_.post([this] { look(); });
 }
 
 StoreWriter::~StoreWriter() { close(); }
 
 void StoreWriter::post(StoreJob job) {
-  if (thread_.load() == std::this_thread::get_id()) {
-    if (!try_post(job)) overflow_.push_back(std::move(job));
-    return;
-  }
-  worker_.post([this, job = std::move(job)] { run(job); });
+  queue_.post([this, job = std::move(job)] { run(job); });
 }
 
 bool StoreWriter::try_post(StoreJob job) {
-  return worker_.try_post([this, job = std::move(job)] { run(job); });
+  return queue_.try_post([this, job = std::move(job)] { run(job); });
 }
 
 void StoreWriter::Backlog::take(std::size_t bytes, bool wait) {
@@ -52,7 +45,7 @@ void StoreWriter::Backlog::give_back(std::size_t bytes) {
 
 void StoreWriter::apply(store::MetadataStore::Batch batch) {
   const auto bytes = batch.upserts.empty() ? 0 : batch.upserts.memory_bytes();
-  const bool may_wait = bytes > 0 && thread_.load() != std::this_thread::get_id();
+  const bool may_wait = bytes > 0 && !queue_.runs_here();
   backlog_.take(bytes, may_wait);
   // A std::function must be copyable; the rows must not be copied.
   const std::shared_ptr<store::MetadataStore::Batch> shared(new store::MetadataStore::Batch(std::move(batch)),
@@ -65,11 +58,6 @@ void StoreWriter::apply(store::MetadataStore::Batch batch) {
 
 void StoreWriter::run(const StoreJob& job) {
   (void)run_contained("store", [&] { job(*metadata_); });
-  while (!overflow_.empty()) {
-    const StoreJob next = std::move(overflow_.front());
-    overflow_.pop_front();
-    (void)run_contained("store", [&] { next(*metadata_); });
-  }
   look();
 }
 
@@ -86,9 +74,9 @@ void StoreWriter::look() {
   *snapshot_.lock() = std::move(fresh);
 }
 
-void StoreWriter::drain() { worker_.drain(); }
+void StoreWriter::drain() { queue_.drain(); }
 
-void StoreWriter::close() { worker_.close(); }
+void StoreWriter::close() { queue_.close(); }
 
 StoreWriter::Snapshot StoreWriter::snapshot() const {
   return snapshot_.with_lock([](const Snapshot& snapshot) { return snapshot; });

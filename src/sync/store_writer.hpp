@@ -2,21 +2,18 @@
 // The thread "store": everything that touches SQLite happens there, in the order posted.
 //
 // The queue is short, so that a fast server is slowed down to what the disk takes: post() waits for room, apply() with
-// rows also until those before have been written but for a few megabytes (never from the store's own thread, where what
-// does not fit is kept until the running job has ended). usage() and the like answer from memory.
+// rows also until those before have been written but for a few megabytes (never from the store's own thread). usage()
+// and the like answer from memory.
 
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/base/executor.hpp"
+#include "imapfs/base/serial_queue.hpp"
 #include "imapfs/store/metadata_store.hpp"
 
 namespace imapfs::sync {
@@ -69,9 +66,7 @@ class StoreWriter {
   std::unique_ptr<store::MetadataStore> metadata_;
   Guarded<Snapshot> snapshot_;
   SteadyClock::time_point measured_;  ///< store thread only
-  std::deque<StoreJob> overflow_;     ///< store thread only
-  std::atomic<std::thread::id> thread_{};
-  Worker worker_;
+  SerialQueue queue_;
 };
 
 }  // namespace imapfs::sync

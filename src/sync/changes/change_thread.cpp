@@ -13,7 +13,7 @@ constexpr std::size_t most_runs_waiting = 2;
 }  // namespace
 
 ChangeThread::ChangeThread(Job accept_requests)
-    : accept_requests_(std::move(accept_requests)), worker_("journal", most_runs_waiting) {}
+    : accept_requests_(std::move(accept_requests)), queue_("journal", most_runs_waiting) {}
 
 void ChangeThread::post(Job job) {
   jobs_.lock()->push_back(std::move(job));
@@ -21,7 +21,7 @@ void ChangeThread::post(Job job) {
 }
 
 void ChangeThread::wake() {
-  if (!run_queued_.exchange(true)) (void)worker_.try_post([this] { run_rounds(); });
+  if (!run_queued_.exchange(true)) (void)queue_.try_post([this] { run_rounds(); });
 }
 
 void ChangeThread::run_rounds() {
@@ -37,7 +37,7 @@ void ChangeThread::run_rounds() {
 
 void ChangeThread::close() {
   stop();
-  worker_.close();
+  queue_.close();
   std::vector<Job> dropped;
   jobs_.lock()->swap(dropped);
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/base/executor.hpp"
+#include "imapfs/base/serial_queue.hpp"
 
 namespace imapfs::sync {
 
@@ -38,7 +38,7 @@ class ChangeThread {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> run_queued_{false};
   Guarded<std::vector<Job>> jobs_;
-  Worker worker_;
+  SerialQueue queue_;
 };
 
 }  // namespace imapfs::sync

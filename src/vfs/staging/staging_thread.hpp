@@ -2,8 +2,8 @@
 // The thread "staging": one job after the other, so that what belongs to staged files needs no lock. It also keeps the
 // thread "staging-timer", which posts jobs at a later time and starts with the first of them.
 //
-// Jobs posted from within a job run right after it, on the same thread, and never wait for room in the queue (the
-// thread would wait for itself). Others wait for room, which the disk makes. After close() jobs are dropped.
+// Jobs posted from within a job run right after it. Others wait for room, which the disk makes. After close() jobs are
+// dropped.
 //
 // Held by a shared_ptr: completions that the account calls after the owner has gone find that out by a weak reference,
 // and their jobs are dropped. Errors: none. Threads: any.
@@ -11,15 +11,14 @@
 #include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
 
-#include "imapfs/base/executor.hpp"
+#include "imapfs/base/serial_queue.hpp"
 
 namespace imapfs::vfs {
 
 class StagingThread : public std::enable_shared_from_this<StagingThread> {
  public:
-  StagingThread();
+  StagingThread() = default;
   ~StagingThread() { close(); }
   StagingThread(const StagingThread&) = delete;
   StagingThread& operator=(const StagingThread&) = delete;
@@ -43,14 +42,10 @@ class StagingThread : public std::enable_shared_from_this<StagingThread> {
   [[nodiscard]] Job posting(Job job);
 
  private:
-  static constexpr std::size_t capacity = 1024;
-  void run(const Job& job);
-
-  std::vector<Job> follow_ups_;  ///< touched by the thread alone
   std::mutex timer_mutex_;
   bool closed_ = false;               ///< guarded by timer_mutex_
   std::unique_ptr<Scheduler> timer_;  ///< guarded by timer_mutex_
-  Worker worker_;
+  SerialQueue queue_{"staging", 1024, SerialQueue::FollowUps::first};
 };
 
 }  // namespace imapfs::vfs

@@ -37,7 +37,7 @@ TEST(SerialQueue, AJobMayPostMoreThanThereIsRoomFor) {
   queue.post([&] {
     for (int i = 0; i < 50; ++i) EXPECT_TRUE(queue.post([&] { ++count; }));
   });
-  queue.drain();
+  queue.close();
   EXPECT_EQ(count, 50);
 }
 
@@ -52,7 +52,7 @@ TEST(SerialQueue, WhatAJobPostsRunsAfterWhatWasQueuedBefore) {
   gate.begun.get_future().wait();
   queue.post([&] { order += "other "; });
   gate.open.set_value();
-  queue.drain();
+  queue.close();
   EXPECT_EQ(order, "other follow-up ");
 }
 
