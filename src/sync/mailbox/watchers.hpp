@@ -75,7 +75,7 @@ class Watchers final : private WatchConnectionListener {
   const Settings settings_;
   const Dependencies dependencies_;
   Poller poller_;
-  std::size_t most_watches_ = 0;
+  std::atomic<std::size_t> most_watches_{0};  ///< set by start(); the pool may ask for a tick before
   std::atomic<bool> tick_queued_{false};
   SteadyClock::time_point retargeted_;          ///< thread "sync" only
   Guarded<std::vector<WatchPointer>> watches_;  ///< changed on "sync" and by stop()
