@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <climits>
-#include <future>
 
 #include "imapfs/base/exception_barrier.hpp"
 
@@ -26,29 +25,6 @@ Result<void> CallContext::check() const {
 }
 
 void name_this_thread(const std::string& name) { pthread_setname_np(pthread_self(), name.substr(0, 15).c_str()); }
-
-Worker::Worker(std::string name, std::size_t capacity)
-    : queue_(capacity), thread_([this, name = std::move(name)](const std::stop_token& stop) {
-        name_this_thread(name);
-        while (auto job = queue_.pop(stop)) (void)run_contained(name, *job);
-      }) {}
-
-Worker::~Worker() { close(); }
-
-bool Worker::post(Job job) { return queue_.push(std::move(job), {}); }
-
-bool Worker::try_post(Job job) { return queue_.try_push(std::move(job)); }
-
-void Worker::drain() {
-  std::promise<void> reached;
-  auto future = reached.get_future();
-  if (post([&reached] { reached.set_value(); })) future.wait();
-}
-
-void Worker::close() {
-  queue_.close();
-  if (thread_.joinable()) thread_.join();
-}
 
 Scheduler::Scheduler(std::string name)
     : thread_([this, name = std::move(name)](const std::stop_token& stop) {

@@ -51,30 +51,8 @@ using Job = std::function<void()>;
 /// Sets the calling thread's name (at most 15 bytes are kept) for logs, top and gdb.
 void name_this_thread(const std::string& name);
 
-/// One named thread that runs jobs in order. The queue is bounded. The destructor runs what is queued, then joins.
-class Worker {
- public:
-  Worker(std::string name, std::size_t capacity);
-  ~Worker();
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-
-  /// Queues `job`; waits for room when the queue is full. Jobs posted after close() are dropped, and false is returned.
-  bool post(Job job);
-  /// As post(), but returns false at once when the queue is full.
-  [[nodiscard]] bool try_post(Job job);
-  /// Waits until everything posted before this call has run. Must not be called from the worker itself.
-  void drain();
-  /// Runs what is queued, then joins. Idempotent.
-  void close();
-
- private:
-  BoundedQueue<Job> queue_;
-  std::jthread thread_;
-};
-
 /// The thread "sched": calls functions at points in time. Functions must be short and must not block; long work is
-/// posted to a Worker from there. Functions that are due when the scheduler is destroyed are dropped.
+/// posted to a SerialQueue from there. Functions that are due when the scheduler is destroyed are dropped.
 class Scheduler {
  public:
   using Id = std::uint64_t;

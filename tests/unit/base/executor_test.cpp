@@ -26,55 +26,6 @@ TEST(CallContext, WithoutADeadlineWaitsForEver) {
   EXPECT_GT(CallContext::within(10s).poll_timeout(), 9000);
 }
 
-TEST(Worker, RunsJobsInOrderAndFinishesThemBeforeItEnds) {
-  std::vector<int> order;
-  {
-    Worker worker("test", 4);
-    for (int number = 0; number < 20; ++number) EXPECT_TRUE(worker.post([&order, number] { order.push_back(number); }));
-  }
-  ASSERT_EQ(order.size(), 20u);
-  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
-}
-
-TEST(Worker, GoesOnAfterAJobThatThrows) {
-  Worker worker("test", 4);
-  bool ran = false;
-  worker.post([] { throw std::runtime_error("a defect"); });
-  worker.post([] { throw 1; });
-  worker.post([&ran] { ran = true; });
-  worker.drain();
-  EXPECT_TRUE(ran);
-}
-
-TEST(Worker, RefusesWorkAfterItWasClosed) {
-  Worker worker("test", 4);
-  worker.close();
-  EXPECT_FALSE(worker.post([] {}));
-  EXPECT_FALSE(worker.try_post([] {}));
-}
-
-TEST(Worker, DrainWaitsForEverythingPostedBefore) {
-  Worker worker("test", 100);
-  int ran = 0;
-  for (int number = 0; number < 50; ++number) worker.post([&ran] { ++ran; });
-  worker.drain();
-  EXPECT_EQ(ran, 50);
-}
-
-TEST(Worker, TryPostFailsWhenTheQueueIsFull) {
-  std::promise<void> gate;
-  std::promise<void> started;
-  Worker worker("test", 1);
-  worker.post([&] {
-    started.set_value();
-    gate.get_future().wait();
-  });
-  started.get_future().wait();
-  EXPECT_TRUE(worker.try_post([] {}));
-  EXPECT_FALSE(worker.try_post([] {}));
-  gate.set_value();
-}
-
 TEST(Scheduler, GoesOnAfterAFunctionThatThrows) {
   Scheduler scheduler("test");
   std::promise<void> ran;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <stdexcept>
 #include <string>
@@ -29,6 +30,16 @@ TEST(SerialQueue, RunsJobsInTheOrderPosted) {
   queue.drain();
   ASSERT_EQ(seen.size(), 100u);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i);
+}
+
+TEST(SerialQueue, FinishesWhatIsQueuedBeforeItEnds) {
+  std::vector<int> order;
+  {
+    SerialQueue queue("test", 4);
+    for (int number = 0; number < 20; ++number) EXPECT_TRUE(queue.post([&order, number] { order.push_back(number); }));
+  }
+  ASSERT_EQ(order.size(), 20u);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
 TEST(SerialQueue, AJobMayPostMoreThanThereIsRoomFor) {
@@ -109,6 +120,7 @@ TEST(SerialQueue, AJobThatThrowsDoesNotTakeTheOthersAlong) {
   bool ran = false;
   SerialQueue queue("test", 8);
   queue.post([] { throw std::runtime_error("a defect"); });
+  queue.post([] { throw 1; });
   queue.post([&] { ran = true; });
   queue.drain();
   EXPECT_TRUE(ran);
