@@ -12,7 +12,7 @@ namespace {
 
 /// The mailbox was selected for changes, so an answer of READ-ONLY can only be about what this connection has open.
 bool speaks_of_the_view(const Error& error, const imap::Session& session) {
-  return error.errnum == EROFS && error.scope < Scope::session && !session.selected().empty() &&
+  return error.errnum == EROFS && !error.lost_connection() && !session.selected().empty() &&
          !session.selection().read_only;
 }
 
@@ -24,7 +24,7 @@ AppendCommand::AppendCommand(UploadAttempt& attempt, const CommandDependencies& 
 
 Result<void> AppendCommand::run() {
   auto result = append();
-  if (result || !attempt_.sent || result.error().scope < Scope::session) return result;
+  if (result || !attempt_.sent || !result.error().lost_connection()) return result;
   auto error = std::move(result).error();
   error.retry = Retry::later;
   return fail(std::move(error));
@@ -45,7 +45,7 @@ Result<void> AppendCommand::append() {
   const auto appended = send();
   if (!appended) {
     // Refused, so there is nothing to look for.
-    if (appended.error().scope < Scope::session) attempt_.look_up = false;
+    if (!appended.error().lost_connection()) attempt_.look_up = false;
     return fail(appended.error());
   }
   const bool told = appended->uid && appended->uid_validity == point().uid_validity;

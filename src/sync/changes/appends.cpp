@@ -140,7 +140,7 @@ void Appends::ended(const UploadAttemptPointer& attempt, const Result<void>& res
   const auto& error = result.error();
   if (!attempt->look_up)
     return dependencies_.recorder.record({ChangeResult::refused(id, error)}, std::exchange(attempt->guard, nullptr));
-  if (!lost_connection(error) || !may_try_again(*attempt)) return park(attempt, error);
+  if (!may_connect_again(error) || !may_try_again(*attempt)) return park(attempt, error);
   telemetry::info("upload to {}: {}; looking up what became of it",
                   telemetry::printable(attempt->destination->replica.identity().path),
                   telemetry::printable(error.what));

@@ -19,7 +19,7 @@ Result<void> ChangeBatch::run(imap::Session& session, const CallContext& context
   auto result = carry_out(session, context);
   // The pool must not run it again by itself: what was sent may have been carried out, and where an answer makes no
   // sense the next one will not either.
-  const bool lost = !result && result.error().scope >= Scope::session;
+  const bool lost = !result && result.error().lost_connection();
   if (lost && (sent() || result.error().errnum == EIO)) {
     auto error = std::move(result).error();
     error.retry = Retry::later;
@@ -66,7 +66,7 @@ Result<void> ChangeBatch::expunge(imap::Session& session, const CallContext& con
   IMAPFS_TRY_WHILE("store flags", session.store_flags(uids, deleted, context));
   auto expunged = session.expunge(uids, context);
   if (!expunged) {
-    if (expunged.error().scope < Scope::session) take_flag_change(source_->replica, uids, deleted);
+    if (!expunged.error().lost_connection()) take_flag_change(source_->replica, uids, deleted);
     return fail(std::move(expunged).error().while_doing("expunge"));
   }
   source_->replica.take_vanished(uids);

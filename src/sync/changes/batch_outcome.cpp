@@ -23,11 +23,11 @@ SteadyClock::duration growing(SteadyClock::duration first, unsigned times, Stead
 }
 
 /// The answer was no IMAP, or without end: the connection is lost, and the next one will hear the same.
-bool makes_no_sense(const Error& error) { return error.scope >= Scope::session && error.errnum == EIO; }
+bool makes_no_sense(const Error& error) { return error.lost_connection() && error.errnum == EIO; }
 
 /// The server was not reached, or has not answered; nothing was refused.
 bool is_about_reaching(const Error& error) {
-  return error.scope >= Scope::session || error.errnum == ECANCELED || error.errnum == EINTR;
+  return error.lost_connection() || error.errnum == ECANCELED || error.errnum == EINTR;
 }
 
 Error sent_in_vain() {

@@ -194,7 +194,7 @@ Result<void> CopyOrMove::remove_sources(const UidSet& uids) {
     parts.pop_back();
     const auto removed = remove(part);
     if (removed) continue;
-    if (removed.error().scope >= Scope::session) return removed;
+    if (removed.error().lost_connection()) return removed;
     const bool never = removed.error().retry == Retry::never;
     if (never && part.count() > 1 && ++refusals <= most_refused_removals) {
       parts.push_back(take_first(part, part.count() / 2));
@@ -221,7 +221,7 @@ Result<void> CopyOrMove::remove(const UidSet& uids) {
     return {};
   }
   auto expunged = session.expunge(uids, dependencies_.context);
-  if (!expunged && expunged.error().scope >= Scope::session) return expunged;
+  if (!expunged && expunged.error().lost_connection()) return expunged;
   if (!expunged) {
     telemetry::warning("expunge what was moved out of {}: {}",
                        telemetry::printable(dependencies_.source->replica.identity().path),

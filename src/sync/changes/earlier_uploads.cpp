@@ -62,7 +62,7 @@ Result<void> EarlierUploads::look(UploadAttempt& attempt, imap::Session& session
 
 void EarlierUploads::looked_up(const UploadAttemptPointer& attempt, const Result<void>& result) {
   if (!result) {
-    if (lost_connection(result.error()) && dependencies_.try_again(attempt)) return;
+    if (may_connect_again(result.error()) && dependencies_.try_again(attempt)) return;
     attempt->guard.reset();
     return attempt->fail_with(result.error());
   }

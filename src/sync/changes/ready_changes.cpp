@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "imapfs/imap/session.hpp"
+
 namespace imapfs::sync {
 namespace {
 
@@ -25,7 +27,7 @@ std::size_t fitting(const std::vector<std::pair<Uid, ChangeId>>& uids) {
     const bool follows_on = i > 0 && uids[i - 1].first.value + 1 == uid;
     if (!follows_on || !in_range) text += digits(uid) + 1;
     in_range = follows_on;
-    if (text > ReadyChanges::set_text_limit) return i;
+    if (text > imap::longest_uid_set) return i;
   }
   return uids.size();
 }

@@ -19,9 +19,6 @@ namespace imapfs::sync {
 class ReadyChanges {
  public:
   static constexpr std::size_t batch_limit = 5'000;
-  /// RFC 7162 §4: command lines beyond 8192 bytes may be refused. What is left is for the command and the
-  /// destination's name.
-  static constexpr std::size_t set_text_limit = 7'000;
 
   /// The mailbox that is busy while this change is in flight.
   [[nodiscard]] static std::string busy_key(const store::JournalChange& change);

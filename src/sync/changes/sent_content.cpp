@@ -121,7 +121,7 @@ Result<std::optional<ArrivalCandidate>> fetch_and_compare(imap::Session& session
                                                           const CallContext& context) {
   ComparedBody body(change);
   const auto fetched = session.fetch_body(candidate.uid, std::nullopt, body, context);
-  if (!fetched && fetched.error().scope >= Scope::session) return fail(fetched.error());
+  if (!fetched && fetched.error().lost_connection()) return fail(fetched.error());
   if (!fetched) return std::nullopt;
   if (body.is_what_was_sent()) return candidate;
   const bool may_be_old = !differs_from_replaced(change, destination, candidate.size) ||

@@ -36,9 +36,7 @@ struct UploadAttempt {
 };
 using UploadAttemptPointer = std::shared_ptr<UploadAttempt>;
 
-/// The connection was lost, so it is worth another one.
-[[nodiscard]] inline bool lost_connection(const Error& error) {
-  return error.scope >= Scope::session && error.scope != Scope::account;
-}
+/// The connection was lost, and the account is not: it is worth another one.
+[[nodiscard]] inline bool may_connect_again(const Error& error) { return error.scope == Scope::session; }
 
 }  // namespace imapfs::sync

@@ -98,8 +98,7 @@ Result<void> MailboxSync::ask_rights(MailboxReplica& replica, imap::Session& ses
     return {};
   }
   auto rights = session.my_rights(replica.identity().wire_name, context);
-  if (!rights && rights.error().scope >= Scope::session)
-    return fail(std::move(rights).error().while_doing("ask for rights"));
+  if (!rights && rights.error().lost_connection()) return fail(std::move(rights).error().while_doing("ask for rights"));
   if (!rights) telemetry::debug("rights: {}", telemetry::printable(rights.error().what));
   replica.rights().note(rights ? std::move(*rights) : std::nullopt);
   return {};

@@ -67,7 +67,7 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
   may_have_missed_ = false;
   auto result = catch_up(session, context);
   // The watcher gives up after an Error that no new connection can cure.
-  ended_ = !result && result.error().scope < Scope::session && result.error().retry == Retry::never;
+  ended_ = !result && !result.error().may_pass();
   return result;
 }
 

@@ -138,7 +138,7 @@ Result<std::vector<Uid>> MessageFetch::present_in(imap::Session& session, const 
   if (asked) return present;
   // To ask for messages of an empty mailbox is an error for some, and SEARCH is none.
   const auto& refusal = asked.error();
-  const bool may_be_empty = counted(session) == 0 && refusal.scope < Scope::session && refusal.retry == Retry::never;
+  const bool may_be_empty = counted(session) == 0 && !refusal.may_pass();
   if (may_be_empty && IMAPFS_TRY(session.search("ALL", bounded(context, settings_.command_timeout))).empty())
     return std::vector<Uid>();
   return fail(Error(refusal).while_doing("ask for missing messages"));

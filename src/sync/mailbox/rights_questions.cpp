@@ -18,7 +18,7 @@ void RightsQuestions::ask_again(const MailboxPointer& mailbox) {
 }
 
 void RightsQuestions::after_change(const MailboxPointer& mailbox, const Result<void>& result) {
-  if (!mailbox || result || result.error().errnum != EACCES || result.error().scope >= Scope::session) return;
+  if (!mailbox || result || result.error().errnum != EACCES || result.error().lost_connection()) return;
   ask_again(mailbox);
 }
 

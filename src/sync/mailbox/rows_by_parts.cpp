@@ -32,7 +32,7 @@ Result<void> RowsByParts::run(const UidSet& wanted, const Work& work) {
       refused_in_a_row_ = 0;
       continue;
     }
-    if (fetched.error().scope >= Scope::session) {
+    if (fetched.error().lost_connection()) {
       if (fetched.error().errnum != EINTR) note_loss();
       return fetched;
     }

@@ -22,9 +22,7 @@ UnixTime unix_now() {
 }
 
 /// The server was not reached, or has no time.
-bool leaves_cache_good(const Error& error) {
-  return error.scope >= Scope::session || error.retry != Retry::never || error.errnum == ECANCELED;
-}
+bool leaves_cache_good(const Error& error) { return error.may_pass() || error.errnum == ECANCELED; }
 
 }  // namespace
 

@@ -31,7 +31,7 @@ Result<Listing> list_mailboxes(imap::Session& session, const std::vector<imap::W
                                const std::vector<imap::Namespace>& known_spaces, const CallContext& context) {
   Listing listing;
   auto namespaces = session.namespaces(context);
-  if (!namespaces && namespaces.error().scope >= Scope::session) return fail(std::move(namespaces).error());
+  if (!namespaces && namespaces.error().lost_connection()) return fail(std::move(namespaces).error());
   // NAMESPACE is optional: what a server does not tell is in the personal namespace without a prefix.
   if (namespaces) listing.namespaces = std::move(*namespaces);
   const bool may_be_no_answer = !has_prefix(listing.namespaces);

@@ -21,7 +21,7 @@ tl::unexpected<Error> no_answer(std::string_view why) {
 Result<void> is_not_there(const imap::WireName& name, imap::Session& session, const CallContext& context) {
   const auto status = session.status(name, context);
   if (status) return no_answer("it misses mailboxes that are there");
-  if (status.error().scope >= Scope::session) return fail(Error(status.error()));
+  if (status.error().lost_connection()) return fail(Error(status.error()));
   if (status.error().retry != Retry::never) return no_answer("the server does not say what became of those it misses");
   return {};
 }
@@ -66,7 +66,7 @@ bool are_prefixes_of(const std::vector<imap::Namespace>& namespaces, const std::
 
 Result<void> check_refusal(const imap::Namespace& space, const std::vector<imap::WireName>& known,
                            const Error& refusal) {
-  if (refusal.scope >= Scope::session) return fail(Error(refusal));
+  if (refusal.lost_connection()) return fail(Error(refusal));
   if (those_below(space, known).empty()) return {};
   return no_answer("it is refused for a namespace with mailboxes that are known");
 }

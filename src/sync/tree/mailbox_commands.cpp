@@ -28,7 +28,7 @@ Result<void> leave(imap::Session& session, const ServerName& name, const CallCon
   imap::Session::SelectRequest request;
   request.mailbox = "INBOX";
   auto selected = session.select(request, context);
-  if (!selected && selected.error().scope >= Scope::session) return fail(std::move(selected).error());
+  if (!selected && selected.error().lost_connection()) return fail(std::move(selected).error());
   return {};
 }
 

@@ -8,8 +8,7 @@ namespace {
 
 /// Nobody has heard what became of the command.
 bool is_without_answer(const Error& error) {
-  return error.scope >= Scope::session || error.errnum == ETIMEDOUT || error.errnum == EINTR ||
-         error.errnum == ECANCELED;
+  return error.lost_connection() || error.errnum == ETIMEDOUT || error.errnum == EINTR || error.errnum == ECANCELED;
 }
 
 }  // namespace

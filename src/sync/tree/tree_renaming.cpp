@@ -19,7 +19,7 @@ Result<void> move_subscriptions(const Subscriptions& names, imap::Session& sessi
   for (const auto& [old_name, new_name] : names) {
     for (const bool subscribed : {true, false}) {
       const auto result = session.subscribe(subscribed ? new_name : old_name, subscribed, context);
-      if (!result && result.error().scope >= Scope::session) return fail(result.error());
+      if (!result && result.error().lost_connection()) return fail(result.error());
     }
   }
   return {};

@@ -30,7 +30,7 @@ Result<void> TreeSync::start(imap::Session& session, const CallContext& context)
   const auto stored = stored_listing(dependencies_.store.direct());
   const auto known = stored.value_or(Listing{});
   auto listing = list_mailboxes(session, selectable_names(known), known.namespaces, context);
-  if (!listing && (!stored || listing.error().scope >= Scope::session)) return fail(std::move(listing).error());
+  if (!listing && (!stored || listing.error().lost_connection())) return fail(std::move(listing).error());
   dependencies_.tree.adopt_first(listing ? *listing : *stored);
   state_.lock()->checked = SteadyClock::now();
   if (!listing) keep(listing.error());
@@ -130,7 +130,7 @@ void TreeSync::take(const Listing& listing) {
 
 /// What was listed before stays. A server whose list is not to be believed is asked again when the list would be old.
 void TreeSync::keep(const Error& error) {
-  if (error.scope >= Scope::session || error.errnum != EIO) return;
+  if (error.lost_connection() || error.errnum != EIO) return;
   notices().set(listing_notice, error.what);
   state_.lock()->checked = SteadyClock::now();
 }
