@@ -503,10 +503,16 @@ TEST_F(SessionPoolTest, AChangeIsWorthAnAttemptAsIfSomebodyWaited) {
 TEST_F(SessionPoolTest, AJobHeldForAConnectionEndsAtItsDeadline) {
   have_patience();
   server_.refuse_connections();
+  Outcome patient;
+  pool().submit(noop_job(patient));
+  // A second attempt is made when the first is known to have failed.
+  ASSERT_TRUE(server_.wait_for_count("LOGIN", 2));
   Outcome outcome;
   auto job = noop_job(outcome);
   job.context = CallContext::within(50ms);
   EXPECT_EQ(run(std::move(job), outcome), EHOSTUNREACH);
+  server_.accept_connections();
+  EXPECT_EQ(patient.wait(), 0);
 }
 
 TEST_F(SessionPoolTest, DoesNotRunAJobAgainAfterItsDeadline) {

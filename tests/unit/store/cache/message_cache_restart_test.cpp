@@ -323,20 +323,11 @@ TEST(MessageCacheThreads, ReadersSeeAWholeBodyOrNoneWhileOthersWriteEvictAndRemo
   std::atomic<int> wrong{0};
   std::atomic<int> hits{0};
   {
-    std::vector<std::jthread> threads;
-    for (int writer = 0; writer < 2; ++writer) {
-      threads.emplace_back([&] {
-        for (std::uint32_t round = 0; round < 200; ++round) {
-          const std::uint32_t uid = round % 40 + 1;
-          store_body(cache, key(uid), pattern(500 + uid, uid));
-          if (round % 17 == 0) cache.remove(key(uid));
-          if (round == 100) cache.remove_mailbox("INBOX");
-        }
-      });
-    }
+    std::vector<std::jthread> readers;
+    std::atomic<bool> over{false};
     for (int reader = 0; reader < 2; ++reader) {
-      threads.emplace_back([&] {
-        for (std::uint32_t round = 0; round < 1000; ++round) {
+      readers.emplace_back([&] {
+        for (std::uint32_t round = 0; !over; ++round) {
           const std::uint32_t uid = round % 40 + 1;
           const auto file = cache.open(key(uid));
           if (!file) continue;
@@ -346,6 +337,21 @@ TEST(MessageCacheThreads, ReadersSeeAWholeBodyOrNoneWhileOthersWriteEvictAndRemo
         }
       });
     }
+    {
+      std::vector<std::jthread> writers;
+      for (int writer = 0; writer < 2; ++writer) {
+        writers.emplace_back([&] {
+          // A busy machine may give the readers no time before the writers have done their 200 rounds.
+          for (std::uint32_t round = 0; round < 200 || (hits == 0 && round < 1'000'000); ++round) {
+            const std::uint32_t uid = round % 40 + 1;
+            store_body(cache, key(uid), pattern(500 + uid, uid));
+            if (round % 17 == 0) cache.remove(key(uid));
+            if (round == 100) cache.remove_mailbox("INBOX");
+          }
+        });
+      }
+    }
+    over = true;
   }
   EXPECT_EQ(wrong, 0);
   EXPECT_GT(hits, 0);
