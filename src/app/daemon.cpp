@@ -29,7 +29,7 @@
 #include "imapfs/store/account_opening.hpp"
 #include "imapfs/store/message_cache.hpp"
 #include "imapfs/store/metadata_store.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/imap_account.hpp"
 #include "imapfs/vfs/change_publisher.hpp"
 #include "imapfs/vfs/filesystem.hpp"
 #include "imapfs/vfs/node_id.hpp"
@@ -157,7 +157,7 @@ class Daemon::Implementation {
     tell_of_first_mount();
     note_mount(Stage::running);
     scheduler_ = std::make_unique<Scheduler>();
-    IMAPFS_TRY(start_engine(stop));
+    IMAPFS_TRY(start_account(stop));
     IMAPFS_TRY(start_mount());
     note_mount(Stage::running);
     return {};
@@ -169,7 +169,7 @@ class Daemon::Implementation {
     if (::read(signals_, &received, sizeof received) != static_cast<ssize_t>(sizeof received)) return false;
     if (received.ssi_signo == SIGUSR1) {
       (void)run_contained("status", [this] { dump(); });
-      engine_->retry_now();
+      account_->retry_now();
       return false;
     }
     telemetry::info("ending on signal {} of process {}", received.ssi_signo, received.ssi_pid);
@@ -177,7 +177,7 @@ class Daemon::Implementation {
   }
 
   void dump() const {
-    telemetry::write(telemetry::Level::info, "status " + text_of(engine_->status()));
+    telemetry::write(telemetry::Level::info, "status " + text_of(account_->status()));
     telemetry::write(telemetry::Level::info, "requests " + text_of(requests_->describe()));
     telemetry::flush();
   }
@@ -277,7 +277,7 @@ class Daemon::Implementation {
     };
   }
 
-  Result<void> start_engine(const std::stop_token& stop) {
+  Result<void> start_account(const std::stop_token& stop) {
     const auto context = CallContext::within(options_.timeout, stop);
     auto account = account_settings(options_, password_);
     account.password = told_password();
@@ -286,7 +286,7 @@ class Daemon::Implementation {
       if (session) notices().clear("offline");
       return session;
     };
-    sync::EngineSettings settings;
+    sync::SyncSettings settings;
     settings.account = options_.account();
     settings.names = options_.names;
     settings.refresh = options_.refresh;
@@ -297,25 +297,25 @@ class Daemon::Implementation {
     settings.timeout = options_.timeout;
     settings.removal = options_.removal;
     settings.write_behind = options_.write_behind;
-    engine_ = sync::SyncEngine::create(settings, factory, std::move(metadata_), bodies_, journal_, *scheduler_,
-                                       publisher_);
-    publisher_.connect_account(engine_.get());
-    return connect_engine(factory, context);
+    account_ = std::make_unique<sync::ImapAccount>(settings, factory, std::move(metadata_), bodies_, journal_,
+                                                   *scheduler_, publisher_);
+    publisher_.connect_mailboxes(&account_->mailboxes());
+    return connect_account(factory, context);
   }
 
   /// Without the network the mount stands on what is cached; a refused login or certificate is the user's to mend.
-  Result<void> connect_engine(const imap::SessionFactory& factory, const CallContext& context) {
+  Result<void> connect_account(const imap::SessionFactory& factory, const CallContext& context) {
     Error problem;
     for (int attempt = 0; attempt < connect_attempts; ++attempt) {
       auto session = factory(context);
-      auto started = session ? engine_->start(std::move(*session), context) : Result<void>(fail(session.error()));
+      auto started = session ? account_->start(std::move(*session), context) : Result<void>(fail(session.error()));
       if (started) return {};
       problem = std::move(started).error();
       // Only a connection that was lost half-way is worth another try at once.
       if (problem.scope != Scope::session || problem.retry != Retry::now) break;
     }
     if (problem.scope == Scope::account || context.cancelled()) return fail(std::move(problem));
-    if (!engine_->start(nullptr, context)) return fail(std::move(problem));
+    if (!account_->start(nullptr, context)) return fail(std::move(problem));
     notices().set("offline", "mounted from the cache, without a connection: " + problem.what);
     return {};
   }
@@ -332,7 +332,7 @@ class Daemon::Implementation {
     settings.requests = [requests = requests_] { return requests->describe(); };
     settings.configuration = [this] { return configuration(); };
     auto outbox = journal_ ? std::make_unique<sync::Outbox>(journal_) : nullptr;
-    filesystem_ = std::make_unique<vfs::Filesystem>(*engine_, publisher_, settings, std::move(outbox));
+    filesystem_ = std::make_unique<vfs::Filesystem>(*account_, publisher_, settings, std::move(outbox));
     mount_ = IMAPFS_TRY(fuse::Mount::create(mount_settings(), *filesystem_, *scheduler_, requests_));
     mount_watched_ = mounts_.holds(mount_->device(), mount_type);
     mount_->on_ended([descriptor = mount_ended_] { ::eventfd_write(descriptor, 1); });
@@ -387,13 +387,13 @@ class Daemon::Implementation {
     const bool was_live = mount_ != nullptr;
     if (mount_) mount_->unmount();
     if (was_live && journal_) drain();
-    if (engine_) engine_->stop();
+    if (account_) account_->stop();
     publisher_.connect_notifier(nullptr);
     if (scheduler_) scheduler_->close();
     mount_.reset();
     filesystem_.reset();
-    publisher_.connect_account(nullptr);
-    engine_.reset();
+    publisher_.connect_mailboxes(nullptr);
+    account_.reset();
     journal_.reset();
   }
 
@@ -429,7 +429,7 @@ class Daemon::Implementation {
   std::shared_ptr<store::Journal> journal_;  ///< null: the mount is read-only
   std::unique_ptr<Scheduler> scheduler_;
   vfs::ChangePublisher publisher_;
-  std::unique_ptr<sync::SyncEngine> engine_;
+  std::unique_ptr<sync::ImapAccount> account_;
   std::unique_ptr<vfs::Filesystem> filesystem_;
   const std::shared_ptr<fuse::RequestRegistry> requests_ = std::make_shared<fuse::RequestRegistry>();
   std::unique_ptr<fuse::Mount> mount_;

@@ -12,7 +12,7 @@
 
 #include "imapfs/base/result.hpp"
 #include "imapfs/model/types.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/sync_settings.hpp"
 
 namespace imapfs::app {
 

@@ -22,7 +22,7 @@
 #include "imapfs/imap/server_traits.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/net/tls_stream.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/sync_settings.hpp"
 
 namespace imapfs::app {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "imapfs/imap/server_traits.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/sync_settings.hpp"
 
 namespace imapfs::app {
 

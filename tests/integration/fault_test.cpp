@@ -8,7 +8,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/mime/header_decode.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/imap_account.hpp"
 #include "support/await.hpp"
 #include "support/dovecot.hpp"
 #include "support/fault_proxy.hpp"
@@ -39,8 +39,8 @@ class Mount {
  public:
   Mount(const Dovecot& server, const FaultProxy& proxy, SteadyClock::duration timeout = 20s,
         SteadyClock::duration grace = 15s) {
-    account_ = server.account_settings();
-    account_.endpoint.port = proxy.port();
+    server_ = server.account_settings();
+    server_.endpoint.port = proxy.port();
     settings_.account = "anna@localhost";
     settings_.names = mime::NameTemplate::parse(mime::NameTemplate::default_text).value();
     settings_.connections = 2;
@@ -55,42 +55,47 @@ class Mount {
 
   Result<void> start() {
     unmount();
-    const auto factory = [this](const CallContext& context) { return imap::open_session(account_, context); };
+    const auto factory = [this](const CallContext& context) { return imap::open_session(server_, context); };
     store::MessageCache::Settings cache;
     cache.directory = directory_.path("bodies");
-    engine_ = SyncEngine::create(settings_, factory, store::MetadataStore::open(directory_.path()),
-                                 std::make_shared<store::MessageCache>(cache), nullptr, scheduler_, listener_);
+    account_ = std::make_unique<ImapAccount>(settings_, factory, store::MetadataStore::open(directory_.path()),
+                                             std::make_shared<store::MessageCache>(cache), nullptr, scheduler_,
+                                             listener_);
     const auto context = CallContext::within(patience);
     auto session = IMAPFS_TRY(factory(context));
-    return engine_->start(std::move(session), context);
+    return account_->start(std::move(session), context);
   }
   void unmount() {
-    if (engine_) engine_->stop();
-    engine_.reset();
+    if (account_) account_->stop();
+    account_.reset();
   }
 
-  [[nodiscard]] MailboxId id(const std::string& path) const { return engine_->tree()->find_path(path)->id; }
+  [[nodiscard]] MailboxId id(const std::string& path) const {
+    return account_->mailboxes().tree()->find_path(path)->id;
+  }
   [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const {
-    return engine_->table(id(path));
+    return account_->mailboxes().table(id(path));
   }
 
   /// A listing as readdir does it.
   Result<void> list(const std::string& path) {
-    auto result = await<void>([&](Completion<void> done) { engine_->freshen(id(path), std::move(done)); }, patience);
+    auto result = await<void>([&](Completion<void> done) { account_->mailboxes().freshen(id(path), std::move(done)); },
+                              patience);
     Uid last;
     while (result && !table(path)->complete()) {
       table(path)->visit_after(last, 100'000, [&](const auto& row) {
         last = row.uid;
         return true;
       });
-      result = await<void>([&](Completion<void> done) { engine_->await_rows(id(path), last, std::move(done)); },
-                           patience);
+      result = await<void>(
+          [&](Completion<void> done) { account_->mailboxes().await_rows(id(path), last, std::move(done)); }, patience);
     }
     return result;
   }
   Result<std::string> read(const std::string& path, Uid uid) {
     const auto body = IMAPFS_TRY(await<std::shared_ptr<Body>>(
-        [&](Completion<std::shared_ptr<Body>> done) { engine_->open_body(id(path), uid, std::move(done)); }, patience));
+        [&](Completion<std::shared_ptr<Body>> done) { account_->bodies().open(id(path), uid, std::move(done)); },
+        patience));
     std::string text;
     while (text.size() < body->length()) {
       const auto slice = IMAPFS_TRY(await<BodySlice>(
@@ -116,9 +121,9 @@ class Mount {
   TemporaryDirectory directory_{testing::on_disk()};
   NoListener listener_;
   Scheduler scheduler_;
-  imap::AccountSettings account_;
-  EngineSettings settings_;
-  std::unique_ptr<SyncEngine> engine_;
+  imap::AccountSettings server_;
+  SyncSettings settings_;
+  std::unique_ptr<ImapAccount> account_;
 };
 
 class OverABadNetwork : public ::testing::Test {

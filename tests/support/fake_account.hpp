@@ -13,7 +13,10 @@
 
 namespace imapfs::testing {
 
-class FakeAccount : public FakeMailboxes {
+class FakeAccount : public FakeMailboxes,
+                    public sync::MessageChanger,
+                    public sync::MailboxChanger,
+                    public sync::Account {
  public:
   using FakeMailboxes::FakeMailboxes;
 
@@ -88,7 +91,23 @@ class FakeAccount : public FakeMailboxes {
     return found == bodies.end() ? std::string() : found->second.first;
   }
 
+  void set_usage(Result<sync::Usage> usage) {
+    const std::lock_guard guard(mutex_);
+    usage_ = std::move(usage);
+  }
+
   // -- Account --
+
+  [[nodiscard]] const std::string& name() const override { return account_name(); }
+  [[nodiscard]] sync::MailboxReader& mailboxes() override { return *this; }
+  [[nodiscard]] const sync::MailboxReader& mailboxes() const override { return *this; }
+  [[nodiscard]] sync::BodyReader& bodies() override { return *this; }
+  [[nodiscard]] sync::MessageChanger& changes() override { return *this; }
+  [[nodiscard]] sync::MailboxChanger& mailbox_changes() override { return *this; }
+  void usage(Completion<sync::Usage> done) override {
+    answer([this, done = std::move(done)] { done(locked_copy(usage_)); });
+  }
+  [[nodiscard]] nlohmann::json status() const override { return {{"online", true}}; }
 
   [[nodiscard]] sync::MailboxRights rights(MailboxId id) const override {
     const std::lock_guard guard(mutex_);
@@ -105,14 +124,12 @@ class FakeAccount : public FakeMailboxes {
     perform(
         "append " + described(upload.target), [this, upload] { return appended(upload); }, std::move(done));
   }
-  void copy_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
-                    sync::ChangeReply reply) override {
+  void copy(const sync::ChangeSource& source, const sync::ArrivalTarget& target, sync::ChangeReply reply) override {
     Change change{"copy " + described(source) + " -> " + described(target), source, target, {}, false, {}};
     change.carry_out = [this, target](const MessageLocation& from) { return brought(from, target); };
     accept(std::move(change), std::move(reply));
   }
-  void move_message(const sync::ChangeSource& source, const sync::ArrivalTarget& target,
-                    sync::ChangeReply reply) override {
+  void move(const sync::ChangeSource& source, const sync::ArrivalTarget& target, sync::ChangeReply reply) override {
     Change change{"move " + described(source) + " -> " + described(target), source, target, {}, false, {}};
     change.hides_source = true;
     change.carry_out = [this, target](const MessageLocation& from) {
@@ -122,7 +139,7 @@ class FakeAccount : public FakeMailboxes {
     };
     accept(std::move(change), std::move(reply));
   }
-  void remove_message(const sync::ChangeSource& source, sync::ChangeReply reply) override {
+  void remove(const sync::ChangeSource& source, sync::ChangeReply reply) override {
     Change change{"remove " + described(source), source, {}, {}, false, {}};
     change.hides_source = true;
     change.carry_out = [this](const MessageLocation& from) -> Result<sync::Arrival> {
@@ -131,7 +148,7 @@ class FakeAccount : public FakeMailboxes {
     };
     accept(std::move(change), std::move(reply));
   }
-  void expunge_message(const sync::ChangeSource& source, sync::ChangeReply reply) override {
+  void expunge(const sync::ChangeSource& source, sync::ChangeReply reply) override {
     Change change{"expunge " + described(source), source, {}, {}, false, {}};
     change.hides_source = true;
     change.carry_out = [this](const MessageLocation& from) -> Result<sync::Arrival> {
@@ -140,8 +157,7 @@ class FakeAccount : public FakeMailboxes {
     };
     accept(std::move(change), std::move(reply));
   }
-  void restore_message(const sync::ChangeSource& source, const std::string& file_name,
-                       sync::ChangeReply reply) override {
+  void restore(const sync::ChangeSource& source, const std::string& file_name, sync::ChangeReply reply) override {
     Change change{
         "restore " + described(source) + (file_name.empty() ? "" : " as " + file_name), source, {}, {}, false, {}};
     change.restored_as = file_name;
@@ -168,7 +184,7 @@ class FakeAccount : public FakeMailboxes {
         },
         std::move(done));
   }
-  void create_mailbox(MailboxId parent, const std::string& component, Completion<MailboxId> done) override {
+  void create(MailboxId parent, const std::string& component, Completion<MailboxId> done) override {
     const auto path = below(parent, component);
     perform(
         "create " + path,
@@ -180,7 +196,7 @@ class FakeAccount : public FakeMailboxes {
         },
         std::move(done));
   }
-  void remove_mailbox(MailboxId mailbox, Completion<void> done) override {
+  void remove(MailboxId mailbox, Completion<void> done) override {
     const auto path = below(mailbox, "");
     perform(
         "delete " + path,
@@ -192,8 +208,8 @@ class FakeAccount : public FakeMailboxes {
         },
         std::move(done));
   }
-  void rename_mailbox(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
-                      Completion<void> done) override {
+  void rename(MailboxId mailbox, MailboxId new_parent, const std::string& new_component,
+              Completion<void> done) override {
     const auto from = below(mailbox, "");
     const auto to = below(new_parent, new_component);
     perform(
@@ -502,6 +518,7 @@ class FakeAccount : public FakeMailboxes {
   std::shared_ptr<store::Journal> journal_;
   bool unlisted_arrivals_ = false;
   bool unknown_arrivals_ = false;
+  Result<sync::Usage> usage_ = sync::Usage{};
 };
 
 }  // namespace imapfs::testing

@@ -90,7 +90,7 @@ class FakeBody : public sync::Body {
   std::shared_ptr<int> file_;
 };
 
-class FakeMailboxes : public sync::Account {
+class FakeMailboxes : public sync::MailboxReader, public sync::BodyReader {
  public:
   using Path = std::string;
 
@@ -218,10 +218,6 @@ class FakeMailboxes : public sync::Account {
     const std::lock_guard guard(mutex_);
     times_[id_locked(path)] = time;
   }
-  void set_usage(Result<sync::Usage> usage) {
-    const std::lock_guard guard(mutex_);
-    usage_ = std::move(usage);
-  }
   void set_details(sync::MessageDetails details) {
     const std::lock_guard guard(mutex_);
     details_ = std::move(details);
@@ -244,9 +240,9 @@ class FakeMailboxes : public sync::Account {
     return mailboxes_.at(id_locked(path)).waiting.size();
   }
 
-  // -- Account --
+  // -- MailboxReader, BodyReader --
 
-  [[nodiscard]] const std::string& name() const override { return account_name_; }
+  [[nodiscard]] const std::string& account_name() const { return account_name_; }
   [[nodiscard]] std::shared_ptr<const sync::MailboxTree> tree() const override {
     const std::lock_guard guard(mutex_);
     return tree_;
@@ -294,7 +290,7 @@ class FakeMailboxes : public sync::Account {
     count(&Calls::details);
     answer([this, done = std::move(done)] { done(locked_copy(details_)); });
   }
-  void open_body(MailboxId id, Uid uid, Completion<std::shared_ptr<sync::Body>> done) override {
+  void open(MailboxId id, Uid uid, Completion<std::shared_ptr<sync::Body>> done) override {
     count(&Calls::open_body);
     answer([this, id, uid, done = std::move(done)] {
       const auto proof = locked_copy(proof_);
@@ -302,21 +298,16 @@ class FakeMailboxes : public sync::Account {
       proof->when_given([this, id, uid, done] { done(body(id, uid)); });
     });
   }
-  void open_body_at(MailboxId id, Uid uid, std::uint64_t, std::size_t,
-                    Completion<std::shared_ptr<sync::Body>> done) override {
+  void open_at(MailboxId id, Uid uid, std::uint64_t, std::size_t,
+               Completion<std::shared_ptr<sync::Body>> done) override {
     count(&Calls::open_body);
     answer([this, id, uid, done = std::move(done)] { done(body(id, uid)); });
   }
-  [[nodiscard]] bool open_can_wait(MailboxId id, Uid uid) const override {
+  [[nodiscard]] bool can_wait(MailboxId id, Uid uid) const override {
     const std::lock_guard guard(mutex_);
     const auto found = mailboxes_.find(id);
     return bodies_can_wait_ && found != mailboxes_.end() && found->second.table->find(uid).has_value();
   }
-  void usage(Completion<sync::Usage> done) override {
-    answer([this, done = std::move(done)] { done(locked_copy(usage_)); });
-  }
-  [[nodiscard]] nlohmann::json status() const override { return {{"online", true}}; }
-
   static constexpr std::uint32_t default_validity = 77;
 
  protected:
@@ -395,7 +386,6 @@ class FakeMailboxes : public sync::Account {
   std::vector<Path> paths_;
   std::map<MailboxId, Mailbox> mailboxes_;
   std::map<MailboxId, sync::DirectoryTime> times_;
-  Result<sync::Usage> usage_ = sync::Usage{};
   sync::MessageDetails details_;
   bool bodies_can_wait_ = false;
   bool holding_ = false;

@@ -8,7 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/change_listener.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "imapfs/vfs/kernel_notifier.hpp"
 
 namespace imapfs::vfs {
@@ -26,7 +27,7 @@ class ChangePublisher : public sync::ChangeListener {
   ChangePublisher(const ChangePublisher&) = delete;
   ChangePublisher& operator=(const ChangePublisher&) = delete;
 
-  void connect_account(const sync::Account* account);
+  void connect_mailboxes(const sync::MailboxReader* mailboxes);
   /// Null before the notifier is destroyed; a call in progress on another thread must have ended (stop the account
   /// first).
   void connect_notifier(KernelNotifier* notifier);

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "imapfs/model/types.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "imapfs/vfs/types.hpp"
 
 namespace imapfs::vfs {
@@ -108,6 +108,6 @@ inline constexpr std::uint64_t cookie_dot_dot = 2;
 [[nodiscard]] constexpr std::uint64_t local_cookie(std::uint64_t n) { return (std::uint64_t{1} << 33) + n; }
 
 /// "INBOX/name.eml", ".imapfs/status", "/" for the root: for logs. A message that is not in the table is "INBOX/#4711".
-[[nodiscard]] std::string node_path(const sync::Account& account, NodeId node);
+[[nodiscard]] std::string node_path(const sync::MailboxReader& mailboxes, NodeId node);
 
 }  // namespace imapfs::vfs

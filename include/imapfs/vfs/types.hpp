@@ -20,7 +20,7 @@
 #include "imapfs/base/executor.hpp"
 #include "imapfs/base/result.hpp"
 #include "imapfs/model/types.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/body_reader.hpp"
 
 namespace imapfs::vfs {
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/sync/errors.hpp"
 
 namespace imapfs::sync {
 
@@ -29,8 +30,15 @@ void Bodies::close() {
   if (fetcher_) fetcher_->close();
 }
 
-void Bodies::open(const MailboxPointer& mailbox, Uid uid, imap::OctetRange wanted,
-                  Completion<std::shared_ptr<Body>> done) {
+void Bodies::open(MailboxId id, Uid uid, Completion<std::shared_ptr<Body>> done) {
+  open_at(id, uid, 0, 0, std::move(done));
+}
+
+void Bodies::open_at(MailboxId id, Uid uid, std::uint64_t offset, std::size_t length,
+                     Completion<std::shared_ptr<Body>> done) {
+  const auto mailbox = dependencies_.mailboxes.use(id);
+  if (!mailbox) return done(fail(no_such_mailbox()));
+  const imap::OctetRange wanted{offset, length};
   dependencies_.finder.find(mailbox, uid,
                             [this, mailbox, wanted, done = std::move(done)](const Result<MessageMeta>& meta) {
                               if (!meta) return done(fail(meta.error()));
@@ -38,8 +46,9 @@ void Bodies::open(const MailboxPointer& mailbox, Uid uid, imap::OctetRange wante
                             });
 }
 
-bool Bodies::open_can_wait(const MailboxPointer& mailbox, Uid uid) const {
-  if (!dependencies_.server.online()) return false;
+bool Bodies::can_wait(MailboxId id, Uid uid) const {
+  const auto mailbox = dependencies_.mailboxes.use(id);
+  if (!mailbox || !dependencies_.server.online()) return false;
   const auto meta = mailbox->replica.messages().find(uid);
   if (!meta) return false;
   if (!meta->size_is_exact) {

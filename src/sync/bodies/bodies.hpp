@@ -15,6 +15,7 @@
 #include <string>
 
 #include "imapfs/store/message_cache.hpp"
+#include "imapfs/sync/body_reader.hpp"
 #include "sync/bodies/body_fetcher.hpp"
 #include "sync/bodies/prefetcher.hpp"
 #include "sync/helper_thread.hpp"
@@ -25,7 +26,7 @@
 
 namespace imapfs::sync {
 
-class Bodies {
+class Bodies final : public BodyReader {
  public:
   struct Settings {
     std::string account;  ///< inode numbers are made of it
@@ -50,13 +51,13 @@ class Bodies {
   /// Stops what runs. Before the pool is closed. Idempotent.
   void close();
 
-  /// Completes when the bytes `wanted` are there, or, where that is empty, when the exact length is known; see
-  /// Account::open_body_at().
-  void open(const MailboxPointer& mailbox, Uid uid, imap::OctetRange wanted, Completion<std::shared_ptr<Body>> done);
-  /// See Account::open_can_wait().
-  [[nodiscard]] bool open_can_wait(const MailboxPointer& mailbox, Uid uid) const;
+  void open(MailboxId mailbox, Uid uid, Completion<std::shared_ptr<Body>> done) override;
+  void open_at(MailboxId mailbox, Uid uid, std::uint64_t offset, std::size_t length,
+               Completion<std::shared_ptr<Body>> done) override;
+  [[nodiscard]] bool can_wait(MailboxId mailbox, Uid uid) const override;
 
  private:
+  /// Completes when the bytes `wanted` are there or, where that is empty, when the exact length is known.
   void open_known(const MailboxPointer& mailbox, const MessageMeta& meta, imap::OctetRange wanted,
                   const Completion<std::shared_ptr<Body>>& done);
   void opened(const MailboxPointer& mailbox, const MessageMeta& meta, std::shared_ptr<Body> body, bool may_wait,

@@ -26,7 +26,7 @@
 #include "imapfs/base/executor.hpp"
 #include "imapfs/imap/session_pool.hpp"
 #include "imapfs/store/message_cache.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/body_reader.hpp"
 
 namespace imapfs::sync {
 

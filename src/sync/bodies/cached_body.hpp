@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "imapfs/store/message_cache.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/body_reader.hpp"
 
 namespace imapfs::sync {
 

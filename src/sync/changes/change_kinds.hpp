@@ -10,7 +10,7 @@
 
 #include "imapfs/imap/session_pool.hpp"
 #include "imapfs/store/journal.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/sync_settings.hpp"
 #include "sync/mailbox/mailbox.hpp"
 
 namespace imapfs::sync {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/message_changer.hpp"
 
 namespace imapfs::sync {
 

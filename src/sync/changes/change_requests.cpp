@@ -2,10 +2,18 @@
 
 #include <utility>
 
+#include "imapfs/sync/errors.hpp"
+
 namespace imapfs::sync {
 
 void ChangeRequests::with_rights(MailboxId mailbox, Job then) {
   dependencies_.rights.with_rights(dependencies_.mailboxes.find(mailbox), std::move(then));
+}
+
+std::optional<std::uint64_t> ChangeRequests::append_limit() const {
+  const auto traits = dependencies_.server.traits();
+  if (!traits) return std::nullopt;
+  return imap::append_limit(traits->capabilities);
 }
 
 void ChangeRequests::upload(const Upload& upload, Completion<Arrival> done) {
@@ -47,6 +55,12 @@ void ChangeRequests::restore(const ChangeSource& source, const std::string& file
   });
 }
 
+void ChangeRequests::set_flags(const MessageLocation& message, const FlagChange& change, Completion<void> done) {
+  const auto mailbox = dependencies_.mailboxes.use(message.mailbox);
+  if (!mailbox) return done(fail(no_such_mailbox()));
+  dependencies_.flags.set(mailbox, message, change, std::move(done));
+}
+
 void ChangeRequests::give_name(const MessageLocation& message, const std::string& name, const MessageLocation& replaces,
                                Completion<void> done) {
   // A name is ours alone; the message that it takes the place of is the server's.
@@ -60,6 +74,14 @@ void ChangeRequests::drain(MailboxId mailbox, Completion<void> done) {
   if (dependencies_.changes.status().pending == 0) return dependencies_.changes.drain(mailbox, std::move(done));
   dependencies_.server.with_connection(
       [this, mailbox, done = std::move(done)] { dependencies_.changes.drain(mailbox, done); });
+}
+
+std::vector<PendingArrival> ChangeRequests::pending_arrivals() const {
+  return dependencies_.changes.pending_arrivals();
+}
+
+void ChangeRequests::await_change(ChangeId change, Completion<Arrival> finished) {
+  dependencies_.changes.await_change(change, std::move(finished));
 }
 
 void ChangeRequests::drain_all(std::vector<MailboxId> mailboxes, Completion<void> done) {

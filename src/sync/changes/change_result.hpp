@@ -5,7 +5,7 @@
 
 #include "imapfs/base/result.hpp"
 #include "imapfs/store/journal.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/message_changer.hpp"
 
 namespace imapfs::sync {
 

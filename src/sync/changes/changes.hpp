@@ -27,7 +27,7 @@ namespace imapfs::sync {
 class Changes {
  public:
   struct Dependencies {
-    const EngineSettings& settings;
+    const SyncSettings& settings;
     store::Journal& journal;
     ChangeListener& listener;
     std::function<void(imap::PoolJob)> submit;

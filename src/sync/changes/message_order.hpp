@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "imapfs/store/journal.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/message_changer.hpp"
 
 namespace imapfs::sync {
 

@@ -13,7 +13,7 @@
 
 #include "imapfs/base/concurrency.hpp"
 #include "imapfs/store/journal.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/message_changer.hpp"
 
 namespace imapfs::sync {
 

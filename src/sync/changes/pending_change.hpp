@@ -8,7 +8,7 @@
 
 #include "imapfs/base/executor.hpp"
 #include "imapfs/store/journal.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/message_changer.hpp"
 
 namespace imapfs::sync {
 

@@ -5,7 +5,6 @@
 
 #include "imapfs/imap/session.hpp"
 #include "imapfs/model/types.hpp"
-#include "imapfs/sync/account.hpp"
 
 namespace imapfs::sync {
 

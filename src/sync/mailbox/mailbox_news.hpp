@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "imapfs/store/metadata_store.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/change_listener.hpp"
 #include "sync/mailbox/mailbox_identity.hpp"
 #include "sync/mailbox/strand.hpp"
 #include "sync/store_writer.hpp"

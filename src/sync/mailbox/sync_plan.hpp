@@ -10,7 +10,7 @@
 
 #include "imapfs/imap/session.hpp"
 #include "imapfs/model/types.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 
 namespace imapfs::sync {
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/change_listener.hpp"
 #include "imapfs/sync/mailbox_tree.hpp"
 #include "sync/mailbox/mailboxes.hpp"
 #include "sync/store_writer.hpp"

@@ -16,9 +16,9 @@ ChangePublisher::ChangePublisher() : parts_(std::make_unique<Parts>()) {}
 
 ChangePublisher::~ChangePublisher() = default;
 
-void ChangePublisher::connect_account(const sync::Account* account) {
-  parts_->kernel.connect_account(account);
-  parts_->writer.connect_account(account);
+void ChangePublisher::connect_mailboxes(const sync::MailboxReader* mailboxes) {
+  parts_->kernel.connect_mailboxes(mailboxes);
+  parts_->writer.connect_mailboxes(mailboxes);
 }
 
 void ChangePublisher::connect_notifier(KernelNotifier* notifier) { parts_->kernel.connect_notifier(notifier); }

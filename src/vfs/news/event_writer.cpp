@@ -42,8 +42,8 @@ void EventWriter::log_entries(const MailboxChange& change, const char* event,
 void EventWriter::log_uids(const MailboxChange& change, const char* event, const std::vector<Uid>& uids) {
   if (uids.empty()) return;
   if (uids.size() > ChangePublisher::max_single_entries) return events_.append(mailbox_event("overflow", change.path));
-  const sync::Account* account = account_;
-  const auto table = account ? account->table(change.mailbox) : nullptr;
+  const sync::MailboxReader* mailboxes = mailboxes_;
+  const auto table = mailboxes ? mailboxes->table(change.mailbox) : nullptr;
   std::vector<MailboxChange::Entry> named;
   for (const Uid uid : uids) {
     const auto message = table ? table->find(uid) : std::nullopt;

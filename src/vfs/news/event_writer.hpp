@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/change_listener.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "vfs/news/event_log.hpp"
 
 namespace imapfs::vfs {
@@ -20,7 +21,7 @@ class EventWriter {
   explicit EventWriter(EventLog& events) : events_(events) {}
 
   /// Without it messages of whose flags or sizes there is news have no names, and are left out.
-  void connect_account(const sync::Account* account) { account_ = account; }
+  void connect_mailboxes(const sync::MailboxReader* mailboxes) { mailboxes_ = mailboxes; }
 
   void mailbox_changed(const MailboxChange& change);
   void tree_changed(const sync::TreeChange& change);
@@ -32,7 +33,7 @@ class EventWriter {
   void log_uids(const MailboxChange& change, const char* event, const std::vector<Uid>& uids);
 
   EventLog& events_;
-  std::atomic<const sync::Account*> account_ = nullptr;
+  std::atomic<const sync::MailboxReader*> mailboxes_ = nullptr;
 };
 
 }  // namespace imapfs::vfs

@@ -74,8 +74,8 @@ void KernelPublisher::mailbox_changed(const MailboxChange& change) {
 /// Where the directory of `mailbox` itself hangs.
 KernelNotifier::EntryChange KernelPublisher::directory_change(MailboxId mailbox, const std::string& path) const {
   MailboxId parent;
-  if (const sync::Account* account = account_) {
-    const auto tree = account->tree();
+  if (const sync::MailboxReader* mailboxes = mailboxes_) {
+    const auto tree = mailboxes->tree();
     if (const auto* node = tree->find(mailbox)) parent = node->parent;
   }
   KernelNotifier::EntryChange directory;
@@ -89,9 +89,9 @@ KernelNotifier::EntryChange KernelPublisher::directory_change(MailboxId mailbox,
 
 /// Most news of rights is of those that no mode shows.
 bool KernelPublisher::modes_changed(const MailboxChange& change) {
-  const sync::Account* account = account_;
-  if (!change.rights_changed || !account) return false;
-  const auto rights = account->rights(change.mailbox);
+  const sync::MailboxReader* mailboxes = mailboxes_;
+  if (!change.rights_changed || !mailboxes) return false;
+  const auto rights = mailboxes->rights(change.mailbox);
   unsigned forbidden = 0;
   for (const bool forbids : {rights.read_only, !rights.insert, !rights.remove_messages, !rights.create_children}) {
     forbidden = forbidden * 2 + (forbids ? 1 : 0);
@@ -130,10 +130,10 @@ void KernelPublisher::notify_removed(KernelNotifier& notifier, const MailboxChan
 
 NodeId KernelPublisher::kernel_node(const MailboxChange& change, Uid uid) const {
   const NodeId own = message_node(change.mailbox, uid);
-  const sync::Account* account = account_;
+  const sync::MailboxReader* mailboxes = mailboxes_;
   const NodeResolver* nodes = nodes_;
-  if (!account || !nodes || nodes->all_messages_have_their_own()) return own;
-  const auto table = account->table(change.mailbox);
+  if (!mailboxes || !nodes || nodes->all_messages_have_their_own()) return own;
+  const auto table = mailboxes->table(change.mailbox);
   const auto known = table ? nodes->kernel_node({change.mailbox, table->uid_validity(), uid}) : std::nullopt;
   return known ? known->node : own;
 }
@@ -145,19 +145,19 @@ bool KernelPublisher::taken_by_another(const MailboxChange& change, const Mailbo
   const auto local = entries ? entries->find(change.mailbox, removed.file_name) : std::nullopt;
   if (local && (local->kind != LocalEntry::Kind::arrived || local->message.uid != removed.uid)) return true;
   if (local) entries->remove(local->node);
-  const sync::Account* account = account_;
-  const auto table = account ? account->table(change.mailbox) : nullptr;
+  const sync::MailboxReader* mailboxes = mailboxes_;
+  const auto table = mailboxes ? mailboxes->table(change.mailbox) : nullptr;
   const auto now = table ? table->find_by_name(removed.file_name) : std::nullopt;
   return now && now->uid != removed.uid;
 }
 
 void KernelPublisher::name_gone(MailboxId mailbox, const std::string& name, NodeId node) const {
   KernelNotifier* notifier = notifier_;
-  const sync::Account* account = account_;
-  if (!notifier || !account) return;
+  const sync::MailboxReader* mailboxes = mailboxes_;
+  if (!notifier || !mailboxes) return;
   KernelNotifier::EntryChange entry;
   entry.parent = mailbox_node(mailbox);
-  const auto tree = account->tree();
+  const auto tree = mailboxes->tree();
   if (const auto* directory = tree->find(mailbox)) entry.directory = directory->path;
   entry.name = name;
   entry.node = node;

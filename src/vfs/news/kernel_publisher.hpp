@@ -9,7 +9,8 @@
 #include <unordered_map>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/change_listener.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "imapfs/vfs/kernel_notifier.hpp"
 #include "vfs/news/held_attributes.hpp"
 #include "vfs/news/seen_directories.hpp"
@@ -22,7 +23,7 @@ class KernelPublisher {
   using MailboxChange = sync::ChangeListener::MailboxChange;
 
   // Null before what was connected is destroyed: see ChangePublisher.
-  void connect_account(const sync::Account* account) { account_ = account; }
+  void connect_mailboxes(const sync::MailboxReader* mailboxes) { mailboxes_ = mailboxes; }
   void connect_notifier(KernelNotifier* notifier) { notifier_ = notifier; }
   void connect_nodes(LocalEntries* entries, const NodeResolver* nodes);
 
@@ -50,7 +51,7 @@ class KernelPublisher {
   void notify_entries(KernelNotifier& notifier, const MailboxChange& change) const;
   void notify_directory(KernelNotifier& notifier, const sync::MailboxNode& directory, bool added) const;
 
-  std::atomic<const sync::Account*> account_ = nullptr;
+  std::atomic<const sync::MailboxReader*> mailboxes_ = nullptr;
   std::atomic<KernelNotifier*> notifier_ = nullptr;
   std::atomic<LocalEntries*> entries_ = nullptr;
   std::atomic<const NodeResolver*> nodes_ = nullptr;

@@ -64,17 +64,18 @@ Attributes directory_attributes(const Settings& settings, InodeId inode, std::si
 }
 
 Entry mailbox_entry(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox) {
-  const auto time = account.directory_time(mailbox.id);
+  const auto time = account.mailboxes().directory_time(mailbox.id);
   Entry entry;
   entry.node = mailbox_node(mailbox.id);
   entry.attributes = directory_attributes(settings, mailbox.inode, mailbox.children.size(),
                                           Timestamp{time.seconds, time.nanoseconds});
   if (mailbox.id.value != 0) {
-    entry.attributes.mode = S_IFDIR | shown_permissions(settings, directory_mode(account.rights(mailbox.id)));
+    entry.attributes.mode = S_IFDIR |
+                            shown_permissions(settings, directory_mode(account.mailboxes().rights(mailbox.id)));
   }
   entry.entry_timeout = settings.timeout;
   // The time of a mailbox whose rows are not all known is a guess that the first listing corrects, with no news of it.
-  const auto table = account.table(mailbox.id);
+  const auto table = account.mailboxes().table(mailbox.id);
   entry.attribute_timeout = settings.timeout;
   if (table && !table->complete()) entry.attribute_timeout = guess_timeout;
   return entry;
@@ -94,7 +95,7 @@ Entry pending_entry(const sync::Account& account, const Settings& settings, cons
   auto entry = staged_entry(settings, local.node, meta.size, Timestamp{meta.internal_date, 0});
   entry.generation = local.generation;
   entry.attribute_timeout = pending_timeout;
-  const auto tree = account.tree();
+  const auto tree = account.mailboxes().tree();
   // A copy is another file than its source.
   const bool moved = local.source.uid.value != 0 && !local.copied;
   const auto* mailbox = moved ? tree->find(local.source.mailbox) : nullptr;
@@ -109,7 +110,7 @@ MessageEntries::MessageEntries(const sync::Account& account, const Settings& set
                                UidValidity validity, const NodeResolver* nodes)
     : settings_(settings), mailbox_(mailbox.id), validity_(validity), generation_(generation_of(validity)),
       inode_seed_(message_inode_seed(account.name(), mailbox.path, validity)),
-      mode_(message_mode(account.rights(mailbox.id))),
+      mode_(message_mode(account.mailboxes().rights(mailbox.id))),
       nodes_(nodes && !nodes->all_messages_have_their_own() ? nodes : nullptr) {}
 
 Entry MessageEntries::own_entry(Uid uid, std::uint64_t size, UnixTime internal_date) const {

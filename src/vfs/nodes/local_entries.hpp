@@ -16,7 +16,8 @@
 #include <vector>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/message_changer.hpp"
+#include "imapfs/sync/message_table.hpp"
 #include "imapfs/vfs/types.hpp"
 #include "vfs/nodes/node_aliases.hpp"
 

@@ -56,19 +56,19 @@ std::string fixed_path(std::uint32_t index) {
 
 }  // namespace
 
-std::string node_path(const sync::Account& account, NodeId node) {
+std::string node_path(const sync::MailboxReader& mailboxes, NodeId node) {
   const auto decoded = decode_node(node);
   if (!decoded) return fmt::format("node {:#x}", node.value);
   if (decoded->kind == NodeKind::fixed) return fixed_path(decoded->index);
   if (decoded->kind == NodeKind::staged) return fmt::format("staged file {}", decoded->index);
   if (decoded->kind == NodeKind::local_directory) return fmt::format("local directory {}", decoded->index);
-  const auto tree = account.tree();
+  const auto tree = mailboxes.tree();
   const auto* mailbox = tree->find(decoded->mailbox);
   const std::string directory = mailbox ? mailbox->path : fmt::format("mailbox {:#x}", decoded->mailbox.value);
   if (decoded->kind == NodeKind::mailbox) return directory;
   if (decoded->kind == NodeKind::deleted) return fmt::format("{}/{}", directory, deleted_directory_name);
   if (decoded->kind == NodeKind::by_uid) return fmt::format("{}/{}", directory, uid_directory_name);
-  const auto table = account.table(decoded->mailbox);
+  const auto table = mailboxes.table(decoded->mailbox);
   const auto message = table ? table->find(decoded->uid()) : std::nullopt;
   if (message) return fmt::format("{}/{}", directory, message->file_name);
   return fmt::format("{}/#{}", directory, decoded->index);

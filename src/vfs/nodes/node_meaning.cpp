@@ -55,7 +55,7 @@ NodeMeaning NodeResolver::resolve_file(NodeId node, const DecodedNode& decoded) 
     meaning.aliased = true;
     meaning.message = present(*alias);
   } else if (decoded.kind == NodeKind::message) {
-    const auto table = account_.table(decoded.mailbox);
+    const auto table = account_.mailboxes().table(decoded.mailbox);
     meaning.message = {decoded.mailbox, table ? table->uid_validity() : UidValidity{}, decoded.uid()};
   } else if (!pending) {
     return meaning;
@@ -70,7 +70,7 @@ NodeMeaning NodeResolver::resolve_file(NodeId node, const DecodedNode& decoded) 
 
 /// Under another UIDVALIDITY the UID means another message: 0 means none.
 MessageLocation NodeResolver::present(const MessageLocation& message) const {
-  const auto table = account_.table(message.mailbox);
+  const auto table = account_.mailboxes().table(message.mailbox);
   const bool valid = table && table->uid_validity() == message.uid_validity;
   return {message.mailbox, message.uid_validity, valid ? message.uid : Uid{0}};
 }
@@ -84,7 +84,7 @@ bool NodeResolver::all_messages_have_their_own() const { return aliases_.empty()
 
 void NodeResolver::await_arrival(NodeId node, std::uint64_t generation, sync::ChangeId change,
                                  Completion<MessageLocation> done) const {
-  account_.await_change(
+  account_.changes().await_change(
       change, [this, node, generation, change, done = std::move(done)](Result<sync::Arrival> arrival) {
         if (arrival && arrival->message.uid.value != 0) {
           entries_.arrived(node, generation, arrival->message, change);
@@ -100,10 +100,11 @@ void NodeResolver::await_arrival(NodeId node, std::uint64_t generation, sync::Ch
 std::string NodeResolver::path(NodeId node) const {
   const auto meaning = resolve(node);
   if (meaning && meaning->entry) {
-    return fmt::format("{}/{}", node_path(account_, mailbox_node(meaning->entry->mailbox)), meaning->entry->name);
+    return fmt::format("{}/{}", node_path(account_.mailboxes(), mailbox_node(meaning->entry->mailbox)),
+                       meaning->entry->name);
   }
   const bool moved = meaning && meaning->aliased && meaning->message.uid.value != 0;
-  return node_path(account_, moved ? message_node(meaning->message.mailbox, meaning->message.uid) : node);
+  return node_path(account_.mailboxes(), moved ? message_node(meaning->message.mailbox, meaning->message.uid) : node);
 }
 
 const sync::MailboxNode* find_mailbox(const sync::MailboxTree& tree, const NodeMeaning& node) {

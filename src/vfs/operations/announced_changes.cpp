@@ -46,9 +46,9 @@ Entry AnnouncedChanges::entry_of_removed(NodeId node) const {
   entry.node = node;
   const auto decoded = decode_node(node);
   if (!decoded) return entry;
-  const auto tree = account_.tree();
+  const auto tree = account_.mailboxes().tree();
   const auto* mailbox = tree->find(decoded->mailbox);
-  const auto table = account_.table(decoded->mailbox);
+  const auto table = account_.mailboxes().table(decoded->mailbox);
   if (decoded->kind == NodeKind::message && mailbox && table) {
     entry = MessageEntries(account_, settings_, *mailbox, table->uid_validity()).entry(decoded->uid(), 0, 0);
   } else {

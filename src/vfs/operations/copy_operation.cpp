@@ -17,18 +17,18 @@ void CopyOperation::copy(const CopyRangeRequest& request, Reply<std::size_t> rep
     return staging.copy_message(request, {{entry.source, entry.change}, entry.meta}, std::move(reply));
   }
   const bool is_message = source && source->kind == NodeMeaning::Kind::message;
-  const auto table = is_message ? dependencies_.account.table(source->message.mailbox) : nullptr;
+  const auto table = is_message ? dependencies_.account.mailboxes().table(source->message.mailbox) : nullptr;
   if (!table || staging.status(request.source)) return reply(std::move(no_copy));
   const auto message = source->message;
   if (const auto meta = table->find(message.uid)) {
     return staging.copy_message(request, {{message, {}}, *meta}, std::move(reply));
   }
-  dependencies_.account.find_message(
+  dependencies_.account.mailboxes().find_message(
       message.mailbox, message.uid,
       [this, &staging, request, message, no_copy, reply = std::move(reply)](Result<MessageMeta> meta) {
         if (!meta) return reply(no_copy);
         // The question may have told UIDVALIDITY.
-        const auto known = dependencies_.account.table(message.mailbox);
+        const auto known = dependencies_.account.mailboxes().table(message.mailbox);
         const auto validity = known ? known->uid_validity() : message.uid_validity;
         staging.copy_message(request, {{{message.mailbox, validity, message.uid}, {}}, *meta}, reply);
       });

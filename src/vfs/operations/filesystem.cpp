@@ -205,7 +205,7 @@ void Filesystem::fsync(const Caller& caller, NodeId node, HandleId handle, Reply
                            // One that is still staged has a temporary name or is empty: it is as safe as it can be.
                            const bool staged = !meaning || meaning->kind == NodeMeaning::Kind::staged;
                            if (staged || meaning->mailbox.value == 0) return reply({});
-                           account_.drain(meaning->mailbox, reply);
+                           account_.changes().drain(meaning->mailbox, reply);
                          }));
 }
 
@@ -215,8 +215,8 @@ void Filesystem::fsyncdir(const Caller&, NodeId node, Reply<void> reply) {
                                    meaning->kind == NodeMeaning::Kind::by_uid);
   if (!parts_->staging || !in_tree) return reply({});
   parts_->staging->outbox().drain(on_success(reply, [this, mailbox = meaning->mailbox, reply] {
-    account_.drain(mailbox,
-                   on_success(reply, [this, mailbox, reply] { reply(parts_->staging->outbox().check(mailbox)); }));
+    account_.changes().drain(
+        mailbox, on_success(reply, [this, mailbox, reply] { reply(parts_->staging->outbox().check(mailbox)); }));
   }));
 }
 

@@ -25,20 +25,21 @@ void MakeDirectoryOperation::make(const Node& parent, const std::string& name, R
 /// The name is free.
 void MakeDirectoryOperation::make_free_name(MailboxId parent, const std::string& name, Reply<Entry> reply) {
   auto& account = dependencies_.account;
-  if (is_trash_of_file_managers(parent, name) && !trash_mailbox(*account.tree())) {
+  if (is_trash_of_file_managers(parent, name) && !trash_mailbox(*account.mailboxes().tree())) {
     return reply(fail(EPERM, "the account has no mailbox for what is deleted"));
   }
   if (directory_stays_local(parent, name))
     return dependencies_.staging->names().make_directory(parent, name, std::move(reply));
-  account.create_mailbox(parent, name, on_success(reply, [this, reply](MailboxId created) {
-                           const auto tree = dependencies_.account.tree();
-                           const auto* mailbox = tree->find(created);
-                           if (!mailbox) {
-                             return reply(fail(ENOENT, Scope::mailbox, Retry::later, "the mailbox is gone again"));
-                           }
-                           dependencies_.seen_directories.add(created);
-                           reply(mailbox_entry(dependencies_.account, dependencies_.settings, *mailbox));
-                         }));
+  account.mailbox_changes().create(
+      parent, name, on_success(reply, [this, reply](MailboxId created) {
+        const auto tree = dependencies_.account.mailboxes().tree();
+        const auto* mailbox = tree->find(created);
+        if (!mailbox) {
+          return reply(fail(ENOENT, Scope::mailbox, Retry::later, "the mailbox is gone again"));
+        }
+        dependencies_.seen_directories.add(created);
+        reply(mailbox_entry(dependencies_.account, dependencies_.settings, *mailbox));
+      }));
 }
 
 }  // namespace imapfs::vfs

@@ -36,7 +36,7 @@ void NameLookup::find(const Node& parent, const std::string& name, Completion<Na
   const auto& meaning = parent.meaning;
   if (meaning.kind == NodeMeaning::Kind::deleted) return done(in_deleted(parent, name));
   if (meaning.is_in_tree()) {
-    const auto tree = dependencies_.account.tree();
+    const auto tree = dependencies_.account.mailboxes().tree();
     const auto* mailbox = find_mailbox(*tree, meaning);
     if (!mailbox) return done(fail(sync::no_such_mailbox()));
     if (const auto child = mailbox->children.find(name); child != mailbox->children.end()) {
@@ -91,13 +91,13 @@ NamedFile NameLookup::in_control_directory(const Node& parent, const std::string
 }
 
 NamedFile NameLookup::in_deleted(const Node& parent, const std::string& name) const {
-  const auto table = dependencies_.account.table(parent.meaning.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(parent.meaning.mailbox);
   const auto meta = table ? table->find_deleted_by_name(name) : std::nullopt;
   return meta ? message(NamedFile::Kind::deleted, parent.meaning.mailbox, name, *meta) : NamedFile{};
 }
 
 void NameLookup::in_mailbox(MailboxId mailbox, const std::string& name, Completion<NamedFile> done) const {
-  const auto table = dependencies_.account.table(mailbox);
+  const auto table = dependencies_.account.mailboxes().table(mailbox);
   const auto entry = dependencies_.entries.find(mailbox, name);
   if (!table) return done(entry ? local(*entry) : NamedFile{});
   if (name == deleted_directory_name) return done(fixed(true, deleted_node(mailbox), name));
@@ -109,17 +109,17 @@ void NameLookup::in_mailbox(MailboxId mailbox, const std::string& name, Completi
     return done(message(NamedFile::Kind::message, mailbox, name, *meta));
   }
   if (name.starts_with('.')) return done(NamedFile{});
-  dependencies_.account.find_message(mailbox, name,
-                                     [this, mailbox, name, done = std::move(done)](Result<MessageMeta> meta) {
-                                       if (meta) return done(message(NamedFile::Kind::message, mailbox, name, *meta));
-                                       if (meta.error().errnum == ENOENT) return done(NamedFile{});
-                                       done(fail(std::move(meta).error().while_doing("find the message")));
-                                     });
+  dependencies_.account.mailboxes().find_message(
+      mailbox, name, [this, mailbox, name, done = std::move(done)](Result<MessageMeta> meta) {
+        if (meta) return done(message(NamedFile::Kind::message, mailbox, name, *meta));
+        if (meta.error().errnum == ENOENT) return done(NamedFile{});
+        done(fail(std::move(meta).error().while_doing("find the message")));
+      });
 }
 
 void NameLookup::in_local_directory(MailboxId directory, const std::string& name, Completion<NamedFile> done) const {
   if (const auto entry = dependencies_.entries.find(directory, name)) return done(local(*entry));
-  const auto shown = shown_mailbox(dependencies_.account, dependencies_.entries, directory);
+  const auto shown = shown_mailbox(dependencies_.account.mailboxes(), dependencies_.entries, directory);
   if (!shown) return done(NamedFile{});
   in_mailbox(*shown, name, std::move(done));
 }
@@ -150,7 +150,7 @@ NamedFile NameLookup::local(const LocalEntry& entry) const {
 
 NamedFile NameLookup::message(NamedFile::Kind kind, MailboxId mailbox, const std::string& name,
                               const MessageMeta& meta) const {
-  const auto table = dependencies_.account.table(mailbox);
+  const auto table = dependencies_.account.mailboxes().table(mailbox);
   NamedFile file;
   file.kind = kind;
   file.mailbox = mailbox;

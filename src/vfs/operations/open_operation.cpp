@@ -92,7 +92,7 @@ void OpenOperation::with_original(NodeId node, Completion<Staging::Original> don
         });
   }
   const bool found = meaning && meaning->kind == NodeMeaning::Kind::message && meaning->message.uid.value != 0;
-  if (!found || !dependencies_.account.table(meaning->message.mailbox)) {
+  if (!found || !dependencies_.account.mailboxes().table(meaning->message.mailbox)) {
     return done(fail(ESTALE, Scope::message, Retry::never, "no such message"));
   }
   describe_original(Node{node, *meaning}, std::move(done));
@@ -105,7 +105,7 @@ void OpenOperation::describe_original(const Node& node, Completion<Staging::Orig
   original.message = message;
   const auto kernel = dependencies_.nodes.kernel_node(message);
   original.generation = kernel ? kernel->generation : generation_of(message.uid_validity);
-  const auto table = dependencies_.account.table(message.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(message.mailbox);
   if (auto meta = table ? table->find(message.uid) : std::nullopt) {
     original.meta = std::move(*meta);
     return done(std::move(original));
@@ -114,11 +114,11 @@ void OpenOperation::describe_original(const Node& node, Completion<Staging::Orig
     original.meta = node.meaning.entry->meta;
     return done(std::move(original));
   }
-  dependencies_.account.find_message(message.mailbox, message.uid,
-                                     on_success(done, "find the message", [original, done](MessageMeta meta) mutable {
-                                       original.meta = std::move(meta);
-                                       done(std::move(original));
-                                     }));
+  dependencies_.account.mailboxes().find_message(
+      message.mailbox, message.uid, on_success(done, "find the message", [original, done](MessageMeta meta) mutable {
+        original.meta = std::move(meta);
+        done(std::move(original));
+      }));
 }
 
 // -- create --
@@ -142,10 +142,10 @@ void OpenOperation::create(const Caller& caller, NodeId parent, const std::strin
 
 void OpenOperation::create_in_tree(const Caller& caller, const NodeMeaning& directory, const std::string& name,
                                    Reply<CreateResult> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = find_mailbox(*tree, directory);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
-  const auto table = dependencies_.account.table(mailbox->id);
+  const auto table = dependencies_.account.mailboxes().table(mailbox->id);
   if (directory.is_root() || !table) {
     return reply(fail(EPERM, Scope::mailbox, Retry::never, "this directory holds mailboxes only, no messages"));
   }
@@ -175,10 +175,10 @@ Result<std::optional<NodeId>> OpenOperation::find_in_local_directory(MailboxId d
     if (local->kind == LocalEntry::Kind::directory) return fail(directory_has_the_name());
     return local->node;
   }
-  if (shown_mailbox(dependencies_.account, dependencies_.entries, directory)) {
+  if (shown_mailbox(dependencies_.account.mailboxes(), dependencies_.entries, directory)) {
     return fail(EPERM, "messages come to the trash by being moved there");
   }
-  if (is_note_of_another(dependencies_.account, dependencies_.entries, directory, name)) {
+  if (is_note_of_another(dependencies_.account.mailboxes(), dependencies_.entries, directory, name)) {
     return fail(EEXIST, "a message in the trash has this name");
   }
   return std::nullopt;

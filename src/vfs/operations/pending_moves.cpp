@@ -8,9 +8,10 @@ namespace imapfs::vfs {
 
 void PendingMoves::move(const NamedFile& file, const sync::ArrivalTarget& target, Reply<void> reply) {
   // Names of a mailbox that was never listed cost a question each: whoever moves one message there will move more.
-  const auto table = dependencies_.account.table(target.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(target.mailbox);
   const bool first = dependencies_.entries.empty(target.mailbox);
-  if (first && table && !table->complete()) dependencies_.account.freshen(target.mailbox, [](Result<void>) {});
+  if (first && table && !table->complete())
+    dependencies_.account.mailboxes().freshen(target.mailbox, [](Result<void>) {});
   dependencies_.seen_directories.add(target.mailbox);
 
   const auto change = std::make_shared<sync::ChangeId>();
@@ -21,7 +22,7 @@ void PendingMoves::move(const NamedFile& file, const sync::ArrivalTarget& target
     reply({});
   });
   answers.finished = [this, file, change](Result<sync::Arrival> arrival) { ended(file, *change, arrival); };
-  dependencies_.account.move_message(source_of(file), target, std::move(answers));
+  dependencies_.account.changes().move(source_of(file), target, std::move(answers));
 }
 
 void PendingMoves::accepted(const NamedFile& file, const sync::ArrivalTarget& target, sync::ChangeId change) {
@@ -46,7 +47,7 @@ void PendingMoves::accepted(const NamedFile& file, const sync::ArrivalTarget& ta
 void PendingMoves::ended(const NamedFile& file, sync::ChangeId change, const Result<sync::Arrival>& arrival) {
   if (arrival && arrival->message.uid.value != 0) {
     dependencies_.entries.arrived(file.node, file.generation, arrival->message, change);
-    const auto table = dependencies_.account.table(arrival->message.mailbox);
+    const auto table = dependencies_.account.mailboxes().table(arrival->message.mailbox);
     const auto entry = dependencies_.entries.find(file.node);
     if (entry && entry->kind == LocalEntry::Kind::arrived && table && taken_over(*table, *entry)) {
       dependencies_.entries.remove(file.node);

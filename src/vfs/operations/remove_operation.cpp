@@ -35,7 +35,7 @@ void RemoveOperation::remove(const Caller& caller, const NamedFile& file, Reply<
     case NamedFile::Kind::message:
     case NamedFile::Kind::deleted: break;
   }
-  if (auto allowed = check_removal(dependencies_.account.rights(file.mailbox)); !allowed) {
+  if (auto allowed = check_removal(dependencies_.account.mailboxes().rights(file.mailbox)); !allowed) {
     return reply(fail(std::move(allowed).error()));
   }
   // Whoever reads it goes on to its end.
@@ -66,9 +66,9 @@ void RemoveOperation::remove_message(const NamedFile& file, const Staging::Hold&
   };
   const auto source = source_of(file);
   if (file.kind == NamedFile::Kind::deleted) {
-    dependencies_.account.expunge_message(source, std::move(answers));
+    dependencies_.account.changes().expunge(source, std::move(answers));
   } else {
-    dependencies_.account.remove_message(source, std::move(answers));
+    dependencies_.account.changes().remove(source, std::move(answers));
   }
 }
 
@@ -92,7 +92,7 @@ void RemoveOperation::rmdir(const Node& parent, const std::string& name, Reply<v
           if (local.kind == LocalEntry::Kind::arrived) continue;  // the server knows of it
           return reply(fail(ENOTEMPTY, Scope::mailbox, Retry::later, "{} is here only, or on its way", local.name));
         }
-        dependencies_.account.remove_mailbox(file.mailbox, reply);
+        dependencies_.account.mailbox_changes().remove(file.mailbox, reply);
       }));
 }
 

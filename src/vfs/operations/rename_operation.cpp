@@ -111,7 +111,7 @@ void RenameOperation::resolved(const OperationPtr& operation) {
 }
 
 Result<void> RenameOperation::check_target_mailbox(const Operation& operation) const {
-  if (operation.new_parent.id == root_node || !dependencies_.account.table(operation.new_mailbox())) {
+  if (operation.new_parent.id == root_node || !dependencies_.account.mailboxes().table(operation.new_mailbox())) {
     return fail(EPERM, Scope::mailbox, Retry::never, "this directory holds no messages");
   }
   return {};
@@ -135,7 +135,7 @@ void RenameOperation::rename_directory(const OperationPtr& operation) {
 /// \Trash.
 void RenameOperation::move_to_local_directory(const OperationPtr& operation) {
   const auto directory = operation->new_mailbox();
-  const auto shown = shown_mailbox(dependencies_.account, dependencies_.entries, directory);
+  const auto shown = shown_mailbox(dependencies_.account.mailboxes(), dependencies_.entries, directory);
   if (shown && operation->target.kind != NamedFile::Kind::nothing) {
     return operation->reply(fail(EEXIST, "there is another message of that name in the trash"));
   }
@@ -150,10 +150,10 @@ void RenameOperation::move_to_local_directory(const OperationPtr& operation) {
 // -- mailboxes --
 
 bool RenameOperation::holds_something(MailboxId id) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(id);
   if (!mailbox) return false;
-  const auto table = dependencies_.account.table(id);
+  const auto table = dependencies_.account.mailboxes().table(id);
   return !mailbox->children.empty() || (table && table->size() > 0) || mailbox->status.messages.value_or(0) > 0 ||
          !dependencies_.entries.empty(id);
 }
@@ -167,13 +167,14 @@ void RenameOperation::rename_mailbox(const OperationPtr& operation) {
   if (operation->target.kind == NamedFile::Kind::mailbox && holds_something(operation->target.mailbox)) {
     return operation->reply(fail(ENOTEMPTY, Scope::mailbox, Retry::never, "the mailbox in the way is not empty"));
   }
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* above = find_mailbox(*tree, operation->new_parent.meaning);
   for (auto next = above; next && next->id.value != 0; next = tree->find(next->parent)) {
     if (next->id == source.mailbox) return operation->reply(fail(EINVAL, "a mailbox cannot be moved into itself"));
   }
   if (!above) return operation->reply(fail(sync::no_such_mailbox()));
-  dependencies_.account.rename_mailbox(source.mailbox, above->id, operation->request.new_name, operation->reply);
+  dependencies_.account.mailbox_changes().rename(source.mailbox, above->id, operation->request.new_name,
+                                                 operation->reply);
 }
 
 // -- staged files --
@@ -242,11 +243,11 @@ void RenameOperation::give_name(const OperationPtr& operation, const NamedFile& 
   dependencies_.staging->names().hold(message.node, [this, operation, message, replaces](const Staging::Hold& hold) {
     if (!operation->caller.waits()) return operation->refuse(given_up());
     const auto present = names_.as_it_is_now(message);
-    dependencies_.account.give_name(present.message, operation->request.new_name, replaces,
-                                    on_success(operation->reply, [this, operation, present, hold] {
-                                      name_given(*operation, present);
-                                      operation->reply({});
-                                    }));
+    dependencies_.account.changes().give_name(present.message, operation->request.new_name, replaces,
+                                              on_success(operation->reply, [this, operation, present, hold] {
+                                                name_given(*operation, present);
+                                                operation->reply({});
+                                              }));
   });
 }
 
@@ -314,7 +315,7 @@ void RenameOperation::restore(const OperationPtr& operation) {
     move(operation, restored);
   });
   const auto name = stays ? operation->request.new_name : std::string();
-  dependencies_.account.restore_message(sync::ChangeSource{source.message, {}}, name, std::move(answers));
+  dependencies_.account.changes().restore(sync::ChangeSource{source.message, {}}, name, std::move(answers));
 }
 
 }  // namespace imapfs::vfs

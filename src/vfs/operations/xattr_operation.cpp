@@ -36,11 +36,11 @@ void set_flags(sync::Account& account, const MessageLocation& message, std::vect
                Reply<void> reply) {
   const auto change = std::move(changes.front());
   changes.erase(changes.begin());
-  account.set_flags(message, change,
-                    [&account, message, changes = std::move(changes), reply = std::move(reply)](Result<void> set) {
-                      if (!set || changes.empty()) return reply(std::move(set));
-                      set_flags(account, message, changes, reply);
-                    });
+  account.changes().set_flags(
+      message, change, [&account, message, changes = std::move(changes), reply = std::move(reply)](Result<void> set) {
+        if (!set || changes.empty()) return reply(std::move(set));
+        set_flags(account, message, changes, reply);
+      });
 }
 
 }  // namespace
@@ -91,7 +91,7 @@ void XattrOperation::set(const Caller& caller, NodeId node, const std::string& n
 
 void XattrOperation::set_flags_of_message(NodeId node, const std::vector<FlagChange>& changes, Reply<void> reply) {
   const auto set = [this, changes, reply](const MessageLocation& message) {
-    if (dependencies_.account.rights(message.mailbox).read_only) {
+    if (dependencies_.account.mailboxes().rights(message.mailbox).read_only) {
       return reply(fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only"));
     }
     set_flags(dependencies_.account, message, changes, reply);

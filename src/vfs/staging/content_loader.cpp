@@ -82,7 +82,7 @@ void ContentLoader::fetch(const StagedFilePtr& file, const Ready& job) const {
     job(std::move(fetched));
     if (!file->busy) use_.files.go_on(file);
   };
-  use_.account.open_body(
+  use_.bodies.open(
       file->source.mailbox, file->source.uid,
       use_.thread.completion<std::shared_ptr<sync::Body>>([this, file, done](Result<std::shared_ptr<sync::Body>> body) {
         if (!body) return done(fail(std::move(body).error().while_doing("fetch the message that is to be changed")));

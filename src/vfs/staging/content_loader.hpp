@@ -9,7 +9,7 @@
 #include <functional>
 #include <memory>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/body_reader.hpp"
 #include "vfs/staging/file_places.hpp"
 #include "vfs/staging/original_messages.hpp"
 #include "vfs/staging/staged_files.hpp"
@@ -22,7 +22,7 @@ class ContentLoader {
  public:
   using Ready = std::function<void(Result<void>)>;
   struct Dependencies {
-    sync::Account& account;
+    sync::BodyReader& bodies;
     Outbox& outbox;
     StagedFiles& files;
     StagingLimits& limits;

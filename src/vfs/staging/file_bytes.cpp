@@ -50,13 +50,13 @@ void FileBytes::read_source(const StagedFilePtr& file, const ReadRequest& reques
                             const Reply<ReadResult>& reply) const {
   if (file->body) return read_body(file->body, request, reply);
   use_.originals.locate_source(*file);
-  use_.account.open_body(file->source.mailbox, file->source.uid,
-                         use_.thread.completion<std::shared_ptr<sync::Body>>(
-                             [file, request, reply](Result<std::shared_ptr<sync::Body>> body) {
-                               if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
-                               file->body = *body;
-                               read_body(*body, request, reply);
-                             }));
+  use_.bodies.open(file->source.mailbox, file->source.uid,
+                   use_.thread.completion<std::shared_ptr<sync::Body>>(
+                       [file, request, reply](Result<std::shared_ptr<sync::Body>> body) {
+                         if (!body) return reply(fail(std::move(body).error().while_doing("open the message")));
+                         file->body = *body;
+                         read_body(*body, request, reply);
+                       }));
 }
 
 /// The content is not what the server has.

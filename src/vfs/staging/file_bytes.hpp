@@ -14,7 +14,7 @@ namespace imapfs::vfs {
 class FileBytes {
  public:
   struct Dependencies {
-    sync::Account& account;
+    sync::BodyReader& bodies;
     StagedFiles& files;
     StagingLimits& limits;
     const ContentLoader& loader;

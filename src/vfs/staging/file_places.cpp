@@ -20,7 +20,7 @@ std::optional<MailboxId> mailbox_at_top(const sync::MailboxTree& tree, const std
 }  // namespace
 
 std::string FilePlaces::server_name(MailboxId mailbox) const {
-  const auto tree = use_.account.tree();
+  const auto tree = use_.mailboxes.tree();
   const auto* node = tree->find(mailbox);
   return node ? node->name : std::string();
 }
@@ -31,7 +31,7 @@ Outbox::Location FilePlaces::location_of(const MessageLocation& message) const {
 }
 
 std::string FilePlaces::path_of(const StagedFile& file) const {
-  const auto tree = use_.account.tree();
+  const auto tree = use_.mailboxes.tree();
   const auto* mailbox = file.mailbox.value != 0 ? tree->find(file.mailbox) : nullptr;
   return fmt::format("{}/{}", mailbox ? mailbox->path : file.row.mailbox, file.name);
 }
@@ -48,7 +48,7 @@ void FilePlaces::set(Outbox::Row& row, MailboxId mailbox, const std::string& nam
 }
 
 std::optional<std::pair<MailboxId, std::string>> FilePlaces::find(const Outbox::Row& row) const {
-  auto at = mailbox_at_top(*use_.account.tree(), row.mailbox);
+  auto at = mailbox_at_top(*use_.mailboxes.tree(), row.mailbox);
   auto rest = row.name;
   if (rest.ends_with('/')) rest.pop_back();
   for (auto slash = rest.find('/'); at && slash != std::string::npos; slash = rest.find('/')) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/staging/staged_files.hpp"
 
@@ -17,7 +17,7 @@ namespace imapfs::vfs {
 class FilePlaces {
  public:
   struct Dependencies {
-    const sync::Account& account;
+    const sync::MailboxReader& mailboxes;
     LocalEntries& entries;
     StagedFiles& files;
   };

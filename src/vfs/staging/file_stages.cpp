@@ -10,7 +10,7 @@ namespace imapfs::vfs {
 
 bool FileStages::is_there(MailboxId mailbox, const std::string& name) const {
   if (use_.entries.find(mailbox, name) || use_.displaced.find(mailbox, name)) return true;
-  const auto table = use_.account.table(mailbox);
+  const auto table = use_.mailboxes.table(mailbox);
   return table && table->find_by_name(name);
 }
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/staging/displaced_messages.hpp"
 #include "vfs/staging/staged_file.hpp"
@@ -18,7 +18,7 @@ enum class FileStage : std::uint8_t { nothing, open, uploading, queued, temporar
 class FileStages {
  public:
   struct Dependencies {
-    const sync::Account& account;
+    const sync::MailboxReader& mailboxes;
     const LocalEntries& entries;
     const DisplacedMessages& displaced;
     const Outbox& outbox;

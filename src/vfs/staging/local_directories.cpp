@@ -63,17 +63,18 @@ std::optional<MailboxId> trash_mailbox(const sync::MailboxTree& tree) {
   return std::nullopt;
 }
 
-std::optional<MailboxId> shown_mailbox(const sync::Account& account, const LocalEntries& entries, MailboxId directory) {
+std::optional<MailboxId> shown_mailbox(const sync::MailboxReader& mailboxes, const LocalEntries& entries,
+                                       MailboxId directory) {
   if (!is_part_of_trash(entries, directory, "files")) return std::nullopt;
-  return trash_mailbox(*account.tree());
+  return trash_mailbox(*mailboxes.tree());
 }
 
-bool is_note_of_another(const sync::Account& account, const LocalEntries& entries, MailboxId directory,
+bool is_note_of_another(const sync::MailboxReader& mailboxes, const LocalEntries& entries, MailboxId directory,
                         std::string_view name) {
   if (!name.ends_with(note_suffix) || !is_part_of_trash(entries, directory, "info")) return false;
   name.remove_suffix(note_suffix.size());
-  const auto trash = trash_mailbox(*account.tree());
-  const auto table = trash ? account.table(*trash) : nullptr;
+  const auto trash = trash_mailbox(*mailboxes.tree());
+  const auto table = trash ? mailboxes.table(*trash) : nullptr;
   return table && (table->find_by_name(name) || entries.find(*trash, std::string(name)));
 }
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "imapfs/vfs/types.hpp"
 #include "vfs/nodes/local_entries.hpp"
 
@@ -33,11 +33,11 @@ namespace imapfs::vfs {
 /// The selectable mailbox with the special use \Trash.
 [[nodiscard]] std::optional<MailboxId> trash_mailbox(const sync::MailboxTree& tree);
 /// The mailbox that the local directory shows: \Trash for /.Trash-1000/files.
-[[nodiscard]] std::optional<MailboxId> shown_mailbox(const sync::Account& account, const LocalEntries& entries,
+[[nodiscard]] std::optional<MailboxId> shown_mailbox(const sync::MailboxReader& mailboxes, const LocalEntries& entries,
                                                      MailboxId directory);
 /// Whether `name` in `directory` would be a note (/.Trash-1000/info/x.eml.trashinfo) about a message that is in \Trash
 /// already: file managers take another name then, and so replace nothing.
-[[nodiscard]] bool is_note_of_another(const sync::Account& account, const LocalEntries& entries, MailboxId directory,
-                                      std::string_view name);
+[[nodiscard]] bool is_note_of_another(const sync::MailboxReader& mailboxes, const LocalEntries& entries,
+                                      MailboxId directory, std::string_view name);
 
 }  // namespace imapfs::vfs

@@ -64,8 +64,8 @@ void MessageReplacement::upload(const StagedFilePtr& file, const UploadDestinati
     use_.entries.rename(file->node, destination.mailbox, destination.name);
     // By the policy, and for good where the server can (UIDPLUS).
     const auto ignored = [](const Result<sync::ChangeId>&) {};
-    use_.account.remove_message({first, {}}, {ignored, {}});
-    use_.account.expunge_message({first, {}}, {ignored, {}});
+    use_.changes.remove({first, {}}, {ignored, {}});
+    use_.changes.expunge({first, {}}, {ignored, {}});
     done(true);
   });
 }

@@ -16,7 +16,7 @@ namespace imapfs::vfs {
 class MessageReplacement {
  public:
   struct Dependencies {
-    sync::Account& account;
+    sync::MessageChanger& changes;
     LocalEntries& entries;
     const DisplacedMessages& displaced;
     Outbox& outbox;

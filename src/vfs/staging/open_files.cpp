@@ -107,7 +107,7 @@ void OpenFiles::open_message(const Caller& caller, const OriginalMessage& origin
 
 /// Of a message that nobody has open.
 Result<StagedFilePtr> OpenFiles::file_of(const OriginalMessage& original, int flags) const {
-  const auto table = use_.account.table(original.message.mailbox);
+  const auto table = use_.mailboxes.table(original.message.mailbox);
   const bool known = table && table->uid_validity() == original.message.uid_validity;
   // Removed after the kernel had looked its name up: on ESTALE it does so again.
   if (known && table->hidden(original.message.uid)) return fail(moved_meanwhile());

@@ -13,7 +13,7 @@ namespace imapfs::vfs {
 class OpenFiles {
  public:
   struct Dependencies {
-    const sync::Account& account;
+    const sync::MailboxReader& mailboxes;
     const Settings& settings;
     LocalEntries& entries;
     const DisplacedMessages& displaced;

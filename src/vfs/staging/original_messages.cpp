@@ -18,7 +18,7 @@ constexpr auto moment = std::chrono::milliseconds(50);
 
 void OriginalMessages::refresh(OriginalMessage& original) const {
   if (const auto moved = use_.aliases.message_of(original.node)) original.message = *moved;
-  const auto table = use_.account.table(original.message.mailbox);
+  const auto table = use_.account.mailboxes().table(original.message.mailbox);
   if (!table || table->uid_validity() != original.message.uid_validity) return;
   if (const auto meta = table->find(original.message.uid)) original.meta = *meta;
 }
@@ -33,7 +33,7 @@ void OriginalMessages::judge_name(StagedFile& file) const {
   if (!file.message_gone || !file.original) return;
   refresh(*file.original);
   const auto& message = file.original->message;
-  const auto table = use_.account.table(message.mailbox);
+  const auto table = use_.account.mailboxes().table(message.mailbox);
   const bool same = table && table->uid_validity() == message.uid_validity;
   file.nameless = !same || table->place(message.uid) != sync::MessageTable::Place::listed;
   file.message_gone = file.nameless;
@@ -69,20 +69,21 @@ void OriginalMessages::follow(const StagedFilePtr& file, const std::function<voi
     known(fail(ETIMEDOUT, Scope::message, Retry::later, "the message is still on its way to another mailbox"));
   });
   const auto change = local->change;
-  use_.account.await_change(change, use_.thread.completion<sync::Arrival>([this, file, known,
-                                                                           change](Result<sync::Arrival> arrival) {
-    if (arrival && arrival->message.uid.value != 0) {
-      use_.entries.arrived(file->node, file->generation, arrival->message, change);
-      return known({});
-    }
-    const auto unknown = fail(EAGAIN, Scope::message, Retry::later, "it is not known where the message has arrived");
-    if (arrival) return known(unknown);
-    // Refused: it is where it was. Or the change has ended before we asked, and what came of it is about to be
-    // told.
-    use_.thread.later(moment, [this, known, unknown, node = file->node] {
-      known(on_its_way(node) ? Result<void>(unknown) : Result<void>());
-    });
-  }));
+  use_.account.changes().await_change(
+      change, use_.thread.completion<sync::Arrival>([this, file, known, change](Result<sync::Arrival> arrival) {
+        if (arrival && arrival->message.uid.value != 0) {
+          use_.entries.arrived(file->node, file->generation, arrival->message, change);
+          return known({});
+        }
+        const auto unknown = fail(EAGAIN, Scope::message, Retry::later,
+                                  "it is not known where the message has arrived");
+        if (arrival) return known(unknown);
+        // Refused: it is where it was. Or the change has ended before we asked, and what came of it is about to be
+        // told.
+        use_.thread.later(moment, [this, known, unknown, node = file->node] {
+          known(on_its_way(node) ? Result<void>(unknown) : Result<void>());
+        });
+      }));
 }
 
 }  // namespace imapfs::vfs

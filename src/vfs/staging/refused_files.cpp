@@ -12,7 +12,7 @@ namespace imapfs::vfs {
 
 void RefusedFiles::report(StagedFile& file, const UploadDestination& destination, const Error& error) const {
   file.reported = true;
-  const auto tree = use_.account.tree();
+  const auto tree = use_.mailboxes.tree();
   const auto* mailbox = tree->find(destination.mailbox);
   const auto path = fmt::format("{}/{}", mailbox ? mailbox->path : file.row.mailbox, destination.name);
   nlohmann::json event = {{"event", "upload-refused"},

@@ -17,7 +17,7 @@ namespace imapfs::vfs {
 class RefusedFiles {
  public:
   struct Dependencies {
-    const sync::Account& account;
+    const sync::MailboxReader& mailboxes;
     LocalEntries& entries;
     EventLog& events;
     Outbox& outbox;

@@ -49,7 +49,7 @@ void ServerCopy::copy(const CopyRangeRequest& request, const CopySource& source,
   });
   outcome.finished = use_.thread.completion<sync::Arrival>(
       [this, file, source](const Result<sync::Arrival>& arrived) { finished(file, source, arrived); });
-  use_.account.copy_message(source.change_source, {file->mailbox, file->name, {}}, std::move(outcome));
+  use_.changes.copy(source.change_source, {file->mailbox, file->name, {}}, std::move(outcome));
 }
 
 /// The journal knows of the copy: the file needs no bytes of its own.

@@ -22,7 +22,7 @@ struct CopySource {
 class ServerCopy {
  public:
   struct Dependencies {
-    sync::Account& account;
+    sync::MessageChanger& changes;
     LocalEntries& entries;
     Outbox& outbox;
     StagedFiles& files;

@@ -107,7 +107,7 @@ void StagedAttributes::append_again(const StagedFilePtr& file, const Completion<
     }
     // The same bytes twice are of use to nobody: gone for good where the server can (UIDPLUS), else as the policy
     // had it.
-    use_.account.expunge_message({first, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
+    use_.changes.expunge({first, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
     done({});
   });
 }

@@ -17,7 +17,7 @@ namespace imapfs::vfs {
 class StagedAttributes {
  public:
   struct Dependencies {
-    sync::Account& account;
+    sync::MessageChanger& changes;
     const LocalEntries& entries;
     const NodeAliases& aliases;
     Outbox& outbox;

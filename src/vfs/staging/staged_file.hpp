@@ -13,7 +13,8 @@
 #include <optional>
 #include <string>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/body_reader.hpp"
+#include "imapfs/sync/message_changer.hpp"
 #include "imapfs/sync/outbox.hpp"
 #include "imapfs/vfs/types.hpp"
 #include "vfs/staging/displaced_messages.hpp"

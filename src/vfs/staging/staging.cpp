@@ -31,26 +31,28 @@ struct Staging::Parts {
   ShownFiles shown;
   const StagedNews kernel{shown, publisher};
   StagingLimits limits{account, settings, thread};
-  const FileStages stages{{account, entries, displaced, outbox}};
+  const FileStages stages{{account.mailboxes(), entries, displaced, outbox}};
   DrainWaiters waiters{[this](NodeId node) {
     const auto file = files.find(node);
     return file && stages.is_waited_for(*file);
   }};
   StagedFiles files{{outbox, limits, shown, waiters, [this](const StagedFilePtr& file) { closed.dispose(file); }}};
-  const FilePlaces places{{account, entries, files}};
+  const FilePlaces places{{account.mailboxes(), entries, files}};
   Holds holds{{shown, files, waiters, thread}};
   const OriginalMessages originals{{account, entries, aliases, files, holds, thread}};
-  const UploadDestinations destinations{{account, entries, originals, thread}};
-  const ContentLoader loader{{account, outbox, files, limits, places, originals, thread}};
-  const FileBytes bytes{{account, files, limits, loader, originals, shown, kernel, thread}};
-  OpenFiles open{{account, settings, entries, displaced, files, limits, shown, holds, originals, loader, bytes}};
-  const ServerCopy copy{{account, entries, outbox, files, shown, stages, kernel, thread}};
+  const UploadDestinations destinations{{account.mailboxes(), entries, originals, thread}};
+  const ContentLoader loader{{account.bodies(), outbox, files, limits, places, originals, thread}};
+  const FileBytes bytes{{account.bodies(), files, limits, loader, originals, shown, kernel, thread}};
+  OpenFiles open{
+      {account.mailboxes(), settings, entries, displaced, files, limits, shown, holds, originals, loader, bytes}};
+  const ServerCopy copy{{account.changes(), entries, outbox, files, shown, stages, kernel, thread}};
 
   const EditorBackups backups{{entries, aliases, outbox, files, places, loader, kernel}};
-  const UploadedMessages uploaded{{account, entries, displaced, outbox, places, shown, kernel}};
-  const Uploader uploader{{account, outbox, files, waiters, places, loader, destinations, backups, uploaded, thread}};
+  const UploadedMessages uploaded{{account.mailboxes(), entries, displaced, outbox, places, shown, kernel}};
+  const Uploader uploader{
+      {account.changes(), outbox, files, waiters, places, loader, destinations, backups, uploaded, thread}};
   const RefusedFiles refused{
-      {account, entries, publisher.events(), outbox, files, shown, waiters, stages, destinations, kernel}};
+      {account.mailboxes(), entries, publisher.events(), outbox, files, shown, waiters, stages, destinations, kernel}};
   const UploadQueue queue{
       {publisher.events(), outbox, files, waiters, places, originals, destinations, uploader, refused, thread}};
 
@@ -62,14 +64,14 @@ struct Staging::Parts {
       {files, shown, stages, places, originals, refused, queue, temporary, unfinished, recent, kernel}};
   const FlushedFiles flushed{
       {outbox, files, stages, originals, destinations, loader, uploader, refused, unfinished, kernel}};
-  const StagedAttributes attributes{{account, entries, aliases, outbox, files, limits, shown, originals, destinations,
-                                     loader, uploader, recent, kernel}};
+  const StagedAttributes attributes{{account.changes(), entries, aliases, outbox, files, limits, shown, originals,
+                                     destinations, loader, uploader, recent, kernel}};
 
   const RenamingUpload renaming{{outbox, shown, places, loader, uploader, queue, refused, kernel, thread}};
   const StagedRename rename{
       {entries, displaced, outbox, files, limits, shown, waiters, places, originals, destinations, renaming}};
-  const MessageReplacement replacement{{account, entries, displaced, outbox, files, limits, originals, destinations,
-                                        loader, uploader, recent, settings.append_flags}};
+  const MessageReplacement replacement{{account.changes(), entries, displaced, outbox, files, limits, originals,
+                                        destinations, loader, uploader, recent, settings.append_flags}};
   const LocalDirectoryRows directories{{settings, entries, outbox, files, places}};
   StagedNames names{{thread, displaced, holds, originals, rename, replacement, directories}};
 

@@ -15,7 +15,7 @@ constexpr std::chrono::seconds quota_age{10};
 }  // namespace
 
 Result<void> StagingLimits::check_rights(MailboxId mailbox, bool replaces) const {
-  const auto rights = account_.rights(mailbox);
+  const auto rights = account_.mailboxes().rights(mailbox);
   if (rights.read_only) return fail(EROFS, Scope::mailbox, Retry::never, "the mailbox is read-only");
   if (!rights.insert) return fail(EACCES, Scope::mailbox, Retry::never, "no right to add messages to this mailbox");
   if (replaces && !rights.remove_messages) {
@@ -43,7 +43,7 @@ Result<void> StagingLimits::check_quota() {
 }
 
 Result<void> StagingLimits::check_size(const StagedFile& file, std::uint64_t size) const {
-  const auto limit = account_.append_limit();
+  const auto limit = account_.changes().append_limit();
   if (limit && size > *limit) {
     return fail(EFBIG, Scope::message, Retry::never, "the server takes messages of at most {} octets", *limit);
   }

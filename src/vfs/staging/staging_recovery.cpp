@@ -61,7 +61,7 @@ void StagingRecovery::recover() const {
 /// What the account carries on with; those that are uploads are for the files to wait for.
 StagingRecovery::PendingUploads StagingRecovery::recover_pending() const {
   PendingUploads uploads;
-  for (const auto& arrival : use_.account.pending_arrivals()) {
+  for (const auto& arrival : use_.account.changes().pending_arrivals()) {
     if (arrival.staged.value != 0) {
       uploads[arrival.staged] = arrival.change;
     } else {
@@ -76,9 +76,9 @@ void StagingRecovery::await_arrival(const sync::PendingArrival& arrival) const {
   const auto entry = entry_of_arrival(arrival);
   // Without a name of its own it has none before it is there.
   if (entry.name.empty() || !use_.entries.add(entry)) return;
-  use_.account.await_change(arrival.change,
-                            use_.thread.completion<sync::Arrival>(
-                                [this, entry](const Result<sync::Arrival>& there) { arrived(entry, there); }));
+  use_.account.changes().await_change(
+      arrival.change, use_.thread.completion<sync::Arrival>(
+                          [this, entry](const Result<sync::Arrival>& there) { arrived(entry, there); }));
 }
 
 void StagingRecovery::arrived(const LocalEntry& entry, const Result<sync::Arrival>& arrived) const {
@@ -123,7 +123,7 @@ StagedFilePtr StagingRecovery::load(const Outbox::Row& row) const {
 void StagingRecovery::recover_file(const Outbox::Row& row, const PendingUploads& pending) const {
   const auto file = load(row);
   if (!file) return;
-  const auto mailbox = mailbox_called(*use_.account.tree(), row.mailbox);
+  const auto mailbox = mailbox_called(*use_.account.mailboxes().tree(), row.mailbox);
   file->mailbox = mailbox.value_or(MailboxId{0});
   use_.files.add(file);
 
@@ -150,7 +150,7 @@ bool StagingRecovery::place_in_directory(const StagedFilePtr& file) const {
 void StagingRecovery::queue(const StagedFilePtr& file) const {
   file->named = true;
   use_.places.place(file, file->mailbox, file->name);
-  file->replaced = replaced_by(*use_.account.tree(), file->row);
+  file->replaced = replaced_by(*use_.account.mailboxes().tree(), file->row);
   use_.queue.attempt(file);
 }
 
@@ -175,9 +175,9 @@ void StagingRecovery::await_upload(const StagedFilePtr& file, sync::ChangeId cha
   use_.places.place(file, file->mailbox, file->name);
   file->busy = true;
   use_.shown.show(*file);
-  use_.account.await_change(change,
-                            use_.thread.completion<sync::Arrival>(
-                                [this, file](const Result<sync::Arrival>& arrived) { upload_ended(file, arrived); }));
+  use_.account.changes().await_change(
+      change, use_.thread.completion<sync::Arrival>(
+                  [this, file](const Result<sync::Arrival>& arrived) { upload_ended(file, arrived); }));
 }
 
 void StagingRecovery::upload_ended(const StagedFilePtr& file, const Result<sync::Arrival>& arrived) const {

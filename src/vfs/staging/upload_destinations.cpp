@@ -44,7 +44,7 @@ bool UploadDestinations::is_still_backup(const DisplacedMessage& displaced) cons
   if (const auto entry = use_.entries.find(mailbox, displaced.backup)) {
     return entry->kind == LocalEntry::Kind::arrived && entry->message == displaced.message;
   }
-  const auto table = use_.account.table(mailbox);
+  const auto table = use_.mailboxes.table(mailbox);
   if (!table || table->uid_validity() != displaced.message.uid_validity) return false;
   const auto meta = table->find_by_name(displaced.backup);
   return meta && meta->uid == displaced.message.uid;
@@ -53,17 +53,17 @@ bool UploadDestinations::is_still_backup(const DisplacedMessage& displaced) cons
 void UploadDestinations::with_present_flags(const UploadDestination& destination,
                                             const Completion<UploadDestination>& then) const {
   const auto& replaced = destination.replaces;
-  const auto table = use_.account.table(replaced.mailbox);
+  const auto table = use_.mailboxes.table(replaced.mailbox);
   const bool elsewhere = !table || table->uid_validity() != replaced.uid_validity;
   if (replaced.uid.value == 0 || elsewhere || table->find(replaced.uid)) return then(destination);
-  use_.account.find_message(replaced.mailbox, replaced.uid,
-                            use_.thread.completion<MessageMeta>([destination, then](const Result<MessageMeta>& meta) {
-                              auto present = destination;
-                              if (meta) present.flags = flags_to_give(meta->flags);
-                              // One that is gone leaves the flags that it had.
-                              if (!meta && meta.error().errnum != ENOENT) return then(fail(meta.error()));
-                              then(std::move(present));
-                            }));
+  use_.mailboxes.find_message(replaced.mailbox, replaced.uid,
+                              use_.thread.completion<MessageMeta>([destination, then](const Result<MessageMeta>& meta) {
+                                auto present = destination;
+                                if (meta) present.flags = flags_to_give(meta->flags);
+                                // One that is gone leaves the flags that it had.
+                                if (!meta && meta.error().errnum != ENOENT) return then(fail(meta.error()));
+                                then(std::move(present));
+                              }));
 }
 
 }  // namespace imapfs::vfs

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 #include "vfs/nodes/local_entries.hpp"
 #include "vfs/staging/original_messages.hpp"
 #include "vfs/staging/staging_thread.hpp"
@@ -24,7 +24,7 @@ struct UploadDestination {
 class UploadDestinations {
  public:
   struct Dependencies {
-    sync::Account& account;
+    sync::MailboxReader& mailboxes;
     const LocalEntries& entries;
     const OriginalMessages& originals;
     StagingThread& thread;

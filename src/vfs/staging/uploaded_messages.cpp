@@ -73,7 +73,7 @@ void UploadedMessages::show_entry(const StagedFile& file, const UploadDestinatio
   entry.name = destination.name;
   entry.meta = file.original->meta;
   entry.message = file.original->message;
-  const auto table = use_.account.table(destination.mailbox);
+  const auto table = use_.mailboxes.table(destination.mailbox);
   const bool listed = table && table->find(entry.message.uid);
   if (!use_.entries.update(entry) && !listed) use_.entries.add(entry);
 }

@@ -13,7 +13,7 @@ namespace imapfs::vfs {
 class UploadedMessages {
  public:
   struct Dependencies {
-    const sync::Account& account;
+    const sync::MailboxReader& mailboxes;
     LocalEntries& entries;
     DisplacedMessages& displaced;
     Outbox& outbox;

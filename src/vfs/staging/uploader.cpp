@@ -33,7 +33,7 @@ void Uploader::upload_to(const StagedFilePtr& file, const UploadDestination& des
     if (backup) use_.files.drop(backup);
     return finish(fail(std::move(prepared).error()));
   }
-  use_.account.upload(*prepared, use_.thread.completion<sync::Arrival>([this, file, destination, backup,
+  use_.changes.upload(*prepared, use_.thread.completion<sync::Arrival>([this, file, destination, backup,
                                                                         size = prepared->canonical_size,
                                                                         finish](Result<sync::Arrival> arrived) {
     if (backup && arrived) use_.backups.keep(backup, *file->displaced, destination);
@@ -55,7 +55,7 @@ Result<sync::Upload> Uploader::prepare(StagedFile& file, const UploadDestination
   IMAPFS_TRY(use_.loader.open(file));
   if (auto missing = file.missing_bytes()) return fail(std::move(*missing));
   const auto inspected = IMAPFS_TRY(inspect(*file.content));
-  const auto limit = use_.account.append_limit();
+  const auto limit = use_.changes.append_limit();
   if (limit && inspected.canonical_size > *limit) {
     return fail(EFBIG, Scope::message, Retry::never, "{} octets with CRLF line ends, the server takes at most {}",
                 inspected.canonical_size, *limit);

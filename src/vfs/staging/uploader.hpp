@@ -13,7 +13,7 @@ namespace imapfs::vfs {
 class Uploader {
  public:
   struct Dependencies {
-    sync::Account& account;
+    sync::MessageChanger& changes;
     Outbox& outbox;
     StagedFiles& files;
     DrainWaiters& waiters;

@@ -37,49 +37,50 @@ Entry uid_directory_entry(const ViewDependencies& dependencies, const sync::Mail
 
 void ByUidView::lookup(const Caller&, const Node& parent, const std::string& name, Reply<Entry> reply) {
   const auto id = parent.meaning.mailbox;
-  const auto table = dependencies_.account.table(id);
+  const auto table = dependencies_.account.mailboxes().table(id);
   const auto uid = mime::NameTemplate::short_form(name);
   if (!table || !uid || table->hidden(*uid)) return reply(fail(sync::no_such_message()));
   auto found = [this, id, reply = std::move(reply)](Result<MessageMeta> meta) {
     if (!meta) return reply(fail(std::move(meta).error().while_doing("find the message")));
     // It is in .deleted.
     if (meta->flags.has(SystemFlag::deleted)) return reply(fail(sync::no_such_message()));
-    const auto tree = dependencies_.account.tree();
+    const auto tree = dependencies_.account.mailboxes().tree();
     const auto* mailbox = tree->find(id);
     // The question may have told UIDVALIDITY.
-    const auto known = dependencies_.account.table(id);
+    const auto known = dependencies_.account.mailboxes().table(id);
     if (!mailbox || !known) return reply(fail(sync::no_such_mailbox()));
     reply(unnamed_entry(dependencies_, *mailbox, known->uid_validity(), *meta));
   };
   if (auto meta = table->find(*uid)) return found(std::move(*meta));
-  dependencies_.account.find_message(id, *uid, std::move(found));
+  dependencies_.account.mailboxes().find_message(id, *uid, std::move(found));
 }
 
 void ByUidView::entry(const Node& node, Reply<Entry> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   reply(uid_directory_entry(dependencies_, *mailbox));
 }
 
 void ByUidView::open_directory(const Caller&, const Node& node, Reply<OpenDirectoryResult> reply) {
-  dependencies_.account.freshen(node.meaning.mailbox, on_success(reply, "bring the mailbox up to date", [reply] {
-                                  reply(OpenDirectoryResult{0, false, false});
-                                }));
+  dependencies_.account.mailboxes().freshen(node.meaning.mailbox,
+                                            on_success(reply, "bring the mailbox up to date", [reply] {
+                                              reply(OpenDirectoryResult{0, false, false});
+                                            }));
 }
 
 void ByUidView::list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
   const auto id = node.meaning.mailbox;
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(id);
-  const auto table = dependencies_.account.table(id);
+  const auto table = dependencies_.account.mailboxes().table(id);
   if (!mailbox || !table) return reply(fail(sync::no_such_mailbox()));
   bool at_end = false;
   auto found = page(*mailbox, *table, request, at_end);
   if (!found.empty() || at_end) return reply(std::move(found));
-  dependencies_.account.await_rows(id, table->frontier(), on_success(reply, "wait for the listing", [=, this] {
-                                     list(caller, node, request, reply);
-                                   }));
+  dependencies_.account.mailboxes().await_rows(
+      id, table->frontier(),
+      on_success(reply, "wait for the listing", [=, this] { list(caller, node, request, reply); }));
 }
 
 DirectoryPage ByUidView::page(const sync::MailboxNode& mailbox, const sync::MessageTable& table,

@@ -42,7 +42,7 @@ Entry ControlView::entry_of(FixedNode node) const {
   entry.node = fixed_node(node);
   entry.entry_timeout = dependencies_.settings.timeout;
   entry.attribute_timeout = dependencies_.settings.timeout;
-  const auto path = node_path(dependencies_.account, entry.node);
+  const auto path = node_path(dependencies_.account.mailboxes(), entry.node);
   auto& attributes = entry.attributes;
   attributes = directory_attributes(dependencies_.settings,
                                     InodeId{stable_hash(path, stable_hash(dependencies_.account.name()))}, 0, mounted_);
@@ -147,8 +147,9 @@ void ControlView::open_directory(const Caller&, const Node& node, Reply<OpenDire
 void ControlView::list(const Caller&, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
   if (node.meaning.fixed != FixedNode::control_directory) return reply(fail(ENOTDIR, "not a directory"));
   DirectoryPage page;
-  append_dots(page, request.cookie, request.limit, entry_of(FixedNode::control_directory),
-              mailbox_entry(dependencies_.account, dependencies_.settings, dependencies_.account.tree()->root()));
+  append_dots(
+      page, request.cookie, request.limit, entry_of(FixedNode::control_directory),
+      mailbox_entry(dependencies_.account, dependencies_.settings, dependencies_.account.mailboxes().tree()->root()));
   for (const auto& file : control_files) {
     const std::uint64_t cookie = 16 + static_cast<std::uint64_t>(file.node);
     if (cookie <= request.cookie || page.size() >= request.limit) continue;

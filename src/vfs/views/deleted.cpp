@@ -38,15 +38,15 @@ Entry deleted_directory_entry(const ViewDependencies& dependencies, const sync::
 void DeletedView::lookup(const Caller&, const Node& parent, const std::string& name, Reply<Entry> reply) {
   const auto id = parent.meaning.mailbox;
   const auto find = [this, id, name]() -> std::optional<Entry> {
-    const auto tree = dependencies_.account.tree();
+    const auto tree = dependencies_.account.mailboxes().tree();
     const auto* mailbox = tree->find(id);
-    const auto table = dependencies_.account.table(id);
+    const auto table = dependencies_.account.mailboxes().table(id);
     const auto meta = table ? table->find_deleted_by_name(name) : std::nullopt;
     if (!mailbox || !meta) return std::nullopt;
     return passing_entry(dependencies_, *mailbox, *table, *meta);
   };
   if (auto entry = find()) return reply(std::move(*entry));
-  dependencies_.account.freshen(id, [find, reply = std::move(reply)](Result<void>) {
+  dependencies_.account.mailboxes().freshen(id, [find, reply = std::move(reply)](Result<void>) {
     // Whether or not the check worked out: what is in the table now is the best answer there is.
     if (auto entry = find()) return reply(std::move(*entry));
     reply(fail(ENOENT, "no such deleted message"));
@@ -54,29 +54,30 @@ void DeletedView::lookup(const Caller&, const Node& parent, const std::string& n
 }
 
 void DeletedView::entry(const Node& node, Reply<Entry> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   reply(deleted_directory_entry(dependencies_, *mailbox));
 }
 
 void DeletedView::open_directory(const Caller&, const Node& node, Reply<OpenDirectoryResult> reply) {
-  dependencies_.account.freshen(node.meaning.mailbox, on_success(reply, "bring the mailbox up to date", [reply] {
-                                  reply(OpenDirectoryResult{0, false, false});
-                                }));
+  dependencies_.account.mailboxes().freshen(node.meaning.mailbox,
+                                            on_success(reply, "bring the mailbox up to date", [reply] {
+                                              reply(OpenDirectoryResult{0, false, false});
+                                            }));
 }
 
 void DeletedView::list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
   const auto id = node.meaning.mailbox;
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(id);
-  const auto table = dependencies_.account.table(id);
+  const auto table = dependencies_.account.mailboxes().table(id);
   if (!mailbox || !table) return reply(fail(sync::no_such_mailbox()));
   auto found = page(*mailbox, *table, request);
   if (!found.empty() || table->complete()) return reply(std::move(found));
-  dependencies_.account.await_rows(id, table->frontier(), on_success(reply, "wait for the listing", [=, this] {
-                                     list(caller, node, request, reply);
-                                   }));
+  dependencies_.account.mailboxes().await_rows(
+      id, table->frontier(),
+      on_success(reply, "wait for the listing", [=, this] { list(caller, node, request, reply); }));
 }
 
 DirectoryPage DeletedView::page(const sync::MailboxNode& mailbox, const sync::MessageTable& table,

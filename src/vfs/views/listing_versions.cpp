@@ -6,12 +6,12 @@
 
 namespace imapfs::vfs {
 
-bool ListingVersions::unchanged(const sync::Account& account, const sync::MailboxNode& mailbox) {
-  const auto time = account.directory_time(mailbox.id);
-  const auto table = account.table(mailbox.id);
+bool ListingVersions::unchanged(const sync::MailboxReader& mailboxes, const sync::MailboxNode& mailbox) {
+  const auto time = mailboxes.directory_time(mailbox.id);
+  const auto table = mailboxes.table(mailbox.id);
   std::uint64_t version = stable_hash(std::to_string(time.seconds), time.nanoseconds);
   version = stable_hash(std::to_string(table ? table->uid_validity().value : 0), version);
-  const auto rights = account.rights(mailbox.id);
+  const auto rights = mailboxes.rights(mailbox.id);
   const bool modes[] = {rights.read_only, rights.insert, rights.remove_messages, rights.create_children};
   for (const bool mode : modes) version = stable_hash(mode ? "+" : "-", version);
   for (const auto& [component, id] : mailbox.children) version = stable_hash(component, version ^ id.value);

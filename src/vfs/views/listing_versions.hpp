@@ -6,14 +6,14 @@
 #include <unordered_map>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/mailbox_reader.hpp"
 
 namespace imapfs::vfs {
 
 class ListingVersions {
  public:
   /// True if nothing changed since the last call for this mailbox.
-  [[nodiscard]] bool unchanged(const sync::Account& account, const sync::MailboxNode& mailbox);
+  [[nodiscard]] bool unchanged(const sync::MailboxReader& mailboxes, const sync::MailboxNode& mailbox);
 
  private:
   Guarded<std::unordered_map<MailboxId, std::uint64_t>> seen_;

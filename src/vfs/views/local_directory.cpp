@@ -45,16 +45,16 @@ void LocalDirectoryView::lookup(const Caller&, const Node& parent, const std::st
   if (const auto local = dependencies_.entries.find(id, name)) {
     if (auto entry = staged_or_directory_entry(dependencies_, *local)) return reply(std::move(*entry));
   }
-  if (const auto shown = shown_mailbox(dependencies_.account, dependencies_.entries, id)) {
+  if (const auto shown = shown_mailbox(dependencies_.account.mailboxes(), dependencies_.entries, id)) {
     if (auto entry = message_entry(*shown, name)) return reply(std::move(*entry));
   }
   reply(fail(ENOENT, "no such name"));
 }
 
 std::optional<Entry> LocalDirectoryView::message_entry(MailboxId id, const std::string& name) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(id);
-  const auto table = dependencies_.account.table(id);
+  const auto table = dependencies_.account.mailboxes().table(id);
   if (!mailbox || !table) return std::nullopt;
   const MessageEntries entries(dependencies_.account, dependencies_.settings, *mailbox, table->uid_validity(),
                                &dependencies_.nodes);
@@ -83,10 +83,10 @@ NodeId LocalDirectoryView::parent(const Node& node) const {
 }
 
 void LocalDirectoryView::open_directory(const Caller&, const Node& node, Reply<OpenDirectoryResult> reply) {
-  const auto shown = shown_mailbox(dependencies_.account, dependencies_.entries, node.meaning.mailbox);
+  const auto shown = shown_mailbox(dependencies_.account.mailboxes(), dependencies_.entries, node.meaning.mailbox);
   if (!shown) return reply(OpenDirectoryResult{0, false, false});
   // Without the server what is known of the mailbox is the best answer there is.
-  dependencies_.account.freshen(*shown, [reply = std::move(reply)](Result<void>) {
+  dependencies_.account.mailboxes().freshen(*shown, [reply = std::move(reply)](Result<void>) {
     reply(OpenDirectoryResult{0, false, false});
   });
 }
@@ -98,7 +98,8 @@ void LocalDirectoryView::list(const Caller&, const Node& node, const ListRequest
   auto above = local_directory_entry(dependencies_.settings, *directory);
   above.node = mailbox_node(directory->mailbox);
   append_dots(page, request.cookie, request.limit, local_directory_entry(dependencies_.settings, *directory), above);
-  if (const auto shown = shown_mailbox(dependencies_.account, dependencies_.entries, node.meaning.mailbox)) {
+  if (const auto shown = shown_mailbox(dependencies_.account.mailboxes(), dependencies_.entries,
+                                       node.meaning.mailbox)) {
     append_messages(page, *shown, request);
   }
   append_local_directories(page, dependencies_, node.meaning.mailbox, request);
@@ -106,9 +107,9 @@ void LocalDirectoryView::list(const Caller&, const Node& node, const ListRequest
 }
 
 void LocalDirectoryView::append_messages(DirectoryPage& page, MailboxId id, const ListRequest& request) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(id);
-  const auto table = dependencies_.account.table(id);
+  const auto table = dependencies_.account.mailboxes().table(id);
   if (!mailbox || !table || request.cookie >= local_cookie(0) || page.size() >= request.limit) return;
   const MessageEntries entries(dependencies_.account, dependencies_.settings, *mailbox, table->uid_validity(),
                                &dependencies_.nodes);

@@ -55,7 +55,7 @@ std::optional<std::string> mailbox_xattr(const sync::Account& account, const syn
     return std::string(special_use_name(mailbox.special_use));
   }
   if (name == "user.imap.unseen") return number(mailbox.status.unseen);
-  const auto table = account.table(mailbox.id);
+  const auto table = account.mailboxes().table(mailbox.id);
   if (name == "user.imap.uidvalidity") {
     if (table && table->uid_validity().value != 0) return number(table->uid_validity().value);
     return mailbox.status.uid_validity ? number(mailbox.status.uid_validity->value) : std::nullopt;
@@ -82,13 +82,13 @@ struct MailboxView::Listing {
 };
 
 void MailboxView::lookup(const Caller& caller, const Node& parent, const std::string& name, Reply<Entry> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(parent.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   if (!caller.announcer) dependencies_.seen_directories.add(mailbox->id);
   if (auto child = find_child(dependencies_, caller, *tree, *mailbox, name)) return reply(std::move(*child));
   const auto local = dependencies_.entries.find(mailbox->id, name);
-  const auto table = dependencies_.account.table(mailbox->id);
+  const auto table = dependencies_.account.mailboxes().table(mailbox->id);
   if (!table) {
     auto entry = local ? staged_or_directory_entry(dependencies_, *local) : std::nullopt;
     if (!entry) return reply(fail(ENOENT, "no such name"));
@@ -106,7 +106,7 @@ void MailboxView::lookup(const Caller& caller, const Node& parent, const std::st
   if (name.starts_with('.')) return reply(fail(ENOENT, "no such name"));
   // A complete table of an unwatched mailbox may be out of date: the account knows, and says ENOENT at once where it is
   // not.
-  dependencies_.account.find_message(
+  dependencies_.account.mailboxes().find_message(
       mailbox->id, name,
       on_success(reply, "find the message", [this, tree, mailbox, table, reply](const MessageMeta& meta) {
         reply(message_entry(dependencies_, *mailbox, *table, meta));
@@ -121,7 +121,7 @@ std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, 
     case LocalEntry::Kind::pending: return pending_entry(dependencies_.account, dependencies_.settings, local);
     case LocalEntry::Kind::arrived: break;
   }
-  const auto table = dependencies_.account.table(mailbox.id);
+  const auto table = dependencies_.account.mailboxes().table(mailbox.id);
   if (!table) return std::nullopt;
   if (taken_over(*table, local)) {
     dependencies_.entries.remove(local.node);
@@ -135,39 +135,39 @@ std::optional<Entry> MailboxView::local_entry(const sync::MailboxNode& mailbox, 
 }
 
 void MailboxView::entry(const Node& node, Reply<Entry> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   reply(mailbox_entry(dependencies_.account, dependencies_.settings, *mailbox));
 }
 
 NodeId MailboxView::parent(const Node& node) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   return mailbox ? mailbox_node(mailbox->parent) : root_node;
 }
 
 void MailboxView::open_directory(const Caller& caller, const Node& node, Reply<OpenDirectoryResult> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   if (!caller.announcer) dependencies_.seen_directories.add(mailbox->id);
   auto done = on_success(reply, "bring the mailbox up to date", [this, id = mailbox->id, reply] {
-    const auto now = dependencies_.account.tree();
+    const auto now = dependencies_.account.mailboxes().tree();
     const auto* opened = now->find(id);
     if (!opened) return reply(fail(sync::no_such_mailbox()));
-    const bool unchanged = versions_.unchanged(dependencies_.account, *opened);
+    const bool unchanged = versions_.unchanged(dependencies_.account.mailboxes(), *opened);
     reply(OpenDirectoryResult{0, true, unchanged});
   });
-  if (dependencies_.account.table(mailbox->id)) {
-    dependencies_.account.freshen(mailbox->id, std::move(done));
+  if (dependencies_.account.mailboxes().table(mailbox->id)) {
+    dependencies_.account.mailboxes().freshen(mailbox->id, std::move(done));
   } else {
-    dependencies_.account.freshen_tree(std::move(done));
+    dependencies_.account.mailboxes().freshen_tree(std::move(done));
   }
 }
 
 void MailboxView::list(const Caller& caller, const Node& node, const ListRequest& request, Reply<DirectoryPage> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   auto head = list_head(dependencies_, caller, *tree, *mailbox, request);
@@ -189,16 +189,16 @@ void MailboxView::list_messages(const std::shared_ptr<Listing>& listing) {
   if (listing->waits++ == max_waits_in_vain) {
     return listing->reply(fail(EIO, Scope::mailbox, Retry::later, "the listing does not go on"));
   }
-  dependencies_.account.await_rows(
+  dependencies_.account.mailboxes().await_rows(
       listing->mailbox, listing->after,
       on_success(listing->reply, "wait for the listing", [this, listing] { list_messages(listing); }));
 }
 
 Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(listing.mailbox);
   if (!mailbox) return fail(sync::no_such_mailbox());
-  const auto table = dependencies_.account.table(listing.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(listing.mailbox);
   DirectoryPage page;
   if (!table) {
     at_end = true;
@@ -230,7 +230,7 @@ Result<DirectoryPage> MailboxView::message_page(Listing& listing, bool& at_end) 
 
 /// Local entries with cookies beyond `after`, up to the listing's limit in all.
 void MailboxView::append_local(DirectoryPage& page, MailboxId id, std::uint64_t after, const Listing& listing) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(id);
   if (!mailbox) return;
   while (page.size() < listing.limit) {
@@ -246,7 +246,7 @@ void MailboxView::append_local(DirectoryPage& page, MailboxId id, std::uint64_t 
 }
 
 void MailboxView::xattr(const Node& node, const std::string& name, Reply<std::string> reply) {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return reply(fail(sync::no_such_mailbox()));
   if (auto value = mailbox_xattr(dependencies_.account, *mailbox, name)) return reply(std::move(*value));
@@ -255,7 +255,7 @@ void MailboxView::xattr(const Node& node, const std::string& name, Reply<std::st
 
 std::vector<std::string> MailboxView::xattr_names(const Node& node) const {
   std::vector<std::string> names;
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.mailbox);
   if (!mailbox) return names;
   for (const auto candidate : xattr_candidates) {

@@ -91,12 +91,12 @@ void MessageView::xattr(const Node& node, const std::string& name, Reply<std::st
     });
   }
   if (comes_from_details(name)) {
-    return account_.details(node.meaning.message.mailbox, node.meaning.message.uid,
-                            [name, reply = std::move(reply)](Result<sync::MessageDetails> details) {
-                              if (!details)
-                                return reply(fail(std::move(details).error().while_doing("get header fields")));
-                              reply(xattr_from_details(*details, name).value_or(std::string()));
-                            });
+    return account_.mailboxes().details(
+        node.meaning.message.mailbox, node.meaning.message.uid,
+        [name, reply = std::move(reply)](Result<sync::MessageDetails> details) {
+          if (!details) return reply(fail(std::move(details).error().while_doing("get header fields")));
+          reply(xattr_from_details(*details, name).value_or(std::string()));
+        });
   }
   reply(fail(ENODATA, "no such attribute"));
 }

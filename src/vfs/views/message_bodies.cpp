@@ -5,17 +5,17 @@
 namespace imapfs::vfs {
 
 bool MessageBodies::open_can_wait(const Node& node) const {
-  return account_.open_can_wait(node.meaning.message.mailbox, node.meaning.message.uid);
+  return account_.bodies().can_wait(node.meaning.message.mailbox, node.meaning.message.uid);
 }
 
 void MessageBodies::open(const Node& node, Opened done) {
   const auto& message = node.meaning.message;
-  account_.open_body(message.mailbox, message.uid, or_at_new_place(node.id, std::move(done)));
+  account_.bodies().open(message.mailbox, message.uid, or_at_new_place(node.id, std::move(done)));
 }
 
 void MessageBodies::open_at(const Node& node, std::uint64_t offset, std::size_t length, Opened done) {
   const auto& message = node.meaning.message;
-  account_.open_body_at(message.mailbox, message.uid, offset, length, or_at_new_place(node.id, std::move(done)));
+  account_.bodies().open_at(message.mailbox, message.uid, offset, length, or_at_new_place(node.id, std::move(done)));
 }
 
 MessageBodies::Opened MessageBodies::or_at_new_place(NodeId node, Opened done) {
@@ -28,7 +28,7 @@ MessageBodies::Opened MessageBodies::or_at_new_place(NodeId node, Opened done) {
 void MessageBodies::open_moved(NodeId node, const Error& gone, Opened done) {
   find_new_place(node, [this, gone, done = std::move(done)](Place place) {
     if (!place) return done(fail(gone));
-    account_.open_body(place->mailbox, place->uid, [gone, done](Result<std::shared_ptr<sync::Body>> body) {
+    account_.bodies().open(place->mailbox, place->uid, [gone, done](Result<std::shared_ptr<sync::Body>> body) {
       if (!body && body.error().errnum == ENOENT) return done(fail(gone));
       done(std::move(body));
     });
@@ -46,7 +46,7 @@ void MessageBodies::find_new_place(NodeId node, std::function<void(Place)> done)
   const auto& pending = *now->entry;
   nodes_.await_arrival(node, pending.generation, pending.change,
                        [this, done = std::move(done)](const Result<MessageLocation>& message) {
-                         const auto table = message ? account_.table(message->mailbox) : nullptr;
+                         const auto table = message ? account_.mailboxes().table(message->mailbox) : nullptr;
                          // Under another UIDVALIDITY the UID means another message.
                          const bool same = table && table->uid_validity() == message->uid_validity;
                          done(same ? Place(*message) : std::nullopt);

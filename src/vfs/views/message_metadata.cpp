@@ -9,7 +9,7 @@
 namespace imapfs::vfs {
 
 std::optional<MessageMeta> MessageMetadata::row(const Node& node) const {
-  const auto table = dependencies_.account.table(node.meaning.message.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(node.meaning.message.mailbox);
   return table ? table->find(node.meaning.message.uid) : std::nullopt;
 }
 
@@ -23,15 +23,15 @@ std::optional<MessageMeta> MessageMetadata::in_memory(const Node& node) const {
 
 void MessageMetadata::find(const Node& node, Completion<MessageMeta> done) const {
   const auto& message = node.meaning.message;
-  const auto table = dependencies_.account.table(message.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(message.mailbox);
   if (!table) return done(fail(sync::no_such_message()));
   if (auto meta = in_memory(node)) return done(std::move(*meta));
   if (table->complete()) return done(fail(sync::no_such_message()));
-  dependencies_.account.find_message(message.mailbox, message.uid, std::move(done));
+  dependencies_.account.mailboxes().find_message(message.mailbox, message.uid, std::move(done));
 }
 
 std::optional<Entry> MessageMetadata::entry(const Node& node, const MessageMeta& meta) const {
-  const auto tree = dependencies_.account.tree();
+  const auto tree = dependencies_.account.mailboxes().tree();
   const auto* mailbox = tree->find(node.meaning.message.mailbox);
   if (!mailbox) return std::nullopt;
   const MessageEntries entries(dependencies_.account, dependencies_.settings, *mailbox, uid_validity(node),
@@ -47,7 +47,7 @@ std::optional<Entry> MessageMetadata::entry(const Node& node, const MessageMeta&
 }
 
 UidValidity MessageMetadata::uid_validity(const Node& node) const {
-  const auto table = dependencies_.account.table(node.meaning.message.mailbox);
+  const auto table = dependencies_.account.mailboxes().table(node.meaning.message.mailbox);
   return table ? table->uid_validity() : UidValidity{0};
 }
 

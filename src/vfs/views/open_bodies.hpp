@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "imapfs/base/concurrency.hpp"
-#include "imapfs/sync/account.hpp"
+#include "imapfs/sync/body_reader.hpp"
 #include "vfs/nodes/node_meaning.hpp"
 
 namespace imapfs::vfs {

@@ -29,7 +29,7 @@ Entry OutboxView::directory_entry() const {
   Entry entry;
   entry.node = fixed_node(FixedNode::outbox);
   entry.entry_timeout = dependencies_.settings.timeout;
-  const auto path = node_path(dependencies_.account, entry.node);
+  const auto path = node_path(dependencies_.account.mailboxes(), entry.node);
   entry.attributes = directory_attributes(
       dependencies_.settings, InodeId{stable_hash(path, stable_hash(dependencies_.account.name()))}, 0, mounted_);
   return entry;

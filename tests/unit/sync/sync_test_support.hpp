@@ -1,5 +1,5 @@
 #pragma once
-// Doubles for tests of the mailbox sync and the engine: a listener that remembers, a session that lies, and calls that
+// Doubles for tests of the mailbox sync and the account: a listener that remembers, a session that lies, and calls that
 // wait.
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "imapfs/mime/header_decode.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/imap_account.hpp"
 #include "support/await.hpp"
 #include "support/fake_server.hpp"
 #include "support/temporary_directory.hpp"

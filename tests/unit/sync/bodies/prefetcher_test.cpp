@@ -11,7 +11,7 @@
 
 #include "imapfs/base/telemetry.hpp"
 #include "imapfs/model/identity.hpp"
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/imap_account.hpp"
 #include "unit/sync/sync_test_support.hpp"
 
 namespace imapfs::sync {
@@ -41,23 +41,24 @@ class PrefetcherTest : public ::testing::Test {
   void mount() {
     store::MessageCache::Settings cache;
     cache.directory = with_cache_ ? directory_.path() : "";
-    engine_ = SyncEngine::create(settings_, server_.factory(), store::MetadataStore::none(),
-                                 std::make_shared<store::MessageCache>(cache), nullptr, scheduler_, listener_);
+    account_ = std::make_unique<ImapAccount>(settings_, server_.factory(), store::MetadataStore::none(),
+                                             std::make_shared<store::MessageCache>(cache), nullptr, scheduler_,
+                                             listener_);
     const auto context = CallContext::within(test_patience);
-    ASSERT_TRUE(engine_->start(server_.factory()(context).value(), context));
-    inbox_ = engine_->tree()->find_path("INBOX")->id;
-    ASSERT_TRUE(await<void>([&](Completion<void> done) { engine_->freshen(inbox_, std::move(done)); }));
-    ASSERT_TRUE(listener_.wait([&] { return engine_->table(inbox_)->complete(); }));
+    ASSERT_TRUE(account_->start(server_.factory()(context).value(), context));
+    inbox_ = account_->mailboxes().tree()->find_path("INBOX")->id;
+    ASSERT_TRUE(await<void>([&](Completion<void> done) { account_->mailboxes().freshen(inbox_, std::move(done)); }));
+    ASSERT_TRUE(listener_.wait([&] { return account_->mailboxes().table(inbox_)->complete(); }));
   }
   void unmount() {
-    if (engine_) engine_->stop();
-    engine_.reset();
+    if (account_) account_->stop();
+    account_.reset();
   }
 
   std::future<Result<std::string>> start_read(std::uint32_t uid) {
     auto promise = std::make_shared<std::promise<Result<std::string>>>();
     auto future = promise->get_future();
-    engine_->open_body(inbox_, Uid{uid}, [promise](Result<std::shared_ptr<Body>> body) {
+    account_->bodies().open(inbox_, Uid{uid}, [promise](Result<std::shared_ptr<Body>> body) {
       if (!body) return promise->set_value(fail(std::move(body).error()));
       (*body)->read(0, (*body)->length(), [promise, body = *body](Result<BodySlice> slice) {
         if (!slice) return promise->set_value(fail(std::move(slice).error()));
@@ -84,7 +85,7 @@ class PrefetcherTest : public ::testing::Test {
     }
   }
   [[nodiscard]] bool idle() const {
-    const auto status = engine_->status();
+    const auto status = account_->status();
     return std::all_of(status.at("connections").begin(), status.at("connections").end(), [](const auto& connection) {
       return connection.at("doing").is_null() || connection.at("doing") == "";
     });
@@ -99,9 +100,9 @@ class PrefetcherTest : public ::testing::Test {
   FakeServer server_;
   RecordingListener listener_;
   Scheduler scheduler_;
-  EngineSettings settings_;
+  SyncSettings settings_;
   bool with_cache_ = true;
-  std::unique_ptr<SyncEngine> engine_;
+  std::unique_ptr<ImapAccount> account_;
   MailboxId inbox_;
 };
 
@@ -160,7 +161,7 @@ TEST_F(PrefetcherTest, TheOrderOfInodesIsAnOrderToo) {
   // As cp -r opens files.
   fill(500);
   mount();
-  const auto seed = message_inode_seed(settings_.account, "INBOX", engine_->table(inbox_)->uid_validity());
+  const auto seed = message_inode_seed(settings_.account, "INBOX", account_->mailboxes().table(inbox_)->uid_validity());
   std::vector<std::uint32_t> uids(500);
   std::iota(uids.begin(), uids.end(), 1U);
   std::sort(uids.begin(), uids.end(), [&](std::uint32_t left, std::uint32_t right) {
@@ -271,7 +272,7 @@ TEST_F(PrefetcherTest, ClosingInMidSetAnswersWhoWaits) {
   auto third = start_read(3);
   ASSERT_TRUE(server_.wait_until_held("FETCH bodies row"));
   auto fourth = start_read(4);
-  engine_->stop();
+  account_->stop();
   EXPECT_FALSE(finish(std::move(third)));
   EXPECT_FALSE(finish(std::move(fourth)));
 }
@@ -305,9 +306,10 @@ TEST_F(PrefetcherTest, WithOneConnectionAnOpenElsewhereNeedNotWaitForTheEnd) {
   server_.hold("FETCH bodies row");
   auto third = start_read(3);
   ASSERT_TRUE(server_.wait_until_held("FETCH bodies row"));
-  const auto other = engine_->tree()->find_path("Other")->id;
+  const auto other = account_->mailboxes().tree()->find_path("Other")->id;
   std::promise<Result<std::shared_ptr<Body>>> opened;
-  engine_->open_body(other, Uid{1}, [&](Result<std::shared_ptr<Body>> body) { opened.set_value(std::move(body)); });
+  account_->bodies().open(other, Uid{1},
+                          [&](Result<std::shared_ptr<Body>> body) { opened.set_value(std::move(body)); });
   server_.release("FETCH bodies row");
   auto future = opened.get_future();
   ASSERT_EQ(future.wait_for(test_patience), std::future_status::ready);

@@ -50,7 +50,7 @@ class UploadAgain : public ::testing::TestWithParam<bool> {
     if (content.find("Message-ID") == std::string::npos) upload.message_id.clear();
     return upload;
   }
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutUidplus, UploadAgain, ::testing::Bool(),
@@ -165,7 +165,7 @@ TEST_P(UploadAgain, AfterALookThatFailedLooksAgain) {
 TEST_P(UploadAgain, ANextProcessFindsWhatWasSentAndKeepsWhatWasNot) {
   f.server.hold("APPEND answer");
   const auto upload = f.stage("Archive", first, "name.eml");
-  f.engine->upload(upload, [](const Result<Arrival>&) {});
+  f.account->changes().upload(upload, [](const Result<Arrival>&) {});
   ASSERT_TRUE(f.server.wait_until_held("APPEND answer"));
   EXPECT_EQ(f.journal->changes()->front().digest.size(), 64u);
   f.unmount();
@@ -209,7 +209,7 @@ TEST_P(UploadAgain, OfTwoFilesThatAreAlikeBothAreThere) {
   // Of the first nothing has come: it must not take what comes of the second for its own.
   f.server.lose_before("APPEND");
   std::promise<Result<Arrival>> ended;
-  f.engine->upload(one, [&](const Result<Arrival>& arrival) { ended.set_value(arrival); });
+  f.account->changes().upload(one, [&](const Result<Arrival>& arrival) { ended.set_value(arrival); });
   ASSERT_TRUE(f.upload(other));
   ASSERT_TRUE(ended.get_future().get());
   EXPECT_EQ(f.messages("Archive"), (Subjects{"one", "one"}));

@@ -18,7 +18,7 @@ class Uploads : public ::testing::TestWithParam<bool> {
     f.mount();
     f.list("Archive");
   }
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 std::string uidplus_name(const ::testing::TestParamInfo<bool>& uidplus) { return uidplus.param ? "Uidplus" : "Bare"; }
@@ -42,16 +42,17 @@ TEST_P(Uploads, AMessageIsAppendedWithCrlfAndShowsUnderItsName) {
 }
 
 TEST(UploadToAnUnlistedMailbox, ItsNameIsKnownAtOnceAndAfterARename) {
-  MutationFixture f;
+  ChangesFixture f;
   f.mount();
   const auto arrival = f.upload(f.stage("Archive", content, "plan.eml"));
   ASSERT_TRUE(arrival);
   const auto mailbox = f.id("Archive");
   EXPECT_EQ(f.table("Archive")->uid_validity(), arrival->message.uid_validity);
-  ASSERT_TRUE(await<void>(
-      [&](Completion<void> done) { f.engine->rename_mailbox(mailbox, MailboxId{0}, "Plans", std::move(done)); }));
+  ASSERT_TRUE(await<void>([&](Completion<void> done) {
+    f.account->mailbox_changes().rename(mailbox, MailboxId{0}, "Plans", std::move(done));
+  }));
   const auto found = await<MessageMeta>(
-      [&](Completion<MessageMeta> done) { f.engine->find_message(mailbox, "plan.eml", std::move(done)); });
+      [&](Completion<MessageMeta> done) { f.account->mailboxes().find_message(mailbox, "plan.eml", std::move(done)); });
   ASSERT_TRUE(found);
   EXPECT_EQ(found->uid, arrival->message.uid);
 }
@@ -103,7 +104,7 @@ TEST_P(Uploads, WhatIsReplacedIsListedUntilTheNewHasCome) {
   upload.target.replaces = f.at("Archive", 1);
   f.server.hold("APPEND answer");
   std::promise<Result<Arrival>> arrived;
-  f.engine->upload(upload, [&](Result<Arrival> arrival) { arrived.set_value(std::move(arrival)); });
+  f.account->changes().upload(upload, [&](Result<Arrival> arrival) { arrived.set_value(std::move(arrival)); });
   ASSERT_TRUE(f.server.wait_until_held("APPEND answer"));
   EXPECT_EQ(f.listed("Archive"), std::set<std::string>{"same.eml"});
   f.server.release("APPEND answer");
@@ -116,7 +117,7 @@ TEST_P(Uploads, WhatIsReplacedIsListedUntilTheNewHasCome) {
 TEST_P(Uploads, WhatHadArrivedBeforeARestartIsNotUploadedAgain) {
   f.server.hold("APPEND answer");
   const auto upload = f.stage("Archive", content, "late.eml");
-  f.engine->upload(upload, [](const Result<Arrival>&) {});
+  f.account->changes().upload(upload, [](const Result<Arrival>&) {});
   ASSERT_TRUE(f.server.wait_until_held("APPEND answer"));
   f.unmount();
   f.server.release("APPEND answer");
@@ -131,7 +132,7 @@ TEST_P(Uploads, WhatHadArrivedBeforeARestartIsNotUploadedAgain) {
 TEST_P(Uploads, WhatHadNotArrivedBeforeARestartIsLeftToItsUser) {
   f.server.hold("APPEND");
   const auto upload = f.stage("Archive", content);
-  f.engine->upload(upload, [](const Result<Arrival>&) {});
+  f.account->changes().upload(upload, [](const Result<Arrival>&) {});
   ASSERT_TRUE(f.server.wait_until_held("APPEND"));
   f.unmount();
   f.server.release("APPEND");

@@ -9,7 +9,7 @@ namespace {
 
 class MessageChanges : public ::testing::Test {
  protected:
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 TEST_F(MessageChanges, ARemovedMessageIsFlaggedAndListedNoMore) {
@@ -127,7 +127,8 @@ TEST_F(MessageChanges, ANameGivenWhileAMessageIsBeingRestoredIsKept) {
   f.server.hold("STORE");
   ASSERT_TRUE(f.restore(f.source("INBOX", 1), "back.eml").accepted());
   std::promise<Result<void>> named;
-  f.engine->give_name(f.at("INBOX", 1), "mine.eml", {}, [&](const Result<void>& result) { named.set_value(result); });
+  f.account->changes().give_name(f.at("INBOX", 1), "mine.eml", {},
+                                 [&](const Result<void>& result) { named.set_value(result); });
   f.server.release("STORE");
   ASSERT_TRUE(named.get_future().get());
   EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"mine.eml"});
@@ -144,8 +145,8 @@ TEST_F(MessageChanges, ACopyHasTheFlagsOfTheTimeWhenItWasAccepted) {
   const auto copy = f.copy(f.source("INBOX", 1), f.target("Archive", "a.eml"));
   ASSERT_TRUE(copy.accepted());
   std::promise<Result<void>> flagged;
-  f.engine->set_flags(f.at("INBOX", 1), {FlagChange::Kind::add, FlagSet::parse("\\Flagged")},
-                      [&](const Result<void>& result) { flagged.set_value(result); });
+  f.account->changes().set_flags(f.at("INBOX", 1), {FlagChange::Kind::add, FlagSet::parse("\\Flagged")},
+                                 [&](const Result<void>& result) { flagged.set_value(result); });
   ASSERT_TRUE(f.server.wait_until_held("COPY"));
   EXPECT_EQ(f.server.count("STORE"), 0u);
   f.server.release("COPY");
@@ -163,8 +164,8 @@ TEST_F(MessageChanges, FlagsThatWaitForAChangeAreRefusedWhenTheConnectionGoes) {
   ASSERT_TRUE(f.copy(f.source("INBOX", 1), f.target("Archive", "a.eml")).accepted());
   ASSERT_TRUE(f.server.wait_until_held("COPY"));
   std::promise<Result<void>> flagged;
-  f.engine->set_flags(f.at("INBOX", 1), {FlagChange::Kind::add, FlagSet::parse("\\Flagged")},
-                      [&](const Result<void>& result) { flagged.set_value(result); });
+  f.account->changes().set_flags(f.at("INBOX", 1), {FlagChange::Kind::add, FlagSet::parse("\\Flagged")},
+                                 [&](const Result<void>& result) { flagged.set_value(result); });
   f.server.refuse_connections();
   f.server.drop_all_sessions();
   const auto result = flagged.get_future().get();
@@ -293,7 +294,7 @@ TEST_F(MessageChanges, SettlingIncludesTheRemovalThatAChangeLeadsTo) {
   ASSERT_TRUE(move.accepted());
   ASSERT_TRUE(f.server.wait_until_held("MOVE"));
   std::promise<Result<void>> settled;
-  f.engine->drain(MailboxId{0}, [&](const Result<void>& result) { settled.set_value(result); });
+  f.account->changes().drain(MailboxId{0}, [&](const Result<void>& result) { settled.set_value(result); });
   f.server.release("MOVE");
   ASSERT_TRUE(settled.get_future().get());
   EXPECT_EQ(f.messages("Archive"), (Subjects{"new", "old!"}));
@@ -383,8 +384,8 @@ TEST_F(MessageChanges, OfflineNothingIsAccepted) {
   f.server.drop_all_sessions();
   // Somebody has to meet the broken connection.
   ASSERT_TRUE(f.listener.wait([&] {
-    (void)await<MessageDetails>([&](auto done) { f.engine->details(f.id("INBOX"), Uid{1}, done); });
-    return !f.engine->status()["online"].get<bool>();
+    (void)await<MessageDetails>([&](auto done) { f.account->mailboxes().details(f.id("INBOX"), Uid{1}, done); });
+    return !f.account->status()["online"].get<bool>();
   }));
   const auto accepted = f.remove(f.source("INBOX", 1)).accepted();
   ASSERT_FALSE(accepted);
@@ -399,8 +400,8 @@ TEST_F(MessageChanges, WhoOnlyWritesEndsTheOfflineState) {
   f.server.refuse_connections();
   f.server.drop_all_sessions();
   ASSERT_TRUE(f.listener.wait([&] {
-    (void)await<MessageDetails>([&](auto done) { f.engine->details(f.id("INBOX"), Uid{1}, done); });
-    return !f.engine->status()["online"].get<bool>();
+    (void)await<MessageDetails>([&](auto done) { f.account->mailboxes().details(f.id("INBOX"), Uid{1}, done); });
+    return !f.account->status()["online"].get<bool>();
   }));
   EXPECT_FALSE(f.remove(f.source("INBOX", 1)).accepted());
   f.server.accept_connections();
@@ -440,7 +441,7 @@ TEST_F(MessageChanges, SettleFailsAsSoonAsThereIsNoConnection) {
   EXPECT_EQ(result.error().errnum, EHOSTUNREACH);
   f.server.release("STORE");
   f.server.accept_connections();
-  f.engine->retry_now();
+  f.account->retry_now();
   // Without a job of somebody else there is no new connection: the change itself makes one.
   EXPECT_TRUE(f.wait_until_done());
   EXPECT_EQ(f.messages("INBOX"), Subjects{"a!"});
@@ -452,7 +453,7 @@ TEST_F(MessageChanges, GivingANameIsQuietAndRemovesWhatItReplaces) {
   f.mount();
   f.list("INBOX");
   ASSERT_TRUE(await<void>([&](Completion<void> done) {
-    f.engine->give_name(f.at("INBOX", 1), "mine.eml", f.at("INBOX", 2), std::move(done));
+    f.account->changes().give_name(f.at("INBOX", 1), "mine.eml", f.at("INBOX", 2), std::move(done));
   }));
   EXPECT_EQ(f.listed("INBOX"), std::set<std::string>{"mine.eml"});
   ASSERT_TRUE(f.drain());

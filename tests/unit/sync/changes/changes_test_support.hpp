@@ -43,9 +43,9 @@ class Progress {
   std::shared_ptr<State> state_;
 };
 
-class MutationFixture {
+class ChangesFixture {
  public:
-  MutationFixture() {
+  ChangesFixture() {
     server.create_mailbox("Archive");
     server.create_mailbox("Bin");
     server.edit_mailbox("Bin", [](testing::FakeMailbox& bin) { bin.special_use = SpecialUse::trash; });
@@ -55,16 +55,16 @@ class MutationFixture {
     settings.timeout = test_patience;
     settings.reconnect_grace = SteadyClock::duration::zero();  // unless it is about that
   }
-  ~MutationFixture() { unmount(); }
+  ~ChangesFixture() { unmount(); }
 
   void mount() {
     if (!journal) journal = store::Journal::open(state.path(), settings.account).value();
-    engine = SyncEngine::create(settings, factory(), store::MetadataStore::open(cache.path()),
-                                std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), journal,
-                                scheduler, listener);
+    account = std::make_unique<ImapAccount>(settings, factory(), store::MetadataStore::open(cache.path()),
+                                            std::make_shared<store::MessageCache>(store::MessageCache::Settings{}),
+                                            journal, scheduler, listener);
     const auto context = CallContext::within(test_patience);
     auto session = factory()(context);
-    ASSERT_TRUE(engine->start(session ? std::move(*session) : nullptr, context));
+    ASSERT_TRUE(account->start(session ? std::move(*session) : nullptr, context));
   }
   /// Sessions that say what the server says, but for `lies`. These are to be told before mount().
   [[nodiscard]] imap::SessionFactory factory() {
@@ -76,8 +76,8 @@ class MutationFixture {
         };
   }
   void unmount() {
-    if (engine) engine->stop();
-    engine.reset();
+    if (account) account->stop();
+    account.reset();
     journal.reset();
   }
   void remount() {
@@ -85,19 +85,20 @@ class MutationFixture {
     mount();
   }
 
-  [[nodiscard]] MailboxId id(const std::string& path) const { return engine->tree()->find_path(path)->id; }
+  [[nodiscard]] MailboxId id(const std::string& path) const { return account->mailboxes().tree()->find_path(path)->id; }
   [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const {
-    return engine->table(id(path));
+    return account->mailboxes().table(id(path));
   }
   void list(const std::string& path) {
-    ASSERT_TRUE(await<void>([&](Completion<void> done) { engine->freshen(id(path), std::move(done)); }));
+    ASSERT_TRUE(await<void>([&](Completion<void> done) { account->mailboxes().freshen(id(path), std::move(done)); }));
     Uid last;
     while (!table(path)->complete()) {
       table(path)->visit_after(last, 100'000, [&](const auto& row) {
         last = row.uid;
         return true;
       });
-      ASSERT_TRUE(await<void>([&](Completion<void> done) { engine->await_rows(id(path), last, std::move(done)); }));
+      ASSERT_TRUE(await<void>(
+          [&](Completion<void> done) { account->mailboxes().await_rows(id(path), last, std::move(done)); }));
     }
   }
   /// Names that a listing shows.
@@ -121,31 +122,31 @@ class MutationFixture {
 
   Progress remove(const ChangeSource& message) {
     Progress progress;
-    engine->remove_message(message, progress.reply());
+    account->changes().remove(message, progress.reply());
     return progress;
   }
   Progress move(const ChangeSource& message, const ArrivalTarget& where) {
     Progress progress;
-    engine->move_message(message, where, progress.reply());
+    account->changes().move(message, where, progress.reply());
     return progress;
   }
   Progress copy(const ChangeSource& message, const ArrivalTarget& where) {
     Progress progress;
-    engine->copy_message(message, where, progress.reply());
+    account->changes().copy(message, where, progress.reply());
     return progress;
   }
   Progress expunge(const ChangeSource& message) {
     Progress progress;
-    engine->expunge_message(message, progress.reply());
+    account->changes().expunge(message, progress.reply());
     return progress;
   }
   Progress restore(const ChangeSource& message, const std::string& name = {}) {
     Progress progress;
-    engine->restore_message(message, name, progress.reply());
+    account->changes().restore(message, name, progress.reply());
     return progress;
   }
   Result<void> drain() {
-    return await<void>([&](Completion<void> done) { engine->drain(MailboxId{0}, std::move(done)); });
+    return await<void>([&](Completion<void> done) { account->changes().drain(MailboxId{0}, std::move(done)); });
   }
   /// A file as vfs has staged it.
   Upload stage(const std::string& path, const std::string& content, const std::string& name = "new.eml") {
@@ -164,7 +165,7 @@ class MutationFixture {
     return upload;
   }
   Result<Arrival> upload(const Upload& upload) {
-    return await<Arrival>([&](Completion<Arrival> done) { engine->upload(upload, std::move(done)); });
+    return await<Arrival>([&](Completion<Arrival> done) { account->changes().upload(upload, std::move(done)); });
   }
 
   /// Subjects of all messages in the mailboxes, with "!" for those flagged \Deleted.
@@ -178,7 +179,7 @@ class MutationFixture {
     }
     return subjects;
   }
-  [[nodiscard]] std::size_t pending() const { return engine->status()["changes"]["pending"].get<std::size_t>(); }
+  [[nodiscard]] std::size_t pending() const { return account->status()["changes"]["pending"].get<std::size_t>(); }
   bool wait_until_done() {
     return listener.wait([&] { return pending() == 0; });
   }
@@ -189,9 +190,9 @@ class MutationFixture {
   std::shared_ptr<Lies> lies = std::make_shared<Lies>();
   RecordingListener listener;
   Scheduler scheduler;
-  EngineSettings settings;
+  SyncSettings settings;
   std::shared_ptr<store::Journal> journal;
-  std::unique_ptr<SyncEngine> engine;
+  std::unique_ptr<ImapAccount> account;
 };
 
 using Subjects = std::multiset<std::string>;

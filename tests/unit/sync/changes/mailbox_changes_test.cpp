@@ -25,40 +25,46 @@ class MailboxChanges : public ::testing::Test {
     server.create_mailbox("Archive/2026/May");
   }
   ~MailboxChanges() override {
-    if (engine) engine->stop();
+    if (account) account->stop();
   }
   void mount(bool with_journal = true) {
     if (with_journal) journal = store::Journal::open(directory.path(), settings.account).value();
-    engine = SyncEngine::create(settings, server.factory(), store::MetadataStore::none(),
-                                std::make_shared<store::MessageCache>(store::MessageCache::Settings{}), journal,
-                                scheduler, listener);
+    account = std::make_unique<ImapAccount>(settings, server.factory(), store::MetadataStore::none(),
+                                            std::make_shared<store::MessageCache>(store::MessageCache::Settings{}),
+                                            journal, scheduler, listener);
     const auto context = CallContext::within(test_patience);
-    ASSERT_TRUE(engine->start(server.factory()(context).value(), context));
+    ASSERT_TRUE(account->start(server.factory()(context).value(), context));
   }
   [[nodiscard]] MailboxId id(const std::string& path) const {
-    const auto tree = engine->tree();
+    const auto tree = account->mailboxes().tree();
     const auto* node = tree->find_path(path);
     return node == nullptr ? MailboxId{} : node->id;
   }
-  [[nodiscard]] bool has(const std::string& path) const { return engine->tree()->find_path(path) != nullptr; }
+  [[nodiscard]] bool has(const std::string& path) const {
+    return account->mailboxes().tree()->find_path(path) != nullptr;
+  }
   Result<MailboxId> create(const std::string& parent, const std::string& component) {
-    return await<MailboxId>([&](auto done) { engine->create_mailbox(id(parent), component, std::move(done)); });
+    return await<MailboxId>(
+        [&](auto done) { account->mailbox_changes().create(id(parent), component, std::move(done)); });
   }
   Result<void> remove(const std::string& path) {
-    return await<void>([&](auto done) { engine->remove_mailbox(id(path), std::move(done)); });
+    return await<void>([&](auto done) { account->mailbox_changes().remove(id(path), std::move(done)); });
   }
   Result<void> rename(const std::string& path, const std::string& parent, const std::string& component) {
-    return await<void>([&](auto done) { engine->rename_mailbox(id(path), id(parent), component, std::move(done)); });
+    return await<void>(
+        [&](auto done) { account->mailbox_changes().rename(id(path), id(parent), component, std::move(done)); });
   }
   Result<void> list(const std::string& path) {
-    auto result = await<void>([&](auto done) { engine->freshen(id(path), std::move(done)); });
-    if (result && !listener.wait([&] { return engine->table(id(path))->complete(); }))
+    auto result = await<void>([&](auto done) { account->mailboxes().freshen(id(path), std::move(done)); });
+    if (result && !listener.wait([&] { return account->mailboxes().table(id(path))->complete(); }))
       return fail(ETIMEDOUT, "no listing");
     return result;
   }
   Result<void> set_flags(const std::string& path, Uid uid, FlagChange::Kind kind, const std::string& flags) {
-    const MessageLocation message{id(path), engine->table(id(path))->uid_validity(), uid};
-    return await<void>([&](auto done) { engine->set_flags(message, {kind, FlagSet::parse(flags)}, std::move(done)); });
+    const MessageLocation message{id(path), account->mailboxes().table(id(path))->uid_validity(), uid};
+    return await<void>([&](auto done) {
+      account->changes().set_flags(message, {kind, FlagSet::parse(flags)}, std::move(done));
+    });
   }
   [[nodiscard]] bool on_server(const std::string& wire_name) {
     const auto context = CallContext::within(test_patience);
@@ -77,9 +83,9 @@ class MailboxChanges : public ::testing::Test {
   FakeServer server;
   RecordingListener listener;
   Scheduler scheduler;
-  EngineSettings settings;
+  SyncSettings settings;
   std::shared_ptr<store::Journal> journal;
-  std::unique_ptr<SyncEngine> engine;
+  std::unique_ptr<ImapAccount> account;
 };
 
 // -- CREATE --
@@ -150,7 +156,7 @@ TEST_F(MailboxChanges, AHiddenNameIsNoMailboxes) {
 TEST_F(MailboxChanges, NothingCanBeBelowNoinferiors) {
   server.edit_mailbox("Lists", [](auto& mailbox) { mailbox.may_have_children = false; });
   mount();
-  EXPECT_FALSE(engine->rights(id("Lists")).create_children);
+  EXPECT_FALSE(account->mailboxes().rights(id("Lists")).create_children);
   EXPECT_EQ(error_of(create("Lists", "x")), EPERM);
 }
 
@@ -299,7 +305,7 @@ TEST_F(MailboxChanges, MessagesOfARenamedMailboxAreListedUnderTheNewName) {
   ASSERT_TRUE(list("Archive/2026"));
   ASSERT_TRUE(rename("Archive", "", "Old"));
   ASSERT_TRUE(list("Old/2026"));
-  EXPECT_EQ(engine->table(id("Old/2026"))->size(), 1u);
+  EXPECT_EQ(account->mailboxes().table(id("Old/2026"))->size(), 1u);
 }
 
 TEST_F(MailboxChanges, SubscriptionsFollow) {
@@ -320,13 +326,14 @@ TEST_F(MailboxChanges, ARenamedMailboxKeepsItsUidvalidityAndItsNamesWithoutAQues
   mount();
   ASSERT_TRUE(list("Archive/2026"));
   const auto before = id("Archive/2026");
-  const auto validity = engine->table(before)->uid_validity();
+  const auto validity = account->mailboxes().table(before)->uid_validity();
   const MessageLocation message{before, validity, Uid{1}};
-  ASSERT_TRUE(await<void>([&](auto done) { engine->give_name(message, "offer.eml", {}, std::move(done)); }));
+  ASSERT_TRUE(await<void>([&](auto done) { account->changes().give_name(message, "offer.eml", {}, std::move(done)); }));
   ASSERT_TRUE(rename("Archive", "", "Old"));
   ASSERT_EQ(id("Old/2026"), before);
-  EXPECT_EQ(engine->table(before)->uid_validity(), validity);
-  const auto found = await<MessageMeta>([&](auto done) { engine->find_message(before, "offer.eml", std::move(done)); });
+  EXPECT_EQ(account->mailboxes().table(before)->uid_validity(), validity);
+  const auto found = await<MessageMeta>(
+      [&](auto done) { account->mailboxes().find_message(before, "offer.eml", std::move(done)); });
   ASSERT_TRUE(found);
   EXPECT_EQ(found->uid, Uid{1});
 }
@@ -335,13 +342,14 @@ TEST_F(MailboxChanges, ChangesOfMessagesGoOnAfterARename) {
   server.deliver("Archive/2026", mail("m"));
   mount();
   ASSERT_TRUE(list("Archive/2026"));
-  const MessageLocation message{id("Archive/2026"), engine->table(id("Archive/2026"))->uid_validity(), Uid{1}};
+  const MessageLocation message{id("Archive/2026"), account->mailboxes().table(id("Archive/2026"))->uid_validity(),
+                                Uid{1}};
   ASSERT_TRUE(rename("Archive", "", "Old"));
   const auto removed = await<ChangeId>([&](auto done) {
-    engine->remove_message({message, {}}, {std::move(done), {}});
+    account->changes().remove({message, {}}, {std::move(done), {}});
   });
   ASSERT_TRUE(removed);
-  EXPECT_TRUE(await<void>([&](auto done) { engine->drain(MailboxId{0}, std::move(done)); }));
+  EXPECT_TRUE(await<void>([&](auto done) { account->changes().drain(MailboxId{0}, std::move(done)); }));
   EXPECT_TRUE(server.mailbox("Old/2026").messages.at(Uid{1}).flags.has(SystemFlag::deleted));
 }
 
@@ -544,8 +552,8 @@ TEST_F(MailboxChanges, RightsAreAskedOncePerMailbox) {
   server.set_rights("Lists", "lrs");
   mount();
   ASSERT_TRUE(list("Lists"));
-  EXPECT_TRUE(listener.wait([&] { return !engine->rights(id("Lists")).insert; }));
-  const auto rights = engine->rights(id("Lists"));
+  EXPECT_TRUE(listener.wait([&] { return !account->mailboxes().rights(id("Lists")).insert; }));
+  const auto rights = account->mailboxes().rights(id("Lists"));
   EXPECT_TRUE(rights.write_seen);
   EXPECT_FALSE(rights.write_flags);
   EXPECT_FALSE(rights.remove_messages);
@@ -560,7 +568,7 @@ TEST_F(MailboxChanges, RightsOfOldServersAreUnderstood) {
   server.set_rights("Lists", "lrswipcd");
   mount();
   ASSERT_TRUE(list("Lists"));
-  const auto rights = engine->rights(id("Lists"));
+  const auto rights = account->mailboxes().rights(id("Lists"));
   EXPECT_TRUE(rights.insert && rights.remove_messages && rights.expunge && rights.create_children &&
               rights.delete_mailbox);
 }
@@ -571,14 +579,14 @@ TEST_F(MailboxChanges, ARefusalMakesRightsWorthAskingAgain) {
   ASSERT_EQ(server.count("MYRIGHTS"), 1u);
   server.set_rights("Lists", "lr");
   EXPECT_EQ(error_of(remove("Lists")), EACCES) << "the server says so";
-  EXPECT_TRUE(listener.wait([&] { return !engine->rights(id("Lists")).delete_mailbox; }));
+  EXPECT_TRUE(listener.wait([&] { return !account->mailboxes().rights(id("Lists")).delete_mailbox; }));
   EXPECT_EQ(server.count("MYRIGHTS"), 2u);
 }
 
 TEST_F(MailboxChanges, WithoutUidplusNothingCanBeExpunged) {
   server.set_capability("UIDPLUS", false);
   mount();
-  EXPECT_FALSE(engine->rights(id("Lists")).expunge);
+  EXPECT_FALSE(account->mailboxes().rights(id("Lists")).expunge);
 }
 
 // -- flags --
@@ -590,7 +598,7 @@ TEST_F(MailboxChanges, FlagsAreStoredAndShownAtOnce) {
   ASSERT_TRUE(set_flags("Lists", uid, FlagChange::Kind::add, "\\Flagged work"));
   ASSERT_TRUE(set_flags("Lists", uid, FlagChange::Kind::remove, "\\Seen"));
   EXPECT_EQ(server.flags("Lists", uid).to_string(), "\\Flagged work");
-  EXPECT_EQ(engine->table(id("Lists"))->find(uid)->flags.to_string(), "\\Flagged work");
+  EXPECT_EQ(account->mailboxes().table(id("Lists"))->find(uid)->flags.to_string(), "\\Flagged work");
   EXPECT_TRUE(listener.wait([&] { return listener.flags_changed().size() == 2; }));
 }
 
@@ -607,7 +615,7 @@ TEST_F(MailboxChanges, FlaggingAsDeletedByHandMovesAMessageOutOfTheListing) {
   mount();
   ASSERT_TRUE(list("Lists"));
   ASSERT_TRUE(set_flags("Lists", uid, FlagChange::Kind::add, "\\Deleted"));
-  EXPECT_EQ(engine->table(id("Lists"))->deleted(), std::vector{uid});
+  EXPECT_EQ(account->mailboxes().table(id("Lists"))->deleted(), std::vector{uid});
   EXPECT_EQ(listener.removed(), std::vector{uid});
 }
 
@@ -628,7 +636,7 @@ TEST_F(MailboxChanges, FlagsOfAReadOnlyMailboxCannotBeSet) {
   mount();
   ASSERT_TRUE(list("Lists"));
   EXPECT_EQ(error_of(set_flags("Lists", uid, FlagChange::Kind::add, "\\Seen")), EROFS);
-  EXPECT_TRUE(engine->rights(id("Lists")).read_only);
+  EXPECT_TRUE(account->mailboxes().rights(id("Lists")).read_only);
   EXPECT_EQ(server.count("STORE"), 0u);
 }
 

@@ -7,7 +7,7 @@
 namespace imapfs::sync {
 namespace {
 
-class RemovedMailbox : public MutationFixture, public ::testing::Test {
+class RemovedMailbox : public ChangesFixture, public ::testing::Test {
  protected:
   RemovedMailbox() {
     server.create_mailbox("Old");
@@ -17,7 +17,7 @@ class RemovedMailbox : public MutationFixture, public ::testing::Test {
     for (std::uint32_t uid = 1; uid <= 3; ++uid) ASSERT_TRUE(remove(source("Old", uid)).accepted());
   }
   Result<void> rmdir(const std::string& path) {
-    return await<void>([&](auto done) { engine->remove_mailbox(id(path), std::move(done)); });
+    return await<void>([&](auto done) { account->mailbox_changes().remove(id(path), std::move(done)); });
   }
   /// The errno, and that nothing was taken away.
   void expect_kept(const Result<void>& removed) {
@@ -28,7 +28,9 @@ class RemovedMailbox : public MutationFixture, public ::testing::Test {
   void without_trash() {
     server.edit_mailbox("Bin", [](testing::FakeMailbox& bin) { bin.special_use = SpecialUse::none; });
   }
-  [[nodiscard]] bool exists(const std::string& path) const { return engine->tree()->find_path(path) != nullptr; }
+  [[nodiscard]] bool exists(const std::string& path) const {
+    return account->mailboxes().tree()->find_path(path) != nullptr;
+  }
 };
 
 TEST_F(RemovedMailbox, TakesWhatWasRemovedHereToTheTrashWithoutItsFlag) {

@@ -57,7 +57,7 @@ class ConnectionLost : public ::testing::TestWithParam<Cut> {
     EXPECT_EQ(names.size(), 4u);
   }
 
-  MutationFixture f;
+  ChangesFixture f;
   std::vector<Progress> moves;
 };
 
@@ -103,11 +103,12 @@ TEST_P(ConnectionLost, AndTheProcessEndsLeavesEachMessageOnceAfterARestart) {
 
 /// Nobody has listed either mailbox: nothing is known of the message but its UID.
 TEST(ConnectionLostInMailboxesNeverListed, AMoveIsRecognised) {
-  MutationFixture f;
+  ChangesFixture f;
   f.server.deliver("INBOX", mail("a"));
   f.mount();
-  ASSERT_TRUE(await<MessageMeta>(
-      [&](Completion<MessageMeta> done) { f.engine->find_message(f.id("INBOX"), Uid{1}, std::move(done)); }));
+  ASSERT_TRUE(await<MessageMeta>([&](Completion<MessageMeta> done) {
+    f.account->mailboxes().find_message(f.id("INBOX"), Uid{1}, std::move(done));
+  }));
   f.server.lose_after("MOVE");
   const auto move = f.move(f.source("INBOX", 1), f.target("Archive", "1.eml"));
   ASSERT_TRUE(move.accepted());
@@ -118,7 +119,7 @@ TEST(ConnectionLostInMailboxesNeverListed, AMoveIsRecognised) {
 }
 
 TEST(ConnectionLost, OfTwoMessagesThatAreAlikeButForTheirMessageIdTheRightOneIsFound) {
-  MutationFixture f;
+  ChangesFixture f;
   const auto alike = [](const std::string& id) {
     return "Subject: same\r\nMessage-ID: <" + id + "@example.org>\r\n\r\nbody\r\n";
   };
@@ -140,7 +141,7 @@ TEST(ConnectionLost, OfTwoMessagesThatAreAlikeButForTheirMessageIdTheRightOneIsF
 }
 
 TEST(ConnectionLost, WhatAnEarlierProcessHasCopiedThereIsNotTakenForWhatAMoveBrings) {
-  MutationFixture f;
+  ChangesFixture f;
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -165,7 +166,7 @@ class Restarted : public ::testing::Test {
     f.mount();
     f.list("INBOX");
   }
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 TEST_F(Restarted, WhatWasAcceptedIsHiddenFromTheStartAndCarriedOut) {
@@ -199,14 +200,14 @@ TEST_F(Restarted, ArrivalsThatArePendingAreTold) {
   ASSERT_TRUE(f.move(f.source("INBOX", 1), f.target("Archive", "a.eml")).accepted());
   f.unmount();
   f.mount();
-  const auto arrivals = f.engine->pending_arrivals();
+  const auto arrivals = f.account->changes().pending_arrivals();
   ASSERT_EQ(arrivals.size(), 1u);
   EXPECT_EQ(arrivals[0].target.mailbox, f.id("Archive"));
   EXPECT_EQ(arrivals[0].target.file_name, "a.eml");
   EXPECT_EQ(arrivals[0].source, f.at("INBOX", 1));
   EXPECT_EQ(arrivals[0].meta.internal_date, 1'700'000'000);
   Progress progress;
-  f.engine->await_change(arrivals[0].change, progress.reply().finished);
+  f.account->changes().await_change(arrivals[0].change, progress.reply().finished);
   f.server.release("MOVE");
   const auto arrival = progress.finished();
   ASSERT_TRUE(arrival);

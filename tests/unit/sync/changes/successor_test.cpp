@@ -61,7 +61,7 @@ class Successor : public ::testing::TestWithParam<bool> {
     EXPECT_TRUE(f.listed("Archive").contains("name.eml"));
     EXPECT_EQ(f.journal->staged()->size(), 1u);
   }
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutUidplus, Successor, ::testing::Bool(),
@@ -151,7 +151,7 @@ TEST_P(Successor, ThatComesAfterItsUploadHasFailedIsFoundByTheNextAttempt) {
 
 /// Exchange and others write messages anew.
 TEST(SuccessorOnAServerThatChangesMessages, IsKnownByItsMessageIdUnlessItIsTheOldText) {
-  MutationFixture f;
+  ChangesFixture f;
   f.server.set_quirks({imap::Quirk::wrong_sizes});
   f.mount();
   f.list("Archive");
@@ -179,7 +179,7 @@ TEST(SuccessorOnAServerThatChangesMessages, IsKnownByItsMessageIdUnlessItIsTheOl
 }
 
 TEST(NewMessage, ThatTheServerSaysItHasAndDoesNotShowStays) {
-  MutationFixture f;
+  ChangesFixture f;
   f.mount();
   f.list("Archive");
   f.lies->append = [](imap::Session&, const imap::AppendRequest&, imap::AppendSource&,
@@ -236,7 +236,7 @@ class SuccessorByCopy : public ::testing::TestWithParam<Skill> {
     EXPECT_EQ(f.server.count("STORE") + f.server.count("EXPUNGE"), 0u);
     EXPECT_TRUE(f.journal->changes()->empty());
   }
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 std::string skill_name(const ::testing::TestParamInfo<Skill>& skill) {
@@ -310,7 +310,7 @@ TEST_P(SuccessorByCopy, OfAServerWhoseAnswersMakeNoSenseIsGivenUp) {
 }
 
 TEST(Flags, OfAServerWhoseAnswersMakeNoSenseAreGivenUp) {
-  MutationFixture f;
+  ChangesFixture f;
   f.server.deliver("INBOX", mail("a"));
   f.mount();
   f.list("INBOX");
@@ -338,7 +338,7 @@ Error read_only_view() {
 }
 
 TEST(UploadBesideAView, ThatIsReadOnlyIsTakenAllTheSame) {
-  MutationFixture f;
+  ChangesFixture f;
   f.settings.connections = 1;
   f.lies->append = [](imap::Session& honest, const imap::AppendRequest& request, imap::AppendSource& source,
                       const CallContext& context) -> Result<imap::AppendedMessage> {
@@ -356,7 +356,7 @@ TEST(UploadBesideAView, ThatIsReadOnlyIsTakenAllTheSame) {
 }
 
 TEST(UploadBesideAView, OfAnyKindIsTriedWithoutOneBeforeAnybodyHearsOfIt) {
-  MutationFixture f;
+  ChangesFixture f;
   f.lies->append = [](imap::Session& honest, const imap::AppendRequest& request, imap::AppendSource& source,
                       const CallContext& context) -> Result<imap::AppendedMessage> {
     if (!honest.selected().empty()) return fail(read_only_view());
@@ -370,7 +370,7 @@ TEST(UploadBesideAView, OfAnyKindIsTriedWithoutOneBeforeAnybodyHearsOfIt) {
 }
 
 TEST(UploadBesideAView, ToWhatIsReadOnlyIsRefused) {
-  MutationFixture f;
+  ChangesFixture f;
   f.mount();
   f.server.set_read_only("Archive", true);
   const auto arrival = f.upload(f.stage("Archive", new_text));
@@ -405,7 +405,7 @@ class MovedUids : public ::testing::Test {
     ASSERT_FALSE(finished);
     EXPECT_EQ(finished.error().errnum, ESTALE) << finished.error().what;
   }
-  MutationFixture f;
+  ChangesFixture f;
 };
 
 TEST_F(MovedUids, AreNoticedBeforeAMoveAndTheMailboxIsListedAnew) {
@@ -454,13 +454,13 @@ TEST_F(MovedUids, AreNoticedByAllThatWasAcceptedBefore) {
 }
 
 TEST(CorrectedSizes, AreNoSignOfMovedUids) {
-  MutationFixture f;
+  ChangesFixture f;
   const auto uid = f.server.deliver("INBOX", mail("a"));
   f.server.lie_about_size("INBOX", uid, 3);
   f.mount();
   f.list("INBOX");
   ASSERT_TRUE(await<std::shared_ptr<Body>>(
-      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("INBOX"), uid, std::move(done)); }));
+      [&](Completion<std::shared_ptr<Body>> done) { f.account->bodies().open(f.id("INBOX"), uid, std::move(done)); }));
   ASSERT_TRUE(f.listener.wait([&] { return f.table("INBOX")->find(uid)->size_is_exact; }));
   EXPECT_TRUE(f.move(f.source("INBOX", uid.value), f.target("Archive", "a.eml")).finished());
   EXPECT_EQ(f.messages("Archive"), Subjects{"a"});

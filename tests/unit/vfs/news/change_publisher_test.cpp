@@ -150,7 +150,7 @@ TEST(ChangePublisher, MailboxesComeAndGo) {
 TEST(ChangePublisher, NewsBeforeTheMountIsALineOnly) {
   News at;
   at.publisher.connect_notifier(nullptr);
-  at.publisher.connect_account(nullptr);
+  at.publisher.connect_mailboxes(nullptr);
   auto news = at.change("INBOX");
   news.added = {{Uid{7}, "a.7.eml"}};
   news.everything = true;

@@ -128,7 +128,7 @@ TEST_F(MovedMessageTest, ItsNameGoesWhenAnotherClientHasRemovedItBeforeItWasList
   mv(from, "Sent/a");
   EXPECT_TRUE(there("Sent/a"));
   const MessageLocation there_now{account.id("Sent"), account.messages("Sent").uid_validity(), Uid{101}};
-  account.expunge_message({there_now, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
+  account.expunge({there_now, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
   EXPECT_EQ(cat(node), "errno " + std::to_string(ENOENT));
   EXPECT_FALSE(there("Sent/a"));
   EXPECT_TRUE(ls("Sent").empty());

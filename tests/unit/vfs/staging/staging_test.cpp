@@ -102,7 +102,7 @@ struct Waiting : JournalOfATest {
                    std::chrono::milliseconds grace = std::chrono::milliseconds(1))
       : staging({account, publisher, settings, entries, aliases, outbox, patience, grace}) {
     account.set_journal(journal);
-    publisher.connect_account(&account);
+    publisher.connect_mailboxes(&account);
     account.add("INBOX", 7);
     account.complete("INBOX");
     publisher.events().open(1);
@@ -595,7 +595,7 @@ struct AccountOfBefore : FilledJournal {
   AccountOfBefore() : account({"INBOX", "Sent"}) {
     account.set_journal(journal);
     account.complete("INBOX");
-    publisher.connect_account(&account);
+    publisher.connect_mailboxes(&account);
   }
   void mount() {
     filesystem = std::make_unique<Filesystem>(account, publisher, Situation::default_settings(),

@@ -1,4 +1,4 @@
-#include "imapfs/sync/sync_engine.hpp"
+#include "imapfs/sync/imap_account.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,9 +13,9 @@ namespace {
 using testing::FakeServer;
 
 /// A server with INBOX and Lists, and an account mounted on it.
-class EngineFixture {
+class AccountFixture {
  public:
-  explicit EngineFixture(Level level = Level::qresync) {
+  explicit AccountFixture(Level level = Level::qresync) {
     limit(server, level);
     server.create_mailbox("Lists");
     settings.account = "anna@example.org";
@@ -25,30 +25,32 @@ class EngineFixture {
     settings.reconnect_grace = SteadyClock::duration::zero();  // unless it is about that
     settings.poll_interval = std::chrono::seconds(1);
   }
-  ~EngineFixture() { unmount(); }
+  ~AccountFixture() { unmount(); }
 
   void mount(bool online = true) {
-    engine = SyncEngine::create(settings, server.factory(), make_store(), std::make_shared<store::MessageCache>(bodies),
-                                nullptr, scheduler, listener);
+    account = std::make_unique<ImapAccount>(settings, server.factory(), make_store(),
+                                            std::make_shared<store::MessageCache>(bodies), nullptr, scheduler,
+                                            listener);
     const auto context = CallContext::within(test_patience);
-    started = engine->start(online ? server.factory()(context).value() : nullptr, context);
+    started = account->start(online ? server.factory()(context).value() : nullptr, context);
   }
   void unmount() {
-    if (engine) engine->stop();
-    engine.reset();
+    if (account) account->stop();
+    account.reset();
   }
   std::unique_ptr<store::MetadataStore> make_store() {
     return with_store ? store::MetadataStore::open(directory.path()) : store::MetadataStore::none();
   }
-  [[nodiscard]] MailboxId id(const std::string& path) const { return engine->tree()->find_path(path)->id; }
+  [[nodiscard]] MailboxId id(const std::string& path) const { return account->mailboxes().tree()->find_path(path)->id; }
   [[nodiscard]] std::shared_ptr<const MessageTable> table(const std::string& path) const {
-    return engine->table(id(path));
+    return account->mailboxes().table(id(path));
   }
   Result<void> freshen(const std::string& path) {
-    return await<void>([&](Completion<void> done) { engine->freshen(id(path), std::move(done)); });
+    return await<void>([&](Completion<void> done) { account->mailboxes().freshen(id(path), std::move(done)); });
   }
   Result<void> await_rows(const std::string& path, Uid after) {
-    return await<void>([&](Completion<void> done) { engine->await_rows(id(path), after, std::move(done)); });
+    return await<void>(
+        [&](Completion<void> done) { account->mailboxes().await_rows(id(path), after, std::move(done)); });
   }
   /// A listing as readdir does it.
   Result<void> list(const std::string& path) {
@@ -65,7 +67,7 @@ class EngineFixture {
   }
   Result<MessageMeta> find(const std::string& path, const std::string& name) {
     return await<MessageMeta>(
-        [&](Completion<MessageMeta> done) { engine->find_message(id(path), name, std::move(done)); });
+        [&](Completion<MessageMeta> done) { account->mailboxes().find_message(id(path), name, std::move(done)); });
   }
   static constexpr const char* command_names[] = {"SELECT",     "FETCH headers", "FETCH flags", "FETCH fields",
                                                   "FETCH body", "SEARCH",        "STATUS",      "LIST"};
@@ -84,21 +86,21 @@ class EngineFixture {
   FakeServer server;
   RecordingListener listener;
   Scheduler scheduler;
-  EngineSettings settings;
+  SyncSettings settings;
   store::MessageCache::Settings bodies;  ///< nothing on disk unless the test says so
   bool with_store = true;
   Result<void> started;
-  std::unique_ptr<SyncEngine> engine;
+  std::unique_ptr<ImapAccount> account;
 };
 
-class EngineAtEveryLevel : public ::testing::TestWithParam<Level> {
+class AccountAtEveryLevel : public ::testing::TestWithParam<Level> {
  protected:
-  EngineFixture f{GetParam()};
+  AccountFixture f{GetParam()};
 };
 
-INSTANTIATE_TEST_SUITE_P(Levels, EngineAtEveryLevel, all_levels, level_name);
+INSTANTIATE_TEST_SUITE_P(Levels, AccountAtEveryLevel, all_levels, level_name);
 
-TEST_P(EngineAtEveryLevel, AFirstListingFlowsBeforeItsEnd) {
+TEST_P(AccountAtEveryLevel, AFirstListingFlowsBeforeItsEnd) {
   for (int i = 0; i < 5; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
   f.server.hold("FETCH row");
@@ -113,7 +115,7 @@ TEST_P(EngineAtEveryLevel, AFirstListingFlowsBeforeItsEnd) {
   EXPECT_TRUE(f.listener.added().empty());
 }
 
-TEST_P(EngineAtEveryLevel, ARepeatedListingCostsNothing) {
+TEST_P(AccountAtEveryLevel, ARepeatedListingCostsNothing) {
   f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
@@ -122,7 +124,7 @@ TEST_P(EngineAtEveryLevel, ARepeatedListingCostsNothing) {
   EXPECT_EQ(f.commands(), before) << f.command_counts();
 }
 
-TEST_P(EngineAtEveryLevel, WhatOthersDidIsSeenOnAccessAfterRefresh) {
+TEST_P(AccountAtEveryLevel, WhatOthersDidIsSeenOnAccessAfterRefresh) {
   f.settings.refresh = std::chrono::seconds(0);
   for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
@@ -137,7 +139,7 @@ TEST_P(EngineAtEveryLevel, WhatOthersDidIsSeenOnAccessAfterRefresh) {
   EXPECT_TRUE(f.listener.wait([&] { return f.table("Lists")->find(Uid{2})->flags.has(SystemFlag::seen); }));
 }
 
-TEST_P(EngineAtEveryLevel, AnotherUidValidityIsANewDirectory) {
+TEST_P(AccountAtEveryLevel, AnotherUidValidityIsANewDirectory) {
   f.settings.refresh = std::chrono::seconds(0);
   f.server.deliver("Lists", mail("m"));
   f.mount();
@@ -148,40 +150,40 @@ TEST_P(EngineAtEveryLevel, AnotherUidValidityIsANewDirectory) {
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.saw_everything(); }));
 }
 
-TEST_P(EngineAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
+TEST_P(AccountAtEveryLevel, ARemountWithAStoreFetchesNoHeaders) {
   for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
-  const auto time = f.engine->directory_time(f.id("Lists"));
+  const auto time = f.account->mailboxes().directory_time(f.id("Lists"));
   f.unmount();
   f.server.reset_counts();
   f.mount();
-  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+  EXPECT_EQ(f.account->mailboxes().directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
   ASSERT_TRUE(f.list("Lists"));
   EXPECT_EQ(f.table("Lists")->size(), 3u);
   EXPECT_EQ(f.server.count("SELECT"), 1u);
   EXPECT_EQ(f.server.count("FETCH headers"), 0u);
   EXPECT_EQ(f.server.count("FETCH flags"), GetParam() == Level::none ? 1u : 0u);
-  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+  EXPECT_EQ(f.account->mailboxes().directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
 }
 
-TEST_P(EngineAtEveryLevel, ARemountWithoutAStoreShowsTheSame) {
+TEST_P(AccountAtEveryLevel, ARemountWithoutAStoreShowsTheSame) {
   f.with_store = false;
   for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
-  const auto time = f.engine->directory_time(f.id("Lists"));
+  const auto time = f.account->mailboxes().directory_time(f.id("Lists"));
   const auto name = f.table("Lists")->find(Uid{2})->file_name;
   f.unmount();
   f.mount();
-  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+  EXPECT_EQ(f.account->mailboxes().directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
   ASSERT_TRUE(f.list("Lists"));
   EXPECT_EQ(f.table("Lists")->find(Uid{2})->file_name, name);
-  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).seconds, time.seconds);
-  EXPECT_EQ(f.engine->directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
+  EXPECT_EQ(f.account->mailboxes().directory_time(f.id("Lists")).seconds, time.seconds);
+  EXPECT_EQ(f.account->mailboxes().directory_time(f.id("Lists")).nanoseconds, time.nanoseconds);
 }
 
-TEST_P(EngineAtEveryLevel, AWatchedInboxShowsNewMailAndRemovals) {
+TEST_P(AccountAtEveryLevel, AWatchedInboxShowsNewMailAndRemovals) {
   f.settings.watch = true;
   for (int i = 0; i < 3; ++i) f.server.deliver("INBOX", mail("m"));
   f.mount();
@@ -197,7 +199,7 @@ TEST_P(EngineAtEveryLevel, AWatchedInboxShowsNewMailAndRemovals) {
   EXPECT_EQ(f.table("INBOX")->uids().to_string(), "1,3:4");
 }
 
-TEST_P(EngineAtEveryLevel, WithoutIdleNewMailComesByPoll) {
+TEST_P(AccountAtEveryLevel, WithoutIdleNewMailComesByPoll) {
   f.server.set_capability("IDLE", false);
   f.server.set_capability("NOTIFY", false);
   f.settings.watch = true;
@@ -217,8 +219,8 @@ std::string own_name(int uid, const std::string& subject = "m") {
 
 }  // namespace
 
-TEST(SyncEngine, LookingUpOneUnlistedNameCostsOneSmallFetch) {
-  EngineFixture f;
+TEST(ImapAccount, LookingUpOneUnlistedNameCostsOneSmallFetch) {
+  AccountFixture f;
   for (int i = 0; i < 20; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
   f.server.reset_counts();
@@ -234,8 +236,8 @@ TEST(SyncEngine, LookingUpOneUnlistedNameCostsOneSmallFetch) {
   EXPECT_EQ(f.table("Lists")->size(), 0u);
 }
 
-TEST(SyncEngine, ConcurrentEqualLookupsShareOneFetch) {
-  EngineFixture f;
+TEST(ImapAccount, ConcurrentEqualLookupsShareOneFetch) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   f.server.hold("FETCH headers");
@@ -248,24 +250,24 @@ TEST(SyncEngine, ConcurrentEqualLookupsShareOneFetch) {
   EXPECT_EQ(f.server.count("FETCH headers"), 1u);
 }
 
-TEST(SyncEngine, ANameWithoutUidIsRefusedWithoutTheNetwork) {
-  EngineFixture f;
+TEST(ImapAccount, ANameWithoutUidIsRefusedWithoutTheNetwork) {
+  AccountFixture f;
   f.mount();
   f.server.reset_counts();
   EXPECT_EQ(f.find("Lists", ".hidden").error().errnum, ENOENT);
   EXPECT_EQ(f.commands(), 0u);
 }
 
-TEST(SyncEngine, AnUnknownUidAndAnotherMessagesNameAreNotThere) {
-  EngineFixture f;
+TEST(ImapAccount, AnUnknownUidAndAnotherMessagesNameAreNotThere) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   EXPECT_EQ(f.find("Lists", own_name(4)).error().errnum, ENOENT);
   EXPECT_EQ(f.find("Lists", "2023-11-14_2213_anna@example.org_other.1.eml").error().errnum, ENOENT);
 }
 
-TEST(SyncEngine, NamesAskedForInVainGetTheMailboxListed) {
-  EngineFixture f;
+TEST(ImapAccount, NamesAskedForInVainGetTheMailboxListed) {
+  AccountFixture f;
   for (int i = 0; i < 50; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
   const auto another = [&](int uid) { return f.find("Lists", fmt::format("2026-01-01_0000_x_other.{}.eml", uid)); };
@@ -274,8 +276,8 @@ TEST(SyncEngine, NamesAskedForInVainGetTheMailboxListed) {
   EXPECT_LT(f.commands(), 20u) << f.command_counts();
 }
 
-TEST(SyncEngine, ALookupInAFreshListingNeverAsks) {
-  EngineFixture f;
+TEST(ImapAccount, ALookupInAFreshListingNeverAsks) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
@@ -285,8 +287,8 @@ TEST(SyncEngine, ALookupInAFreshListingNeverAsks) {
   EXPECT_EQ(f.commands(), 0u);
 }
 
-TEST(SyncEngine, ANameThatIsNotThereDoesNotWaitForNewsThatAreOnTheirWay) {
-  EngineFixture f;
+TEST(ImapAccount, ANameThatIsNotThereDoesNotWaitForNewsThatAreOnTheirWay) {
+  AccountFixture f;
   f.settings.watch = true;
   f.mount();
   ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
@@ -301,8 +303,8 @@ TEST(SyncEngine, ANameThatIsNotThereDoesNotWaitForNewsThatAreOnTheirWay) {
   EXPECT_TRUE(f.find("INBOX", own_name(1, "new")));
 }
 
-TEST(SyncEngine, AnInteractiveLookupComesBetweenTheTurnsOfAListing) {
-  EngineFixture f;
+TEST(ImapAccount, AnInteractiveLookupComesBetweenTheTurnsOfAListing) {
+  AccountFixture f;
   f.settings.connections = 1;
   for (int i = 0; i < 3; ++i) f.server.deliver("Lists", mail("m"));
   f.mount();
@@ -313,23 +315,24 @@ TEST(SyncEngine, AnInteractiveLookupComesBetweenTheTurnsOfAListing) {
 
 // -- bodies and header fields --
 
-TEST(SyncEngine, AWrongSizeIsCorrectedBeforeTheOpenCompletes) {
-  EngineFixture f;
+TEST(ImapAccount, AWrongSizeIsCorrectedBeforeTheOpenCompletes) {
+  AccountFixture f;
   const auto body = mail("m");
   f.server.deliver("Lists", body);
   f.server.lie_about_size("Lists", Uid{1}, 17);
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
-  const auto opened = await<std::shared_ptr<Body>>(
-      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); });
+  const auto opened = await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
+    f.account->bodies().open(f.id("Lists"), Uid{1}, std::move(done));
+  });
   ASSERT_TRUE(opened);
   EXPECT_EQ((*opened)->length(), body.size());
   EXPECT_EQ(f.table("Lists")->find(Uid{1})->size, body.size());
   EXPECT_EQ(f.listener.attributes_changed(), std::vector{Uid{1}});
 }
 
-TEST(SyncEngine, TheBeginningOfALargeMessageIsReadBeforeItsLengthIsKnownToEverybody) {
-  EngineFixture f;
+TEST(ImapAccount, TheBeginningOfALargeMessageIsReadBeforeItsLengthIsKnownToEverybody) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m") + std::string(2 << 20, 'x'));
   f.server.lie_about_size("Lists", Uid{1}, -17);
   f.mount();
@@ -337,7 +340,7 @@ TEST(SyncEngine, TheBeginningOfALargeMessageIsReadBeforeItsLengthIsKnownToEveryb
   const auto told = f.table("Lists")->find(Uid{1})->size;
   f.server.hold("FETCH tail");
   const auto early = await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
-    f.engine->open_body_at(f.id("Lists"), Uid{1}, 0, 4096, std::move(done));
+    f.account->bodies().open_at(f.id("Lists"), Uid{1}, 0, 4096, std::move(done));
   });
   ASSERT_TRUE(early);
   EXPECT_FALSE((*early)->length_is_proved());
@@ -349,59 +352,62 @@ TEST(SyncEngine, TheBeginningOfALargeMessageIsReadBeforeItsLengthIsKnownToEveryb
   EXPECT_TRUE(f.table("Lists")->find(Uid{1})->size_is_exact);
 }
 
-TEST(SyncEngine, AnOpenCanWaitForAReadOfAKnownMessage) {
-  EngineFixture f;
+TEST(ImapAccount, AnOpenCanWaitForAReadOfAKnownMessage) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
-  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{1})) << "nobody knows whether there is such a message";
+  EXPECT_FALSE(f.account->bodies().can_wait(f.id("Lists"), Uid{1})) << "nobody knows whether there is such a message";
   ASSERT_TRUE(f.list("Lists"));
-  EXPECT_TRUE(f.engine->open_can_wait(f.id("Lists"), Uid{1}));
-  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{9}));
+  EXPECT_TRUE(f.account->bodies().can_wait(f.id("Lists"), Uid{1}));
+  EXPECT_FALSE(f.account->bodies().can_wait(f.id("Lists"), Uid{9}));
 }
 
-TEST(SyncEngine, AnOpenDoesNotWaitWhereSizesAreWrongUntilTheLengthWasSeen) {
-  EngineFixture f;
+TEST(ImapAccount, AnOpenDoesNotWaitWhereSizesAreWrongUntilTheLengthWasSeen) {
+  AccountFixture f;
   f.server.set_quirks({imap::Quirk::wrong_sizes});
   f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
-  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), Uid{1}));
+  EXPECT_FALSE(f.account->bodies().can_wait(f.id("Lists"), Uid{1}));
 }
 
-TEST(SyncEngine, OneWrongSizeMakesEveryOpenWaitForTheLength) {
-  EngineFixture f;
+TEST(ImapAccount, OneWrongSizeMakesEveryOpenWaitForTheLength) {
+  AccountFixture f;
   const auto wrong = f.server.deliver("Lists", mail("m"));
   const auto other = f.server.deliver("Lists", mail("n"));
   f.server.lie_about_size("Lists", wrong, 7);
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
-  EXPECT_TRUE(f.engine->open_can_wait(f.id("Lists"), other));
-  ASSERT_TRUE(await<std::shared_ptr<Body>>(
-      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), wrong, std::move(done)); }));
-  EXPECT_FALSE(f.engine->open_can_wait(f.id("Lists"), other));
+  EXPECT_TRUE(f.account->bodies().can_wait(f.id("Lists"), other));
+  ASSERT_TRUE(await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
+    f.account->bodies().open(f.id("Lists"), wrong, std::move(done));
+  }));
+  EXPECT_FALSE(f.account->bodies().can_wait(f.id("Lists"), other));
 }
 
-TEST(SyncEngine, AMessageOfAnUnlistedMailboxCanBeOpened) {
-  EngineFixture f;
+TEST(ImapAccount, AMessageOfAnUnlistedMailboxCanBeOpened) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
-  EXPECT_TRUE(await<std::shared_ptr<Body>>(
-      [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); }));
+  EXPECT_TRUE(await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
+    f.account->bodies().open(f.id("Lists"), Uid{1}, std::move(done));
+  }));
   EXPECT_EQ(await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
-              f.engine->open_body(f.id("Lists"), Uid{9}, std::move(done));
+              f.account->bodies().open(f.id("Lists"), Uid{9}, std::move(done));
             })
                 .error()
                 .errnum,
             ENOENT);
 }
 
-TEST(SyncEngine, DetailsHoldTheRecipientsAndAreKept) {
-  EngineFixture f;
+TEST(ImapAccount, DetailsHoldTheRecipientsAndAreKept) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   for (int i = 0; i < 2; ++i) {
-    const auto details = await<MessageDetails>(
-        [&](Completion<MessageDetails> done) { f.engine->details(f.id("Lists"), Uid{1}, std::move(done)); });
+    const auto details = await<MessageDetails>([&](Completion<MessageDetails> done) {
+      f.account->mailboxes().details(f.id("Lists"), Uid{1}, std::move(done));
+    });
     ASSERT_TRUE(details);
     EXPECT_EQ(details->to, "bob@example.org");
     EXPECT_EQ(details->headers.subject, "m");
@@ -409,21 +415,22 @@ TEST(SyncEngine, DetailsHoldTheRecipientsAndAreKept) {
   EXPECT_EQ(f.server.count("FETCH fields"), 1u);
 }
 
-TEST(SyncEngine, DetailsOfACachedMessageAreReadFromItsBody) {
-  EngineFixture f;
+TEST(ImapAccount, DetailsOfACachedMessageAreReadFromItsBody) {
+  AccountFixture f;
   f.bodies.directory = f.directory.path();
   f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
   {
-    const auto body = await<std::shared_ptr<Body>>(
-        [&](Completion<std::shared_ptr<Body>> done) { f.engine->open_body(f.id("Lists"), Uid{1}, std::move(done)); });
+    const auto body = await<std::shared_ptr<Body>>([&](Completion<std::shared_ptr<Body>> done) {
+      f.account->bodies().open(f.id("Lists"), Uid{1}, std::move(done));
+    });
     ASSERT_TRUE(body);
     ASSERT_TRUE(await<BodySlice>([&](Completion<BodySlice> done) { (*body)->read(0, 1 << 20, std::move(done)); }));
   }
-  ASSERT_TRUE(f.listener.wait([&] { return f.engine->status()["cache"]["bodies"] == 1; }));
+  ASSERT_TRUE(f.listener.wait([&] { return f.account->status()["cache"]["bodies"] == 1; }));
   const auto details = await<MessageDetails>(
-      [&](Completion<MessageDetails> done) { f.engine->details(f.id("Lists"), Uid{1}, std::move(done)); });
+      [&](Completion<MessageDetails> done) { f.account->mailboxes().details(f.id("Lists"), Uid{1}, std::move(done)); });
   ASSERT_TRUE(details);
   EXPECT_EQ(details->to, "bob@example.org");
   EXPECT_EQ(details->headers.subject, "m");
@@ -432,8 +439,8 @@ TEST(SyncEngine, DetailsOfACachedMessageAreReadFromItsBody) {
 
 // -- news --
 
-TEST(SyncEngine, NotifyTellsOfAMailboxThatIsNotSelected) {
-  EngineFixture f;
+TEST(ImapAccount, NotifyTellsOfAMailboxThatIsNotSelected) {
+  AccountFixture f;
   f.settings.watch = true;
   f.mount();
   ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
@@ -442,31 +449,31 @@ TEST(SyncEngine, NotifyTellsOfAMailboxThatIsNotSelected) {
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
 }
 
-TEST(SyncEngine, AMailboxCreatedOrDeletedByOthersComesAndGoes) {
-  EngineFixture f;
+TEST(ImapAccount, AMailboxCreatedOrDeletedByOthersComesAndGoes) {
+  AccountFixture f;
   f.settings.watch = true;
   f.mount();
   ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
   f.server.create_mailbox("Archive");
-  EXPECT_TRUE(f.listener.wait([&] { return f.engine->tree()->find_path("Archive") != nullptr; }));
+  EXPECT_TRUE(f.listener.wait([&] { return f.account->mailboxes().tree()->find_path("Archive") != nullptr; }));
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.tree_added() == std::vector<std::string>{"Archive"}; }));
   const auto gone = f.id("Lists");
   f.server.delete_mailbox("Lists");
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.tree_removed() == std::vector<std::string>{"Lists"}; }));
-  EXPECT_EQ(f.engine->table(gone), nullptr);
+  EXPECT_EQ(f.account->mailboxes().table(gone), nullptr);
 }
 
-TEST(SyncEngine, WithoutNotifyTheTreeIsCheckedOnAccess) {
-  EngineFixture f;
+TEST(ImapAccount, WithoutNotifyTheTreeIsCheckedOnAccess) {
+  AccountFixture f;
   f.settings.refresh = std::chrono::seconds(0);
   f.mount();
   f.server.create_mailbox("Archive");
-  ASSERT_TRUE(await<void>([&](Completion<void> done) { f.engine->freshen_tree(std::move(done)); }));
-  EXPECT_NE(f.engine->tree()->find_path("Archive"), nullptr);
+  ASSERT_TRUE(await<void>([&](Completion<void> done) { f.account->mailboxes().freshen_tree(std::move(done)); }));
+  EXPECT_NE(f.account->mailboxes().tree()->find_path("Archive"), nullptr);
 }
 
-TEST(SyncEngine, TheSecondWatcherFollowsTheMailboxInUse) {
-  EngineFixture f;
+TEST(ImapAccount, TheSecondWatcherFollowsTheMailboxInUse) {
+  AccountFixture f;
   f.server.set_capability("NOTIFY", false);
   f.settings.watch = true;
   f.settings.refresh = std::chrono::seconds(2);
@@ -478,8 +485,8 @@ TEST(SyncEngine, TheSecondWatcherFollowsTheMailboxInUse) {
   EXPECT_LE(f.server.live_connections(), f.settings.connections);
 }
 
-TEST(SyncEngine, AMailboxInUseIsPolled) {
-  EngineFixture f;
+TEST(ImapAccount, AMailboxInUseIsPolled) {
+  AccountFixture f;
   f.server.set_capability("NOTIFY", false);
   f.settings.watch = true;
   f.settings.connections = 1;
@@ -492,15 +499,15 @@ TEST(SyncEngine, AMailboxInUseIsPolled) {
 
 // -- offline --
 
-TEST(SyncEngine, WithoutConnectionAndWithoutCacheThereIsNoMount) {
-  EngineFixture f;
+TEST(ImapAccount, WithoutConnectionAndWithoutCacheThereIsNoMount) {
+  AccountFixture f;
   f.mount(false);
   ASSERT_FALSE(f.started);
   EXPECT_EQ(f.started.error().errnum, EHOSTUNREACH);
 }
 
-TEST(SyncEngine, WhatIsCachedIsListedOffline) {
-  EngineFixture f;
+TEST(ImapAccount, WhatIsCachedIsListedOffline) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
@@ -516,8 +523,8 @@ TEST(SyncEngine, WhatIsCachedIsListedOffline) {
   EXPECT_EQ(unlisted.error().errnum, EHOSTUNREACH);
 }
 
-TEST(SyncEngine, HeaderFieldsOfAListingAreDecodedOffline) {
-  EngineFixture f;
+TEST(ImapAccount, HeaderFieldsOfAListingAreDecodedOffline) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("=?UTF-8?Q?Gr=C3=B6=C3=9Fe?="));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
@@ -526,28 +533,28 @@ TEST(SyncEngine, HeaderFieldsOfAListingAreDecodedOffline) {
   f.mount(false);
   ASSERT_TRUE(f.started);
   const auto details = await<MessageDetails>(
-      [&](Completion<MessageDetails> done) { f.engine->details(f.id("Lists"), Uid{1}, std::move(done)); });
+      [&](Completion<MessageDetails> done) { f.account->mailboxes().details(f.id("Lists"), Uid{1}, std::move(done)); });
   ASSERT_TRUE(details);
   EXPECT_EQ(details->headers.subject, "Größe");
   EXPECT_EQ(details->headers.from, "Anna <anna@example.org>");
 }
 
-TEST(SyncEngine, PathsAreTheSameOfflineUnderAPrefix) {
-  EngineFixture f;
+TEST(ImapAccount, PathsAreTheSameOfflineUnderAPrefix) {
+  AccountFixture f;
   f.server.create_mailbox("INBOX.Archive");
   f.server.edit_mailbox("INBOX.Archive", [](auto& mailbox) { mailbox.delimiter = '.'; });
   f.server.set_namespaces({{imap::Namespace::Kind::personal, "INBOX.", "INBOX.", '.'}});
   f.mount();
-  ASSERT_NE(f.engine->tree()->find_path("Archive"), nullptr);
+  ASSERT_NE(f.account->mailboxes().tree()->find_path("Archive"), nullptr);
   f.unmount();
   f.server.refuse_connections();
   f.mount(false);
   ASSERT_TRUE(f.started);
-  EXPECT_NE(f.engine->tree()->find_path("Archive"), nullptr);
+  EXPECT_NE(f.account->mailboxes().tree()->find_path("Archive"), nullptr);
 }
 
-TEST(SyncEngine, AfterAnOutageTheWatchedMailboxCatchesUp) {
-  EngineFixture f;
+TEST(ImapAccount, AfterAnOutageTheWatchedMailboxCatchesUp) {
+  AccountFixture f;
   f.settings.watch = true;
   f.mount();
   ASSERT_TRUE(f.list("INBOX"));
@@ -557,28 +564,28 @@ TEST(SyncEngine, AfterAnOutageTheWatchedMailboxCatchesUp) {
   f.server.deliver("INBOX", mail("new"));
   EXPECT_TRUE(f.freshen("INBOX"));
   f.server.accept_connections();
-  f.engine->retry_now();
+  f.account->retry_now();
   EXPECT_TRUE(f.listener.wait([&] { return f.listener.added() == std::vector{Uid{1}}; }));
 }
 
-TEST(SyncEngine, StoppingEndsWhatWaits) {
-  EngineFixture f;
+TEST(ImapAccount, StoppingEndsWhatWaits) {
+  AccountFixture f;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   f.server.hold("SELECT");
   auto waiting = std::async(std::launch::async, [&, id = f.id("Lists")] {
-    return await<void>([&](Completion<void> done) { f.engine->freshen(id, std::move(done)); });
+    return await<void>([&](Completion<void> done) { f.account->mailboxes().freshen(id, std::move(done)); });
   });
   ASSERT_TRUE(f.server.wait_until_held("SELECT"));
-  f.engine->stop();
+  f.account->stop();
   EXPECT_FALSE(waiting.get());
 }
 
 // -- facts --
 
-TEST(SyncEngine, UsageIsTheQuotaOrTheSumOfSizes) {
-  EngineFixture f;
-  const auto ask = [&] { return await<Usage>([&](Completion<Usage> done) { f.engine->usage(std::move(done)); }); };
+TEST(ImapAccount, UsageIsTheQuotaOrTheSumOfSizes) {
+  AccountFixture f;
+  const auto ask = [&] { return await<Usage>([&](Completion<Usage> done) { f.account->usage(std::move(done)); }); };
   f.server.set_quota(imap::Quota{10, 100});
   f.mount();
   EXPECT_EQ(ask()->limit_kib, 100u);
@@ -592,22 +599,22 @@ TEST(SyncEngine, UsageIsTheQuotaOrTheSumOfSizes) {
   EXPECT_EQ(ask()->used_kib, 3u);
 }
 
-TEST(SyncEngine, StatusShowsMailboxesConnectionsAndServer) {
-  EngineFixture f;
+TEST(ImapAccount, StatusShowsMailboxesConnectionsAndServer) {
+  AccountFixture f;
   f.settings.watch = true;
   f.server.deliver("Lists", mail("m"));
   f.mount();
   ASSERT_TRUE(f.list("Lists"));
   ASSERT_TRUE(f.server.wait_until_idling("INBOX"));
   EXPECT_TRUE(f.listener.wait([&] {
-    const auto status = f.engine->status();
+    const auto status = f.account->status();
     for (const auto& mailbox : status.at("mailboxes"))
       if (mailbox.at("path") == "Lists" && mailbox.at("state") == "complete" && mailbox.at("messages") == 1 &&
           mailbox.at("method") == "listing")
         return true;
     return false;
   }));
-  const auto status = f.engine->status();
+  const auto status = f.account->status();
   EXPECT_EQ(status.at("account"), "anna@example.org");
   EXPECT_TRUE(status.at("online"));
   EXPECT_GE(status.at("connections").size(), 2u);
