@@ -32,8 +32,8 @@ class ChangeListener {
     std::vector<Entry> removed_by_us;
     bool everything = false;       ///< UIDVALIDITY changed: forget the whole directory
     bool deleted_changed = false;  ///< what .deleted lists is not the same any more
-    bool rights_changed =
-        false;  ///< Account::rights() has become known or is another: modes of the directory and its files
+    /// MailboxReader::rights() has become known or is another: modes of the directory and its files.
+    bool rights_changed = false;
     SteadyClock::time_point received;  ///< when the server's line came in
   };
   virtual void on_mailbox_changed(const MailboxChange& change) = 0;

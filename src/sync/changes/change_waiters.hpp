@@ -44,7 +44,7 @@ class ChangeWaiters {
   };
   explicit ChangeWaiters(Dependencies dependencies);
 
-  /// As Account::drain().
+  /// As MessageChanger::drain().
   void drain(MailboxId mailbox, Completion<void> done);
   /// `then`: what was accepted for this message so far has ended.
   void after(const MessageLocation& message, Completion<void> then);

@@ -8,7 +8,7 @@
 
 namespace imapfs::sync {
 
-/// As Account::pending_arrivals().
+/// As MessageChanger::pending_arrivals().
 [[nodiscard]] std::vector<PendingArrival> list_pending_arrivals(const SharedChangeTable& table,
                                                                 const Locations& locations);
 

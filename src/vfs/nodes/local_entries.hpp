@@ -5,7 +5,7 @@
 // way there by a move or copy that was accepted (pending), or one that has arrived and whose row has not come yet
 // (arrived; dropped as soon as the table lists it).
 //
-// In memory only; at the start it is filled from Account::pending_arrivals() and the journal's staged files.
+// In memory only; at the start it is filled from MessageChanger::pending_arrivals() and the journal's staged files.
 // Thread-safe; its lock is a leaf.
 
 #include <cstdint>

@@ -19,7 +19,7 @@ class MessageBodies {
   /// Both outlive this.
   MessageBodies(sync::Account& account, const NodeResolver& nodes) : account_(account), nodes_(nodes) {}
 
-  /// Account::open_can_wait() of the message.
+  /// BodyReader::can_wait() of the message.
   [[nodiscard]] bool open_can_wait(const Node& node) const;
   /// Completes when the exact length is known.
   void open(const Node& node, Opened done);

@@ -29,7 +29,7 @@ class MessageReader {
                 KernelPublisher& kernel)
       : settings_(settings), metadata_(metadata), bodies_(bodies), kernel_(kernel) {}
 
-  /// Without a body where fetching can wait for a READ (Account::open_can_wait). Else completes when the exact length
+  /// Without a body where fetching can wait for a READ (BodyReader::can_wait()). Else completes when the exact length
   /// is known, so that nobody reads up to a size that the server made up.
   void open(const Node& node, Reply<OpenResult> reply);
   void read(const Node& node, const ReadRequest& request, Reply<ReadResult> reply);
