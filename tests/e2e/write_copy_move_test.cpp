@@ -22,6 +22,11 @@ class CopyAndMove : public WritingTest {
   std::string path_of(const std::string& mailbox, const std::string& subject) {
     return mailbox + "/" + name_with(mailbox, subject);
   }
+  ino_t inode_of(const std::string& path) {
+    struct stat status {};
+    EXPECT_EQ(::stat(mount().path(path).c_str(), &status), 0) << path;
+    return status.st_ino;
+  }
   static int rename_with(const std::string& from, const std::string& to, unsigned flags) {
     return ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0 ? 0 : errno;
   }
@@ -233,17 +238,33 @@ TEST_F(CopyAndMove, ExchangingIsRefused) {
   EXPECT_EQ(bodies("INBOX").size(), 3u);
 }
 
+TEST_F(CopyAndMove, AFileKeepsItsInodeNumberWhenItArrives) {
+  sh("cp " + path_of("INBOX", "apple") + " Archive/copy");
+  const auto copied = inode_of("Archive/copy");
+  file("new", mail_of("pear"));
+  sh("cp " + file_path("new") + " Archive/new");
+  const auto made = inode_of("Archive/new");
+  sync();
+  // Listed anew, by the rows that the server has told by now.
+  sh("ls -l Archive > /dev/null");
+  EXPECT_EQ(inode_of("Archive/copy"), copied);
+  EXPECT_EQ(inode_of("Archive/new"), made);
+  EXPECT_EQ(sh("cp Archive/copy Archive/another && cat Archive/another"), mail_of("apple"));
+}
+
 TEST_F(CopyAndMove, AnOpenFileGoesOnAfterAMoveAsTheSameFile) {
   const auto name = name_with("INBOX", "apple");
   const int file = ::open(mount().path("INBOX/" + name).c_str(), O_RDONLY);
   ASSERT_GE(file, 0);
-  struct stat after {
-  }, by_name{};
+  struct stat before {
+  }, after{}, by_name{};
+  ASSERT_EQ(::fstat(file, &before), 0);
   sh("mv INBOX/" + name + " Archive/");
   sync();
   EXPECT_EQ(::fstat(file, &after), 0);
   ASSERT_EQ(::stat(mount().path("Archive/" + name).c_str(), &by_name), 0);
-  EXPECT_EQ(by_name.st_ino, after.st_ino) << "that of the new place, as a remount will give it";
+  EXPECT_EQ(after.st_ino, before.st_ino);
+  EXPECT_EQ(by_name.st_ino, before.st_ino);
   char text[4096];
   const auto length = ::read(file, text, sizeof text);
   ::close(file);

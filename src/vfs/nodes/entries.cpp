@@ -16,7 +16,7 @@ constexpr std::uint64_t bytes_per_block = 512;
 /// through it, and would ask again for each file that "ls -l" meets while the listing comes.
 constexpr std::chrono::milliseconds guess_timeout{100};
 
-/// What is on its way changes its inode number when it arrives, with no news of it.
+/// A message on its way may be shown with another mode when it has arrived, with no news of it.
 constexpr std::chrono::milliseconds pending_timeout{1000};
 
 /// Staged files have inode numbers below those of messages.
@@ -43,6 +43,22 @@ Attributes file_attributes(const Settings& settings, InodeId inode, mode_t mode,
   attributes.blocks = size / bytes_per_block + (size % bytes_per_block != 0);
   attributes.time = time;
   return attributes;
+}
+
+InodeId staged_inode(std::uint32_t index) { return InodeId{staged_inodes | index}; }
+
+/// The inode number of what the node's number names. A node keeps it when it stands for another message: cp and tail
+/// compare the numbers of one file at two moments, and give up where they differ. Nothing if the mailbox is gone.
+std::optional<InodeId> named_inode(const sync::Account& account, NodeId node, std::uint64_t generation) {
+  const auto decoded = decode_node(node);
+  if (!decoded) return std::nullopt;
+  if (decoded->kind == NodeKind::staged) return staged_inode(decoded->index);
+  if (decoded->kind != NodeKind::message) return std::nullopt;
+  const auto tree = account.mailboxes().tree();
+  const auto* mailbox = tree->find(decoded->mailbox);
+  if (!mailbox) return std::nullopt;
+  const UidValidity validity{static_cast<std::uint32_t>(generation)};
+  return message_inode(message_inode_seed(account.name(), mailbox->path, validity), decoded->uid());
 }
 
 }  // namespace
@@ -85,8 +101,7 @@ Entry staged_entry(const Settings& settings, NodeId node, std::uint64_t size, Ti
   Entry entry;
   entry.node = node;
   entry.entry_timeout = settings.timeout;
-  const InodeId inode{staged_inodes | static_cast<std::uint32_t>(node.value)};
-  entry.attributes = file_attributes(settings, inode, 0600, size, time);
+  entry.attributes = file_attributes(settings, staged_inode(static_cast<std::uint32_t>(node.value)), 0600, size, time);
   return entry;
 }
 
@@ -95,21 +110,14 @@ Entry pending_entry(const sync::Account& account, const Settings& settings, cons
   auto entry = staged_entry(settings, local.node, meta.size, Timestamp{meta.internal_date, 0});
   entry.generation = local.generation;
   entry.attribute_timeout = pending_timeout;
-  const auto tree = account.mailboxes().tree();
-  // A copy is another file than its source.
-  const bool moved = local.source.uid.value != 0 && !local.copied;
-  const auto* mailbox = moved ? tree->find(local.source.mailbox) : nullptr;
-  if (mailbox) {
-    const auto seed = message_inode_seed(account.name(), mailbox->path, local.source.uid_validity);
-    entry.attributes.inode = message_inode(seed, local.source.uid);
-  }
+  if (const auto inode = named_inode(account, local.node, local.generation)) entry.attributes.inode = *inode;
   return entry;
 }
 
 MessageEntries::MessageEntries(const sync::Account& account, const Settings& settings, const sync::MailboxNode& mailbox,
                                UidValidity validity, const NodeResolver* nodes)
-    : settings_(settings), mailbox_(mailbox.id), validity_(validity), generation_(generation_of(validity)),
-      inode_seed_(message_inode_seed(account.name(), mailbox.path, validity)),
+    : account_(account), settings_(settings), mailbox_(mailbox.id), validity_(validity),
+      generation_(generation_of(validity)), inode_seed_(message_inode_seed(account.name(), mailbox.path, validity)),
       mode_(message_mode(account.mailboxes().rights(mailbox.id))),
       nodes_(nodes && !nodes->all_messages_have_their_own() ? nodes : nullptr) {}
 
@@ -127,10 +135,14 @@ Entry MessageEntries::own_entry(Uid uid, std::uint64_t size, UnixTime internal_d
 void MessageEntries::use_kernel_node(Entry& entry) const {
   if (!nodes_) return;
   const Uid uid{static_cast<std::uint32_t>(entry.node.value)};
-  if (const auto kernel = nodes_->kernel_node({mailbox_, validity_, uid})) {
-    entry.node = kernel->node;
-    entry.generation = kernel->generation;
-  }
+  if (const auto kernel = nodes_->kernel_node({mailbox_, validity_, uid}))
+    use_node(entry, kernel->node, kernel->generation);
+}
+
+void MessageEntries::use_node(Entry& entry, NodeId node, std::uint64_t generation) const {
+  entry.node = node;
+  entry.generation = generation;
+  if (const auto inode = named_inode(account_, node, generation)) entry.attributes.inode = *inode;
 }
 
 Entry MessageEntries::entry(Uid uid, std::uint64_t size, UnixTime internal_date) const {

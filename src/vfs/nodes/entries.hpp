@@ -42,8 +42,11 @@ class MessageEntries {
   /// Under the message's own node: takes no lock. use_kernel_node() is to follow.
   [[nodiscard]] Entry own_entry(Uid uid, std::uint64_t size, UnixTime internal_date) const;
   void use_kernel_node(Entry& entry) const;
+  /// `generation`: the one under which the kernel knows the node. The inode number is the node's.
+  void use_node(Entry& entry, NodeId node, std::uint64_t generation) const;
 
  private:
+  const sync::Account& account_;
   const Settings& settings_;
   MailboxId mailbox_;
   UidValidity validity_;

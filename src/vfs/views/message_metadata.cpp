@@ -39,8 +39,8 @@ std::optional<Entry> MessageMetadata::entry(const Node& node, const MessageMeta&
   auto entry = entries.entry(meta);
   if (entry.node != node.id) {
     // On its way to another mailbox: read where it comes from, known by the kernel as what it was.
-    entry.node = node.id;
-    if (const auto local = dependencies_.entries.find(node.id)) entry.generation = local->generation;
+    const auto local = dependencies_.entries.find(node.id);
+    entries.use_node(entry, node.id, local ? local->generation : entry.generation);
   }
   show_staged_content(dependencies_, entry);
   return entry;

@@ -55,7 +55,11 @@ TEST_F(MovedMessageTest, AttributesStayTheSame) {
   EXPECT_EQ(on_its_way.time, before.time);
   EXPECT_EQ(on_its_way.inode, before.inode);
   account.finish_changes();
-  EXPECT_EQ(getattr(node).value().attributes.size, before.size);
+  const auto arrived = getattr(node).value().attributes;
+  EXPECT_EQ(arrived.size, before.size);
+  EXPECT_EQ(arrived.inode, before.inode) << "cp compares stat(2) with fstat(2)";
+  mv("Sent/a", "Archive/b");
+  EXPECT_EQ(getattr(node).value().attributes.inode, before.inode);
 }
 TEST_F(MovedMessageTest, TheGenerationStaysToo) {
   const auto [parent, child] = at(from);
