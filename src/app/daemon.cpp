@@ -332,7 +332,7 @@ class Daemon::Implementation {
     settings.requests = [requests = requests_] { return requests->describe(); };
     settings.configuration = [this] { return configuration(); };
     auto outbox = journal_ ? std::make_unique<sync::Outbox>(journal_) : nullptr;
-    filesystem_ = std::make_unique<vfs::Filesystem>(*account_, publisher_, settings, std::move(outbox));
+    filesystem_ = std::make_unique<vfs::Filesystem>(*account_, publisher_, *scheduler_, settings, std::move(outbox));
     mount_ = IMAPFS_TRY(fuse::Mount::create(mount_settings(), *filesystem_, *scheduler_, requests_));
     mount_watched_ = mounts_.holds(mount_->device(), mount_type);
     mount_->on_ended([descriptor = mount_ended_] { ::eventfd_write(descriptor, 1); });

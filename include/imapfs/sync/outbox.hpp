@@ -59,7 +59,7 @@ class Outbox {
 
   // -- uploads that failed --
   /// No connection, a busy server, a full disk of ours: not the message's fault.
-  [[nodiscard]] static bool may_pass(const Error& error);
+  [[nodiscard]] static bool is_tried_again_after(const Error& error);
   /// How long to wait after so many attempts in vain.
   [[nodiscard]] static std::chrono::seconds pause_after(int attempts);
 

@@ -31,8 +31,8 @@ namespace imapfs::vfs {
 
 class Filesystem {
  public:
-  /// `account` and `publisher` outlive the Filesystem. `outbox` is null where nothing can be written.
-  Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
+  /// `account`, `publisher` and `scheduler` outlive the Filesystem. `outbox` is null where nothing can be written.
+  Filesystem(sync::Account& account, ChangePublisher& publisher, Scheduler& scheduler, Settings settings,
              std::unique_ptr<sync::Outbox> outbox = nullptr);
   ~Filesystem();
   Filesystem(const Filesystem&) = delete;

@@ -41,7 +41,9 @@ Result<void> Outbox::discard(Row& row) {
   return journal_->unstage(id);
 }
 
-bool Outbox::may_pass(const Error& error) { return error.retry != Retry::never || error.scope == Scope::session; }
+bool Outbox::is_tried_again_after(const Error& error) {
+  return error.retry != Retry::never || error.scope == Scope::session;
+}
 
 std::chrono::seconds Outbox::pause_after(int attempts) {
   return std::min(longest_upload_pause, std::chrono::seconds(std::int64_t{1} << std::min(attempts, 10)));

@@ -46,10 +46,11 @@ void refuse_link(const char* what, const Reply<T>& reply) {
 
 /// What the operations are made of, in the order in which the parts use each other.
 struct Filesystem::Parts {
-  Parts(sync::Account& account, ChangePublisher& publisher, const Settings& settings, sync::Outbox* outbox)
+  Parts(sync::Account& account, ChangePublisher& publisher, Scheduler& scheduler, const Settings& settings,
+        sync::Outbox* outbox)
       : entries(aliases), nodes(account, entries, aliases),
         staging(outbox && !settings.read_only ? std::make_unique<Staging>(Staging::Dependencies{
-                                                    account, publisher, settings, entries, aliases, *outbox})
+                                                    account, publisher, settings, entries, aliases, *outbox, scheduler})
                                               : nullptr),
         dependencies{account, settings, publisher.kernel().seen_directories(), entries, nodes, staging.get()},
         views(dependencies, publisher.events(), publisher.kernel()), announced(account, settings, views),
@@ -82,10 +83,10 @@ struct Filesystem::Parts {
   RenameOperation renaming;
 };
 
-Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Settings settings,
+Filesystem::Filesystem(sync::Account& account, ChangePublisher& publisher, Scheduler& scheduler, Settings settings,
                        std::unique_ptr<sync::Outbox> outbox)
     : account_(account), publisher_(publisher), outbox_(std::move(outbox)), settings_(std::move(settings)),
-      parts_(std::make_unique<Parts>(account_, publisher_, settings_, outbox_.get())) {
+      parts_(std::make_unique<Parts>(account_, publisher_, scheduler, settings_, outbox_.get())) {
   publisher_.kernel().connect_nodes(&parts_->entries, &parts_->nodes);
   if (parts_->staging) parts_->staging->outbox().recover();
 }

@@ -14,7 +14,7 @@ namespace imapfs::vfs {
 struct Staging::Parts {
   explicit Parts(const Dependencies& to)
       : account(to.account), publisher(to.publisher), settings(to.settings), entries(to.entries), aliases(to.aliases),
-        outbox(to.outbox), patience(to.name_patience), grace(to.name_grace) {}
+        outbox(to.outbox), scheduler(to.scheduler), patience(to.name_patience), grace(to.name_grace) {}
 
   sync::Account& account;
   ChangePublisher& publisher;
@@ -22,10 +22,11 @@ struct Staging::Parts {
   LocalEntries& entries;
   NodeAliases& aliases;
   Outbox& outbox;
+  Scheduler& scheduler;
   const std::chrono::milliseconds patience;
   const std::chrono::milliseconds grace;
 
-  const std::shared_ptr<StagingThread> worker = std::make_shared<StagingThread>();
+  const std::shared_ptr<StagingThread> worker = std::make_shared<StagingThread>(scheduler);
   StagingThread& thread = *worker;
   DisplacedMessages displaced;
   ShownFiles shown;

@@ -53,6 +53,7 @@ class Staging {
     LocalEntries& entries;
     NodeAliases& aliases;
     Outbox& outbox;
+    Scheduler& scheduler;
     /// How long a closed file may keep a temporary name before it is uploaded under it, and how long if somebody waits
     /// for everything.
     std::chrono::milliseconds name_patience = std::chrono::minutes(1);

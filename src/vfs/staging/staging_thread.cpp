@@ -1,24 +1,23 @@
 #include "vfs/staging/staging_thread.hpp"
 
 namespace imapfs::vfs {
+namespace {
+
+/// Between two attempts to post a job while there is no room.
+constexpr std::chrono::milliseconds pause{100};
+
+}  // namespace
 
 void StagingThread::post(Job job) { queue_.post(std::move(job)); }
 
 void StagingThread::later(SteadyClock::duration delay, Job job) {
-  const std::lock_guard guard(timer_mutex_);
-  if (closed_) return;
-  if (!timer_) timer_ = std::make_unique<Scheduler>("staging-timer");
-  timer_->after(delay, [this, job = std::move(job)] { post(job); });
+  timers_.after(delay, [this, job = std::move(job)] {
+    if (!queue_.try_post(job)) later(pause, job);
+  });
 }
 
 void StagingThread::close() {
-  std::unique_ptr<Scheduler> timer;
-  {
-    const std::lock_guard guard(timer_mutex_);
-    closed_ = true;
-    timer = std::move(timer_);
-  }
-  timer.reset();
+  timers_.close();
   queue_.close();
 }
 

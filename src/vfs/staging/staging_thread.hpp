@@ -1,24 +1,25 @@
 #pragma once
-// The thread "staging": one job after the other, so that what belongs to staged files needs no lock. It also keeps the
-// thread "staging-timer", which posts jobs at a later time and starts with the first of them.
+// The thread "staging": one job after the other, so that what belongs to staged files needs no lock. Jobs for a later
+// time are posted by the application's scheduler.
 //
-// Jobs posted from within a job run right after it. Others wait for room, which the disk makes. After close() jobs are
-// dropped.
+// Jobs posted from within a job run right after it. Others wait for room, which the disk makes; those for a later time
+// are tried again soon instead, because nobody may hold up the scheduler. After close() jobs are dropped.
 //
 // Held by a shared_ptr: completions that the account calls after the owner has gone find that out by a weak reference,
 // and their jobs are dropped. Errors: none. Threads: any.
 
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "imapfs/base/serial_queue.hpp"
+#include "imapfs/base/timers.hpp"
 
 namespace imapfs::vfs {
 
 class StagingThread : public std::enable_shared_from_this<StagingThread> {
  public:
-  StagingThread() = default;
+  /// The scheduler outlives this.
+  explicit StagingThread(Scheduler& scheduler) : timers_(scheduler) {}
   ~StagingThread() { close(); }
   StagingThread(const StagingThread&) = delete;
   StagingThread& operator=(const StagingThread&) = delete;
@@ -26,7 +27,7 @@ class StagingThread : public std::enable_shared_from_this<StagingThread> {
   void post(Job job);
   /// Posts `job` after `delay`, unless the thread is closed by then.
   void later(SteadyClock::duration delay, Job job);
-  /// No later job starts any more; runs what is queued, then joins.
+  /// No later job is posted any more; runs what is queued, then joins. Not to be called from a job.
   void close();
 
   /// A completion that posts `function` with its result, unless the thread is gone.
@@ -42,9 +43,7 @@ class StagingThread : public std::enable_shared_from_this<StagingThread> {
   [[nodiscard]] Job posting(Job job);
 
  private:
-  std::mutex timer_mutex_;
-  bool closed_ = false;               ///< guarded by timer_mutex_
-  std::unique_ptr<Scheduler> timer_;  ///< guarded by timer_mutex_
+  Timers timers_;
   SerialQueue queue_{"staging", 1024, SerialQueue::FollowUps::first};
 };
 

@@ -42,7 +42,7 @@ void UploadQueue::ended(const StagedFilePtr& file, const UploadDestination& dest
     telemetry::info("{} was uploaded after it was closed", telemetry::printable(path));
     return use_.events.append({{"event", "uploaded"}, {"path", path}, {"name", file->name}});
   }
-  if (Outbox::may_pass(arrived.error())) return try_again_later(file, arrived.error());
+  if (Outbox::is_tried_again_after(arrived.error())) return try_again_later(file, arrived.error());
   file->replaced.reset();
   use_.refused.report(*file, destination, arrived.error());
   use_.waiters.fail_all(file->node, arrived.error());

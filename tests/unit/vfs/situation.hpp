@@ -60,7 +60,7 @@ struct Situation {
   explicit Situation(Settings settings = default_settings(),
                      const std::vector<std::string>& mailboxes = {"INBOX", "Archive/", "Archive/2026", "Sent"},
                      const std::shared_ptr<store::Journal>& journal = nullptr)
-      : account(mailboxes), filesystem(account, publisher, std::move(settings),
+      : account(mailboxes), filesystem(account, publisher, scheduler, std::move(settings),
                                        journal ? std::make_unique<sync::Outbox>(journal) : nullptr) {
     publisher.connect_mailboxes(&account);
   }
@@ -157,6 +157,7 @@ struct Situation {
 
   testing::FakeAccount account;
   ChangePublisher publisher;
+  Scheduler scheduler;
   Filesystem filesystem;
 };
 

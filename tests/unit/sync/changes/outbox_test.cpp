@@ -74,9 +74,9 @@ TEST_F(OutboxTest, PausesGrowToFiveMinutes) {
 }
 
 TEST_F(OutboxTest, OnlyWhatIsTheMessagesFaultIsForGood) {
-  EXPECT_FALSE(Outbox::may_pass({EINVAL, Scope::message, Retry::never, "no mail"}));
-  EXPECT_TRUE(Outbox::may_pass({EIO, Scope::session, Retry::never, "the connection is gone"}));
-  EXPECT_TRUE(Outbox::may_pass({EAGAIN, Scope::mailbox, Retry::later, "busy"}));
+  EXPECT_FALSE(Outbox::is_tried_again_after({EINVAL, Scope::message, Retry::never, "no mail"}));
+  EXPECT_TRUE(Outbox::is_tried_again_after({EIO, Scope::session, Retry::never, "the connection is gone"}));
+  EXPECT_TRUE(Outbox::is_tried_again_after({EAGAIN, Scope::mailbox, Retry::later, "busy"}));
 }
 
 }  // namespace

@@ -167,7 +167,7 @@ TEST_F(LocalDirectories, AreThereAgainAfterARestartWithTheirFiles) {
   made(root_node, ".stfolder");
   write(deeper, "x.eml", mail);
   move(inbox, ".old", inbox, ".older");
-  Filesystem next(account, publisher, default_settings(), std::make_unique<sync::Outbox>(journal));
+  Filesystem next(account, publisher, scheduler, default_settings(), std::make_unique<sync::Outbox>(journal));
   const auto ask = [&](NodeId parent, const std::string& file) {
     Answer<Entry> answer;
     next.lookup({}, parent, file, answer.reply());

@@ -100,7 +100,7 @@ TEST(BackupNames, TellOfWhichFile) {
 struct Waiting : JournalOfATest {
   explicit Waiting(std::chrono::milliseconds patience = std::chrono::hours(1),
                    std::chrono::milliseconds grace = std::chrono::milliseconds(1))
-      : staging({account, publisher, settings, entries, aliases, outbox, patience, grace}) {
+      : staging({account, publisher, settings, entries, aliases, outbox, scheduler, patience, grace}) {
     account.set_journal(journal);
     publisher.connect_mailboxes(&account);
     account.add("INBOX", 7);
@@ -147,6 +147,7 @@ struct Waiting : JournalOfATest {
   const Settings settings{};
   testing::FakeAccount account{std::vector<std::string>{"INBOX", "Sent"}};
   ChangePublisher publisher;
+  Scheduler scheduler;
   NodeAliases aliases;
   LocalEntries entries{aliases};
   std::string cause;
@@ -598,7 +599,7 @@ struct AccountOfBefore : FilledJournal {
     publisher.connect_mailboxes(&account);
   }
   void mount() {
-    filesystem = std::make_unique<Filesystem>(account, publisher, Situation::default_settings(),
+    filesystem = std::make_unique<Filesystem>(account, publisher, scheduler, Situation::default_settings(),
                                               std::make_unique<sync::Outbox>(journal));
     drained();
   }
@@ -616,6 +617,7 @@ struct AccountOfBefore : FilledJournal {
   }
   testing::FakeAccount account;
   ChangePublisher publisher;
+  Scheduler scheduler;
   std::unique_ptr<Filesystem> filesystem;
 };
 
