@@ -18,6 +18,7 @@
 #include "app/directories.hpp"
 #include "app/last_changes.hpp"
 #include "app/option_values.hpp"
+#include "app/remembered_compression.hpp"
 #include "app/start_signals.hpp"
 #include "imapfs/base/exception_barrier.hpp"
 #include "imapfs/base/mount_table.hpp"
@@ -94,6 +95,7 @@ imap::AccountSettings account_settings(const Options& options, std::shared_ptr<P
   settings.user = options.user;
   settings.password = [password = std::move(password)](const CallContext& context) { return password->get(context); };
   settings.quirks = options.quirks;
+  settings.compression = std::make_shared<imap::CompressionChoice>(options.compress);
   return settings;
 }
 
@@ -281,6 +283,11 @@ class Daemon::Implementation {
     const auto context = CallContext::within(options_.timeout, stop);
     auto account = account_settings(options_, password_);
     account.password = told_password();
+    if (directory_ && options_.compress == imap::CompressionMode::automatic) {
+      compression_ = std::make_shared<imap::CompressionChoice>(options_.compress,
+                                                               remembered_compression(directory_->path));
+      account.compression = compression_;
+    }
     const imap::SessionFactory factory = [account](const CallContext& call) {
       auto session = imap::open_session(account, call);
       if (session) notices().clear("offline");
@@ -365,6 +372,7 @@ class Daemon::Implementation {
             {"idle", options_.idle.count()},
             {"poll", options_.poll.count()},
             {"connections", options_.connections},
+            {"compress", to_string(options_.compress)},
             {"watch", options_.watch},
             {"cache", directory_ ? directory_->path : ""},
             {"cache_size", options_.cache_size},
@@ -388,6 +396,7 @@ class Daemon::Implementation {
     if (mount_) mount_->unmount();
     if (was_live && journal_) drain();
     if (account_) account_->stop();
+    if (compression_) remember_compression(directory_->path, compression_->wanted());
     publisher_.connect_notifier(nullptr);
     if (scheduler_) scheduler_->close();
     mount_.reset();
@@ -426,7 +435,8 @@ class Daemon::Implementation {
   std::optional<store::AccountDirectory> directory_;
   std::unique_ptr<store::MetadataStore> metadata_;
   std::shared_ptr<store::MessageCache> bodies_;
-  std::shared_ptr<store::Journal> journal_;  ///< null: the mount is read-only
+  std::shared_ptr<store::Journal> journal_;               ///< null: the mount is read-only
+  std::shared_ptr<imap::CompressionChoice> compression_;  ///< null: as the option says, nothing to remember
   std::unique_ptr<Scheduler> scheduler_;
   vfs::ChangePublisher publisher_;
   std::unique_ptr<sync::ImapAccount> account_;

@@ -162,6 +162,11 @@ Outcome set_removal(Draft& draft, const std::string& text) {
   return {};
 }
 
+Outcome set_compression(Draft& draft, const std::string& text) {
+  draft.options.compress = IMAPFS_TRY(parse_compression(text));
+  return {};
+}
+
 Outcome set_append_flags(Draft& draft, const std::string& text) {
   draft.options.append_flags = IMAPFS_TRY(parse_append_flags(text));
   return {};
@@ -274,6 +279,8 @@ std::vector<OptionRow> behaviour_rows() {
       row(Group::behaviour, "refresh", "SECONDS", set_seconds<&Options::refresh, 0, 86400>,
           "ask again about mailboxes that are not watched after this time (default: 60)"),
       row(Group::behaviour, "connections", "NUMBER", set_connections, "connections to the server at most (default: 4)"),
+      row(Group::behaviour, "compress", "WHEN", set_compression,
+          "auto, yes or no: compress what is transferred; auto: on slow links (default: auto)"),
       row(Group::behaviour, "watch", "", set_flag<&Options::watch>, "wait for new mail (default)"),
       row(Group::behaviour, "no-watch", "", set_flag<&Options::watch, false>, "look for new mail only on access"),
       row(Group::behaviour, "idle", "SECONDS", set_seconds<&Options::idle, 30, 1740>,

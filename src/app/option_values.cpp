@@ -23,6 +23,12 @@ std::optional<std::uint64_t> take_digits(std::string_view& text, int base) {
   return number;
 }
 
+constexpr std::pair<std::string_view, imap::CompressionMode> compression_modes[] = {
+    {"auto", imap::CompressionMode::automatic},
+    {"yes", imap::CompressionMode::yes},
+    {"no", imap::CompressionMode::no},
+};
+
 constexpr std::pair<std::string_view, sync::RemovalPolicy> removal_policies[] = {
     {"auto", sync::RemovalPolicy::automatic},
     {"flag", sync::RemovalPolicy::flag},
@@ -130,6 +136,20 @@ Result<sync::RemovalPolicy> parse_removal(std::string_view text) {
     if (name == text) return policy;
   }
   return fail(EINVAL, "{} is not one of auto, flag, trash and expunge", quoted(text));
+}
+
+Result<imap::CompressionMode> parse_compression(std::string_view text) {
+  for (const auto& [name, mode] : compression_modes) {
+    if (name == text) return mode;
+  }
+  return fail(EINVAL, "{} is not one of auto, yes and no", quoted(text));
+}
+
+std::string_view to_string(imap::CompressionMode mode) {
+  for (const auto& [name, value] : compression_modes) {
+    if (value == mode) return name;
+  }
+  return {};
 }
 
 std::string_view to_string(sync::RemovalPolicy policy) {

@@ -19,6 +19,7 @@
 
 #include "imapfs/base/result.hpp"
 #include "imapfs/base/telemetry.hpp"
+#include "imapfs/imap/compression_choice.hpp"
 #include "imapfs/imap/server_traits.hpp"
 #include "imapfs/mime/names.hpp"
 #include "imapfs/net/tls_stream.hpp"
@@ -74,6 +75,7 @@ struct Options {
   std::chrono::seconds idle{540};
   std::chrono::seconds poll{60};
   std::size_t connections = 4;
+  imap::CompressionMode compress = imap::CompressionMode::automatic;
   bool watch = true;
   std::string cache_dir;  ///< empty: store::default_cache_root()
   bool cache = true;

@@ -8,6 +8,12 @@ const std::string uber =
     "\xc3\x9c"
     "ber";  // Über
 
+AccountSettings with_compression(CompressionMode mode) {
+  auto settings = account();
+  settings.compression = std::make_shared<CompressionChoice>(mode);
+  return settings;
+}
+
 TEST(Compress, IsNegotiatedAndCarriesWhatFollows) {
   const std::string body(100'000, 'z');
   ScriptedServer server;
@@ -17,7 +23,7 @@ TEST(Compress, IsNegotiatedAndCarriesWhatFollows) {
       .answer("EXAMINE", "* 1 EXISTS\r\n")
       .answer("BODY.PEEK[]", "* 1 FETCH (UID 7 BODY[] {100000}\r\n" + body + ")\r\n")
       .answer("NOOP", "* 2 EXISTS\r\n");
-  const auto session = logged_in(server);
+  const auto session = logged_in(server, with_compression(CompressionMode::yes));
   ASSERT_NE(session, nullptr);
   EXPECT_NE(session->description().find("DEFLATE"), std::string::npos) << session->description();
   ASSERT_TRUE(session->select(inbox(), patient())) << server.complaint();
@@ -42,7 +48,7 @@ TEST(Compress, IdleAndItsNewsPassThroughIt) {
       .send("* 4 EXISTS\r\n")
       .expect_bare("DONE")
       .send("{tag} OK\r\n");
-  const auto session = logged_in(server);
+  const auto session = logged_in(server, with_compression(CompressionMode::yes));
   ASSERT_NE(session, nullptr);
   NotingListener listener;
   session->set_listener(&listener);
@@ -57,25 +63,23 @@ TEST(Compress, RefusedGoesOnUncompressed) {
   server.log_in("IMAP4rev1 COMPRESS=DEFLATE")
       .answer("COMPRESS", "", "NO [COMPRESSIONACTIVE] by TLS")
       .answer("NOOP", "");
-  const auto session = logged_in(server);
+  const auto session = logged_in(server, with_compression(CompressionMode::yes));
   ASSERT_NE(session, nullptr);
   EXPECT_EQ(session->description().find("DEFLATE"), std::string::npos);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 
 TEST(Compress, IsNotAskedForWhenSwitchedOff) {
-  auto settings = account();
-  settings.compress = false;
   ScriptedServer server;
   server.log_in("IMAP4rev1 COMPRESS=DEFLATE").answer("NOOP", "");
-  const auto session = logged_in(server, settings);
+  const auto session = logged_in(server, with_compression(CompressionMode::no));
   ASSERT_NE(session, nullptr);
   EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 
 TEST(Compress, ThatBreaksTheConnectionIsLeftOutOnTheNext) {
   for (const bool garbage : {true, false}) {
-    const auto settings = account();
+    const auto settings = with_compression(CompressionMode::yes);
     ScriptedServer first;
     first.log_in("IMAP4rev1 COMPRESS=DEFLATE").answer("COMPRESS DEFLATE", "");
     if (garbage) first.send("* OK this is not compressed\r\n* OK at all\r\n");
@@ -95,7 +99,7 @@ TEST(Compress, ThatBreaksTheConnectionIsLeftOutOnTheNext) {
 }
 
 TEST(Compress, ThatHasWorkedIsNotBlamedForALostConnection) {
-  const auto settings = account();
+  const auto settings = with_compression(CompressionMode::yes);
   ScriptedServer server;
   server.log_in("IMAP4rev1 COMPRESS=DEFLATE").answer("COMPRESS DEFLATE", "").compress().answer("NOOP", "").hang_up();
   const auto session = logged_in(server, settings);
@@ -103,6 +107,55 @@ TEST(Compress, ThatHasWorkedIsNotBlamedForALostConnection) {
   ASSERT_TRUE(session->noop(patient()));
   EXPECT_FALSE(session->noop(patient()));
   EXPECT_TRUE(settings.learned->all().empty());
+}
+
+/// Four messages, a set each. Before the third the link is found to be slow.
+class SlowLinkSink final : public BodySetSink {
+ public:
+  explicit SlowLinkSink(std::shared_ptr<CompressionChoice> choice) : choice_(std::move(choice)) {}
+  UidSet next_set() override {
+    if (next_ > 4) return {};
+    if (next_ == 3) choice_->measured(false, 1e6);
+    return UidSet::single(Uid{next_++});
+  }
+  Result<void> begin(Uid, std::uint64_t) override { return {}; }
+  Result<void> data(std::span<const char> bytes) override {
+    text.append(bytes.data(), bytes.size());
+    return {};
+  }
+  Result<void> end() override { return {}; }
+  void answered(std::size_t number) override { numbers.push_back(number); }
+
+  std::string text;
+  std::vector<std::size_t> numbers;
+
+ private:
+  const std::shared_ptr<CompressionChoice> choice_;
+  std::uint32_t next_ = 1;
+};
+
+TEST(Compress, BeginsBetweenTwoSetsOfBodiesWhenTheLinkIsFoundToBeSlow) {
+  const auto settings = with_compression(CompressionMode::automatic);
+  const auto row = [](int uid) { return fmt::format("* {} FETCH (UID {} BODY[] {{3}}\r\nm{}\n)\r\n", uid, uid, uid); };
+  ScriptedServer server;
+  server.log_in("IMAP4rev1 COMPRESS=DEFLATE")
+      .answer("EXAMINE", "* 4 EXISTS\r\n")
+      .answer("UID FETCH 1", row(1))
+      .answer("UID FETCH 2", row(2))
+      .answer("UID FETCH 3", row(3))
+      .answer("COMPRESS DEFLATE", "")
+      .compress()
+      .answer("UID FETCH 4", row(4))
+      .answer("NOOP", "");
+  const auto session = logged_in(server, settings);
+  ASSERT_NE(session, nullptr);
+  ASSERT_TRUE(session->select(inbox(), patient()));
+  SlowLinkSink sink(settings.compression);
+  const auto fetched = session->fetch_bodies(sink, std::chrono::seconds(5), patient());
+  ASSERT_TRUE(fetched) << fetched.error().what << server.complaint();
+  EXPECT_EQ(sink.text, "m1\nm2\nm3\nm4\n");
+  EXPECT_EQ(sink.numbers, (std::vector<std::size_t>{0, 1, 2, 3}));
+  EXPECT_TRUE(session->noop(patient())) << server.complaint();
 }
 
 AccountSettings with_utf8_accept() {

@@ -22,6 +22,7 @@
 
 #include "imapfs/base/executor.hpp"
 #include "imapfs/base/result.hpp"
+#include "imapfs/imap/compression_choice.hpp"
 #include "imapfs/imap/server_traits.hpp"
 #include "imapfs/model/types.hpp"
 #include "imapfs/net/tls_stream.hpp"
@@ -316,7 +317,8 @@ struct AccountSettings {
   /// Shared by all connections of the account.
   std::shared_ptr<LearnedQuirks> learned = std::make_shared<LearnedQuirks>();
   std::size_t max_line = 1 << 20;  ///< a longer response line is a protocol error
-  bool compress = true;            ///< COMPRESS=DEFLATE where offered
+  /// Shared by all connections of the account.
+  std::shared_ptr<CompressionChoice> compression = std::make_shared<CompressionChoice>(CompressionMode::automatic);
 };
 
 /// Connects, secures, logs in, sends ID, enables QRESYNC/CONDSTORE where offered, UTF8=ACCEPT where it is needed. Login

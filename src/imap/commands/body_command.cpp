@@ -235,9 +235,27 @@ Result<void> ImapSession::fetch_head_and_tail(Uid uid, std::uint64_t head_length
 }
 
 Result<void> ImapSession::fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) {
+  std::size_t answered = 0;
+  while (true) {
+    IMAPFS_TRY(compression_.begin_if_due(context));
+    IMAPFS_TRY(compression_.measure([&] { return fetch_sets(sink, silence, answered, context); }));
+    if (!compression_.due()) return {};
+  }
+}
+
+Result<void> ImapSession::fetch_sets(BodySetSink& sink, SteadyClock::duration silence, std::size_t& answered,
+                                     const CallContext& context) {
   BodySetFetch fetch(sink, connection_->channel, silence, context);
-  const CommandPipeline::Source source{[&] { return fetch.next(command("UID FETCH")); },
-                                       [&](std::size_t number) { fetch.answered(number); }};
+  const auto next = [&]() -> std::optional<CommandLine> {
+    // COMPRESS waits until everything that was asked for has come.
+    if (compression_.due()) return std::nullopt;
+    return fetch.next(command("UID FETCH"));
+  };
+  const auto before = answered;
+  const CommandPipeline::Source source{next, [&](std::size_t number) {
+                                         ++answered;
+                                         fetch.answered(before + number);
+                                       }};
   IMAPFS_TRY(CommandPipeline(connection_->runner, source, silence).run(body_handler(fetch), context));
   return fetch.outcome();
 }

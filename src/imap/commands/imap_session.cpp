@@ -58,8 +58,8 @@ Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
 
 ImapSession::~ImapSession() = default;
 
-ImapSession::ImapSession(std::unique_ptr<Connection> connection, Login login)
-    : connection_(std::move(connection)), login_(std::move(login)) {
+ImapSession::ImapSession(std::unique_ptr<Connection> connection, ConnectionCompression compression, Login login)
+    : connection_(std::move(connection)), compression_(std::move(compression)), login_(std::move(login)) {
   auto& unsolicited = connection_->channel.unsolicited();
   unsolicited.set_listener(&selection_);
   unsolicited.set_code_listener([this](const Answer& answer) { selection_.take_code(answer); });

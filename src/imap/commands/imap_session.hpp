@@ -11,21 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "imap/commands/connection.hpp"
+#include "imap/commands/connection_compression.hpp"
 #include "imap/commands/selection.hpp"
-#include "imap/login/etpan_link.hpp"
-#include "imap/wire/command_runner.hpp"
 #include "imapfs/imap/session.hpp"
 
 namespace imapfs::imap {
-
-/// The faces of one connection, in the order in which they must be built.
-struct Connection {
-  Connection(std::unique_ptr<net::ByteStream> stream, std::size_t max_line)
-      : channel(std::move(stream), max_line), runner(channel), link(channel) {}
-  CommandChannel channel;
-  CommandRunner runner;
-  EtpanLink link;
-};
 
 class ImapSession final : public Session {
  public:
@@ -35,7 +26,7 @@ class ImapSession final : public Session {
     bool utf8 = false;        ///< UTF8=ACCEPT is enabled
     std::shared_ptr<LearnedQuirks> learned;
   };
-  ImapSession(std::unique_ptr<Connection> connection, Login login);
+  ImapSession(std::unique_ptr<Connection> connection, ConnectionCompression compression, Login login);
   ImapSession(const ImapSession&) = delete;  // the channel calls back
   ImapSession& operator=(const ImapSession&) = delete;
   ~ImapSession() override;
@@ -119,10 +110,14 @@ class ImapSession final : public Session {
   class BodySetFetch;
   /// Takes FETCH rows: their bodies go where `rows` says, rows without one of ours to the listener.
   [[nodiscard]] UntaggedHandler body_handler(BodyRows& rows);
+  /// Sets until there are none, or until the connection is to be compressed; adds the number of commands to `answered`.
+  Result<void> fetch_sets(BodySetSink& sink, SteadyClock::duration silence, std::size_t& answered,
+                          const CallContext& context);
   Result<void> run_body_fetch(const CommandLine& command, BodyFetch& fetch, const CallContext& context);
 
   Selection selection_;  ///< before the connection, which calls it
   std::unique_ptr<Connection> connection_;
+  ConnectionCompression compression_;
   Login login_;
   FetchParser fetch_parser_;
   bool list_return_failed_ = false;

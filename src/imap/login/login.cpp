@@ -42,14 +42,17 @@ class LoginDialogue {
     }
     IMAPFS_TRY(identify());
     auto known = traits();
-    IMAPFS_TRY(compress(known));
+    ConnectionCompression compression(*connection_, settings_.compression, settings_.learned,
+                                      known.has("COMPRESS=DEFLATE"));
+    IMAPFS_TRY(compression.begin_if_due(context_));
     const bool utf8 = IMAPFS_TRY(enable(known));
     connection_->runner.set_literal_plus(known.has("LITERAL+"));
     settings_.learned->add(trial_.found);
     const auto description = fmt::format("{} {}:{}", settings_.implicit_tls ? "imaps" : "imap", settings_.endpoint.host,
                                          settings_.endpoint.port);
     ImapSession::Login login{std::move(known), description, utf8, settings_.learned};
-    return std::unique_ptr<Session>(std::make_unique<ImapSession>(std::move(connection_), std::move(login)));
+    return std::unique_ptr<Session>(
+        std::make_unique<ImapSession>(std::move(connection_), std::move(compression), std::move(login)));
   }
 
  private:
@@ -58,7 +61,6 @@ class LoginDialogue {
   Result<void> secure();
   Result<void> start_tls();
   Result<void> identify();
-  Result<void> compress(const ServerTraits& known);
   /// Whether UTF8=ACCEPT is enabled.
   Result<bool> enable(ServerTraits& known);
   /// What is known of the server by now.
@@ -162,23 +164,6 @@ Result<void> LoginDialogue::identify() {
   if (!so_far.has("ID") && !so_far.has(Quirk::id_before_select)) return {};
   id_ = IMAPFS_TRY(exchange_id(*connection_, context_));
   return {};
-}
-
-Result<void> LoginDialogue::compress(const ServerTraits& known) {
-  if (!settings_.compress || !known.has("COMPRESS=DEFLATE")) return {};
-  auto& channel = connection_->channel;
-  CommandLine line("COMPRESS");
-  line.word("DEFLATE");
-  auto answer = connection_->runner.run(line, nullptr, context_);
-  if (!answer) {
-    if (answer.error().lost_connection()) return fail(std::move(answer).error());
-    return {};  // [COMPRESSIONACTIVE] and the like: it goes on uncompressed
-  }
-  const auto note_damage = [learned = settings_.learned] {
-    telemetry::info("imap: COMPRESS=DEFLATE is broken, going on without");
-    learned->add({Quirk::no_compress});
-  };
-  return channel.transport().start_compression(channel.reader().take_buffered(), note_damage);
 }
 
 Result<bool> LoginDialogue::enable(ServerTraits& known) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "imap/wire/deflate_codec.hpp"
+#include "imap/wire/transfer_meter.hpp"
 #include "imapfs/base/telemetry.hpp"
 
 namespace imapfs::imap {
@@ -42,8 +43,10 @@ Result<std::size_t> Transport::read_stream(std::span<char> buffer, const CallCon
     error.scope = Scope::session;
     return fail(std::move(error));
   }
+  const auto asked = SteadyClock::now();
   if (silence_watch_.gives_up) IMAPFS_TRY(outlast_silence(context));
   auto got = stream_->read(buffer, context);
+  waited_ += SteadyClock::now() - asked;
   if (!got) {
     auto error = std::move(got).error();
     error.scope = Scope::session;
@@ -56,6 +59,14 @@ Result<std::size_t> Transport::read_stream(std::span<char> buffer, const CallCon
 }
 
 Result<std::size_t> Transport::read(std::span<char> buffer, const CallContext& context) {
+  waited_ = {};
+  auto got = read_plain(buffer, context);
+  if (got && meter_ != nullptr) meter_->read(*got, waited_, SteadyClock::now());
+  return got;
+}
+
+/// As the server wrote it, before it was compressed.
+Result<std::size_t> Transport::read_plain(std::span<char> buffer, const CallContext& context) {
   if (!codec_) return read_stream(buffer, context);
   if (!ahead_.empty()) {
     const auto count = std::min(buffer.size(), ahead_.size());

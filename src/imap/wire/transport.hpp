@@ -17,6 +17,7 @@
 namespace imapfs::imap {
 
 class DeflateCodec;
+class TransferMeter;
 
 class Transport {
  public:
@@ -41,12 +42,17 @@ class Transport {
   /// called, once, when what comes is none, or the connection ends before anything has come so.
   Result<void> start_compression(std::string_view already_read, std::function<void()> on_damage);
 
+  [[nodiscard]] bool compressed() const { return codec_ != nullptr; }
+  /// What read() gets is measured by it; null: no more.
+  void set_meter(TransferMeter* meter) { meter_ = meter; }
+
   [[nodiscard]] std::string description() const;
 
  private:
   /// Returns when there is something to read, or the watch gives up.
   Result<void> outlast_silence(const CallContext& context);
   Result<std::size_t> read_stream(std::span<char> buffer, const CallContext& context);
+  Result<std::size_t> read_plain(std::span<char> buffer, const CallContext& context);
   Result<std::size_t> decompress(std::span<char> buffer);
   Result<std::size_t> read_compressed(std::span<char> buffer, const CallContext& context);
   void compression_is_broken();
@@ -55,6 +61,8 @@ class Transport {
   std::unique_ptr<DeflateCodec> codec_;
   std::function<void()> on_damage_;
   bool proved_ = false;  ///< something has come compressed
+  TransferMeter* meter_ = nullptr;
+  SteadyClock::duration waited_{};  ///< for the stream, in the read that runs
   SilenceWatch silence_watch_;
   bool changing_ = false;
   std::string ahead_;  ///< decompressed by wait_readable(), not yet read
