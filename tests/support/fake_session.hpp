@@ -69,6 +69,8 @@ class FakeSession : public imap::Session {
                           const CallContext& context) override;
   Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, imap::OctetRange tail, imap::BodySink& head_sink,
                                    imap::BodySink& tail_sink, const CallContext& context) override;
+  Result<void> fetch_ranges(Uid uid, imap::BodyRangeSink& sink, SteadyClock::duration silence,
+                            const CallContext& context) override;
   Result<void> fetch_bodies(imap::BodySetSink& sink, SteadyClock::duration silence,
                             const CallContext& context) override;
   Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,

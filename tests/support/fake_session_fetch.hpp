@@ -108,6 +108,48 @@ inline Result<void> FakeSession::fetch_head_and_tail(Uid uid, std::uint64_t head
   return {};
 }
 
+/// The session's pipeline of two.
+inline Result<void> FakeSession::fetch_ranges(Uid uid, imap::BodyRangeSink& sink, SteadyClock::duration silence,
+                                              const CallContext& context) {
+  class OneRange final : public imap::BodySink {
+   public:
+    OneRange(imap::BodyRangeSink& sink, const imap::OctetRange& range) : sink_(sink), range_(range) {}
+    Result<void> begin(std::uint64_t length) override { return sink_.begin(range_, length); }
+    Result<void> data(std::span<const char> bytes) override { return sink_.data(bytes); }
+
+   private:
+    imap::BodyRangeSink& sink_;
+    const imap::OctetRange range_;
+  };
+  Lock lock(state_->mutex);
+  const auto body = IMAPFS_TRY(body_of(uid));
+  std::deque<imap::OctetRange> sent;
+  const auto ask = [&]() -> Result<void> {
+    while (sent.size() < 2) {
+      lock.unlock();
+      const auto range = sink.next_range();
+      lock.lock();
+      if (!range) break;
+      const auto patience = CallContext{context.stop, std::min(context.deadline, SteadyClock::now() + silence)};
+      IMAPFS_TRY(enter("FETCH body", lock, patience));
+      state_->bodies_fetched.push_back({selected_, uid, *range});
+      sent.push_back(*range);
+    }
+    return {};
+  };
+  for (IMAPFS_TRY(ask()); !sent.empty(); IMAPFS_TRY(ask())) {
+    OneRange one(sink, sent.front());
+    IMAPFS_TRY(send_body(*body, sent.front(), one, lock, context));
+    const auto range = sent.front();
+    sent.pop_front();
+    lock.unlock();
+    sink.answered(range);
+    lock.lock();
+  }
+  deliver_pending(lock);
+  return {};
+}
+
 /// The session's pipeline of two: a set is asked for while the last one comes in. Missing messages do not come.
 inline Result<void> FakeSession::fetch_bodies(imap::BodySetSink& sink, SteadyClock::duration silence,
                                               const CallContext& context) {

@@ -149,6 +149,20 @@ class BodySetSink {
   virtual void answered(std::size_t number) = 0;
 };
 
+/// Receives ranges of one body, and says which are wanted next. Called on the thread of the command.
+class BodyRangeSink {
+ public:
+  virtual ~BodyRangeSink() = default;
+  /// The range of a further command, which is sent at once: so the connection is never idle between two. Asked
+  /// whenever fewer than two commands wait for their answer. Empty: none now.
+  virtual std::optional<OctetRange> next_range() = 0;
+  /// Bytes of a range that was asked for come, `length` of them: at most as many as were asked for.
+  virtual Result<void> begin(const OctetRange& range, std::uint64_t length) = 0;
+  virtual Result<void> data(std::span<const char> bytes) = 0;
+  /// The command for this range has been answered: what it has not brought, it never will.
+  virtual void answered(const OctetRange& range) = 0;
+};
+
 struct Quota {
   std::uint64_t used_kib = 0;
   std::uint64_t limit_kib = 0;
@@ -242,6 +256,11 @@ class Session {
   /// `tail_sink` receives what the server has there, possibly nothing.
   virtual Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
                                            BodySink& tail_sink, const CallContext& context) = 0;
+  /// Ranges of one body, until sink.next_range() has no more and everything has been answered. Errors: as fetch_body();
+  /// ETIMEDOUT, scope session, when nothing has come for as long as `silence`. An Error of the sink costs the
+  /// connection.
+  virtual Result<void> fetch_ranges(Uid uid, BodyRangeSink& sink, SteadyClock::duration silence,
+                                    const CallContext& context) = 0;
   /// UID FETCH BODY.PEEK[] of sets of messages, until sink.next_set() has no more and everything has been answered.
   /// Messages that are gone do not come; bodies that nobody asked for are read over; one that comes twice is a protocol
   /// error (EIO, scope session). ETIMEDOUT, scope session, when nothing of them has come for as long as `silence`.

@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 #include "imap/commands/imap_session.hpp"
 #include "imap/wire/command_pipeline.hpp"
@@ -110,6 +111,93 @@ class ImapSession::BodyFetch final : public BodyRows {
   bool in_this_row_ = false;
   bool wrong_uid_ = false;
   bool too_long_ = false;
+};
+
+/// Ranges of the body of one message, each at most once, and only under its UID.
+class ImapSession::BodyRangesFetch final : public BodyRows, private BodySink {
+ public:
+  BodyRangesFetch(Uid uid, BodyRangeSink& sink, CommandChannel& channel, SteadyClock::duration silence,
+                  const CallContext& context)
+      : uid_(uid), sink_(sink), channel_(channel), silence_(silence), context_(context) {}
+
+  std::optional<CommandLine> next(CommandLine line) {
+    if (!outcome()) return std::nullopt;
+    const auto range = sink_.next_range();
+    if (!range) return std::nullopt;
+    asked_.push_back({*range, false, false});
+    line.word(fmt::format("{} (UID {})", uid_.value, section_item(range)));
+    return line;
+  }
+  void answered(std::size_t number) {
+    auto& part = asked_.at(number);
+    part.answered = true;
+    if (!part.received) missing_ = true;
+    sink_.answered(part.range);
+  }
+
+  Result<BodySink*> receive(const BodyLabel& label, std::uint64_t length) override {
+    if (!label.section.empty() || !label.origin) return nullptr;
+    if (label.uid_so_far.value != 0 && label.uid_so_far != uid_) {
+      wrong_uid_ = true;
+      return nullptr;
+    }
+    for (auto& part : asked_) {
+      if (part.received || part.answered || part.range.offset != *label.origin) continue;
+      if (length > part.range.length) {
+        too_long_ = true;
+        return nullptr;
+      }
+      part.received = in_this_row_ = true;
+      receiving_ = part.range;
+      return static_cast<BodySink*>(this);
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] bool accepts(Uid uid_of_row) const override { return uid_of_row == uid_; }
+
+  Result<bool> row_ended(const FetchRow& row) override {
+    const bool ours = std::exchange(in_this_row_, false);
+    if (ours && row.uid != uid_) wrong_uid_ = true;
+    return ours;
+  }
+
+  [[nodiscard]] Result<void> outcome() const {
+    if (wrong_uid_) {
+      return fail(EIO, Scope::message, Retry::never, "the server sent a body under another UID than {}", uid_.value);
+    }
+    if (too_long_) return fail(EIO, Scope::message, Retry::never, "the server sent more than the range asked for");
+    if (missing_) {
+      return fail(ENOENT, Scope::message, Retry::never, "the server has no body for UID {}", uid_.value);
+    }
+    return {};
+  }
+
+ private:
+  struct Part {
+    OctetRange range;
+    bool received = false;
+    bool answered = false;
+  };
+
+  Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(receiving_, length)); }
+  Result<void> data(std::span<const char> bytes) override {
+    count_bytes(bytes);
+    channel_.extend_deadline(silence_, context_);
+    return ends_session(sink_.data(bytes));
+  }
+
+  const Uid uid_;
+  BodyRangeSink& sink_;
+  CommandChannel& channel_;
+  const SteadyClock::duration silence_;
+  const CallContext& context_;
+  std::vector<Part> asked_;
+  OctetRange receiving_;
+  bool in_this_row_ = false;
+  bool wrong_uid_ = false;
+  bool too_long_ = false;
+  bool missing_ = false;
 };
 
 /// The bodies of many messages, each at most once, and only under the UID of one that was asked for.
@@ -231,6 +319,19 @@ Result<void> ImapSession::fetch_head_and_tail(Uid uid, std::uint64_t head_length
     auto line = command("UID FETCH");
     line.word(fmt::format("{} (UID {} {})", uid.value, section_item(head), section_item(tail)));
     return run_body_fetch(line, fetch, context);
+  });
+}
+
+Result<void> ImapSession::fetch_ranges(Uid uid, BodyRangeSink& sink, SteadyClock::duration silence,
+                                       const CallContext& context) {
+  return with_current_view(context, [&]() -> Result<void> {
+    BodyRangesFetch fetch(uid, sink, connection_->channel, silence, context);
+    const CommandPipeline::Source source{[&] { return fetch.next(command("UID FETCH")); },
+                                         [&](std::size_t number) { fetch.answered(number); }};
+    IMAPFS_TRY(CommandPipeline(connection_->runner, source, silence).run(body_handler(fetch), context));
+    IMAPFS_TRY(fetch.outcome());
+    telemetry::counters().bodies_fetched.fetch_add(1, std::memory_order_relaxed);
+    return {};
   });
 }
 

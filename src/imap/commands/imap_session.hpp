@@ -58,6 +58,8 @@ class ImapSession final : public Session {
                           const CallContext& context) override;
   Result<void> fetch_head_and_tail(Uid uid, std::uint64_t head_length, OctetRange tail, BodySink& head_sink,
                                    BodySink& tail_sink, const CallContext& context) override;
+  Result<void> fetch_ranges(Uid uid, BodyRangeSink& sink, SteadyClock::duration silence,
+                            const CallContext& context) override;
   Result<void> fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) override;
   Result<std::string> fetch_header_fields(Uid uid, const std::vector<std::string>& fields,
                                           const CallContext& context) override;
@@ -107,6 +109,7 @@ class ImapSession final : public Session {
                                       const CallContext& context);
   class BodyRows;
   class BodyFetch;
+  class BodyRangesFetch;
   class BodySetFetch;
   /// Takes FETCH rows: their bodies go where `rows` says, rows without one of ours to the listener.
   [[nodiscard]] UntaggedHandler body_handler(BodyRows& rows);

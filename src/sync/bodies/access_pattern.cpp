@@ -79,7 +79,8 @@ std::optional<AccessPattern::Plan> AccessPattern::plan(ReaderId id) const {
   const auto* reader = find(id);
   if (reader == nullptr || reader->opens < opens_to_recognise) return std::nullopt;
   if (reader->last <= reader->starts.front()) return std::nullopt;
-  return Plan{id, std::max(reader->given_up_to, Uid{reader->last.value - 1}), reader->next_size};
+  return Plan{id, std::max(reader->given_up_to, Uid{reader->last.value - 1}), reader->next_size,
+              reader->given_bytes - reader->last_set_bytes};
 }
 
 AccessPattern::Set AccessPattern::choose(const Plan& plan, const Limits& limits, const Listing& listing,
@@ -90,6 +91,7 @@ AccessPattern::Set AccessPattern::choose(const Plan& plan, const Limits& limits,
   std::size_t looked_at = 0;
   bool more = true;
   const auto most_looked_at = looked_at_for_each * plan.messages;
+  const auto largest = std::max(limits.message_bytes, std::min(plan.earned_bytes, limits.large_message_bytes));
   while (more && looked_at < most_looked_at) {
     std::vector<Message> rows;
     listing(set.up_to, [&](const Message& message) {
@@ -100,9 +102,12 @@ AccessPattern::Set AccessPattern::choose(const Plan& plan, const Limits& limits,
     for (const auto& message : rows) {
       if (set.messages.size() == plan.messages || looked_at == most_looked_at) return set;
       if (bytes >= limits.set_bytes || pieces >= most_pieces) return set;
+      const bool is_large = message.size > limits.message_bytes && message.size <= largest;
+      // It would make those that were chosen wait: it begins the next set.
+      if (is_large && bytes > 0 && bytes + message.size > limits.set_bytes) return set;
       ++looked_at;
       set.up_to = message.uid;
-      if (message.size > limits.message_bytes || !wanted(message.uid)) continue;
+      if (message.size > largest || !wanted(message.uid)) continue;
       const bool continues = set.messages.empty() || set.messages.back().uid.value + 1 == message.uid.value;
       if (!continues) ++pieces;
       bytes += message.size;
@@ -118,6 +123,9 @@ void AccessPattern::give(const Plan& plan, const Set& set) {
   std::rotate(reader->starts.begin(), reader->starts.begin() + 1, reader->starts.end());
   reader->starts.back() = std::max(plan.after, reader->recognised_at);
   reader->given_up_to = std::max(reader->given_up_to, set.up_to);
+  reader->last_set_bytes = 0;
+  for (const auto& message : set.messages) reader->last_set_bytes += message.size;
+  reader->given_bytes += reader->last_set_bytes;
   reader->next_size = std::min(reader->next_size * set_growth, largest_set);
 }
 

@@ -6,7 +6,8 @@
 // names or inodes where those run along UIDs. A reader is given sets of messages ahead of it, the first of them
 // beginning with the message it has just opened; each is larger than the last, and a further one is given once an
 // earlier one has been reached. So what a reader leaves unread when it stops or jumps is in proportion to what it has
-// read, and whoever opens messages at random is given nothing.
+// read, and whoever opens messages at random is given nothing. Large messages are part of the sets of a reader who has
+// read as much before.
 //
 // Pure bookkeeping of one mailbox: no I/O, no lock, no threads. Memory is bounded: `most_readers`, a few fields each.
 
@@ -34,7 +35,8 @@ class AccessPattern {
 
   struct Limits {
     std::uint64_t set_bytes = 16 << 20;
-    std::uint64_t message_bytes = 1 << 20;  ///< larger messages are left to those who open them
+    std::uint64_t message_bytes = 1 << 20;  ///< larger messages come in sets only where the reader has earned them …
+    std::uint64_t large_message_bytes = 16 << 20;  ///< … and still larger ones never
   };
   struct Message {
     Uid uid;
@@ -53,6 +55,8 @@ class AccessPattern {
     ReaderId reader = 0;
     Uid after;
     std::size_t messages = 0;
+    /// How much the reader has read of what it was given: a message of that size is in proportion.
+    std::uint64_t earned_bytes = 0;
   };
   /// Nothing while it has two sets before it that it has not reached, or if the reader has ended.
   [[nodiscard]] std::optional<Plan> plan(ReaderId reader) const;
@@ -81,6 +85,8 @@ class AccessPattern {
     std::size_t next_size = first_set;
     Uid recognised_at;
     Uid given_up_to;
+    std::uint64_t given_bytes = 0;
+    std::uint64_t last_set_bytes = 0;  ///< the part of them that has not been reached
     std::array<Uid, sets_before>
         starts;  ///< whoever opens something behind one of them has reached that set; the latest last
   };

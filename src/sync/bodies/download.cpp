@@ -128,7 +128,7 @@ void Download::read(ReadStream& stream, std::uint64_t offset, std::size_t length
 void Download::read_ahead() {
   if (body_.whole()) return;
   Lock lock(mutex_);
-  if (state_ == State::idle && !broken_ && readers_.next_range(body_)) start_job(std::move(lock));
+  if (state_ == State::idle && !broken_ && readers_.next_range(body_, {})) start_job(std::move(lock));
 }
 
 /// Answers whoever need wait no more.
@@ -165,9 +165,9 @@ void Download::start_job(Lock lock) {
   dependencies_->submit(std::move(job));
 }
 
-std::optional<ByteSpan> Download::next_range() const {
+std::optional<ByteSpan> Download::next_range(const ByteRanges& asked) const {
   const Lock lock(mutex_);
-  return readers_.next_range(body_);
+  return readers_.next_range(body_, asked);
 }
 
 void Download::expect(std::uint64_t bytes) {
@@ -191,7 +191,7 @@ void Download::finished(const Result<void>& result) {
   expected_ = 0;
   // Whoever came after the stop was requested is not to blame for it.
   if (result || (before == State::stopping && !broken_)) {
-    const bool more = readers_.somebody_waits() || (!broken_ && readers_.next_range(body_));
+    const bool more = readers_.somebody_waits() || (!broken_ && readers_.next_range(body_, {}));
     if (more) start_job(std::move(lock));
     return;
   }

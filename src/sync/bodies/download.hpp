@@ -56,7 +56,7 @@ class Download : public std::enable_shared_from_this<Download> {
 
   // -- for its own job --
   /// What readers want next; see DownloadReaders.
-  [[nodiscard]] std::optional<ByteSpan> next_range() const;
+  [[nodiscard]] std::optional<ByteSpan> next_range(const ByteRanges& asked) const;
   /// The running command brings so many bytes more.
   void expect(std::uint64_t bytes);
   /// A message is immutable; a server that says otherwise cannot be read further under the length, or with the bytes,

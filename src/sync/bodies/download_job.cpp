@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "imapfs/base/telemetry.hpp"
 #include "sync/bodies/select_for_reading.hpp"
@@ -16,6 +18,8 @@ constexpr std::uint64_t tail_length = 64 << 10;
 /// The slowest line on which a body must still be readable, in bytes per second.
 constexpr std::uint64_t slowest_download = 64 << 10;
 constexpr std::uint64_t assumed_size = 16 << 20;  ///< where the server tells none
+/// After so much a reader's turn on the connection ends, for others who wait.
+constexpr std::uint64_t bytes_of_a_turn = 64 << 20;
 
 }  // namespace
 
@@ -64,6 +68,57 @@ class DownloadJob::Sink : public imap::BodySink {
   std::uint64_t left_ = 0;
 };
 
+/// Ranges that readers want, one after the other.
+class DownloadJob::Ranges final : public imap::BodyRangeSink {
+ public:
+  explicit Ranges(Download& download) : download_(download) {}
+
+  std::optional<imap::OctetRange> next_range() override {
+    if (wrong_ || turn_ >= bytes_of_a_turn) return std::nullopt;
+    ByteRanges under_way;
+    for (const auto& span : under_way_) under_way.add(span);
+    const auto span = download_.next_range(under_way);
+    if (!span) return std::nullopt;
+    under_way_.push_back(*span);
+    turn_ += span->length();
+    return imap::OctetRange{span->begin, span->length()};
+  }
+  Result<void> begin(const imap::OctetRange& range, std::uint64_t length) override {
+    position_ = range.offset;
+    left_ = length;
+    // Read and dropped where it makes no sense: giving up in the middle would cost the connection.
+    if (length != range.length) {
+      wrong_ = Error{EIO, Scope::message, Retry::never,
+                     fmt::format("{} bytes at {} asked for, the server has {}", range.length, range.offset, length)};
+    }
+    if (!wrong_) download_.expect(length);
+    return {};
+  }
+  Result<void> data(std::span<const char> bytes) override {
+    if (bytes.size() > left_) return fail(EIO, Scope::session, Retry::never, "more bytes than announced");
+    left_ -= bytes.size();
+    if (!wrong_) IMAPFS_TRY(download_.body().write(position_, bytes));
+    position_ += bytes.size();
+    return {};
+  }
+  void answered(const imap::OctetRange& range) override {
+    std::erase(under_way_, ByteSpan::at(range.offset, range.length));
+  }
+
+  [[nodiscard]] Result<void> outcome() const {
+    if (wrong_) return fail(Error(*wrong_));
+    return {};
+  }
+
+ private:
+  Download& download_;
+  std::vector<ByteSpan> under_way_;
+  std::uint64_t turn_ = 0;
+  std::uint64_t position_ = 0;
+  std::uint64_t left_ = 0;
+  std::optional<Error> wrong_;
+};
+
 DownloadJob::DownloadJob(Download& download, const DownloadDependencies& dependencies,
                          const BodyFetcher::Request& request, imap::Session& session, const CallContext& context)
     : download_(download), body_(download.body()), dependencies_(dependencies), request_(request), session_(session),
@@ -90,10 +145,7 @@ Result<void> DownloadJob::fetch() {
   const bool partial = request_.partial_allowed && !session_.traits().has(imap::Quirk::no_partial);
   const auto length = body_.proved_length();
   if (!length) return fetch_first(partial);
-  if (body_.by_ranges() && partial) {
-    const auto range = download_.next_range();
-    return range ? fetch_range(*range) : Result<void>{};
-  }
+  if (body_.by_ranges() && partial) return fetch_ranges();
   // The connection broke before, or the message was given up and is wanted again.
   const auto gap = body_.first_gap({0, *length});
   const ByteSpan rest{gap ? gap->begin : *length, *length};
@@ -166,13 +218,14 @@ Result<void> DownloadJob::fetch_rest(ByteSpan rest) {
   return sink.accepted() ? Result<void>{} : fetch_whole();
 }
 
-Result<void> DownloadJob::fetch_range(ByteSpan range) {
-  Sink sink(download_, range.begin, [&](std::uint64_t length) { return length == range.length(); });
-  IMAPFS_TRY(session_.fetch_body(request_.key.uid, imap::OctetRange{range.begin, range.length()}, sink, context_));
-  IMAPFS_TRY(sink.check());
-  if (sink.accepted()) return {};
-  return fail(EIO, Scope::message, Retry::never, "{} bytes at {} asked for, the server has {}", range.length(),
-              range.begin, sink.announced());
+Result<void> DownloadJob::fetch_ranges() {
+  Ranges ranges(download_);
+  const auto& settings = dependencies_.settings();
+  // The bytes of a turn take their time; the session looks out for silence.
+  const auto patience = settings.timeout + std::chrono::seconds(bytes_of_a_turn / slowest_download);
+  const CallContext turn{context_.stop, SteadyClock::now() + patience};
+  IMAPFS_TRY(session_.fetch_ranges(request_.key.uid, ranges, settings.timeout, turn));
+  return ranges.outcome();
 }
 
 }  // namespace imapfs::sync

@@ -27,6 +27,7 @@ class DownloadJob {
 
  private:
   class Sink;
+  class Ranges;
 
   Result<void> fetch();
   Result<void> fetch_first(bool partial);
@@ -34,7 +35,7 @@ class DownloadJob {
   Result<void> fetch_head_and_tail();
   Result<void> fetch_whole();
   Result<void> fetch_rest(ByteSpan rest);
-  Result<void> fetch_range(ByteSpan range);
+  Result<void> fetch_ranges();
 
   Download& download_;
   ReceivedBody& body_;

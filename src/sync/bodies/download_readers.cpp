@@ -17,16 +17,29 @@ void DownloadReaders::wait_to_read(ByteSpan span, const ReadStream& stream, Read
   readers_.push_back({span, stream.window(), std::move(done)});
 }
 
-std::optional<ByteSpan> DownloadReaders::next_range(const ReceivedBody& body) const {
+std::optional<ByteSpan> DownloadReaders::first_unasked(const ReceivedBody& body, const ByteRanges& asked,
+                                                       ByteSpan span) {
+  while (const auto gap = body.first_gap(span)) {
+    if (const auto rest = asked.first_gap(*gap)) return rest;
+    span.begin = gap->end;
+  }
+  return std::nullopt;
+}
+
+std::optional<ByteSpan> DownloadReaders::next_range(const ReceivedBody& body, const ByteRanges& asked) const {
   const auto length = body.proved_length();
   if (!length || !body.by_ranges()) return std::nullopt;
   for (const auto& reader : readers_) {
-    if (const auto gap = body.first_gap(reader.span)) return shape(*gap, reader, body, *length);
+    const auto gap = first_unasked(body, asked, reader.span);
+    if (gap) return first_unasked(body, asked, shape(*gap, reader, body, *length));
   }
   for (const auto* stream : streams_) {
     const auto window = stream->window();
-    const auto gap = body.first_gap({stream->position(), std::min(*length, stream->position() + window)});
-    if (window > 0 && gap) return body.first_gap({gap->begin, std::min(*length, gap->begin + window)});
+    if (window == 0) continue;
+    // A second range is asked for while the first comes.
+    const auto reach = asked.empty() ? window : 2 * window;
+    const auto gap = first_unasked(body, asked, {stream->position(), std::min(*length, stream->position() + reach)});
+    if (gap) return first_unasked(body, asked, {gap->begin, std::min(*length, gap->begin + window)});
   }
   return std::nullopt;
 }

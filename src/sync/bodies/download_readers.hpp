@@ -30,8 +30,9 @@ class DownloadReaders {
   [[nodiscard]] bool somebody_opens() const { return !openers_.empty(); }
   [[nodiscard]] bool somebody_waits() const { return !openers_.empty() || !readers_.empty(); }
 
-  /// What to fetch next of a body that comes in ranges and whose length is proved; none: nothing that anybody reads.
-  [[nodiscard]] std::optional<ByteSpan> next_range(const ReceivedBody& body) const;
+  /// What to fetch next of a body that comes in ranges and whose length is proved, beside what was `asked` for and has
+  /// not come; none: nothing that anybody reads.
+  [[nodiscard]] std::optional<ByteSpan> next_range(const ReceivedBody& body, const ByteRanges& asked) const;
 
   struct Answered {
     std::vector<OpenDone> opens;
@@ -58,6 +59,9 @@ class DownloadReaders {
 
   [[nodiscard]] static ByteSpan shape(ByteSpan gap, const Reader& reader, const ReceivedBody& body,
                                       std::uint64_t length);
+  /// The first run of bytes in `span` that have neither come nor been asked for.
+  [[nodiscard]] static std::optional<ByteSpan> first_unasked(const ReceivedBody& body, const ByteRanges& asked,
+                                                             ByteSpan span);
 
   std::vector<Opener> openers_;
   std::vector<Reader> readers_;

@@ -34,6 +34,7 @@ class ListedMessages {
     std::vector<Uid> uids;
     for (const auto& message : set.messages) {
       have.insert(message.uid);
+      fetched_ahead.insert(message.uid);
       uids.push_back(message.uid);
     }
     return UidSet::of(uids).to_string();
@@ -51,6 +52,7 @@ class ListedMessages {
 
   std::map<std::uint32_t, std::uint64_t> sizes;
   std::set<Uid> have;
+  std::set<Uid> fetched_ahead;
   AccessPattern ahead;
   AccessPattern::Limits limits;
   mutable std::size_t looked_at = 0;
@@ -121,6 +123,33 @@ TEST(AccessPattern, ASetIsBoundedByOctetsAndLeavesLargeMessagesOut) {
   mailbox.open(2);
   const auto reader = *mailbox.open(3);
   EXPECT_EQ(mailbox.next_set(reader), "3,5:6");
+}
+
+TEST(AccessPattern, ALargeMessageIsPartOfASetWhenAsMuchWasReadBefore) {
+  ListedMessages mailbox(400, 10'000);
+  mailbox.limits.message_bytes = 50'000;
+  mailbox.limits.large_message_bytes = 1'000'000;
+  for (const std::uint32_t uid : {6, 60, 61}) mailbox.sizes[uid] = 80'000;
+  mailbox.sizes[62] = 1'000'001;
+  for (std::uint32_t uid = 1; uid <= 70; ++uid) mailbox.open_and_feed(uid);
+  EXPECT_FALSE(mailbox.fetched_ahead.contains(Uid{6})) << "nothing was read before";
+  EXPECT_TRUE(mailbox.fetched_ahead.contains(Uid{60}));
+  EXPECT_TRUE(mailbox.fetched_ahead.contains(Uid{61}));
+  EXPECT_FALSE(mailbox.fetched_ahead.contains(Uid{62})) << "too large for any set";
+}
+
+TEST(AccessPattern, ALargeMessageDoesNotKeepTheRestOfASetWaiting) {
+  ListedMessages mailbox(100, 1000);
+  mailbox.limits.set_bytes = 5000;
+  mailbox.limits.message_bytes = 2000;
+  for (std::uint32_t uid = 1; uid <= 20; ++uid) mailbox.open_and_feed(uid);
+  mailbox.sizes[40] = 8000;
+  std::string sets;
+  for (std::uint32_t uid = 21; uid <= 45; ++uid) {
+    const auto reader = mailbox.open(uid);
+    for (auto set = mailbox.next_set(*reader); !set.empty(); set = mailbox.next_set(*reader)) sets += set + " ";
+  }
+  EXPECT_NE(sets.find(" 40:"), std::string::npos) << sets;
 }
 
 TEST(AccessPattern, WhatIsCachedIsSkippedAndLookedAtOnce) {

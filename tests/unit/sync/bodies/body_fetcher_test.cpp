@@ -489,6 +489,23 @@ TEST_F(BodyFetcherTest, TheNextRangeIsFetchedAhead) {
   EXPECT_TRUE(ahead.ready());
 }
 
+TEST_F(BodyFetcherTest, ASequentialReaderHasTwoRangesUnderWayOnOneConnection) {
+  const auto expected = deliver(20 * mib);
+  const auto body = open();
+  for (std::uint64_t offset = 0; offset < 2 * mib; offset += 128 * kib) read(*body, offset, 128 * kib);
+  drain();
+  const auto before = server_.count("FETCH body");
+  server_.hold("FETCH body");
+  auto next = start_read(*body, 4 * mib, 128 * kib);
+  ASSERT_TRUE(server_.wait_until_held("FETCH body"));
+  server_.release("FETCH body");
+  EXPECT_EQ(bytes_of(*next.get()), expected.substr(4 * mib, 128 * kib));
+  drain();
+  EXPECT_GE(server_.count("FETCH body") - before, 1U);
+  EXPECT_TRUE(read_all(*body) == expected);
+  EXPECT_LE(server_.body_bytes(), expected.size() + 1) << "nothing was fetched twice";
+}
+
 TEST_F(BodyFetcherTest, RandomReadsFetchAboutWhatTheyAskFor) {
   const auto expected = deliver(30 * mib);
   const auto body = open();

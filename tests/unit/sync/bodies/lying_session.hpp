@@ -115,6 +115,10 @@ class LyingSession : public imap::Session {
                                    imap::BodySink& tail_sink, const CallContext& context) override {
     return honest_->fetch_head_and_tail(uid, head, tail, head_sink, tail_sink, context);
   }
+  Result<void> fetch_ranges(Uid uid, imap::BodyRangeSink& sink, SteadyClock::duration silence,
+                            const CallContext& context) override {
+    return honest_->fetch_ranges(uid, sink, silence, context);
+  }
   Result<void> fetch_bodies(imap::BodySetSink& sink, SteadyClock::duration silence,
                             const CallContext& context) override {
     return honest_->fetch_bodies(sink, silence, context);
