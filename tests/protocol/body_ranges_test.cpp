@@ -37,7 +37,8 @@ class FetchingRanges {
     server.log_in("IMAP4rev1").answer("EXAMINE", "* 9 EXISTS\r\n");
     continue_script(server);
     session = logged_in(server);
-    if (session != nullptr) EXPECT_TRUE(session->select(inbox(), patient()));
+    if (session == nullptr) return;
+    EXPECT_TRUE(session->select(inbox(), patient()));
   }
   Result<void> fetch(NotingRangeSink& sink) {
     return session->fetch_ranges(Uid{7}, sink, std::chrono::seconds(20), patient());
