@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
@@ -162,6 +163,7 @@ class ImapSession::BodyRangesFetch final : public BodyRows, private BodySink {
     return ours;
   }
 
+  [[nodiscard]] std::size_t ranges() const { return asked_.size(); }
   [[nodiscard]] Result<void> outcome() const {
     if (wrong_uid_) {
       return fail(EIO, Scope::message, Retry::never, "the server sent a body under another UID than {}", uid_.value);
@@ -330,7 +332,7 @@ Result<void> ImapSession::fetch_ranges(Uid uid, BodyRangeSink& sink, SteadyClock
                                          [&](std::size_t number) { fetch.answered(number); }};
     IMAPFS_TRY(CommandPipeline(connection_->runner, source, silence).run(body_handler(fetch), context));
     IMAPFS_TRY(fetch.outcome());
-    telemetry::counters().bodies_fetched.fetch_add(1, std::memory_order_relaxed);
+    telemetry::counters().bodies_fetched.fetch_add(fetch.ranges(), std::memory_order_relaxed);
     return {};
   });
 }
@@ -338,7 +340,7 @@ Result<void> ImapSession::fetch_ranges(Uid uid, BodyRangeSink& sink, SteadyClock
 Result<void> ImapSession::fetch_bodies(BodySetSink& sink, SteadyClock::duration silence, const CallContext& context) {
   std::size_t answered = 0;
   while (true) {
-    IMAPFS_TRY(compression_.begin_if_due(context));
+    IMAPFS_TRY(compression_.begin_if_due({context.stop, std::min(context.deadline, SteadyClock::now() + silence)}));
     IMAPFS_TRY(compression_.measure([&] { return fetch_sets(sink, silence, answered, context); }));
     if (!compression_.due()) return {};
   }

@@ -26,15 +26,27 @@ class ConnectionCompression {
   /// Runs a bulk transfer and measures what it gets.
   template <class Transfer>
   Result<void> measure(Transfer transfer) {
-    auto& transport = connection_->channel.transport();
-    TransferMeter meter([&](double rate) { choice_->measured(transport.compressed(), rate); });
-    transport.set_meter(&meter);
-    auto outcome = transfer();
-    transport.set_meter(nullptr);
-    return outcome;
+    const Measured measured(connection_->channel.transport(), *choice_);
+    return transfer();
   }
 
  private:
+  class Measured {
+   public:
+    Measured(Transport& transport, CompressionChoice& choice)
+        : transport_(transport),
+          meter_([&transport, &choice](double rate) { choice.measured(transport.compressed(), rate); }) {
+      transport.set_meter(&meter_);
+    }
+    ~Measured() { transport_.set_meter(nullptr); }
+    Measured(const Measured&) = delete;
+    Measured& operator=(const Measured&) = delete;
+
+   private:
+    Transport& transport_;
+    TransferMeter meter_;
+  };
+
   Connection* connection_;
   std::shared_ptr<CompressionChoice> choice_;
   std::shared_ptr<LearnedQuirks> learned_;
