@@ -62,7 +62,7 @@ struct Situation {
                      const std::shared_ptr<store::Journal>& journal = nullptr)
       : account(mailboxes), filesystem(account, publisher, scheduler, std::move(settings),
                                        journal ? std::make_unique<sync::Outbox>(journal) : nullptr) {
-    publisher.connect_mailboxes(&account);
+    publisher.connect_mailboxes(&account.mailboxes());
   }
 
   static Settings default_settings() {

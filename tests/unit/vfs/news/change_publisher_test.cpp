@@ -79,7 +79,7 @@ TEST(ChangePublisher, OnlyMailboxesAUserHasSeenAreAnnounced) {
 
 TEST(ChangePublisher, ACorrectedSizeInvalidatesAttributes) {
   News at;
-  const auto name = at.account.add("INBOX", 7);
+  const auto name = at.account.mailboxes().add("INBOX", 7);
   auto news = at.change("INBOX");
   news.attributes_changed = {Uid{7}};
   at.publisher.on_mailbox_changed(news);
@@ -89,7 +89,7 @@ TEST(ChangePublisher, ACorrectedSizeInvalidatesAttributes) {
 
 TEST(ChangePublisher, FlagsAreALineAndNothingToTheKernel) {
   News at;
-  const auto name = at.account.add("INBOX", 7);
+  const auto name = at.account.mailboxes().add("INBOX", 7);
   auto news = at.change("INBOX");
   news.flags_changed = {Uid{7}, Uid{8}};
   at.publisher.on_mailbox_changed(news);
@@ -188,7 +188,7 @@ TEST(ChangePublisher, ChangesMadeHereAreLinesOnly) {
 TEST(ChangePublisher, MailboxesMadeHereAreLinesOnly) {
   News at;
   sync::TreeChange change;
-  change.added_by_us.push_back(*at.account.tree()->find_path("Sent"));
+  change.added_by_us.push_back(*at.account.mailboxes().tree()->find_path("Sent"));
   at.publisher.on_tree_changed(change);
   EXPECT_TRUE(at.kernel.calls.empty());
   EXPECT_EQ(at.lines(), (Calls{"mailbox-added Sent"}));

@@ -10,7 +10,7 @@ using Names = std::vector<std::string>;
 TEST(Directory, TheRootListsMailboxesAndHidesTheControlDirectory) {
   Situation at;
   EXPECT_EQ(at.opendir(root_node).error(), 0);
-  EXPECT_EQ(at.account.calls().freshen_tree, 1);
+  EXPECT_EQ(at.account.mailboxes().calls().freshen_tree, 1);
   const auto names = at.names(at.list(root_node));
   EXPECT_EQ(std::set<std::string>(names.begin(), names.end()),
             (std::set<std::string>{".", "..", "INBOX", "Archive", "Sent"}));
@@ -26,8 +26,8 @@ TEST(Directory, ChildMailboxesComeInTheOrderOfTheirIds) {
 
 TEST(Directory, APageNeverMixesMailboxesAndMessages) {
   Situation at(Situation::default_settings(), {"INBOX", "INBOX/Sub"});
-  const auto name = at.account.add("INBOX", 7);
-  at.account.complete("INBOX");
+  const auto name = at.account.mailboxes().add("INBOX", 7);
+  at.account.mailboxes().complete("INBOX");
   const auto head = at.readdir(at.mailbox("INBOX"), 0);
   EXPECT_EQ(at.names(head.value()), (Names{".", "..", "Sub"}));
   const auto messages = at.readdir(at.mailbox("INBOX"), head.value().back().cookie);
@@ -37,8 +37,8 @@ TEST(Directory, APageNeverMixesMailboxesAndMessages) {
 
 TEST(Directory, EveryPageSizeGivesEveryEntryOnce) {
   Situation at(Situation::default_settings(), {"INBOX", "INBOX/A", "INBOX/B", "INBOX/C"});
-  for (std::uint32_t uid = 1; uid <= 20; ++uid) at.account.add("INBOX", uid * 3);
-  at.account.complete("INBOX");
+  for (std::uint32_t uid = 1; uid <= 20; ++uid) at.account.mailboxes().add("INBOX", uid * 3);
+  at.account.mailboxes().complete("INBOX");
   const auto expected = at.names(at.list(at.mailbox("INBOX")));
   ASSERT_EQ(expected.size(), 25u);
   for (const std::size_t limit : {1u, 2u, 3u, 7u, 1000000u})
@@ -47,8 +47,8 @@ TEST(Directory, EveryPageSizeGivesEveryEntryOnce) {
 
 TEST(Directory, RemovingWhileReadingMissesNothing) {
   Situation at;
-  for (std::uint32_t uid = 1; uid <= 300; ++uid) at.account.add("INBOX", uid);
-  at.account.complete("INBOX");
+  for (std::uint32_t uid = 1; uid <= 300; ++uid) at.account.mailboxes().add("INBOX", uid);
+  at.account.mailboxes().complete("INBOX");
   std::vector<std::string> seen;
   for (std::uint64_t cookie = 0;;) {
     const auto page = at.readdir(at.mailbox("INBOX"), cookie, 10).value();
@@ -56,19 +56,19 @@ TEST(Directory, RemovingWhileReadingMissesNothing) {
     for (const auto& entry : page) {
       seen.push_back(entry.name);
       const auto uid = decode_node(entry.entry.node)->uid();
-      if (entry.cookie > cookie_dot_dot) at.account.messages("INBOX").remove(UidSet::single(uid));
+      if (entry.cookie > cookie_dot_dot) at.account.mailboxes().messages("INBOX").remove(UidSet::single(uid));
     }
     cookie = page.back().cookie;
   }
   EXPECT_EQ(seen.size(), 302u);
-  EXPECT_EQ(at.account.messages("INBOX").size(), 0u);
+  EXPECT_EQ(at.account.mailboxes().messages("INBOX").size(), 0u);
 }
 
 TEST(Directory, ACookieOfARemovedEntryGoesOnBehindIt) {
   Situation at;
-  for (std::uint32_t uid = 1; uid <= 3; ++uid) at.account.add("INBOX", uid);
-  at.account.complete("INBOX");
-  at.account.messages("INBOX").remove(UidSet::single(Uid{2}));
+  for (std::uint32_t uid = 1; uid <= 3; ++uid) at.account.mailboxes().add("INBOX", uid);
+  at.account.mailboxes().complete("INBOX");
+  at.account.mailboxes().messages("INBOX").remove(UidSet::single(Uid{2}));
   const auto page = at.readdir(at.mailbox("INBOX"), message_cookie(Uid{2})).value();
   ASSERT_EQ(page.size(), 1u);
   EXPECT_EQ(page[0].entry.node, at.message("INBOX", 3));
@@ -80,12 +80,12 @@ TEST(Directory, TheListingFlowsWhileTheFirstSyncRuns) {
   EXPECT_EQ(at.names(head.value()), (Names{".", ".."})) << "never waits";
   const auto first = at.readdir(at.mailbox("INBOX"), cookie_dot_dot);
   EXPECT_FALSE(first.came());
-  const auto one = at.account.add("INBOX", 1);
+  const auto one = at.account.mailboxes().add("INBOX", 1);
   ASSERT_TRUE(first.came());
   EXPECT_EQ(at.names(first.value()), (Names{one}));
   const auto second = at.readdir(at.mailbox("INBOX"), message_cookie(Uid{1}));
   EXPECT_FALSE(second.came());
-  at.account.complete("INBOX");
+  at.account.mailboxes().complete("INBOX");
   ASSERT_TRUE(second.came());
   EXPECT_TRUE(second.value().empty());
 }
@@ -93,7 +93,8 @@ TEST(Directory, TheListingFlowsWhileTheFirstSyncRuns) {
 TEST(Directory, AFailedSyncFailsTheListing) {
   Situation at;
   const auto page = at.readdir(at.mailbox("INBOX"), cookie_dot_dot);
-  at.account.fail_rows("INBOX", Error{EHOSTUNREACH, Scope::session, Retry::later, "connection closed by server"});
+  at.account.awaited_rows().fail(at.account.id("INBOX"),
+                                 Error{EHOSTUNREACH, Scope::session, Retry::later, "connection closed by server"});
   EXPECT_EQ(page.error(), EHOSTUNREACH);
   EXPECT_EQ(page.cause(), "wait for the listing: connection closed by server");
 }
@@ -103,9 +104,9 @@ TEST(Directory, AMailboxRemovedWhileItsListingWaitsIsNotThere) {
   const auto id = at.account.id("Sent");
   const auto page = at.readdir(at.mailbox("Sent"), cookie_dot_dot);
   ASSERT_FALSE(page.came());
-  at.account.messages("Sent").set_complete(true);
+  at.account.mailboxes().messages("Sent").set_complete(true);
   at.account.set_mailboxes({"INBOX"});
-  at.account.wake(id);
+  at.account.awaited_rows().wake(id);
   EXPECT_EQ(page.error(), ENOENT);
 }
 
@@ -113,27 +114,27 @@ TEST(Directory, ADirectoryWithoutMessagesEndsAfterItsChildren) {
   Situation at;
   EXPECT_EQ(at.opendir(at.mailbox("Archive")).error(), 0);
   EXPECT_EQ(at.names(at.list(at.mailbox("Archive"))), (Names{".", "..", "2026"}));
-  EXPECT_EQ(at.account.calls().freshen, 0);
-  EXPECT_EQ(at.account.calls().await_rows, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().freshen, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().await_rows, 0);
 }
 
 TEST(Directory, OpeningAMailboxBringsItUpToDateFirst) {
   Situation at;
-  at.account.hold();
+  at.account.network().hold();
   const auto opened = at.opendir(at.mailbox("INBOX"));
   EXPECT_FALSE(opened.came());
-  EXPECT_EQ(at.account.calls().freshen, 1);
-  at.account.answer_all();
+  EXPECT_EQ(at.account.mailboxes().calls().freshen, 1);
+  at.account.network().answer_all();
   EXPECT_EQ(opened.error(), 0);
   EXPECT_TRUE(opened.value().cache_readdir);
 }
 
 TEST(Directory, TheKernelsListingIsKeptOnlyWhileNothingChanged) {
   Situation at;
-  at.account.complete("INBOX");
+  at.account.mailboxes().complete("INBOX");
   EXPECT_FALSE(at.opendir(at.mailbox("INBOX")).value().keep_cache);
   EXPECT_TRUE(at.opendir(at.mailbox("INBOX")).value().keep_cache);
-  at.account.set_directory_time("INBOX", {1763630001, 0});
+  at.account.mailboxes().set_directory_time("INBOX", {1763630001, 0});
   EXPECT_FALSE(at.opendir(at.mailbox("INBOX")).value().keep_cache);
   EXPECT_TRUE(at.opendir(at.mailbox("INBOX")).value().keep_cache);
   EXPECT_FALSE(at.opendir(root_node).value().keep_cache);
@@ -144,8 +145,8 @@ TEST(Directory, TheKernelsListingIsKeptOnlyWhileNothingChanged) {
 
 TEST(Directory, OnlyReaddirplusMakesNodesKnown) {
   Situation at;
-  at.account.add("INBOX", 7);
-  at.account.complete("INBOX");
+  at.account.mailboxes().add("INBOX", 7);
+  at.account.mailboxes().complete("INBOX");
   for (const auto& entry : at.list(at.mailbox("INBOX"), 100, false)) EXPECT_FALSE(entry.plus) << entry.name;
   for (const auto& entry : at.list(at.mailbox("INBOX"), 100, true)) {
     EXPECT_EQ(entry.plus, entry.cookie > cookie_dot_dot) << entry.name;

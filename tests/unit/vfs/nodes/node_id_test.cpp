@@ -51,7 +51,7 @@ TEST(NodeTree, CookiesOfMailboxesLieBelowThoseOfMessages) {
 
 TEST(NodeTree, PathsAreReadable) {
   Situation at;
-  const auto name = at.account.add("INBOX", 7);
+  const auto name = at.account.mailboxes().add("INBOX", 7);
   EXPECT_EQ(at.filesystem.path_of(root_node), "/");
   EXPECT_EQ(at.filesystem.path_of(fixed_node(FixedNode::status)), ".imapfs/status");
   EXPECT_EQ(at.filesystem.path_of(at.mailbox("Archive/2026")), "Archive/2026");

@@ -10,7 +10,9 @@ namespace {
 using Kind = NodeMeaning::Kind;
 
 struct Resolving {
-  [[nodiscard]] UidValidity validity(MailboxId mailbox) const { return account.table(mailbox)->uid_validity(); }
+  [[nodiscard]] UidValidity validity(MailboxId mailbox) const {
+    return account.mailboxes().table(mailbox)->uid_validity();
+  }
   [[nodiscard]] MessageLocation location(MailboxId mailbox, std::uint32_t uid) const {
     return {mailbox, validity(mailbox), Uid{uid}};
   }

@@ -34,8 +34,8 @@ TEST(Announcer, RemovesWhatTheServerHasRemoved) {
   Changes at;
   const auto generation = at.lookup(at.inbox, at.name).value().generation;
   const auto inode = at.getattr(at.node).value().attributes.inode;
-  at.account.complete("INBOX");
-  at.account.messages("INBOX").remove(UidSet::single(Uid{7}));
+  at.account.mailboxes().complete("INBOX");
+  at.account.mailboxes().messages("INBOX").remove(UidSet::single(Uid{7}));
   const auto id = at.filesystem.begin_announcement(
       at.announce(Announcement::Kind::removed, at.inbox, at.name, at.node));
   const auto entry = at.lookup(at.inbox, at.name, announcer());
@@ -78,8 +78,8 @@ TEST(Announcer, MayDoNothingElse) {
 
 TEST(Announcer, ACreatedMessageThatIsGoneAgainIsNotMade) {
   Changes at;
-  at.account.complete("INBOX");
-  at.account.messages("INBOX").remove(UidSet::single(Uid{7}));
+  at.account.mailboxes().complete("INBOX");
+  at.account.mailboxes().messages("INBOX").remove(UidSet::single(Uid{7}));
   at.filesystem.begin_announcement(at.announce(Announcement::Kind::created, at.inbox, at.name, at.node));
   EXPECT_EQ(at.mknod(at.name, announcer()).error(), ENOENT);
 }

@@ -6,10 +6,10 @@ namespace {
 
 TEST(Attributes, AMessageIsARegularFileWithItsInternalDate) {
   Situation at;
-  auto meta = at.account.message(7);
+  auto meta = testing::fake_message(7);
   meta.size = 513;
   meta.internal_date = 1763630000;
-  at.account.add("INBOX", meta);
+  at.account.mailboxes().add("INBOX", meta);
   const auto attributes = at.getattr(at.message("INBOX", 7)).value().attributes;
   EXPECT_EQ(attributes.mode, mode_t{S_IFREG | 0600});
   EXPECT_EQ(attributes.size, 513u);
@@ -23,7 +23,7 @@ TEST(Attributes, AMessageIsARegularFileWithItsInternalDate) {
 
 TEST(Attributes, ADirectoryCountsItsChildren) {
   Situation at;
-  at.account.set_directory_time("Archive", {1763630000, 42});
+  at.account.mailboxes().set_directory_time("Archive", {1763630000, 42});
   const auto attributes = at.getattr(at.mailbox("Archive")).value().attributes;
   EXPECT_EQ(attributes.mode, mode_t{S_IFDIR | 0700});
   EXPECT_EQ(attributes.links, 3u);
@@ -37,7 +37,7 @@ TEST(Attributes, OwnerAndUmaskComeFromTheOptions) {
   settings.gid = 34;
   settings.umask = 0277;
   Situation at(settings);
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().add("INBOX", 7);
   const auto file = at.getattr(at.message("INBOX", 7)).value().attributes;
   EXPECT_EQ(file.mode, mode_t{S_IFREG | 0400});
   EXPECT_EQ(file.uid, 12u);
@@ -50,7 +50,7 @@ TEST(Attributes, WithAllowOtherEverybodyMayWhatTheOwnerMayLessUmask) {
   settings.shared = true;
   settings.umask = 027;
   Situation at(settings);
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().add("INBOX", 7);
   EXPECT_EQ(at.getattr(at.message("INBOX", 7)).value().attributes.mode, mode_t{S_IFREG | 0640});
   EXPECT_EQ(at.getattr(root_node).value().attributes.mode, mode_t{S_IFDIR | 0750});
 }
@@ -62,7 +62,7 @@ TEST(Attributes, TheOwnerIsTheDaemonsByDefault) {
 
 TEST(Attributes, InodesAreFunctionsOfNamesTheServerGuarantees) {
   Situation at;
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().add("INBOX", 7);
   const auto seed = message_inode_seed("anna@mail.example.org", "INBOX", UidValidity{77});
   EXPECT_EQ(at.getattr(at.message("INBOX", 7)).value().attributes.inode, message_inode(seed, Uid{7}));
   EXPECT_EQ(at.getattr(at.mailbox("INBOX")).value().attributes.inode, mailbox_inode("anna@mail.example.org", "INBOX"));
@@ -70,8 +70,8 @@ TEST(Attributes, InodesAreFunctionsOfNamesTheServerGuarantees) {
 
 TEST(Attributes, LookupGetattrAndReaddirAgree) {
   Situation at;
-  const auto name = at.account.add("INBOX", 7);
-  at.account.complete("INBOX");
+  const auto name = at.account.mailboxes().add("INBOX", 7);
+  at.account.mailboxes().complete("INBOX");
   const auto looked_up = at.lookup(at.mailbox("INBOX"), name).value();
   const auto page = at.list(at.mailbox("INBOX"));
   ASSERT_EQ(page.back().name, name);
@@ -82,10 +82,10 @@ TEST(Attributes, LookupGetattrAndReaddirAgree) {
 
 TEST(Attributes, ANewUidvalidityGivesANewInodeAndGeneration) {
   Situation at;
-  const auto name = at.account.add("INBOX", 7);
+  const auto name = at.account.mailboxes().add("INBOX", 7);
   const auto before = at.lookup(at.mailbox("INBOX"), name).value();
-  at.account.messages("INBOX").reset(UidValidity{78});
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().messages("INBOX").reset(UidValidity{78});
+  at.account.mailboxes().add("INBOX", 7);
   const auto after = at.lookup(at.mailbox("INBOX"), name).value();
   EXPECT_NE(before.attributes.inode, after.attributes.inode);
   EXPECT_EQ(before.generation, 77u);
@@ -94,39 +94,39 @@ TEST(Attributes, ANewUidvalidityGivesANewInodeAndGeneration) {
 
 TEST(Attributes, AGenerationIsNeverZero) {
   Situation at;
-  at.account.messages("INBOX").reset(UidValidity{0});
-  const auto name = at.account.add("INBOX", 7);
+  at.account.mailboxes().messages("INBOX").reset(UidValidity{0});
+  const auto name = at.account.mailboxes().add("INBOX", 7);
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), name).value().generation, 1u);
 }
 
 TEST(Attributes, AMessageOfAnUnlistedMailboxIsFetchedOnce) {
   Situation at;
-  at.account.add_unlisted("INBOX", 9);
+  at.account.mailboxes().add_unlisted("INBOX", 9);
   EXPECT_EQ(at.getattr(at.message("INBOX", 9)).value().attributes.size, 1009u);
-  EXPECT_EQ(at.account.calls().find_message, 1);
+  EXPECT_EQ(at.account.mailboxes().calls().find_message, 1);
 }
 
 TEST(Attributes, AnExpungedMessageIsNotThere) {
   Situation at;
-  at.account.add("INBOX", 7);
-  at.account.complete("INBOX");
-  at.account.messages("INBOX").remove(UidSet::single(Uid{7}));
+  at.account.mailboxes().add("INBOX", 7);
+  at.account.mailboxes().complete("INBOX");
+  at.account.mailboxes().messages("INBOX").remove(UidSet::single(Uid{7}));
   EXPECT_EQ(at.getattr(at.message("INBOX", 7)).error(), ENOENT);
 }
 
 TEST(Attributes, TimesOfAMailboxAreBelievedOnlyBrieflyBeforeItsFirstListing) {
   Situation at;
   EXPECT_LE(at.getattr(at.mailbox("INBOX")).value().timeout, std::chrono::milliseconds(100));
-  at.account.complete("INBOX");
+  at.account.mailboxes().complete("INBOX");
   EXPECT_EQ(at.getattr(at.mailbox("INBOX")).value().timeout, std::chrono::hours(24));
   EXPECT_EQ(at.getattr(at.mailbox("Archive")).value().timeout, std::chrono::hours(24));
 }
 
 TEST(Attributes, ASizeTooLargeForBlocksDoesNotOverflow) {
   Situation at;
-  auto meta = at.account.message(7);
+  auto meta = testing::fake_message(7);
   meta.size = 0xffffffffffffffff;
-  at.account.add("INBOX", meta);
+  at.account.mailboxes().add("INBOX", meta);
   EXPECT_GT(at.getattr(at.message("INBOX", 7)).value().attributes.blocks, 0u);
 }
 

@@ -8,7 +8,7 @@
 namespace imapfs::vfs {
 
 struct Changes : Situation {
-  Changes() : name(account.add("INBOX", 7)) {}
+  Changes() : name(account.mailboxes().add("INBOX", 7)) {}
   std::string name;
   NodeId inbox = mailbox("INBOX");
   NodeId node = message("INBOX", 7);

@@ -44,7 +44,7 @@ TEST_F(FlagsTest, WhatNoFlagCanBeIsRefused) {
 }
 TEST_F(FlagsTest, RecentIsTheServers) { EXPECT_EQ(set("+\\recent"), EPERM); }
 TEST_F(FlagsTest, WhatTheServerDoesNotKeepIsItsWord) {
-  account.fail_next({EPERM, Scope::message, Retry::never, "not permanent here"});
+  account.changes().fail_next({EPERM, Scope::message, Retry::never, "not permanent here"});
   EXPECT_EQ(set("+Work -\\Seen"), EPERM);
   EXPECT_EQ(sent().size(), 1u) << "what follows is not sent";
 }
@@ -66,7 +66,7 @@ TEST_F(FlagsTest, OnlyMessagesHaveFlags) {
 TEST_F(FlagsTest, AReadOnlyMailboxKeepsItsFlags) {
   sync::MailboxRights rights;
   rights.read_only = true;
-  account.set_rights("INBOX", rights);
+  account.mailboxes().set_rights("INBOX", rights);
   EXPECT_EQ(set("+\\Seen"), EROFS);
 }
 TEST_F(FlagsTest, AfterAMoveTheyAreSetWhereTheMessageIsNow) {
@@ -75,18 +75,18 @@ TEST_F(FlagsTest, AfterAMoveTheyAreSetWhereTheMessageIsNow) {
   EXPECT_EQ(sent().back(), "flags Sent/101 +\\Seen");
 }
 TEST_F(FlagsTest, OnItsWayItWaitsForTheMessageToArrive) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv("INBOX/" + name, "Sent/a");
   Answer<void> flagged;
   filesystem.setxattr({}, node, "user.imap.flags", "+\\Seen", flagged.reply());
   EXPECT_FALSE(flagged.came());
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(flagged.wait().error(), 0);
   EXPECT_EQ(sent().back(), "flags Sent/101 +\\Seen");
 }
 TEST_F(FlagsTest, SetSinceTheUploadTheyAreGivenToTheNextVersion) {
   for (const bool listed : {true, false}) {
-    if (!listed) account.arrive_unlisted();
+    if (!listed) account.arrivals().arrive_unlisted();
     const std::string path = listed ? "INBOX/listed.eml" : "INBOX/unlisted.eml";
     const auto rewrite = [&](const std::string& text) {
       const auto file = open_as(find(path), O_WRONLY | O_TRUNC);

@@ -9,7 +9,7 @@ TEST(Lookup, AMailboxIsADirectoryOfTheRoot) {
   ASSERT_EQ(entry.error(), 0);
   EXPECT_EQ(entry.value().node, at.mailbox("INBOX"));
   EXPECT_TRUE(S_ISDIR(entry.value().attributes.mode));
-  EXPECT_EQ(at.account.calls().freshen_tree, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().freshen_tree, 0);
 }
 
 TEST(Lookup, AChildMailboxIsASubdirectory) {
@@ -19,20 +19,20 @@ TEST(Lookup, AChildMailboxIsASubdirectory) {
 
 TEST(Lookup, AnUnknownNameInTheRootIsCheckedOnTheServer) {
   Situation at;
-  at.account.hold();
+  at.account.network().hold();
   const auto entry = at.lookup(root_node, "New");
   EXPECT_FALSE(entry.came());
   at.account.set_mailboxes({"INBOX", "New"});
-  at.account.answer_all();
+  at.account.network().answer_all();
   EXPECT_EQ(entry.value().node, at.mailbox("New"));
   EXPECT_EQ(at.lookup(root_node, "Other").error(), ENOENT);
 }
 
 TEST(Lookup, AListedMessageIsAnsweredFromMemory) {
   Situation at;
-  const auto name = at.account.add("INBOX", 7);
-  at.account.complete("INBOX");
-  at.account.hold();
+  const auto name = at.account.mailboxes().add("INBOX", 7);
+  at.account.mailboxes().complete("INBOX");
+  at.account.network().hold();
   const auto entry = at.lookup(at.mailbox("INBOX"), name);
   ASSERT_EQ(entry.error(), 0);
   EXPECT_EQ(entry.value().node, at.message("INBOX", 7));
@@ -42,20 +42,20 @@ TEST(Lookup, AListedMessageIsAnsweredFromMemory) {
 
 TEST(Lookup, ANumberAloneIsNoName) {
   Situation at;
-  at.account.add("INBOX", 4711);
+  at.account.mailboxes().add("INBOX", 4711);
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), "4711.eml").error(), ENOENT);
 }
 
 TEST(Lookup, OneUnlistedNameCostsOneQuestion) {
   Situation at;
-  const auto name = at.account.add_unlisted("INBOX", 9);
-  at.account.hold();
+  const auto name = at.account.mailboxes().add_unlisted("INBOX", 9);
+  at.account.network().hold();
   const auto entry = at.lookup(at.mailbox("INBOX"), name);
   EXPECT_FALSE(entry.came());
-  at.account.answer_all();
+  at.account.network().answer_all();
   EXPECT_EQ(entry.value().node, at.message("INBOX", 9));
-  EXPECT_EQ(at.account.calls().find_message, 1);
-  EXPECT_EQ(at.account.calls().freshen, 0) << "not a listing";
+  EXPECT_EQ(at.account.mailboxes().calls().find_message, 1);
+  EXPECT_EQ(at.account.mailboxes().calls().freshen, 0) << "not a listing";
 }
 
 TEST(Lookup, AMessageThatIsNowhereIsNotThere) {
@@ -70,8 +70,8 @@ TEST(Lookup, DotNamesNeverReachTheAccount) {
     EXPECT_EQ(at.lookup(at.mailbox("INBOX"), name).error(), ENOENT) << name;
   }
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), ".imapfs").error(), ENOENT);
-  EXPECT_EQ(at.account.calls().find_message, 0);
-  EXPECT_EQ(at.account.calls().freshen_tree, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().find_message, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().freshen_tree, 0);
 }
 
 TEST(Lookup, NamesNoDirectoryCanHoldAreRefused) {
@@ -80,13 +80,13 @@ TEST(Lookup, NamesNoDirectoryCanHoldAreRefused) {
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), "a/b").error(), ENOENT);
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), std::string("a\0b", 3)).error(), ENOENT);
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), std::string(256, 'a')).error(), ENAMETOOLONG);
-  EXPECT_EQ(at.account.calls().find_message, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().find_message, 0);
 }
 
 TEST(Lookup, HostileNamesAreJustNotThere) {
   Situation at;
-  at.account.add("INBOX", 7);
-  at.account.complete("INBOX");
+  at.account.mailboxes().add("INBOX", 7);
+  at.account.mailboxes().complete("INBOX");
   for (const auto* name :
        {"\xff\xfe", "\x1b[31m", "-rf", "99999999999999999999.eml", "0.eml", "007.eml", "%s%n", "*"}) {
     EXPECT_EQ(at.lookup(at.mailbox("INBOX"), name).error(), ENOENT) << name;
@@ -95,7 +95,7 @@ TEST(Lookup, HostileNamesAreJustNotThere) {
 
 TEST(Lookup, DotAndDotDotWorkForFileHandles) {
   Situation at;
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().add("INBOX", 7);
   EXPECT_EQ(at.lookup(at.message("INBOX", 7), ".").value().node, at.message("INBOX", 7));
   EXPECT_EQ(at.lookup(at.mailbox("Archive/2026"), "..").value().node, at.mailbox("Archive"));
   EXPECT_EQ(at.lookup(at.mailbox("Archive"), "..").value().node, root_node);
@@ -105,7 +105,7 @@ TEST(Lookup, DotAndDotDotWorkForFileHandles) {
 
 TEST(Lookup, AMessageIsNoDirectory) {
   Situation at;
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().add("INBOX", 7);
   EXPECT_EQ(at.lookup(at.message("INBOX", 7), "x").error(), ENOTDIR);
   EXPECT_EQ(at.opendir(at.message("INBOX", 7)).error(), ENOTDIR);
   EXPECT_EQ(at.readdir(at.message("INBOX", 7), 0).error(), ENOTDIR);

@@ -17,44 +17,44 @@ TEST_F(MovedMessageTest, AnOpenFileGoesOn) {
   filesystem.release(node, handle);
 }
 TEST_F(MovedMessageTest, OnItsWayItIsReadWhereItComesFrom) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   EXPECT_EQ(cat(find("Sent/a")), moved_text);
 }
 TEST_F(MovedMessageTest, ArrivedItIsReadWhereItIs) {
   mv(from, "Sent/a");
-  account.remove_body("INBOX", 7);
+  account.bodies().remove_body("INBOX", 7);
   EXPECT_EQ(cat(node), moved_text);
 }
 TEST_F(MovedMessageTest, OpenedInTheMomentOfTheMoveItIsOpenedAgain) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
-  account.remove_body("INBOX", 7);
+  account.bodies().remove_body("INBOX", 7);
   const auto opened = open(node);
   EXPECT_FALSE(opened.came()) << "the server has it somewhere: wait";
-  account.set_body("INBOX", 7, moved_text);
-  account.finish_changes();
+  account.bodies().set_body("INBOX", 7, moved_text);
+  account.changes().finish_changes();
   EXPECT_EQ(opened.wait().error(), 0);
   EXPECT_EQ(bytes(read(node, opened.value().handle)), moved_text);
 }
 TEST_F(MovedMessageTest, FlagsThatAreSetOnItsWayAreRefusedWithTheMove) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   Answer<void> set;
   filesystem.setxattr({}, node, "user.imap.flags", "+\\Flagged", set.reply());
   EXPECT_FALSE(set.came());
-  account.refuse_changes({EDQUOT, Scope::message, Retry::never, "over quota"});
+  account.changes().refuse_changes({EDQUOT, Scope::message, Retry::never, "over quota"});
   EXPECT_EQ(set.wait().error(), EDQUOT);
 }
 TEST_F(MovedMessageTest, AttributesStayTheSame) {
   const auto before = getattr(node).value().attributes;
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   auto on_its_way = getattr(node).value().attributes;
   EXPECT_EQ(on_its_way.size, before.size);
   EXPECT_EQ(on_its_way.time, before.time);
   EXPECT_EQ(on_its_way.inode, before.inode);
-  account.finish_changes();
+  account.changes().finish_changes();
   const auto arrived = getattr(node).value().attributes;
   EXPECT_EQ(arrived.size, before.size);
   EXPECT_EQ(arrived.inode, before.inode) << "cp compares stat(2) with fstat(2)";
@@ -64,8 +64,8 @@ TEST_F(MovedMessageTest, AttributesStayTheSame) {
 TEST_F(MovedMessageTest, TheGenerationStaysToo) {
   const auto [parent, child] = at(from);
   const auto before = lookup(parent, child).value().generation;
-  account.messages("Sent").reset(UidValidity{5});
-  account.complete("Sent");
+  account.mailboxes().messages("Sent").reset(UidValidity{5});
+  account.mailboxes().complete("Sent");
   mv(from, "Sent/a");
   const auto after = lookup(mailbox("Sent"), "a").value();
   EXPECT_EQ(after.node, node);
@@ -80,28 +80,28 @@ TEST_F(MovedMessageTest, ReaddirplusGivesTheSameNode) {
   }
 }
 TEST_F(MovedMessageTest, TheServersNumbersAreNotKnownBeforeItArrives) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   EXPECT_EQ(xattr(node, "user.imap.uid").error(), ENODATA);
   EXPECT_EQ(xattr(node, "user.imap.uidvalidity").error(), ENODATA);
   EXPECT_EQ(xattr(node, "user.imap.flags").value(), "");
   for (const auto& attribute : xattr_names(node)) EXPECT_EQ(xattr(node, attribute).error(), 0) << attribute;
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(xattr(node, "user.imap.uid").value(), "101");
 }
 TEST_F(MovedMessageTest, AnotherUidvalidityThereMeansItIsGone) {
   mv(from, "Sent/a");
-  account.messages("Sent").reset(UidValidity{78});
-  account.add("Sent", 101);
-  account.complete("Sent");
+  account.mailboxes().messages("Sent").reset(UidValidity{78});
+  account.mailboxes().add("Sent", 101);
+  account.mailboxes().complete("Sent");
   EXPECT_EQ(getattr(node).error(), ENOENT);
   EXPECT_NE(open(node).error(), 0);
 }
 TEST_F(MovedMessageTest, LogsNameItWhereItIs) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   EXPECT_EQ(filesystem.path_of(node), "Sent/a");
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(filesystem.path_of(node), "Sent/a");
 }
 TEST_F(MovedMessageTest, NewsOfItReachesTheNodeThatTheKernelKnows) {
@@ -110,15 +110,15 @@ TEST_F(MovedMessageTest, NewsOfItReachesTheNodeThatTheKernelKnows) {
   news.mailbox = account.id("Sent");
   news.path = "Sent";
   news.removed = {{Uid{101}, "a"}};
-  account.messages("Sent").remove(UidSet::single(Uid{101}));
+  account.mailboxes().messages("Sent").remove(UidSet::single(Uid{101}));
   publisher.on_mailbox_changed(news);
   ASSERT_EQ(kernel.changes.size(), 1u);
   EXPECT_EQ(kernel.changes[0].node, node);
   EXPECT_FALSE(there("Sent/a"));
 }
 TEST_F(MovedMessageTest, NewsOfARemovalDoesNotDropWhatAUserHasPutInItsPlace) {
-  const auto other = account.add("Sent", 8);
-  account.hold_changes();
+  const auto other = account.mailboxes().add("Sent", 8);
+  account.changes().hold_changes();
   mv(from, "Sent/" + other);
   sync::ChangeListener::MailboxChange news;
   news.mailbox = account.id("Sent");
@@ -128,18 +128,18 @@ TEST_F(MovedMessageTest, NewsOfARemovalDoesNotDropWhatAUserHasPutInItsPlace) {
   EXPECT_EQ(kernel.calls, (Lines{fmt::format("directory {:#x}", mailbox("Sent").value)}));
 }
 TEST_F(MovedMessageTest, ItsNameGoesWhenAnotherClientHasRemovedItBeforeItWasListed) {
-  account.arrive_unlisted();
+  account.arrivals().arrive_unlisted();
   mv(from, "Sent/a");
   EXPECT_TRUE(there("Sent/a"));
-  const MessageLocation there_now{account.id("Sent"), account.messages("Sent").uid_validity(), Uid{101}};
-  account.expunge({there_now, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
+  const MessageLocation there_now{account.id("Sent"), account.mailboxes().messages("Sent").uid_validity(), Uid{101}};
+  account.changes().expunge({there_now, {}}, {[](const Result<sync::ChangeId>&) {}, {}});
   EXPECT_EQ(cat(node), "errno " + std::to_string(ENOENT));
   EXPECT_FALSE(there("Sent/a"));
   EXPECT_TRUE(ls("Sent").empty());
 }
 TEST_F(MovedMessageTest, ItsNameDoesNotComeBackWhenItsRowGoes) {
   mv(from, "Sent/a");
-  account.messages("Sent").remove(UidSet::single(Uid{101}));
+  account.mailboxes().messages("Sent").remove(UidSet::single(Uid{101}));
   EXPECT_TRUE(ls("Sent").empty());
   EXPECT_FALSE(there("Sent/a"));
 }

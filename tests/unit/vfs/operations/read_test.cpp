@@ -9,11 +9,11 @@ const std::string friday = "Subject: Lunch\r\n\r\nOn Friday?\r\n";
 
 struct OneMessage : Situation {
   explicit OneMessage(Settings settings = default_settings()) : Situation(std::move(settings)) {
-    auto meta = account.message(7);
+    auto meta = testing::fake_message(7);
     meta.size = friday.size();
-    name = account.add("INBOX", meta);
-    account.complete("INBOX");
-    account.set_body("INBOX", 7, friday);
+    name = account.mailboxes().add("INBOX", meta);
+    account.mailboxes().complete("INBOX");
+    account.bodies().set_body("INBOX", 7, friday);
   }
   std::string name;
   NodeId node = message("INBOX", 7);
@@ -40,11 +40,11 @@ TEST(Read, PastTheEndIsEmpty) {
 
 TEST(Read, AnOpenWaitsForTheExactLength) {
   OneMessage at;
-  at.account.set_body("INBOX", 7, friday + "longer than the server said\r\n");
-  at.account.hold();
+  at.account.bodies().set_body("INBOX", 7, friday + "longer than the server said\r\n");
+  at.account.network().hold();
   const auto opened = at.open(at.node);
   EXPECT_FALSE(opened.came());
-  at.account.answer_all();
+  at.account.network().answer_all();
   ASSERT_EQ(opened.error(), 0);
   EXPECT_TRUE(opened.value().size_corrected);
   EXPECT_EQ(at.getattr(at.node).value().attributes.size, friday.size() + 29);
@@ -60,7 +60,7 @@ TEST(Read, OneOpenServesEveryRead) {
   const auto handle = at.open(at.node).value().handle;
   at.read(at.node, handle, 0, 4);
   at.read(at.node, handle, 4, 4);
-  EXPECT_EQ(at.account.calls().open_body, 1);
+  EXPECT_EQ(at.account.bodies().opened(), 1);
 }
 
 TEST(Read, AHandleOfAnEarlierProcessStillReads) {
@@ -72,7 +72,7 @@ TEST(Read, AHandleOfAnEarlierProcessStillReads) {
   OneMessage at;
   EXPECT_EQ(at.bytes(at.read(at.node, handle)), friday);
   EXPECT_EQ(at.bytes(at.read(at.node, handle, 9, 5)), "Lunch");
-  EXPECT_EQ(at.account.calls().open_body, 1) << "the body is kept for the next read";
+  EXPECT_EQ(at.account.bodies().opened(), 1) << "the body is kept for the next read";
   at.filesystem.release(at.node, handle);
 }
 
@@ -80,17 +80,17 @@ TEST(Read, AHandleOfAnEarlierUidvalidityIsStale) {
   OneMessage at;
   const auto handle = at.open(at.node).value().handle;
   at.filesystem.release(at.node, handle);
-  at.account.messages("INBOX").reset(UidValidity{78});
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().messages("INBOX").reset(UidValidity{78});
+  at.account.mailboxes().add("INBOX", 7);
   EXPECT_EQ(at.read(at.node, handle).error(), ESTALE);
 }
 
 TEST(Read, AnOpenFileOfAnEarlierUidvalidityKeepsItsBytes) {
   OneMessage at;
   const auto handle = at.open(at.node).value().handle;
-  at.account.messages("INBOX").reset(UidValidity{78});
-  at.account.add("INBOX", 7);
-  at.account.set_body("INBOX", 7, "another message");
+  at.account.mailboxes().messages("INBOX").reset(UidValidity{78});
+  at.account.mailboxes().add("INBOX", 7);
+  at.account.bodies().set_body("INBOX", 7, "another message");
   const auto second = at.open(at.node).value().handle;
   EXPECT_EQ(at.bytes(at.read(at.node, handle)), friday);
   EXPECT_EQ(at.bytes(at.read(at.node, second)), "another message");
@@ -99,8 +99,8 @@ TEST(Read, AnOpenFileOfAnEarlierUidvalidityKeepsItsBytes) {
 TEST(Read, AnOpenFileSurvivesExpungeAndHasNoLinks) {
   OneMessage at;
   const auto handle = at.open(at.node).value().handle;
-  at.account.messages("INBOX").remove(UidSet::single(Uid{7}));
-  at.account.remove_body("INBOX", 7);
+  at.account.mailboxes().messages("INBOX").remove(UidSet::single(Uid{7}));
+  at.account.bodies().remove_body("INBOX", 7);
   EXPECT_EQ(at.bytes(at.read(at.node, handle)), friday);
   const auto attributes = at.getattr(at.node).value().attributes;
   EXPECT_EQ(attributes.links, 0u);
@@ -116,17 +116,17 @@ TEST(Read, TheLastReleaseClosesTheBody) {
   const auto second = at.open(at.node).value().handle;
   at.filesystem.release(at.node, first);
   at.read(at.node, second);
-  EXPECT_EQ(at.account.calls().open_body, 2);
+  EXPECT_EQ(at.account.bodies().opened(), 2);
   at.filesystem.release(at.node, second);
   at.read(at.node, second);
-  EXPECT_EQ(at.account.calls().open_body, 3) << "opened again on demand";
+  EXPECT_EQ(at.account.bodies().opened(), 3) << "opened again on demand";
   at.filesystem.release(at.node, second);
   at.filesystem.release(at.node, second);
 }
 
 TEST(Read, AMessageThatIsGoneCannotBeOpened) {
   OneMessage at;
-  at.account.remove_body("INBOX", 7);
+  at.account.bodies().remove_body("INBOX", 7);
   const auto opened = at.open(at.node);
   EXPECT_EQ(opened.error(), ENOENT);
   EXPECT_EQ(opened.cause(), "open the message: the server has no such message");
@@ -147,7 +147,7 @@ TEST(Read, OpeningForWritingIsRefusedWithTheReason) {
   }
   EXPECT_EQ(at.open(fixed_node(FixedNode::status), O_WRONLY).error(), EROFS);
   EXPECT_EQ(at.open(at.node, O_WRONLY).cause(), "the mount is read-only: open for writing");
-  EXPECT_EQ(at.account.calls().open_body, 0);
+  EXPECT_EQ(at.account.bodies().opened(), 0);
 }
 
 TEST(Read, ABodyOnDiskIsPushedOnceUntilTheKernelForgetsIt) {
@@ -167,9 +167,9 @@ TEST(Read, LargeEmptyAndArrivingBodiesAreNotPushed) {
   EXPECT_FALSE(small_limit.open(small_limit.node).value().whole);
 
   OneMessage at;
-  at.account.set_body("INBOX", 7, "");
+  at.account.bodies().set_body("INBOX", 7, "");
   EXPECT_FALSE(at.open(at.node).value().whole);
-  at.account.set_body("INBOX", 7, friday, false);
+  at.account.bodies().set_body("INBOX", 7, friday, false);
   EXPECT_FALSE(at.open(at.node).value().whole);
 }
 

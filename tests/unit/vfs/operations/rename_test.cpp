@@ -22,7 +22,7 @@ TEST_F(RenameTest, AnEditorsBackupIsALocalNameToo) {
   EXPECT_EQ(find("INBOX/.hidden"), node);
 }
 TEST_F(RenameTest, OntoAnotherMessageReplacesIt) {
-  const auto other = account.add("INBOX", 8);
+  const auto other = account.mailboxes().add("INBOX", 8);
   EXPECT_EQ(mv(from, "INBOX/" + other), 0);
   EXPECT_EQ(sent(), (Lines{"name INBOX/7 " + other + " replacing INBOX/8"}));
 }
@@ -36,13 +36,13 @@ TEST_F(RenameTest, ItsBareNumberIsANameLikeAnyOther) {
   EXPECT_FALSE(there(from));
 }
 TEST_F(RenameTest, OntoTheNumberOfAnotherMessageNothingIsReplaced) {
-  const auto other = account.add("INBOX", 8);
+  const auto other = account.mailboxes().add("INBOX", 8);
   EXPECT_EQ(mv(from, "INBOX/8.eml"), 0);
   EXPECT_EQ(sent(), (Lines{"name INBOX/7 8.eml"}));
   EXPECT_TRUE(there("INBOX/" + other));
 }
 TEST_F(RenameTest, ANameTheJournalDoesNotTakeIsNotGiven) {
-  account.fail_next({ENOSPC, Scope::request, Retry::later, "disk full"});
+  account.changes().fail_next({ENOSPC, Scope::request, Retry::later, "disk full"});
   EXPECT_EQ(mv(from, "INBOX/lunch"), ENOSPC);
   EXPECT_EQ(find(from), node);
 }
@@ -50,13 +50,13 @@ TEST_F(RenameTest, ANameTheJournalDoesNotTakeIsNotGiven) {
 // -- to another mailbox: a move on the server --
 
 TEST_F(RenameTest, ToAnotherMailboxIsAMoveThatKeepsTheNode) {
-  account.hold_changes();
+  account.changes().hold_changes();
   EXPECT_EQ(mv(from, "Archive/2026/lunch"), 0);
   EXPECT_EQ(sent(), (Lines{moved_as("lunch")}));
   EXPECT_EQ(find("Archive/2026/lunch"), node);
   EXPECT_EQ(ls("Archive/2026"), (Lines{"lunch"}));
   EXPECT_TRUE(ls("INBOX").empty());
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(find("Archive/2026/lunch"), node) << "the kernel goes on with the inode it knows";
   EXPECT_EQ(ls("Archive/2026"), (Lines{"lunch"}));
   EXPECT_FALSE(there(from));
@@ -68,13 +68,13 @@ TEST_F(RenameTest, TheNameStaysWhenItHoldsAnotherMessagesNumber) {
   EXPECT_EQ(find("Archive/2026/" + name), node);
 }
 TEST_F(RenameTest, OverwritingAMessageOfAnotherMailboxReplacesIt) {
-  const auto other = account.add("Archive/2026", 8);
+  const auto other = account.mailboxes().add("Archive/2026", 8);
   EXPECT_EQ(mv(from, "Archive/2026/" + other), 0);
   EXPECT_EQ(sent(), (Lines{moved_as(other) + " replacing Archive/2026/8"}));
   EXPECT_EQ(find("Archive/2026/" + other), node);
 }
 TEST_F(RenameTest, ATakenNameIsNotReplacedWhereThatIsNotWanted) {
-  const auto other = account.add("Archive/2026", 8);
+  const auto other = account.mailboxes().add("Archive/2026", 8);
   EXPECT_EQ(mv(from, "Archive/2026/" + other, RENAME_NOREPLACE), EEXIST);
   EXPECT_EQ(mv(from, "Archive/2026/free", RENAME_NOREPLACE), 0);
 }
@@ -83,64 +83,64 @@ TEST_F(RenameTest, ExchangingAndWhitingOutAreRefused) {
   EXPECT_EQ(mv(from, "Archive/2026/x", RENAME_WHITEOUT), EINVAL);
 }
 TEST_F(RenameTest, AMoveThatIsNotAcceptedLeavesEverything) {
-  account.fail_next({EHOSTUNREACH, Scope::account, Retry::later, "offline"});
+  account.changes().fail_next({EHOSTUNREACH, Scope::account, Retry::later, "offline"});
   EXPECT_EQ(mv(from, "Archive/2026/lunch"), EHOSTUNREACH);
   EXPECT_EQ(find(from), node);
   EXPECT_FALSE(there("Archive/2026/lunch"));
 }
 TEST_F(RenameTest, ARefusedMoveTakesTheNewNameFromTheKernel) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Archive/2026/lunch");
-  account.refuse_changes({EACCES, Scope::mailbox, Retry::never, "no"});
+  account.changes().refuse_changes({EACCES, Scope::mailbox, Retry::never, "no"});
   EXPECT_FALSE(there("Archive/2026/lunch"));
   EXPECT_EQ(find(from), node);
   EXPECT_EQ(kernel.calls, (Lines{"removed Archive/2026|lunch announce"}));
 }
 TEST_F(RenameTest, AMessageThatArrivedNobodyKnowsWhereIsNotShownTwice) {
-  account.arrive_unknown();
+  account.arrivals().arrive_unknown();
   mv(from, "Archive/2026/lunch");
   EXPECT_EQ(ls("Archive/2026"), (Lines{"lunch"})) << "the row alone";
   EXPECT_NE(find("Archive/2026/lunch"), node);
 }
 TEST_F(RenameTest, InAMailboxThatWasNotListedTheNameIsThereBeforeItsRow) {
-  account.arrive_unlisted();
+  account.arrivals().arrive_unlisted();
   mv(from, "Sent/lunch");
   EXPECT_EQ(find("Sent/lunch"), node);
   EXPECT_EQ(ls("Sent"), (Lines{"lunch"}));
 }
 TEST_F(RenameTest, WhatHasArrivedGivesWayToItsRow) {
-  account.arrive_unlisted();
+  account.arrivals().arrive_unlisted();
   mv(from, "Sent/lunch");
-  auto row = account.message(101);
+  auto row = testing::fake_message(101);
   row.file_name = "lunch";
-  account.add("Sent", row);
+  account.mailboxes().add("Sent", row);
   EXPECT_EQ(ls("Sent"), (Lines{"lunch"}));
   EXPECT_EQ(find("Sent/lunch"), node);
 }
 TEST_F(RenameTest, OneOnItsWayMovesOn) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   EXPECT_EQ(mv("Sent/a", "Archive/2026/b"), 0);
   EXPECT_EQ(sent(), (Lines{"move INBOX/7 -> Sent/a", "move change 1 -> Archive/2026/b"}));
   EXPECT_EQ(find("Archive/2026/b"), node);
   EXPECT_FALSE(there("Sent/a"));
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(find("Archive/2026/b"), node);
   EXPECT_EQ(ls("Sent"), Lines{});
 }
 TEST_F(RenameTest, OneOnItsWayGetsAnotherNameOnceItIsThere) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   Answer<void> renamed;
   filesystem.rename({}, {mailbox("Sent"), "a", mailbox("Sent"), "b", 0}, renamed.reply());
   EXPECT_FALSE(renamed.came());
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(renamed.wait().error(), 0);
   EXPECT_EQ(sent().back(), "name Sent/101 b");
   EXPECT_EQ(find("Sent/b"), node);
 }
 TEST_F(RenameTest, OneThatNobodyWaitsForAnyMoreDoesNotHappen) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   bool waits = true;
   Caller caller;
@@ -149,7 +149,7 @@ TEST_F(RenameTest, OneThatNobodyWaitsForAnyMoreDoesNotHappen) {
   filesystem.rename(caller, {mailbox("Sent"), "a", mailbox("Sent"), "b", 0}, renamed.reply());
   EXPECT_FALSE(renamed.came());
   waits = false;
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(renamed.wait().error(), ECANCELED);
   EXPECT_EQ(sent(), (Lines{"move INBOX/7 -> Sent/a"}));
   EXPECT_EQ(find("Sent/a"), node);
@@ -163,13 +163,13 @@ TEST_F(RenameTest, ThereAndBackIsTheSameFile) {
   EXPECT_EQ(cat(node), "From: anna\r\n\r\nHello\r\n");
 }
 TEST_F(RenameTest, OntoOneThatIsOnItsWayWaitsForItAndReplacesIt) {
-  const auto other = account.add("INBOX", 8);
-  account.hold_changes();
+  const auto other = account.mailboxes().add("INBOX", 8);
+  account.changes().hold_changes();
   mv(from, "Sent/a");
   Answer<void> renamed;
   filesystem.rename({}, {mailbox("INBOX"), other, mailbox("Sent"), "a", 0}, renamed.reply());
   EXPECT_FALSE(renamed.came());
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(renamed.wait().error(), 0);
   EXPECT_EQ(sent().back(), "move INBOX/8 -> Sent/a replacing Sent/101");
   EXPECT_EQ(find("Sent/a"), message("INBOX", 8));
@@ -211,7 +211,7 @@ TEST_F(RenameTest, ADirectoryMovesBelowAnother) {
 }
 TEST_F(RenameTest, ADirectoryDoesNotMoveIntoItself) { EXPECT_EQ(mv("Archive", "Archive/2026/x"), EINVAL); }
 TEST_F(RenameTest, ADirectoryThatHoldsMailIsNotReplaced) {
-  account.add("Sent", 1);
+  account.mailboxes().add("Sent", 1);
   EXPECT_EQ(mv("Archive/2026", "Sent"), ENOTEMPTY);
   EXPECT_TRUE(sent().empty());
 }
@@ -233,7 +233,7 @@ TEST_F(RenameTest, TheFinalNameUploadsWhatWasWrittenUnderATemporaryOne) {
   EXPECT_EQ(sent(), (Lines{"append Sent/new"}));
   EXPECT_EQ(find("Sent/new"), staged);
   EXPECT_EQ(ls("Sent"), (Lines{"new"}));
-  EXPECT_EQ(account.body_text("Sent", 101), "Subject: x\r\n\r\nText\r\n");
+  EXPECT_EQ(account.bodies().body_text("Sent", 101), "Subject: x\r\n\r\nText\r\n");
 }
 TEST_F(RenameTest, AStagedFileTakesThePlaceOfAMessage) {
   write_temporary("INBOX/sedAb12Cd", "Subject: x\n\nText\n");
@@ -250,7 +250,7 @@ TEST_F(RenameTest, AMessageTakesThePlaceOfAStagedFile) {
 
 TEST(RenameReadOnly, NothingIsRenamed) {
   Situation at;
-  const auto name = at.account.add("INBOX", 7);
+  const auto name = at.account.mailboxes().add("INBOX", 7);
   Answer<void> answer;
   at.filesystem.rename({}, {at.mailbox("INBOX"), name, at.mailbox("INBOX"), "x", 0}, answer.reply());
   EXPECT_EQ(answer.error(), EROFS);

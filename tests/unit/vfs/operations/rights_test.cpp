@@ -6,15 +6,15 @@ namespace {
 struct RightsTest : ::testing::Test, Writing {
   sync::MailboxRights rights;
   mode_t directory_mode(const char* path = "INBOX") {
-    account.set_rights(path, rights);
+    account.mailboxes().set_rights(path, rights);
     return getattr(mailbox(path)).value().attributes.mode & 0777U;
   }
   mode_t file_mode() {
-    account.set_rights("INBOX", rights);
+    account.mailboxes().set_rights("INBOX", rights);
     return getattr(node).value().attributes.mode & 0777U;
   }
   void tell() {
-    account.set_rights("INBOX", rights);
+    account.mailboxes().set_rights("INBOX", rights);
     sync::ChangeListener::MailboxChange news;
     news.mailbox = account.id("INBOX");
     news.path = "INBOX";
@@ -47,7 +47,7 @@ TEST_F(RightsTest, ADirectoryInWhichNothingCanBeDoneIsNotWritable) {
 }
 TEST_F(RightsTest, ListingsShowThemToo) {
   rights.insert = false;
-  account.set_rights("INBOX", rights);
+  account.mailboxes().set_rights("INBOX", rights);
   for (const auto& entry : list(mailbox("INBOX"))) {
     if (entry.name == name) {
       EXPECT_EQ(entry.entry.attributes.mode & 0777U, 0400u);
@@ -62,7 +62,7 @@ TEST_F(RightsTest, ACachedListingIsNotKeptWhenTheyChange) {
   (void)opendir(mailbox("INBOX"));
   EXPECT_TRUE(opendir(mailbox("INBOX")).value().keep_cache);
   rights.insert = false;
-  account.set_rights("INBOX", rights);
+  account.mailboxes().set_rights("INBOX", rights);
   EXPECT_FALSE(opendir(mailbox("INBOX")).value().keep_cache);
 }
 TEST_F(RightsTest, TheKernelForgetsModesThatHaveChanged) {

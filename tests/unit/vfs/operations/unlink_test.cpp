@@ -14,10 +14,10 @@ TEST_F(UnlinkTest, AMessageIsRemovedByThePolicy) {
   EXPECT_TRUE(ls("INBOX").empty());
 }
 TEST_F(UnlinkTest, ItIsGoneFromTheMomentItIsAccepted) {
-  account.hold_changes();
+  account.changes().hold_changes();
   EXPECT_EQ(rm(file), 0);
   EXPECT_FALSE(there(file));
-  account.refuse_changes({EACCES, Scope::mailbox, Retry::never, "no"});
+  account.changes().refuse_changes({EACCES, Scope::mailbox, Retry::never, "no"});
   EXPECT_TRUE(there(file)) << "a refusal takes the effect back";
 }
 TEST_F(UnlinkTest, ByANameThatIsNotListedNothingIsRemoved) {
@@ -29,21 +29,21 @@ TEST_F(UnlinkTest, TheKernelIsToldNothing) {
   EXPECT_TRUE(kernel.calls.empty());
 }
 TEST_F(UnlinkTest, WhatIsNotAcceptedStays) {
-  account.fail_next({EHOSTUNREACH, Scope::account, Retry::later, "offline"});
+  account.changes().fail_next({EHOSTUNREACH, Scope::account, Retry::later, "offline"});
   EXPECT_EQ(rm(file), EHOSTUNREACH);
   EXPECT_TRUE(there(file));
 }
 TEST_F(UnlinkTest, OneOnItsWayIsRemovedWhereItArrives) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(file, "Sent/a");
   EXPECT_EQ(rm("Sent/a"), 0);
   EXPECT_EQ(sent().back(), "remove change 1");
   EXPECT_FALSE(there("Sent/a"));
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_FALSE(there("Sent/a"));
 }
 TEST_F(UnlinkTest, OneThatHasArrivedIsRemovedThere) {
-  account.arrive_unlisted();
+  account.arrivals().arrive_unlisted();
   mv(file, "Sent/a");
   EXPECT_EQ(rm("Sent/a"), 0);
   EXPECT_EQ(sent().back(), "remove Sent/101");
@@ -67,10 +67,10 @@ TEST_F(UnlinkTest, NothingDirectoriesAndControlFilesAreRefused) {
 TEST_F(UnlinkTest, RightsAreKnownBeforeTheServerIsAsked) {
   sync::MailboxRights rights;
   rights.remove_messages = false;
-  account.set_rights("INBOX", rights);
+  account.mailboxes().set_rights("INBOX", rights);
   EXPECT_EQ(rm(file), EACCES);
   rights.read_only = true;
-  account.set_rights("INBOX", rights);
+  account.mailboxes().set_rights("INBOX", rights);
   EXPECT_EQ(rm(file), EROFS);
   EXPECT_TRUE(sent().empty());
 }
@@ -90,12 +90,12 @@ TEST_F(UnlinkTest, ADirectoryIsAMailboxToDelete) {
   EXPECT_FALSE(there("Sent"));
 }
 TEST_F(UnlinkTest, ADirectoryThatTheServerKeepsStays) {
-  account.fail_next({ENOTEMPTY, Scope::mailbox, Retry::never, "it holds messages"});
+  account.changes().fail_next({ENOTEMPTY, Scope::mailbox, Retry::never, "it holds messages"});
   EXPECT_EQ(rmdir("Sent"), ENOTEMPTY);
   EXPECT_TRUE(there("Sent"));
 }
 TEST_F(UnlinkTest, ADirectoryWithFilesOnTheirWayIsNotEmpty) {
-  account.hold_changes();
+  account.changes().hold_changes();
   mv(file, "Sent/a");
   EXPECT_EQ(rmdir("Sent"), ENOTEMPTY);
   EXPECT_EQ(sent().size(), 1u) << "the server was not asked";

@@ -8,13 +8,13 @@ namespace {
 
 struct Tagged : Situation {
   Tagged() {
-    auto meta = account.message(7);
+    auto meta = testing::fake_message(7);
     meta.internal_date = 1763631000;
     meta.flags = FlagSet::parse("\\Seen $Forwarded");
     meta.modseq = ModSeq{12345678901};
-    account.add("INBOX", meta);
-    account.complete("INBOX");
-    account.set_details({{"Anna <anna@example.org>", "Lunch", "", "<1@example.org>"}, "bob@example.org"});
+    account.mailboxes().add("INBOX", meta);
+    account.mailboxes().complete("INBOX");
+    account.mailboxes().set_details({{"Anna <anna@example.org>", "Lunch", "", "<1@example.org>"}, "bob@example.org"});
   }
   NodeId node = message("INBOX", 7);
 };
@@ -26,7 +26,7 @@ TEST(Xattr, WhatTheTableKnowsNeedsNoQuestion) {
   EXPECT_EQ(at.xattr(at.node, "user.imap.flags").value(), "\\Seen $Forwarded");
   EXPECT_EQ(at.xattr(at.node, "user.imap.internaldate").value(), "2025-11-20T09:30:00Z");
   EXPECT_EQ(at.xattr(at.node, "user.imap.modseq").value(), "12345678901");
-  EXPECT_EQ(at.account.calls().details, 0);
+  EXPECT_EQ(at.account.mailboxes().calls().details, 0);
 }
 
 TEST(Xattr, HeaderFieldsComeFromTheDetails) {
@@ -35,7 +35,7 @@ TEST(Xattr, HeaderFieldsComeFromTheDetails) {
   EXPECT_EQ(at.xattr(at.node, "user.imap.to").value(), "bob@example.org");
   EXPECT_EQ(at.xattr(at.node, "user.imap.subject").value(), "Lunch");
   EXPECT_EQ(at.xattr(at.node, "user.imap.message-id").value(), "<1@example.org>");
-  EXPECT_EQ(at.account.calls().details, 4);
+  EXPECT_EQ(at.account.mailboxes().calls().details, 4);
 }
 
 TEST(Xattr, EveryListedNameHasAValue) {
@@ -48,8 +48,8 @@ TEST(Xattr, EveryListedNameHasAValue) {
 
 TEST(Xattr, WhatTheServerLacksIsNotListed) {
   Situation at;
-  at.account.messages("INBOX").reset(UidValidity{0});
-  at.account.add("INBOX", 7);
+  at.account.mailboxes().messages("INBOX").reset(UidValidity{0});
+  at.account.mailboxes().add("INBOX", 7);
   const auto names = at.xattr_names(at.message("INBOX", 7));
   for (const auto* name : {"user.imap.modseq", "user.imap.uidvalidity", "user.imap.emailid"}) {
     EXPECT_EQ(std::count(names.begin(), names.end(), name), 0) << name;
@@ -88,19 +88,19 @@ TEST(Xattr, AValueNeverExceedsWhatTheKernelTakes) {
   Tagged at;
   std::string subject;
   while (subject.size() < 80000) subject += "\xc3\xa4";
-  at.account.set_details({{"", "x" + subject, "", ""}, ""});
+  at.account.mailboxes().set_details({{"", "x" + subject, "", ""}, ""});
   const auto value = at.xattr(at.node, "user.imap.subject").value();
   EXPECT_EQ(value.size(), 65535u) << "cut on a character boundary";
 }
 
 TEST(Xattr, DatesNoCalendarHasAreClamped) {
   Situation at;
-  auto meta = at.account.message(7);
+  auto meta = testing::fake_message(7);
   meta.internal_date = std::numeric_limits<UnixTime>::max();
-  at.account.add("INBOX", meta);
+  at.account.mailboxes().add("INBOX", meta);
   EXPECT_EQ(at.xattr(at.message("INBOX", 7), "user.imap.internaldate").value(), "9999-12-31T23:59:59Z");
   meta.internal_date = std::numeric_limits<UnixTime>::min();
-  at.account.add("INBOX", meta);
+  at.account.mailboxes().add("INBOX", meta);
   EXPECT_EQ(at.xattr(at.message("INBOX", 7), "user.imap.internaldate").value(), "0000-01-01T00:00:00Z");
 }
 

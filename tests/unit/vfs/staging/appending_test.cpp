@@ -181,12 +181,12 @@ TEST(KilledWriter, OfAMessageLeavesTheMessageAsItWas) {
 TEST(KilledWriter, InACallThatWaitsForTheMessageChangesNothing) {
   KilledWriter at;
   const auto file = at.open_as(at.node, O_WRONLY | O_APPEND);
-  at.account.hold();
+  at.account.network().hold();
   Answer<std::size_t> written;
   at.filesystem.write({}, {file.node, file.handle, 0, "more\r\n", true}, written.reply());
   EXPECT_EQ(at.flush_killed(file), 0);
   at.filesystem.release(file.node, file.handle);
-  at.account.answer_all();
+  at.account.network().answer_all();
   EXPECT_EQ(written.wait().error(), 0) << "nobody waits for it any more";
   at.drain();
   EXPECT_EQ(at.uploads(), 0u);

@@ -11,8 +11,8 @@ const std::string old_text = "From: anna\r\n\r\nHello\r\n";
 
 struct Editors : ::testing::Test, Files {
   Editors() {
-    account.messages("INBOX").set_flags(Uid{7}, flags, ModSeq{});
-    date = account.messages("INBOX").find(Uid{7})->internal_date;
+    account.mailboxes().messages("INBOX").set_flags(Uid{7}, flags, ModSeq{});
+    date = account.mailboxes().messages("INBOX").find(Uid{7})->internal_date;
   }
   /// The last upload is the message's next version.
   void expect_next_version(std::uint32_t replaced) {
@@ -106,7 +106,7 @@ TEST_F(Editors, ThatSetATimeGiveTheFileThatTime) {
 
 TEST_F(Editors, WhoseUploadFailsLeaveTheBackupAsTheMessageThatItIs) {
   EXPECT_EQ(mv(path, path + "~"), 0);
-  account.fail_next(refused());
+  account.changes().fail_next(refused());
   EXPECT_EQ(cp(path, new_text), EPERM);
   EXPECT_EQ(sent(), (Lines{"name INBOX/7 " + name + "~", "append " + path + " replacing INBOX/7"}));
   EXPECT_EQ(cat(find(path + "~")), old_text);
@@ -130,7 +130,7 @@ TEST_F(Editors, ABackupThatGotAnotherNameIsNotReplaced) {
 }
 
 TEST_F(Editors, AMessageOfOthersTakesANameWithTheFlagsThatItHas) {
-  const auto other = account.add("INBOX", 8);
+  const auto other = account.mailboxes().add("INBOX", 8);
   EXPECT_EQ(mv(path, path + "~"), 0);
   EXPECT_EQ(mv("INBOX/" + other, path), 0);
   EXPECT_EQ(uploads(), 0u);

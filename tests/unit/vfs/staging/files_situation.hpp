@@ -136,8 +136,8 @@ struct Files : Writing {
     close(file);
     return flushed;
   }
-  std::size_t uploads() { return account.uploads().size(); }
-  sync::Upload last_upload() { return account.uploads().back(); }
+  std::size_t uploads() { return account.changes().uploads().size(); }
+  sync::Upload last_upload() { return account.changes().uploads().back(); }
   Lines outbox() {
     auto all = names(list(fixed_node(FixedNode::outbox)));
     std::erase_if(all, [](const auto& entry) { return entry == "." || entry == ".."; });

@@ -195,7 +195,7 @@ class FileManagersTrash : public LocalDirectories {
  protected:
   void SetUp() override {
     account.set_mailboxes({"INBOX", "Sent", "Trash"});
-    account.complete("Trash");
+    account.mailboxes().complete("Trash");
     trash = made(root_node, ".Trash-1000");
     files = made(trash, "files");
     info = made(trash, "info");
@@ -220,7 +220,7 @@ TEST_F(FileManagersTrash, WhatIsMovedOutComesBack) {
 }
 
 TEST_F(FileManagersTrash, NothingInTheMailboxIsReplaced) {
-  const auto other = account.add("Trash", 8);
+  const auto other = account.mailboxes().add("Trash", 8);
   EXPECT_EQ(write(info, other + ".trashinfo", "[Trash Info]\n"), EEXIST) << "so another name is taken";
   EXPECT_EQ(move(inbox, name, files, other), EEXIST);
   EXPECT_EQ(write(files, "y", mail), EPERM);

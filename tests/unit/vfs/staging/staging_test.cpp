@@ -101,10 +101,10 @@ struct Waiting : JournalOfATest {
   explicit Waiting(std::chrono::milliseconds patience = std::chrono::hours(1),
                    std::chrono::milliseconds grace = std::chrono::milliseconds(1))
       : staging({account, publisher, settings, entries, aliases, outbox, scheduler, patience, grace}) {
-    account.set_journal(journal);
-    publisher.connect_mailboxes(&account);
-    account.add("INBOX", 7);
-    account.complete("INBOX");
+    account.changes().set_journal(journal);
+    publisher.connect_mailboxes(&account.mailboxes());
+    account.mailboxes().add("INBOX", 7);
+    account.mailboxes().complete("INBOX");
     publisher.events().open(1);
   }
   OpenFile create(const std::string& name) {
@@ -159,7 +159,7 @@ TEST(TemporaryNames, ThatNobodyChangesAreTakenAsFinalInTheEnd) {
   Waiting at(std::chrono::milliseconds(1));
   at.cp("letter.part", mail);
   ASSERT_TRUE(at.hears_of_upload());
-  EXPECT_EQ(at.account.uploads()[0].target.file_name, "letter.part");
+  EXPECT_EQ(at.account.changes().uploads()[0].target.file_name, "letter.part");
   EXPECT_EQ(at.drain(), 0);
   EXPECT_EQ(at.status().at("temporary"), 0);
 }
@@ -169,7 +169,7 @@ TEST(TemporaryNames, OfWhatSomebodyHasOpenAreWaitedForByNobody) {
   const auto file = at.create("letter.part");
   at.write(file, mail);
   EXPECT_EQ(at.drain(), 0) << "it is being written";
-  EXPECT_EQ(at.account.uploads().size(), 0u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 0u);
   EXPECT_EQ(at.status().at("open"), 1);
 }
 
@@ -179,7 +179,7 @@ TEST(TemporaryNames, AreNotWaitedForLongByWhoWaitsForEverything) {
   EXPECT_EQ(at.status().at("temporary"), 1);
   EXPECT_EQ(at.status().at("waiting"), nlohmann::json::array({"INBOX/letter.part"}));
   EXPECT_EQ(at.drain(), 0);
-  EXPECT_EQ(at.account.uploads().size(), 1u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 1u);
 }
 
 TEST(TemporaryNames, OfWhatIsNoMailAreToldOnceToWhoWaitsForEverything) {
@@ -189,7 +189,7 @@ TEST(TemporaryNames, OfWhatIsNoMailAreToldOnceToWhoWaitsForEverything) {
   EXPECT_NE(at.cause.find("INBOX/photo.part"), std::string::npos) << at.cause;
   EXPECT_EQ(at.drain(), 0) << "a program's own file";
   EXPECT_EQ(at.status().at("temporary"), 1);
-  EXPECT_EQ(at.account.uploads().size(), 0u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 0u);
 }
 
 TEST(TemporaryNames, ThatAreGivenUpDoNotHoldUpWhoWaits) {
@@ -201,7 +201,7 @@ TEST(TemporaryNames, ThatAreGivenUpDoNotHoldUpWhoWaits) {
   at.staging.names().remove({}, file.node, removed.reply());
   EXPECT_EQ(removed.wait().error(), 0);
   EXPECT_EQ(settled.wait().error(), 0);
-  EXPECT_EQ(at.account.uploads().size(), 0u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 0u);
 }
 
 TEST(TemporaryNames, OfMessagesAreNamesLikeOthers) {
@@ -216,19 +216,19 @@ TEST(TemporaryNames, OfMessagesAreNamesLikeOthers) {
 
 TEST(TemporaryNames, OfBackupsBesideTheirFilesAreLocal) {
   Waiting at(std::chrono::milliseconds(1));
-  const auto name = at.account.add("INBOX", 8);
+  const auto name = at.account.mailboxes().add("INBOX", 8);
   at.cp(name + "~", mail);
   at.cp("#" + name + "#", mail);
   EXPECT_EQ(at.status().at("local"), 2);
   at.cp("letter.part", mail);
   ASSERT_TRUE(at.hears_of_upload()) << "the others have had their time as well";
   EXPECT_EQ(at.drain(), 0);
-  EXPECT_EQ(at.account.uploads().size(), 1u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 1u);
 }
 
 TEST(WaitingForEverything, FailsForWhatIsInTheOutboxOfThatMailbox) {
   Files at;
-  at.account.fail_next(Files::refused());
+  at.account.changes().fail_next(Files::refused());
   EXPECT_EQ(at.cp("INBOX/new.eml", mail), EPERM);
   for (int times = 0; times < 2; ++times) {
     Answer<void> root;
@@ -246,7 +246,7 @@ TEST(WaitingForEverything, FailsForWhatIsInTheOutboxOfThatMailbox) {
 
 TEST(Limits, ThatTheServerHasForAMessageAreMetAtWrite) {
   Files at;
-  at.account.set_append_limit(100);
+  at.account.changes().set_append_limit(100);
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, std::string(101, 'x')), EFBIG);
   EXPECT_EQ(at.write(file, "x", 100), EFBIG);
@@ -258,7 +258,7 @@ TEST(Limits, ThatTheServerHasForAMessageAreMetAtWrite) {
 TEST(Limits, CountTheLineEndsThatTheServerWillGet) {
   Files at;
   const std::string text = "From: anna\n\nHello\n";
-  at.account.set_append_limit(text.size() + 2);
+  at.account.changes().set_append_limit(text.size() + 2);
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, text), 0);
   EXPECT_EQ(at.flush(file), EFBIG);
@@ -272,7 +272,7 @@ TEST(Limits, OfStagingAreAFullDisk) {
       settings.staging_limit = 1000;
       return settings;
     }
-    Small() : Situation(settings(), {"INBOX"}, journal) { account.set_journal(journal); }
+    Small() : Situation(settings(), {"INBOX"}, journal) { account.changes().set_journal(journal); }
     OpenFile create(const std::string& name) {
       Answer<CreateResult> answer;
       filesystem.create({}, mailbox("INBOX"), name, 0600, answer.reply());
@@ -300,7 +300,7 @@ TEST(Limits, OfStagingAreAFullDisk) {
 
 TEST(Parts, OfWhatCouldNotBeWrittenAreNeverUploaded) {
   Files at;
-  at.account.set_append_limit(100);
+  at.account.changes().set_append_limit(100);
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.write(file, std::string(100, 'x'), mail.size()), EFBIG);
@@ -316,7 +316,7 @@ TEST(Parts, OfWhatCouldNotBeWrittenAreNeverUploaded) {
 
 TEST(Parts, ThatWereNeverFlushedAreNotUploadedEither) {
   Files at;
-  at.account.set_append_limit(100);
+  at.account.changes().set_append_limit(100);
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.fallocate(file, 101), EFBIG);
@@ -328,7 +328,7 @@ TEST(Parts, ThatWereNeverFlushedAreNotUploadedEither) {
 
 TEST(Parts, OfTheNewVersionOfAMessageLeaveItAsItIs) {
   Files at;
-  at.account.set_append_limit(100);
+  at.account.changes().set_append_limit(100);
   const auto file = at.open_as(at.node, O_WRONLY | O_TRUNC);
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.set_size(file.node, 101), EFBIG);
@@ -340,7 +340,7 @@ TEST(Parts, OfTheNewVersionOfAMessageLeaveItAsItIs) {
 
 TEST(Parts, UnderATemporaryNameAreNotRenamedIntoTheMailbox) {
   Files at;
-  at.account.set_append_limit(100);
+  at.account.changes().set_append_limit(100);
   const auto file = at.create("INBOX/.new.eml.a1B2c3");
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.write(file, std::string(100, 'x'), mail.size()), EFBIG);
@@ -354,7 +354,7 @@ TEST(Parts, UnderATemporaryNameAreNotRenamedIntoTheMailbox) {
 
 TEST(Parts, AreForgottenWhenTheFileIsEmptied) {
   Files at;
-  at.account.set_append_limit(100);
+  at.account.changes().set_append_limit(100);
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.write(file, std::string(100, 'x'), mail.size()), EFBIG);
@@ -365,7 +365,7 @@ TEST(Parts, AreForgottenWhenTheFileIsEmptied) {
   at.close(file);
   EXPECT_EQ(at.uploads(), 1u);
   EXPECT_TRUE(at.outbox().empty());
-  EXPECT_EQ(at.account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), mail);
 }
 
 TEST(Limits, OfTheQuotaAreMetAtCreateAndWrite) {
@@ -381,16 +381,16 @@ TEST(Creating, IsWhatRightsAllow) {
   Files at;
   sync::MailboxRights rights;
   rights.insert = false;
-  at.account.set_rights("INBOX", rights);
+  at.account.mailboxes().set_rights("INBOX", rights);
   EXPECT_EQ(at.create_error("INBOX/new.eml"), EACCES);
   EXPECT_EQ(at.open_error(at.node, O_WRONLY), EACCES);
   rights.insert = true;
   rights.remove_messages = false;
-  at.account.set_rights("INBOX", rights);
+  at.account.mailboxes().set_rights("INBOX", rights);
   EXPECT_EQ(at.create_error("INBOX/new.eml"), 0);
   EXPECT_EQ(at.open_error(at.node, O_WRONLY), EACCES) << "the old version could not be removed";
   rights.read_only = true;
-  at.account.set_rights("INBOX", rights);
+  at.account.mailboxes().set_rights("INBOX", rights);
   EXPECT_EQ(at.create_error("INBOX/other.eml"), EROFS);
 }
 
@@ -421,7 +421,7 @@ TEST(Uploads, ThatAreNoMessageAreRefusedWithoutAskingTheServer) {
 
 TEST(Uploads, AreAnsweredWithTheServersWord) {
   Files at;
-  at.account.fail_next(Files::refused(EDQUOT));
+  at.account.changes().fail_next(Files::refused(EDQUOT));
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file), EDQUOT);
@@ -433,7 +433,7 @@ TEST(Uploads, AreAnsweredWithTheServersWord) {
 
 TEST(Uploads, ThatFailLeaveTheOldVersion) {
   Files at;
-  at.account.fail_next(Files::refused());
+  at.account.changes().fail_next(Files::refused());
   const auto file = at.open_as(at.node, O_WRONLY | O_TRUNC);
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file), EPERM);
@@ -445,7 +445,7 @@ TEST(Uploads, ThatFailLeaveTheOldVersion) {
 TEST(Uploads, AtARenameThatFailLeaveTheOldName) {
   Files at;
   const auto node = at.write_temporary("INBOX/.new.part", mail);
-  at.account.fail_next(Files::refused());
+  at.account.changes().fail_next(Files::refused());
   EXPECT_EQ(at.mv("INBOX/.new.part", "INBOX/new.eml"), EPERM);
   EXPECT_EQ(at.find("INBOX/.new.part"), node);
   EXPECT_FALSE(at.there("INBOX/new.eml"));
@@ -456,7 +456,7 @@ TEST(Uploads, AtARenameThatFailLeaveTheOldName) {
 
 TEST(Uploads, ThatNobodyWaitsForAreTriedAgain) {
   Files at;
-  at.account.fail_next(Files::offline());
+  at.account.changes().fail_next(Files::offline());
   const auto file = at.create("INBOX/new.eml", 10);
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file, 11), 0);
@@ -471,7 +471,7 @@ TEST(Uploads, ThatNobodyWaitsForAreTriedAgain) {
 
 TEST(Uploads, ThatNobodyWaitsForAndThatAreRefusedGoToTheOutbox) {
   Files at;
-  at.account.fail_next(Files::refused());
+  at.account.changes().fail_next(Files::refused());
   const auto file = at.create("INBOX/new.eml", 10);
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file, 11), 0);
@@ -483,7 +483,7 @@ TEST(Uploads, ThatNobodyWaitsForAndThatAreRefusedGoToTheOutbox) {
 
 TEST(Uploads, HoldWritesBackUntilTheyAreDone) {
   Files at;
-  at.account.hold_changes();
+  at.account.changes().hold_changes();
   const auto file = at.create("INBOX/new.eml");
   EXPECT_EQ(at.write(file, mail), 0);
   Answer<void> flushed;
@@ -492,15 +492,15 @@ TEST(Uploads, HoldWritesBackUntilTheyAreDone) {
   at.filesystem.write({}, {file.node, file.handle, mail.size(), "more\r\n"}, written.reply());
   EXPECT_EQ(at.text_of(file), mail) << "reads go on";
   EXPECT_FALSE(written.came());
-  at.account.finish_changes();
+  at.account.changes().finish_changes();
   EXPECT_EQ(flushed.wait().error(), 0);
   EXPECT_EQ(written.wait().error(), 0);
-  EXPECT_EQ(at.account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), mail);
 }
 
 TEST(Uploads, WhoseMessageTheServerDoesNotNameShowAsNews) {
   Files at;
-  at.account.arrive_unknown();
+  at.account.arrivals().arrive_unknown();
   EXPECT_EQ(at.cp("INBOX/new.eml", mail), 0);
   EXPECT_EQ(at.uploads(), 1u);
   EXPECT_TRUE(at.journal->staged()->empty());
@@ -525,8 +525,8 @@ struct FilledJournal : JournalOfATest {
 struct Remounted : Situation {
   explicit Remounted(FilledJournal& journal_of_before)
       : Situation(default_settings(), {"INBOX"}, journal_of_before.journal), filled(journal_of_before) {
-    account.set_journal(filled.journal);
-    account.complete("INBOX");
+    account.changes().set_journal(filled.journal);
+    account.mailboxes().complete("INBOX");
   }
   int drain() {
     Answer<void> answer;
@@ -546,9 +546,9 @@ TEST(Recovery, UploadsWhatWasReportedAsWritten) {
   filled.stage("new.eml", FilledJournal::State::queued, mail);
   Remounted at(filled);
   EXPECT_EQ(at.drain(), 0);
-  ASSERT_EQ(at.account.uploads().size(), 1u);
-  EXPECT_EQ(at.account.uploads().back().target.file_name, "new.eml");
-  EXPECT_EQ(at.account.uploads().back().internal_date, 1500000000);
+  ASSERT_EQ(at.account.changes().uploads().size(), 1u);
+  EXPECT_EQ(at.account.changes().uploads().back().target.file_name, "new.eml");
+  EXPECT_EQ(at.account.changes().uploads().back().internal_date, 1500000000);
   EXPECT_EQ(at.lookup(at.mailbox("INBOX"), "new.eml").wait().error(), 0);
 }
 
@@ -561,7 +561,7 @@ TEST(Recovery, PutsUnfinishedFilesIntoTheOutbox) {
   filled.stage("empty.eml", FilledJournal::State::open, "");
   Remounted at(filled);
   EXPECT_EQ(at.drain(), EIO) << "it is told that they are not on the server";
-  EXPECT_EQ(at.account.uploads().size(), 0u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 0u);
   const auto name = [](store::StagedId id, const std::string& text) { return std::to_string(id.value) + "-" + text; };
   EXPECT_EQ(at.outbox(), (std::vector<std::string>{name(open, "new.eml"), name(temporary, ".n.Ab3dE9"),
                                                    name(lost, "x.eml"), name(refused, "r.eml")}));
@@ -576,7 +576,7 @@ TEST(Recovery, UploadsUnderATemporaryNameWhatWasQueuedUnderIt) {
   filled.stage("letter.part", FilledJournal::State::queued, mail);
   Remounted at(filled);
   EXPECT_EQ(at.drain(), 0);
-  EXPECT_EQ(at.account.uploads().size(), 1u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 1u);
 }
 
 TEST(Recovery, LeavesBackupsWhereTheyAre) {
@@ -588,15 +588,15 @@ TEST(Recovery, LeavesBackupsWhereTheyAre) {
   const auto found = at.lookup(at.mailbox("INBOX"), "letter.eml~");
   ASSERT_EQ(found.wait().error(), 0);
   EXPECT_EQ(found.value().attributes.size, mail.size());
-  EXPECT_EQ(at.account.uploads().size(), 0u);
+  EXPECT_EQ(at.account.changes().uploads().size(), 0u);
 }
 
 /// The account is told of what is pending before the file system asks, as the real one is.
 struct AccountOfBefore : FilledJournal {
   AccountOfBefore() : account({"INBOX", "Sent"}) {
-    account.set_journal(journal);
-    account.complete("INBOX");
-    publisher.connect_mailboxes(&account);
+    account.changes().set_journal(journal);
+    account.mailboxes().complete("INBOX");
+    publisher.connect_mailboxes(&account.mailboxes());
   }
   void mount() {
     filesystem = std::make_unique<Filesystem>(account, publisher, scheduler, Situation::default_settings(),
@@ -623,24 +623,25 @@ struct AccountOfBefore : FilledJournal {
 
 TEST(Recovery, ShowsAMoveOfBeforeUnderItsNameAndThenTheMessage) {
   AccountOfBefore at;
-  at.account.add("Sent", 7);
+  at.account.mailboxes().add("Sent", 7);
   sync::PendingArrival pending;
   pending.change = sync::ChangeId{5};
   pending.target = {at.account.id("INBOX"), "moved.eml", {}};
-  pending.meta = at.account.message(7);
+  pending.meta = testing::fake_message(7);
   pending.source = {at.account.id("Sent"), UidValidity{testing::FakeAccount::default_validity}, Uid{7}};
-  at.account.add_pending(pending);
+  at.account.changes().add_pending(pending);
   at.mount();
   const auto before = at.lookup("moved.eml");
   ASSERT_EQ(before.error(), 0);
   EXPECT_EQ(before.value().attributes.size, 1007u);
-  auto meta = at.account.message(8);
+  auto meta = testing::fake_message(8);
   meta.file_name = "moved.eml";
-  at.account.add("INBOX", meta);
-  at.account.messages("INBOX").set_local_name(meta.uid, meta.file_name);
-  at.account.end_pending(pending.change, sync::Arrival{{at.account.id("INBOX"),
-                                                        UidValidity{testing::FakeAccount::default_validity}, Uid{8}},
-                                                       "moved.eml"});
+  at.account.mailboxes().add("INBOX", meta);
+  at.account.mailboxes().messages("INBOX").set_local_name(meta.uid, meta.file_name);
+  at.account.changes().end_pending(
+      pending.change,
+      sync::Arrival{{at.account.id("INBOX"), UidValidity{testing::FakeAccount::default_validity}, Uid{8}},
+                    "moved.eml"});
   at.drained();
   const auto after = at.lookup("moved.eml");
   ASSERT_EQ(after.error(), 0);
@@ -653,10 +654,10 @@ TEST(Recovery, TakesAwayTheNameOfAMoveThatIsRefusedInTheEnd) {
   sync::PendingArrival pending;
   pending.change = sync::ChangeId{5};
   pending.target = {at.account.id("INBOX"), "moved.eml", {}};
-  at.account.add_pending(pending);
+  at.account.changes().add_pending(pending);
   at.mount();
   EXPECT_EQ(at.lookup("moved.eml").error(), 0);
-  at.account.end_pending(pending.change, fail(Files::refused()));
+  at.account.changes().end_pending(pending.change, fail(Files::refused()));
   at.drained();
   EXPECT_EQ(at.lookup("moved.eml").error(), ENOENT);
 }
@@ -668,21 +669,21 @@ TEST(Recovery, WaitsForAnUploadThatTheAccountCarriesOnWith) {
   pending.change = sync::ChangeId{5};
   pending.target = {at.account.id("INBOX"), "new.eml", {}};
   pending.staged = staged;
-  at.account.add_pending(pending);
+  at.account.changes().add_pending(pending);
   at.mount();
   const auto before = at.lookup("new.eml");
   ASSERT_EQ(before.error(), 0);
   EXPECT_EQ(before.value().attributes.size, mail.size());
-  auto meta = at.account.message(8);
+  auto meta = testing::fake_message(8);
   meta.file_name = "new.eml";
-  at.account.add("INBOX", meta);
-  at.account.messages("INBOX").set_local_name(meta.uid, meta.file_name);
-  at.account.end_pending(
+  at.account.mailboxes().add("INBOX", meta);
+  at.account.mailboxes().messages("INBOX").set_local_name(meta.uid, meta.file_name);
+  at.account.changes().end_pending(
       pending.change,
       sync::Arrival{{at.account.id("INBOX"), UidValidity{testing::FakeAccount::default_validity}, Uid{8}}, "new.eml"});
   at.drained();
   EXPECT_EQ(at.lookup("new.eml").value().node, before.value().node);
-  EXPECT_TRUE(at.account.uploads().empty()) << "not a second time";
+  EXPECT_TRUE(at.account.changes().uploads().empty()) << "not a second time";
 }
 
 /// The server was asked what became of it, and does not have it.
@@ -693,13 +694,13 @@ TEST(Recovery, SendsAnUploadAgainThatWasPromisedAndHasNotCome) {
   pending.change = sync::ChangeId{5};
   pending.target = {at.account.id("INBOX"), "new.eml", {}};
   pending.staged = staged;
-  at.account.add_pending(pending);
+  at.account.changes().add_pending(pending);
   at.mount();
   ASSERT_EQ(at.lookup("new.eml").error(), 0);
-  at.account.end_pending(pending.change, fail(Error{EINTR, Scope::message, Retry::never, "interrupted"}));
+  at.account.changes().end_pending(pending.change, fail(Error{EINTR, Scope::message, Retry::never, "interrupted"}));
   at.drained();
-  ASSERT_EQ(at.account.uploads().size(), 1u);
-  EXPECT_EQ(at.account.uploads().back().target.file_name, "new.eml");
+  ASSERT_EQ(at.account.changes().uploads().size(), 1u);
+  EXPECT_EQ(at.account.changes().uploads().back().target.file_name, "new.eml");
 }
 
 }  // namespace

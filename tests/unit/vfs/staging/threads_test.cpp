@@ -65,14 +65,14 @@ TEST(Threads, CancelAndNewsAnswerAReadExactlyOnce) {
 
 TEST(Threads, ListingAndNewsAndReadsDoNotMeet) {
   Situation at;
-  at.account.set_body("INBOX", 1, "text");
-  at.account.add("INBOX", 1);
+  at.account.bodies().set_body("INBOX", 1, "text");
+  at.account.mailboxes().add("INBOX", 1);
   std::jthread sync([&] {
     for (std::uint32_t uid = 2; uid <= 400; ++uid) {
-      at.account.add("INBOX", uid);
-      if (uid % 10 == 0) at.account.messages("INBOX").remove(UidSet::single(Uid{uid - 5}));
+      at.account.mailboxes().add("INBOX", uid);
+      if (uid % 10 == 0) at.account.mailboxes().messages("INBOX").remove(UidSet::single(Uid{uid - 5}));
     }
-    at.account.complete("INBOX");
+    at.account.mailboxes().complete("INBOX");
   });
   std::jthread reader([&] {
     for (int round = 0; round < 100; ++round) {

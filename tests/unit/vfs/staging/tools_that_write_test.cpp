@@ -19,7 +19,7 @@ TEST(ToolsThatWrite, CpUploadsOnceAtItsFlush) {
   EXPECT_EQ(at.last_upload().message_id, "<1@example.org>");
   EXPECT_FALSE(at.last_upload().internal_date);
   at.close(file);
-  EXPECT_EQ(at.account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), mail);
   EXPECT_EQ(at.find("INBOX/new.eml"), file.node) << "the kernel's inode goes on";
   EXPECT_EQ(at.cat(file.node), mail);
   EXPECT_EQ(at.uploads(), 1u);
@@ -50,10 +50,10 @@ TEST(ToolsThatWrite, Copy2SetsTheTimeAfterTheUploadAndGetsASecondOneInPlaceOfThe
   ASSERT_EQ(at.uploads(), 2u);
   EXPECT_EQ(at.last_upload().internal_date, 1500000000);
   EXPECT_EQ(at.last_upload().target.replaces.uid, Uid{101});
-  EXPECT_EQ(at.account.body_text("INBOX", 102), mail);
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 102), mail);
   EXPECT_TRUE(at.sent().back().starts_with("expunge ")) << at.sent().back();
   EXPECT_EQ(at.find("INBOX/new.eml"), file.node);
-  EXPECT_EQ(at.account.calls().open_body, 0) << "the octets were still here";
+  EXPECT_EQ(at.account.bodies().opened(), 0) << "the octets were still here";
 }
 
 TEST(ToolsThatWrite, ATimeThatIsTheMessagesOwnNeedsNothing) {
@@ -85,7 +85,7 @@ TEST(ToolsThatWrite, AChildsFlushInMidFileUploadsNothing) {
   EXPECT_EQ(at.flush(file, 10), 0);
   at.close(file);
   ASSERT_EQ(at.uploads(), 1u);
-  EXPECT_EQ(at.account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), mail);
 }
 
 TEST(ToolsThatWrite, WhatOnlyOtherProcessesFlushedIsUploadedAfterTheLastClose) {
@@ -113,7 +113,7 @@ TEST(ToolsThatWrite, AFurtherWriteIsANewVersion) {
   at.close(file);
   ASSERT_EQ(at.uploads(), 2u);
   EXPECT_EQ(at.last_upload().target.replaces.uid, Uid{101});
-  EXPECT_EQ(at.account.body_text("INBOX", 102), mail + "more\r\n");
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 102), mail + "more\r\n");
   EXPECT_EQ(at.cat(file.node), mail + "more\r\n");
 }
 
@@ -171,7 +171,7 @@ TEST(ToolsThatWrite, ARenameIsAnsweredInTimeAndItsFileIsQueuedInThePlaceOfTheOld
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
-  at.account.hold_changes();
+  at.account.changes().hold_changes();
   Caller caller;
   caller.answer_by = SteadyClock::now();
   Answer<void> renamed;
@@ -184,16 +184,16 @@ TEST(ToolsThatWrite, ARenameIsAnsweredInTimeAndItsFileIsQueuedInThePlaceOfTheOld
   EXPECT_EQ(rows->front().state, store::StagedFile::State::queued);
   EXPECT_EQ(rows->front().name, at.name);
   EXPECT_EQ(rows->front().replaces.uid, Uid{7});
-  at.account.finish_changes();
+  at.account.changes().finish_changes();
   EXPECT_EQ(at.drain(), 0);
   EXPECT_EQ(at.uploads(), 1u);
 }
 
 TEST(ToolsThatWrite, SedGivesTheNewMessageTheFlagsAndTheDateOfTheOld) {
   Files at;
-  auto meta = at.account.message(7);
+  auto meta = testing::fake_message(7);
   meta.flags.add("\\Flagged");
-  at.account.add("INBOX", meta);
+  at.account.mailboxes().add("INBOX", meta);
   const auto file = at.create("INBOX/sedtq8pzR");
   EXPECT_EQ(at.set_owner(file.node, 1000, 1000), 0);
   EXPECT_EQ(at.set_mode(file.node, 0644), 0);
@@ -220,7 +220,7 @@ TEST(ToolsThatWrite, VimEmptiesTheMessageFirstSoThatNothingIsFetched) {
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
   ASSERT_EQ(at.uploads(), 1u);
-  EXPECT_EQ(at.account.calls().open_body, 0);
+  EXPECT_EQ(at.account.bodies().opened(), 0);
   EXPECT_EQ(at.last_upload().target.replaces.uid, Uid{7});
   EXPECT_EQ(at.last_upload().target.file_name, at.name) << "the name stays";
   EXPECT_EQ(at.last_upload().internal_date, 1700000007);
@@ -236,7 +236,7 @@ TEST(ToolsThatWrite, NanoOpensWithTruncation) {
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
   ASSERT_EQ(at.uploads(), 1u);
-  EXPECT_EQ(at.account.calls().open_body, 0);
+  EXPECT_EQ(at.account.bodies().opened(), 0);
   EXPECT_EQ(at.last_upload().target.replaces.uid, Uid{7});
 }
 
@@ -245,12 +245,12 @@ TEST(ToolsThatWrite, AppendingFetchesTheMessageAndUploadsAllOfIt) {
   const std::string before = "From: anna\r\n\r\nHello\r\n";
   const auto file = at.open_as(at.node, O_WRONLY | O_APPEND);
   EXPECT_EQ(at.flush(file), 0);
-  EXPECT_EQ(at.account.calls().open_body, 0) << "opening alone costs nothing";
+  EXPECT_EQ(at.account.bodies().opened(), 0) << "opening alone costs nothing";
   EXPECT_EQ(at.write(file, "more\r\n", before.size()), 0);
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
   ASSERT_EQ(at.uploads(), 1u);
-  EXPECT_EQ(at.account.body_text("INBOX", 101), before + "more\r\n");
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), before + "more\r\n");
 }
 
 TEST(ToolsThatWrite, OpeningForWritingWithoutWritingChangesNothing) {
@@ -277,7 +277,7 @@ TEST(ToolsThatWrite, TruncateOfAClosedMessageUploadsTheRest) {
   Files at;
   EXPECT_EQ(at.set_size(at.node, 14), 0);
   ASSERT_EQ(at.uploads(), 1u);
-  EXPECT_EQ(at.account.body_text("INBOX", 101), "From: anna\r\n\r\n");
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), "From: anna\r\n\r\n");
 }
 
 TEST(ToolsThatWrite, TarAndBorgSetEverythingBeforeTheFlush) {
@@ -301,7 +301,7 @@ TEST(ToolsThatWrite, ResticAllocatesFirst) {
   EXPECT_EQ(at.write(file, mail), 0);
   EXPECT_EQ(at.flush(file), 0);
   at.close(file);
-  EXPECT_EQ(at.account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(at.account.bodies().body_text("INBOX", 101), mail);
 }
 
 TEST(ToolsThatWrite, MaildirDeliveryUploadsAtFsync) {
@@ -331,7 +331,7 @@ TEST(ToolsThatWrite, CpWithinTheMountIsACopyOnTheServer) {
 
 TEST(ToolsThatWrite, ACopyOnItsWayHasTheSizeAndOctetsOfItsSource) {
   Files at;
-  at.account.hold_changes();
+  at.account.changes().hold_changes();
   const auto file = at.create("Sent/copy.eml");
   EXPECT_EQ(at.copy_range(at.node, file, 1007), 1007);
   EXPECT_EQ(at.flush(file), 0);
@@ -339,18 +339,18 @@ TEST(ToolsThatWrite, ACopyOnItsWayHasTheSizeAndOctetsOfItsSource) {
   EXPECT_EQ(at.find("Sent/copy.eml"), file.node);
   EXPECT_EQ(at.getattr(file.node).wait().value().attributes.size, 1007u);
   EXPECT_EQ(at.cat(file.node), "From: anna\r\n\r\nHello\r\n");
-  at.account.finish_changes();
+  at.account.changes().finish_changes();
   EXPECT_EQ(at.drain(), 0);
   EXPECT_EQ(at.find("Sent/copy.eml"), file.node);
 }
 
 TEST(ToolsThatWrite, ARefusedCopyDisappearsAgain) {
   Files at;
-  at.account.hold_changes();
+  at.account.changes().hold_changes();
   const auto file = at.create("Sent/copy.eml");
   EXPECT_EQ(at.copy_range(at.node, file, 1007), 1007);
   at.close(file);
-  at.account.refuse_changes(Files::refused());
+  at.account.changes().refuse_changes(Files::refused());
   EXPECT_EQ(at.drain(), 0);
   EXPECT_FALSE(at.there("Sent/copy.eml"));
 }
@@ -364,7 +364,7 @@ TEST(ToolsThatWrite, ACopyThatIsGivenAnotherDateIsFetchedAndAppendedWithIt) {
   ASSERT_EQ(at.uploads(), 1u);
   EXPECT_EQ(at.last_upload().internal_date, 1500000000);
   EXPECT_EQ(at.last_upload().target.replaces.uid, Uid{101});
-  EXPECT_EQ(at.account.body_text("Sent", 102), "From: anna\r\n\r\nHello\r\n");
+  EXPECT_EQ(at.account.bodies().body_text("Sent", 102), "From: anna\r\n\r\nHello\r\n");
   EXPECT_EQ(at.find("Sent/copy.eml"), file.node);
   EXPECT_EQ(at.cat(file.node), "From: anna\r\n\r\nHello\r\n");
 }
@@ -414,7 +414,7 @@ TEST(ToolsThatWrite, AppendFlagsAreGivenToNewMessages) {
       settings.append_flags.add("\\Seen");
       return settings;
     }
-    Flagged() : Situation(settings(), {"INBOX"}, journal) { account.set_journal(journal); }
+    Flagged() : Situation(settings(), {"INBOX"}, journal) { account.changes().set_journal(journal); }
   } at;
   Answer<CreateResult> created;
   at.filesystem.create({}, at.mailbox("INBOX"), "new.eml", 0600, created.reply());
@@ -425,7 +425,7 @@ TEST(ToolsThatWrite, AppendFlagsAreGivenToNewMessages) {
   Answer<void> flushed;
   at.filesystem.flush({}, node, created.value().open.handle, flushed.reply());
   ASSERT_EQ(flushed.wait().error(), 0);
-  EXPECT_EQ(at.account.uploads().back().flags.to_string(), "\\Seen");
+  EXPECT_EQ(at.account.changes().uploads().back().flags.to_string(), "\\Seen");
 }
 
 TEST(Attributes, OfMessagesStayWhatTheyAre) {

@@ -35,7 +35,7 @@ TEST_F(Unfinished, APartBehindAHoleWaitsForTheRest) {
   EXPECT_TRUE(there("INBOX/new.eml")) << "or the rest would have nowhere to go";
   EXPECT_EQ(write_part(file.node, 0, head), 0);
   EXPECT_EQ(sent(), Lines{"append INBOX/new.eml"});
-  EXPECT_EQ(account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(account.bodies().body_text("INBOX", 101), mail);
 }
 
 TEST_F(Unfinished, RoomThatWasMadeIsNoContent) {
@@ -47,7 +47,7 @@ TEST_F(Unfinished, RoomThatWasMadeIsNoContent) {
   EXPECT_EQ(uploads(), 0u);
   EXPECT_EQ(write_part(file.node, head.size(), rest), 0);
   EXPECT_EQ(uploads(), 1u);
-  EXPECT_EQ(account.body_text("INBOX", 101), mail);
+  EXPECT_EQ(account.bodies().body_text("INBOX", 101), mail);
 }
 
 TEST_F(Unfinished, AFileIsNotWholeBeforeItFillsTheRoomThatWasMadeForIt) {
@@ -129,7 +129,7 @@ TEST(Impatient, WhatDoesNotComeInTimeIsInTheOutbox) {
       settings.rest_patience = std::chrono::seconds(0);
       return settings;
     }
-    Hurried() : Situation(settings(), {"INBOX"}, journal) { account.set_journal(journal); }
+    Hurried() : Situation(settings(), {"INBOX"}, journal) { account.changes().set_journal(journal); }
     [[nodiscard]] bool refused() const {
       const auto staged = journal->staged();
       return staged && staged->size() == 1 && staged->front().state == store::StagedFile::State::refused;

@@ -8,18 +8,18 @@ namespace {
 
 struct MessageOnItsWay : ::testing::Test, Files {
   MessageOnItsWay() {
-    other = account.add("INBOX", 8);
-    account.set_body("INBOX", 8, "From: bert\r\n\r\nAnother\r\n");
+    other = account.mailboxes().add("INBOX", 8);
+    account.bodies().set_body("INBOX", 8, "From: bert\r\n\r\nAnother\r\n");
     file = open_as(node, O_WRONLY | O_APPEND);
     EXPECT_EQ(write(file, "more\r\n", old_text.size()), 0);
-    account.hold_changes();
+    account.changes().hold_changes();
     filesystem.flush(caller(1), file.node, file.handle, flushed.reply());
-    while (account.held_changes() == 0) std::this_thread::yield();
+    while (account.changes().held_changes() == 0) std::this_thread::yield();
   }
   ~MessageOnItsWay() override { filesystem.release(file.node, file.handle); }
 
   void arrive() {
-    account.finish_changes();
+    account.changes().finish_changes();
     EXPECT_EQ(flushed.wait().error(), 0);
   }
   /// rename(2) that is answered later.
@@ -90,13 +90,13 @@ struct OpenedMeanwhile : ::testing::Test, Files {
 };
 
 TEST_F(OpenedMeanwhile, WaitsForTheFlagsThatItIsGiven) {
-  account.hold_changes();
+  account.changes().hold_changes();
   filesystem.setxattr({}, node, "user.imap.flags", "+\\Flagged", answer.reply());
   EXPECT_FALSE(answer.came());
   filesystem.open(caller(1), node, O_WRONLY | O_APPEND, opened.reply());
   settled();
   EXPECT_FALSE(opened.came());
-  account.finish_changes();
+  account.changes().finish_changes();
   EXPECT_EQ(answer.wait().error(), 0);
   EXPECT_EQ(opened.wait().error(), 0);
   filesystem.release(node, opened.value().handle);

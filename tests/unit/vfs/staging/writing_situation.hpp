@@ -20,11 +20,11 @@ struct Writing : JournalAndKernel, Situation {
   using Lines = std::vector<std::string>;
 
   Writing() : Situation(default_settings(), {"INBOX", "Archive/", "Archive/2026", "Sent"}, journal) {
-    account.set_journal(journal);
+    account.changes().set_journal(journal);
     publisher.connect_notifier(&kernel);
-    name = account.add("INBOX", 7);
-    account.set_body("INBOX", 7, "From: anna\r\n\r\nHello\r\n");
-    for (const char* path : {"INBOX", "Archive/2026", "Sent"}) account.complete(path);
+    name = account.mailboxes().add("INBOX", 7);
+    account.bodies().set_body("INBOX", 7, "From: anna\r\n\r\nHello\r\n");
+    for (const char* path : {"INBOX", "Archive/2026", "Sent"}) account.mailboxes().complete(path);
   }
 
   /// "INBOX/name" as its directory and the name in it; directories of the tree only.
@@ -101,7 +101,7 @@ struct Writing : JournalAndKernel, Situation {
     std::erase_if(all, [](const auto& entry) { return entry == "." || entry == ".."; });
     return all;
   }
-  Lines sent() { return account.recorded(); }
+  Lines sent() { return account.changes().recorded(); }
 
   std::string name;
   NodeId node = message("INBOX", 7);

@@ -31,8 +31,8 @@ TEST_F(ByUid, GivesAMessageByItsNumberUnderTheNodeThatItHas) {
 }
 
 TEST_F(ByUid, FindsAMessageOfAMailboxThatWasNeverListed) {
-  account.add_unlisted("Archive/2026", 9);
-  account.messages("Archive/2026").set_complete(false);
+  account.mailboxes().add_unlisted("Archive/2026", 9);
+  account.mailboxes().messages("Archive/2026").set_complete(false);
   EXPECT_EQ(lookup(directory("Archive/2026"), "9.eml").value().node, message("Archive/2026", 9));
 }
 
@@ -49,7 +49,7 @@ TEST_F(ByUid, HasNothingElse) {
 }
 
 TEST_F(ByUid, ListsTheNumbersOfWhatTheMailboxLists) {
-  for (std::uint32_t uid = 10; uid < 30; ++uid) account.add("INBOX", uid);
+  for (std::uint32_t uid = 10; uid < 30; ++uid) account.mailboxes().add("INBOX", uid);
   rm("INBOX/" + name);
   for (const std::size_t limit : {1, 2, 3, 100}) {
     const auto all = names(list(directory(), limit));

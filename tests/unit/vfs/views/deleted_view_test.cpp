@@ -40,7 +40,7 @@ TEST_F(DeletedViewTest, NothingOfItIsCached) {
   EXPECT_FALSE(opened.keep_cache);
 }
 TEST_F(DeletedViewTest, LongListingsGoOnWhereTheyStopped) {
-  for (std::uint32_t uid = 8; uid < 20; ++uid) rm("INBOX/" + account.add("INBOX", uid));
+  for (std::uint32_t uid = 8; uid < 20; ++uid) rm("INBOX/" + account.mailboxes().add("INBOX", uid));
   EXPECT_EQ(list(deleted_node(account.id("INBOX")), 4).size(), 2u + 13u);
 }
 TEST_F(DeletedViewTest, ItsFilesCanBeRead) { EXPECT_EQ(cat(find(file)), "From: anna\r\n\r\nHello\r\n"); }
@@ -56,7 +56,7 @@ TEST_F(DeletedViewTest, MovingOneElsewhereRestoresAndMovesIt) {
   EXPECT_EQ(find("Sent/x"), node);
 }
 TEST_F(DeletedViewTest, ItDoesNotTakeThePlaceOfAnother) {
-  const auto other = account.add("INBOX", 8);
+  const auto other = account.mailboxes().add("INBOX", 8);
   EXPECT_EQ(mv(file, "INBOX/" + other), EEXIST);
   EXPECT_TRUE(changes().empty());
 }
@@ -66,7 +66,7 @@ TEST_F(DeletedViewTest, RemovingOneThereIsForGood) {
   EXPECT_TRUE(ls_deleted().empty());
 }
 TEST_F(DeletedViewTest, WithoutUidplusThatIsRefusedClearly) {
-  account.fail_next({EOPNOTSUPP, Scope::account, Retry::never, "the server has no UIDPLUS"});
+  account.changes().fail_next({EOPNOTSUPP, Scope::account, Retry::never, "the server has no UIDPLUS"});
   EXPECT_EQ(rm(file), EOPNOTSUPP);
   EXPECT_EQ(ls_deleted(), (Lines{name}));
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/fake_mailboxes.hpp"
+#include "support/fake_body.hpp"
 
 namespace imapfs::vfs {
 namespace {

@@ -8,7 +8,7 @@ namespace {
 struct Refused : Files {
   Refused() {
     filesystem.open({}, fixed_node(FixedNode::events), O_RDONLY, events.reply());
-    account.fail_next(refused());
+    account.changes().fail_next(refused());
     EXPECT_EQ(cp("INBOX/new.eml", mail), EPERM);
     const auto listed = outbox();
     entry = listed.empty() ? "" : listed.front();
@@ -86,7 +86,7 @@ TEST(Outbox, MvSendsAgain) {
 
 TEST(Outbox, KeepsWhatIsRefusedAgain) {
   Refused at;
-  at.account.fail_next(Files::refused(EDQUOT));
+  at.account.changes().fail_next(Files::refused(EDQUOT));
   EXPECT_EQ(at.mv_from_outbox(at.entry, "Sent/again.eml"), EDQUOT);
   EXPECT_EQ(at.outbox(), Files::Lines{at.entry});
   EXPECT_FALSE(at.there("Sent/again.eml"));
