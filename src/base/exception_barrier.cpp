@@ -7,7 +7,7 @@
 namespace imapfs {
 namespace {
 
-/// Said by what may itself fail, for want of memory.
+/// The report itself may throw, for lack of memory.
 Result<void> report(std::string_view what, const char* thrown) noexcept {
   try {
     telemetry::error("defect: {}: unexpected exception: {}", telemetry::printable(what), telemetry::printable(thrown));

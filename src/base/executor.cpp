@@ -13,7 +13,7 @@ int CallContext::poll_timeout() const {
   if (deadline == Deadline::max()) return -1;
   const auto left = deadline - SteadyClock::now();
   if (left <= SteadyClock::duration::zero()) return 0;
-  // Round up: waking a fraction of a millisecond early would spin with a timeout of 0.
+  // Round up: a wake-up a fraction of a millisecond early would spin with a timeout of 0.
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
   return static_cast<int>(std::min<std::int64_t>(milliseconds, INT_MAX));
 }

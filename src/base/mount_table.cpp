@@ -12,7 +12,8 @@
 namespace imapfs {
 namespace {
 
-/// "36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/root rw": the third word, and the one behind the dash.
+/// "36 35 98:0 / /mnt rw,noatime shared:1 - ext4 /dev/root rw": the third word is the device, the type follows the
+/// dash.
 bool is_line_of(const std::string& line, const std::string& device, std::string_view type) {
   std::istringstream words(line);
   std::string word;
@@ -33,8 +34,8 @@ MountTable::~MountTable() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-// The table is read a page at a time and may change in between: what one reading does not show, a second one must not
-// show either.
+// The table is read a page at a time and may change in between. A mount counts as absent only if two readings in a row
+// do not show it.
 bool MountTable::holds(dev_t device, std::string_view type) const {
   const auto wanted = fmt::format("{}:{}", major(device), minor(device));
   for (int reading = 1; reading <= 2; ++reading) {

@@ -11,7 +11,7 @@ constexpr std::size_t longest_sentence = 2000;
 
 }  // namespace
 
-/// With the lock held: sentences of two threads must not be mixed.
+/// Called with the lock held, so that sentences of two threads do not mix.
 void Notices::tell(const std::string& sentence) {
   const auto text = telemetry::printable(sentence, longest_sentence);
   if (!live_ && !log_on_standard_error_) std::fprintf(stderr, "imapfs: warning: %s\n", text.c_str());

@@ -9,7 +9,7 @@ namespace imapfs {
 
 SerialQueue::SerialQueue(std::string name, std::size_t capacity, FollowUps follow_ups)
     : capacity_(capacity), follow_ups_(follow_ups) {
-  const std::lock_guard guard(mutex_);  // the thread waits for it, and then finds its id
+  const std::lock_guard guard(mutex_);  // the thread waits for this lock, so it finds its id set
   thread_ = std::thread([this, name = std::move(name)] {
     name_this_thread(name);
     run(name);
@@ -77,7 +77,7 @@ void SerialQueue::run_next(const std::string& name, std::unique_lock<std::mutex>
   lock.unlock();
   room_.notify_one();
   (void)run_contained(name, job);
-  job = nullptr;  // what it holds goes outside the lock
+  job = nullptr;  // destroy captures outside the lock
   lock.lock();
 }
 

@@ -39,14 +39,14 @@ Guarded<std::deque<std::pair<std::int64_t, std::string>>>& error_memory() {
   return memory;
 }
 
-// UTC, so that lines of daemon and server compare; the thread's id as in ps -L and /proc.
+// UTC, so that lines of daemon and server can be compared; thread ids as in ps -L and /proc.
 constexpr const char* daemon_pattern = "%Y-%m-%dT%H:%M:%S.%eZ %l [%t] %v";
-/// Before configure() the reader is somebody at a prompt.
+/// Before configure() somebody at a prompt reads the lines.
 constexpr const char* command_pattern = "imapfs: %l: %v";
 
 std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink, const char* pattern) {
   auto logger = std::make_shared<spdlog::logger>("imapfs", std::move(sink));
-  logger->set_level(spdlog::level::trace);  // filtered here, before formatting
+  logger->set_level(spdlog::level::trace);  // levels are filtered in this file, before formatting
   logger->flush_on(spdlog::level::info);
   logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
   return logger;
@@ -76,8 +76,8 @@ spdlog::level::level_enum spdlog_level(Level level) {
 
 [[maybe_unused]] bool journal_is_running() { return ::access("/run/systemd/journal/socket", W_OK) == 0; }
 
-/// Creates the file 0600 before the log library opens it, or makes it so: a log may name mailboxes and senders. What is
-/// no regular file, and what belongs to somebody else, is left as it is.
+/// Creates the file with mode 0600 before the log library opens it, or sets that mode: a log may name mailboxes and
+/// senders. Leaves alone what is not a regular file or belongs to another user.
 Result<void> prepare_log_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (descriptor < 0) return fail(system_error(errno, fmt::format("cannot open log file {}", path)));
@@ -132,7 +132,7 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
-/// Bidirectional controls can make a log line read as something else.
+/// A bidirectional control can make a log line read as something else.
 bool is_direction_control(std::string_view sequence) {
   if (sequence.size() != 3 || static_cast<unsigned char>(sequence[0]) != 0xE2) return false;
   const auto second = static_cast<unsigned char>(sequence[1]);

@@ -28,7 +28,7 @@ void Timers::run(Pending& pending, std::uint64_t number) {
 }
 
 void Timers::close() {
-  std::map<std::uint64_t, Job> dropped;  // goes last, with no lock held
+  std::map<std::uint64_t, Job> dropped;  // declared first: destroyed after both locks are released
   const std::lock_guard running(pending_->running);
   const std::lock_guard guard(pending_->mutex);
   pending_->closed = true;

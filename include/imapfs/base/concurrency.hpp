@@ -1,8 +1,8 @@
 #pragma once
-// Small building blocks for shared state: a lock that owns its data, a collapse of equal work, and a bounded queue.
-// All types here are safe to use from any thread. None calls user code while holding its lock, except Guarded's
-// with_lock, whose callable must not reply to the kernel, notify it, do IMAP or disk I/O, or take another lock that
-// src/README.md does not order after this one.
+// Small building blocks for shared state: a lock that owns its data, a merger of equal requests, and a bounded queue.
+// Every type is safe to use from any thread. Only Guarded::with_lock calls user code while it holds its lock: that code
+// must not reply to the kernel, notify it, do IMAP or disk I/O, or take a lock that src/README.md does not order after
+// this one.
 
 #include <condition_variable>
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 namespace imapfs {
 
-/// Data that can only be reached while its mutex is held.
+/// Data that can be reached only while its mutex is held.
 template <class T>
 class Guarded {
  public:
@@ -55,9 +55,9 @@ class Guarded {
   T value_{};
 };
 
-/// Collapses concurrent requests for the same key into one piece of work. join() returns true for the caller that must
-/// start the work; everybody's completion (also the starter's) is kept and handed back by finish(), to be called by
-/// the finisher after it has dropped its locks.
+/// Merges concurrent requests for the same key into one piece of work. join() keeps the completion and returns true for
+/// the caller that must start the work. Whoever finishes the work drops its locks, calls finish(), and calls the
+/// completions that it returns (the starter's is among them).
 template <class Key, class Completion>
 class SingleFlight {
  public:
@@ -97,7 +97,7 @@ class BoundedQueue {
     return true;
   }
 
-  /// Waits for room. Returns false when the queue was closed or a stop was requested first.
+  /// Waits for room. Returns false when the queue was closed or a stop was requested.
   [[nodiscard]] bool push(T&& item, const std::stop_token& stop) {
     {
       std::unique_lock lock(mutex_);
@@ -109,7 +109,8 @@ class BoundedQueue {
     return true;
   }
 
-  /// Waits for an item. Returns nothing when a stop was requested, or when the queue is closed and empty.
+  /// Waits for an item. Returns nothing when the queue is closed and empty, or when a stop was requested while it was
+  /// open.
   [[nodiscard]] std::optional<T> pop(const std::stop_token& stop) {
     std::optional<T> item;
     {
@@ -123,7 +124,7 @@ class BoundedQueue {
     return item;
   }
 
-  /// No more pushes succeed; what is queued can still be popped.
+  /// No push succeeds any more; items in the queue can still be popped.
   void close() {
     {
       std::lock_guard guard(mutex_);

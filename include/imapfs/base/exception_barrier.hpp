@@ -1,9 +1,9 @@
 #pragma once
-// Where threads run what others gave them: what that throws ends here, as an Error and a line in the log, and the
-// thread goes on. An exception is a defect of ours or of a library; it must not cost the mount.
+// The place where a thread runs code that others gave it. An exception of that code ends here, as an Error and a line
+// in the log, and the thread goes on. An exception is a defect of ours or of a library; it must not cost the mount.
 //
-// Every thread's loop calls its work through this, and whoever calls several jobs or completions in a row calls each
-// through it, so that one does not take the others along. Any thread.
+// Every thread's loop calls its work through run_contained(). Code that calls several jobs or completions in a row
+// calls each of them through it, so that one that throws does not prevent the others. Threads: any.
 
 #include <functional>
 #include <string_view>
@@ -12,7 +12,7 @@
 
 namespace imapfs {
 
-/// Calls `work`. EIO, scope request, Retry::never, if it throws; `what` says in the log what was being done.
+/// Calls `work`. If it throws: EIO, scope request, Retry::never. `what` tells the log what was being done.
 Result<void> run_contained(std::string_view what, const std::function<void()>& work) noexcept;
 
 }  // namespace imapfs

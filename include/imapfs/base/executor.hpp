@@ -2,7 +2,7 @@
 // Time, cancellation and threads.
 //
 // Blocking work gets a CallContext: a stop token and a deadline, passed down by value or const reference to the place
-// that waits. Asynchronous work is a Completion that is called exactly once, on the thread that finished the work,
+// that waits. Asynchronous work gets a Completion. It is called exactly once, on the thread that finished the work, and
 // never while a lock is held.
 
 #include <chrono>
@@ -26,7 +26,7 @@ namespace imapfs {
 using SteadyClock = std::chrono::steady_clock;
 using Deadline = SteadyClock::time_point;
 
-/// How long, and until whose word, a blocking call may go on.
+/// Limits a blocking call: it ends at the deadline, or when a stop is requested.
 struct CallContext {
   std::stop_token stop;
   Deadline deadline = Deadline::max();
@@ -48,11 +48,11 @@ using Completion = std::function<void(Result<T>)>;
 
 using Job = std::function<void()>;
 
-/// Sets the calling thread's name (at most 15 bytes are kept) for logs, top and gdb.
+/// Sets the calling thread's name (cut to 15 bytes) for logs, top and gdb.
 void name_this_thread(const std::string& name);
 
-/// The thread "sched": calls functions at points in time. Functions must be short and must not block; long work is
-/// posted to a SerialQueue from there. Functions that are due when the scheduler is destroyed are dropped.
+/// The thread "sched": calls functions at given times. Functions must be short and must not block; they post long work
+/// to a SerialQueue. The destructor drops functions that have not been called yet.
 class Scheduler {
  public:
   using Id = std::uint64_t;
@@ -64,7 +64,7 @@ class Scheduler {
 
   Id at(Deadline when, Job job);
   Id after(SteadyClock::duration delay, Job job) { return at(SteadyClock::now() + delay, std::move(job)); }
-  /// True if the function had not been started and now never will be.
+  /// True if the function has not been started; it never will be.
   bool cancel(Id id);
   /// Stops calling functions and joins. Idempotent.
   void close();

@@ -1,8 +1,8 @@
 #pragma once
-// The kernel's table of mounts, as this process sees it: those of its own mount namespace.
+// The kernel's table of the mounts in this process's mount namespace.
 //
-// Errors: where the table cannot be read, everything counts as mounted, so that nobody ends for want of procfs.
-// Threads: any.
+// Errors: if the table cannot be read, everything counts as mounted, so that a missing procfs ends no daemon. Threads:
+// any.
 
 #include <sys/types.h>
 
@@ -19,9 +19,9 @@ class MountTable {
   MountTable(const MountTable&) = delete;
   MountTable& operator=(const MountTable&) = delete;
 
-  /// poll(2) says POLLPRI on it when the table has changed since the last poll or since the construction; -1: never.
+  /// Polling it reports POLLPRI when the table has changed since the last poll or since the construction. -1: never.
   [[nodiscard]] int descriptor() const { return descriptor_; }
-  /// Whether a file system of this type with this device number is mounted anywhere, also by a bind mount.
+  /// Whether a file system of this type with this device number is mounted anywhere; bind mounts count.
   [[nodiscard]] bool holds(dev_t device, std::string_view type) const;
 
  private:
@@ -29,7 +29,7 @@ class MountTable {
   const int descriptor_;
 };
 
-/// The number of this process's mount namespace; 0: not known.
+/// The number of this process's mount namespace; 0 if it is not known.
 std::uint64_t mount_namespace();
 
 }  // namespace imapfs

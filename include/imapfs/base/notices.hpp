@@ -1,9 +1,8 @@
 #pragma once
-// What who mounts is told, because the mount is less than was asked for, or takes longer: on standard error until the
-// mount is live, in the log, and for as long as it is true in `.imapfs/status`.
+// What users are told because the mount is less than they asked for, or takes longer. A notice goes to standard error
+// until the mount is live, to the log, and for as long as it is true to `.imapfs/status`.
 //
-// Sentences are for users and hold no secrets. One sentence per topic; a new one takes the place of the old. Threads:
-// any.
+// Sentences are for users and hold no secrets. Each topic has one sentence; a new one replaces it. Threads: any.
 
 #include <ctime>
 #include <map>
@@ -15,16 +14,16 @@ namespace imapfs {
 
 class Notices {
  public:
-  /// True until clear(); told only if it is news.
+  /// Keeps the sentence until clear(); reports it only if it differs from the topic's present one.
   void set(const std::string& topic, const std::string& sentence);
   void clear(const std::string& topic);
-  /// Said once and not kept: what the next moments are spent on.
+  /// Reports a sentence once without keeping it: what the mount is busy with now.
   void mention(const std::string& sentence);
 
-  /// From here on the log is open, and gets what was said before. With `on_standard_error` standard error has it by
-  /// that.
+  /// The log is open from now on and gets the sentences that were reported before. `on_standard_error`: the log itself
+  /// writes to standard error, so nothing is written there twice.
   void log_is_open(bool on_standard_error);
-  /// Standard error is given up.
+  /// Nothing is written to standard error from now on.
   void mount_is_live();
   [[nodiscard]] bool is_live() const;
 
@@ -46,7 +45,7 @@ class Notices {
   bool live_ = false;
 };
 
-/// Those of this process, as the log is.
+/// The notices of this process; there is one log, too.
 Notices& notices();
 
 }  // namespace imapfs

@@ -1,6 +1,6 @@
 #pragma once
-// A Completion for callers that only pass an Error on: on_success(reply, "find the message", [=](MessageMeta meta) {…})
-// replies with the Error, or gives the value to what comes after it.
+// Builds a Completion for callers that only pass an Error on. on_success(reply, "find the message", [=](MessageMeta
+// meta) {…}) replies with the Error, or calls the function with the value.
 //
 // Pure; the returned callable runs on the thread that completes it.
 
@@ -12,7 +12,7 @@
 
 namespace imapfs {
 
-/// Converts to the Completion of whatever `then` takes; of nothing if it takes nothing.
+/// Converts to a Completion of whatever `then` takes (of void if it takes nothing).
 template <class T, class Then>
 [[nodiscard]] auto on_success(Completion<T> reply, Then then) {
   return [reply = std::move(reply), then = std::move(then)](auto result) mutable {
@@ -25,7 +25,7 @@ template <class T, class Then>
   };
 }
 
-/// The same, with the activity added to the Error.
+/// As above; adds the activity to the Error.
 template <class T, class Then>
 [[nodiscard]] auto on_success(Completion<T> reply, const char* activity, Then then) {
   return on_success(Completion<T>([reply = std::move(reply), activity](Result<T> refused) {

@@ -1,8 +1,8 @@
 #pragma once
-// Programs that this process has started and waits for. What such a program asks of the mount would wait for what the
-// program is to bring: the fuse layer asks here before it lets a request in.
+// Programs that this process has started and waits for. If such a program asked the mount for something, both would
+// wait for each other: the fuse layer asks here before it accepts a request.
 //
-// Threads: any. Costs nothing while no such program runs, else a system call for each question.
+// Threads: any. Cost: none while no such program runs, else one system call per question.
 
 #include <sys/types.h>
 
@@ -18,7 +18,7 @@ class OwnCommands {
   /// The process group of a program that has just been started.
   void add(pid_t group);
   void remove(pid_t group);
-  /// Whether a thread belongs to one of them.
+  /// Whether the thread belongs to one of these programs.
   [[nodiscard]] bool include(pid_t thread) const;
 
  private:

@@ -1,9 +1,9 @@
 #pragma once
-// How soon the next round may begin of something that goes round and round with a server, when rounds bring nothing:
-// what ends at once and brings no news costs a pause that grows, up to a limit. Rounds that bring news, or take their
-// time, cost none, unless news come without end: then a round is begun every news_interval.
+// Decides how long to pause between repeated rounds with a server. A round that ends at once and brings no news costs a
+// pause that grows up to a limit. A round that brings news, or takes its time, costs no pause, unless news never end:
+// then a round begins every news_interval.
 //
-// A plain value of one thread, or guarded by its owner.
+// A plain value: used by one thread, or guarded by its owner.
 
 #include <algorithm>
 #include <chrono>
@@ -15,19 +15,19 @@ namespace imapfs {
 class Pace {
  public:
   struct Settings {
-    int free_rounds = 0;  ///< so many that bring nothing cost no pause: news come in bursts, and some are known by then
+    int free_rounds = 0;  ///< rounds without news that cost no pause: news come in bursts, and some are known already
     SteadyClock::duration first = std::chrono::seconds(1);
     SteadyClock::duration longest = std::chrono::seconds(60);
-    /// A round that takes this long may follow another at once.
+    /// The next round may begin at once after a round that took this long.
     SteadyClock::duration unhurried = std::chrono::seconds(4);
-    /// Of rounds with news, where there are more than news_burst of them in hand; 0: no limit.
+    /// The interval of rounds with news, beyond a burst of news_burst of them; 0: no limit.
     SteadyClock::duration news_interval{};
     int news_burst = 60;
   };
 
   explicit Pace(Settings settings) : settings_(settings) {}
 
-  /// A round has ended: the pause before the next.
+  /// Returns the pause before the next round, after one that has ended.
   SteadyClock::duration after(bool brought_news, SteadyClock::duration took) {
     const auto earned = pause_of_news(brought_news, took);
     if (brought_news || took >= settings_.unhurried) {
@@ -42,7 +42,7 @@ class Pace {
   }
 
  private:
-  /// What rounds with news cost beyond the time that has gone by is owed, and paid where it is too much.
+  /// A token bucket: each round with news owes news_interval, time pays off, and debt beyond the burst is a pause.
   SteadyClock::duration pause_of_news(bool brought_news, SteadyClock::duration took) {
     owed_ = std::max(owed_ - took, SteadyClock::duration{});
     if (!brought_news) return {};

@@ -1,10 +1,10 @@
 #pragma once
 // Errors as values.
 //
-// Every function that can fail for a reason outside the program returns Result<T>. An Error says which errno the user
-// gets, how far the damage reaches, whether a repetition can help, and what happened in words; each caller on the way
+// Every function that can fail for a reason outside the program returns Result<T>. An Error holds the errno for the
+// user, how far the damage reaches, whether a repetition can help, and what happened in words; each caller on the way
 // up adds what it was doing. Exceptions of third-party libraries are caught where the library is called and become
-// Errors. Results are values: no thread affinity, no ownership beyond the strings they hold.
+// Errors. Results are values: no thread affinity; they own nothing but their strings.
 
 #include <cerrno>
 #include <cstdint>
@@ -18,12 +18,12 @@
 
 namespace imapfs {
 
-/// How much is unusable after a failure: the one request, the message it named, the mailbox, the connection (a new one
-/// is needed before anything else is sent), or the account (no connection will do better: login, certificate, options).
+/// What a failure makes unusable: the request, the message it named, the mailbox, the connection (nothing can be sent
+/// before a new one is made), or the account (no new connection helps: login, certificate, options).
 enum class Scope : std::uint8_t { request, message, mailbox, session, account };
 
-/// Whether the same request may succeed if sent again: never, at once (on a new connection if the scope is session),
-/// or only later (throttling, no network, server unavailable).
+/// Whether the same request may succeed if it is sent again: never, at once (on a new connection if the scope is
+/// session), or only later (throttling, no network, server unavailable).
 enum class Retry : std::uint8_t { never, now, later };
 
 std::string_view to_string(Scope scope);
@@ -37,12 +37,12 @@ struct Error {
   Retry retry = Retry::never;
   std::string what;
 
-  /// Nothing more can be asked on the connection: it is of no use, or the account is not.
+  /// Whether the connection is lost, or the whole account: nothing more can be asked.
   [[nodiscard]] bool lost_connection() const { return scope >= Scope::session; }
-  /// The same request may succeed later, or on another connection.
+  /// Whether the same request may succeed later or on another connection.
   [[nodiscard]] bool may_pass() const { return lost_connection() || retry != Retry::never; }
 
-  /// Prefixes `what` with what the caller was doing.
+  /// Puts what the caller was doing in front of `what`.
   [[nodiscard]] Error while_doing(std::string_view activity) && {
     what = what.empty() ? std::string(activity) : fmt::format("{}: {}", activity, what);
     return std::move(*this);
@@ -57,7 +57,7 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
 };
 
 /// Builds the failing side of any Result: `return fail(ENOENT, "no mailbox {}", name);`
-/// The short form has scope request and retry never; the long form states both.
+/// The short form means scope request and retry never; the long form states both.
 template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail(int errnum, fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(
@@ -71,7 +71,7 @@ template <class... Args>
 [[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
 namespace detail {
-/// The value of a Result that holds one; tl::expected<void> has no value() to take.
+/// The value of a Result that holds one; exists because tl::expected<void> has no value() to move.
 template <class T>
 T take(Result<T>&& result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
@@ -85,7 +85,7 @@ T take(Result<T>&& result) {
 
 #define IMAPFS_JOIN_TOKENS_(left, right) left##right
 #define IMAPFS_JOIN_TOKENS(left, right) IMAPFS_JOIN_TOKENS_(left, right)
-// The name is unique per use so that one TRY may stand inside another's expression.
+// Each use has a name of its own, so that one TRY may stand inside another's expression.
 #define IMAPFS_TRY_AS_(result, on_error, ...)     \
   __extension__({                                 \
     auto result = (__VA_ARGS__);                  \
@@ -99,6 +99,6 @@ T take(Result<T>&& result) {
 /// Evaluates to the value of a Result, or returns its Error from the enclosing function.
 #define IMAPFS_TRY(...) IMAPFS_TRY_PLAIN_(IMAPFS_JOIN_TOKENS(imapfs_try_, __COUNTER__), __VA_ARGS__)
 
-/// The same, with the activity added to the Error on its way up.
+/// As IMAPFS_TRY, but adds the activity to the Error.
 #define IMAPFS_TRY_WHILE(activity, ...) \
   IMAPFS_TRY_CONTEXT_(IMAPFS_JOIN_TOKENS(imapfs_try_, __COUNTER__), activity, __VA_ARGS__)

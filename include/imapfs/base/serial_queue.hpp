@@ -1,9 +1,9 @@
 #pragma once
-// One named thread that runs jobs one after the other, so that what only these jobs touch needs no lock.
+// A named thread that runs jobs one after the other. Data that only these jobs touch needs no lock.
 //
-// The queue is bounded for all threads but its own: a job that posts another one never waits for room, because the
-// thread would wait for itself. What a job throws ends there (exception_barrier.hpp). Any thread may call everything
-// here, except where it is said otherwise. The destructor runs what is queued, then joins.
+// The queue is bounded for all other threads. A job that posts another one never waits for room, because its thread
+// would wait for itself. An exception of a job ends there (exception_barrier.hpp). Any thread may call everything here,
+// except where a comment says otherwise. The destructor runs the queued jobs, then joins.
 
 #include <condition_variable>
 #include <cstddef>
@@ -19,8 +19,7 @@ namespace imapfs {
 
 class SerialQueue {
  public:
-  /// When a job runs that was posted by a job of the same queue: after all that are queued already, or before them, as
-  /// soon as the running one has ended.
+  /// When to run a job that was posted by a job of the same queue: after all queued jobs, or before them.
   enum class FollowUps : std::uint8_t { last, first };
 
   SerialQueue(std::string name, std::size_t capacity, FollowUps follow_ups = FollowUps::last);
@@ -28,16 +27,16 @@ class SerialQueue {
   SerialQueue(const SerialQueue&) = delete;
   SerialQueue& operator=(const SerialQueue&) = delete;
 
-  /// Queues `job`; waits for room when the queue is full. False, and the job is dropped, after close(); jobs that still
-  /// run may post others until the last has ended.
+  /// Queues `job`; waits for room when the queue is full. After close(): drops the job and returns false, but jobs that
+  /// still run may post others.
   bool post(Job job);
-  /// As post(), but false at once when the queue is full, for the queue's own thread too.
+  /// As post(), but returns false at once when the queue is full, also for a job of this queue.
   [[nodiscard]] bool try_post(Job job);
   /// Whether the caller is a job of this queue.
   [[nodiscard]] bool runs_here() const { return std::this_thread::get_id() == id_; }
   /// Waits until everything posted before this call has run. Not from a job of the queue.
   void drain();
-  /// Runs what is queued, then joins. Idempotent. Not from a job of the queue.
+  /// Runs the queued jobs, then joins. Idempotent. Not from a job of the queue.
   void close();
 
  private:
@@ -51,9 +50,9 @@ class SerialQueue {
   std::condition_variable ready_;
   std::condition_variable room_;
   std::deque<Job> jobs_;
-  std::deque<Job> first_;  ///< posted by the running job, if those come first
+  std::deque<Job> first_;  ///< posted by the running job, with FollowUps::first
   bool closed_ = false;
-  std::thread::id id_;  ///< set before the thread does anything
+  std::thread::id id_;  ///< set before the thread runs anything
   std::thread thread_;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
-// What the daemon says about itself: the log, traces by category, counters, and redaction of secrets.
+// What the daemon reports about itself: the log, traces by category, counters, and redaction of secrets.
 //
-// Everything here may be called from any thread. Before configure() the log goes to stderr at level info. Text that may
-// hold what a server, a mail or a user sent is passed through printable() or redact() by the caller.
+// Threads: any. Before configure() the log goes to stderr at level info. The caller passes text that may come from a
+// server, a mail or a user through printable() or redact().
 
 #include <array>
 #include <atomic>
@@ -19,7 +19,7 @@
 namespace imapfs::telemetry {
 
 enum class Level : std::uint8_t { trace, debug, info, warning, error, off };
-/// Areas of `--trace=fuse,imap,sync,store`.
+/// The categories of `--trace=fuse,imap,sync,store`.
 enum class Category : std::uint8_t { fuse, imap, sync, store };
 inline constexpr std::size_t category_count = 4;
 
@@ -46,7 +46,7 @@ Result<void> configure(const LogSettings& settings);
 [[nodiscard]] bool traced(Category category);
 void write(Level level, std::string_view line);
 void write_trace(Category category, std::string_view line);
-/// Forces buffered lines out.
+/// Writes buffered lines out.
 void flush();
 
 template <class... Args>
@@ -65,20 +65,20 @@ template <class... Args>
 void debug(fmt::format_string<Args...> format, Args&&... args) {
   if (enabled(Level::debug)) write(Level::debug, fmt::format(format, std::forward<Args>(args)...));
 }
-/// A line that is formatted only when its category is traced.
+/// Writes a line; formats it only when its category is traced.
 template <class... Args>
 void trace(Category category, fmt::format_string<Args...> format, Args&&... args) {
   if (traced(category)) write_trace(category, fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Control characters, invalid UTF-8 and backslashes become \xNN, and text longer than `limit` bytes ends in "…": safe
-/// to write to a terminal or a log line.
+/// Makes text safe for a terminal or a log line: control characters, invalid UTF-8 and backslashes become \xNN, and
+/// text longer than `limit` bytes ends in "…".
 [[nodiscard]] std::string printable(std::string_view text, std::size_t limit = 200);
-/// An IMAP command line with the arguments of LOGIN and AUTHENTICATE (and a bare base64 continuation) replaced by
-/// "<redacted>"; otherwise as printable().
+/// An IMAP command line as printable(), but with "<redacted>" for the arguments of LOGIN and AUTHENTICATE and for a
+/// bare base64 continuation.
 [[nodiscard]] std::string redact(std::string_view command_line);
 
-/// What is counted over the life of the process; shown in /.imapfs/status and in the SIGUSR1 dump.
+/// Counters over the life of the process; shown in /.imapfs/status and in the SIGUSR1 dump.
 struct Counters {
   std::atomic<std::uint64_t> fuse_requests{0};
   std::atomic<std::uint64_t> fuse_errors{0};
@@ -103,10 +103,10 @@ struct Counters {
   std::atomic<std::uint64_t> changes_seen{0};
 };
 Counters& counters();
-/// Every counter by its name above, in that order.
+/// Every counter under its name above, in that order.
 std::vector<std::pair<std::string_view, std::uint64_t>> counter_values();
 
-/// The last errors logged at level error or warning (at most 20), oldest first, each with its UTC time.
+/// The last lines logged at level error or warning (at most 20), oldest first, each with its UTC time.
 std::vector<std::pair<std::int64_t, std::string>> recent_errors();
 
 }  // namespace imapfs::telemetry

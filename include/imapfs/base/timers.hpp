@@ -1,10 +1,10 @@
 #pragma once
-// Functions that a part of the program wants called later, bound to that part: once it has closed its timers, none of
-// them runs and none runs any more.
+// Functions that a part of the program wants called later. After the part has called close(), none of them is running
+// and none will run.
 //
-// Functions run on the scheduler's thread: short, and without blocking. Any thread may call after(). close() waits for
-// a function that is running, so it must not be called from one, nor with a lock that one takes. What functions hold
-// goes with close(), not when they would have been due.
+// Functions run on the scheduler's thread: they must be short and must not block. Any thread may call after(). close()
+// waits for a running function: do not call it from one, nor with a lock that one takes. close() also destroys the
+// functions, with what they hold.
 
 #include <cstdint>
 #include <map>
@@ -23,13 +23,13 @@ class Timers {
   Timers(const Timers&) = delete;
   Timers& operator=(const Timers&) = delete;
 
-  /// Dropped after close().
+  /// Drops the function after close().
   void after(SteadyClock::duration delay, Job function);
   /// Idempotent.
   void close();
 
  private:
-  /// Reached by the scheduler, which may hold on to it after this object has gone.
+  /// Shared with the scheduler, which may keep it longer than this object lives.
   struct Pending {
     std::mutex running;  ///< held while a function runs; taken before `mutex`
     std::mutex mutex;
