@@ -1,6 +1,6 @@
 #include "imapfs/model/identity.hpp"
 
-// Every constant here is part of what users have on disk (backup tools compare inode numbers): none may ever change.
+// Users have the results of every constant on disk (backup tools compare inode numbers): none may ever change.
 
 namespace imapfs {
 namespace {
@@ -27,7 +27,7 @@ constexpr std::uint64_t finalise(std::uint64_t hash) {
   return hash;
 }
 
-/// The same within 61 bits: each step has an inverse, so different inputs keep different outputs.
+/// The same within 61 bits. Each step has an inverse, so different inputs have different outputs.
 constexpr std::uint64_t permute(std::uint64_t value) {
   value ^= value >> 31;
   value = (value * 0xff51afd7ed558ccdULL) & hash_mask;
@@ -38,7 +38,7 @@ constexpr std::uint64_t permute(std::uint64_t value) {
 }
 
 std::uint64_t hash_mailbox(std::string_view account, std::string_view path, std::uint64_t seed) {
-  // The account's own hash as the seed separates ("a", "bc") from ("ab", "c").
+  // The account's own hash is the seed, which separates ("a", "bc") from ("ab", "c").
   return stable_hash(path, stable_hash(account, seed));
 }
 

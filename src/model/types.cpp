@@ -14,7 +14,7 @@ struct NamedFlag {
   std::string_view name;
 };
 
-/// In the order of to_string(); \Recent is the session's, not the message's, and stays out of it.
+/// In the order of to_string(), which leaves out \Recent: it belongs to the session, not to the message.
 constexpr std::array<NamedFlag, 5> stored_flags = {{
     {SystemFlag::answered, "\\Answered"},
     {SystemFlag::deleted, "\\Deleted"},
@@ -115,7 +115,7 @@ void UidSet::add(Uid first, Uid last) {
   Range range{std::min(first.value, last.value), std::max(first.value, last.value)};
   if (range.last == 0) return;
   range.first = std::max(range.first, 1u);
-  // Neighbours are merged too: the first range that ends at or after the place before `first` is the first affected.
+  // Merges neighbours too: the first affected range is the first that ends at or after the number before `first`.
   const auto begin = std::lower_bound(ranges_.begin(), ranges_.end(), range.first - 1,
                                       [](const Range& known, std::uint32_t uid) { return known.last < uid; });
   auto end = begin;

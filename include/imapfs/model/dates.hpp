@@ -1,5 +1,5 @@
 #pragma once
-// Which dates of mail can be meant. Pure functions.
+// Tells plausible dates of mail from mistakes. Pure functions.
 
 #include <chrono>
 
@@ -7,8 +7,8 @@
 
 namespace imapfs {
 
-/// Dates before 1970 or after 2200 are mistakes of servers and programs ("1899" for every message, "0102", "23026"):
-/// worse than none, since file systems and the tools that compare times take them for others.
+/// Dates before 1970 or after 2200 are mistakes of servers and programs ("1899" for every message, "0102", "23026").
+/// They are worse than none, because file systems and tools that compare times take them for other dates.
 [[nodiscard]] constexpr bool is_usable_date(UnixTime time) {
   constexpr UnixTime end =
       std::chrono::sys_seconds(std::chrono::sys_days(std::chrono::year(2201) / 1 / 1)).time_since_epoch().count();

@@ -1,7 +1,7 @@
 #pragma once
-// The vocabulary every layer shares: numbers of IMAP and of the file system, flags, and what is known of a message.
+// The vocabulary of all layers: numbers of IMAP and of the file system, flags, and what is known of a message.
 //
-// Plain values without behaviour beyond comparison; no thread affinity. Terms are those of RFC 9051 and of the kernel.
+// Plain values without thread affinity. Terms are those of RFC 9051 and of the kernel.
 
 #include <compare>
 #include <cstdint>
@@ -13,21 +13,20 @@
 
 namespace imapfs {
 
-/// A number that does not mix with numbers of another meaning.
+/// A number that does not convert to numbers of another meaning.
 template <class Tag, class Number>
 struct Strong {
   Number value{};
   constexpr auto operator<=>(const Strong&) const = default;
 };
 
-/// RFC 9051 §2.3.1.1: identifies a message within (mailbox, UIDVALIDITY). 0 is no message.
+/// RFC 9051 §2.3.1.1: identifies a message within (mailbox, UIDVALIDITY). 0: none.
 using Uid = Strong<struct UidTag, std::uint32_t>;
-/// RFC 9051 §2.3.1.1; 0 where the server sent none.
+/// RFC 9051 §2.3.1.1; 0 if the server sent none.
 using UidValidity = Strong<struct UidValidityTag, std::uint32_t>;
-/// RFC 7162; 0 where the server has none.
+/// RFC 7162; 0 if the server has none.
 using ModSeq = Strong<struct ModSeqTag, std::uint64_t>;
-/// Names a directory of the mailbox tree: a 28-bit hash of the account and the path, see model/identity.hpp. 0 is the
-/// root of the tree.
+/// Names a directory of the mailbox tree: a 28-bit hash of account and path, see model/identity.hpp. 0 is the root.
 using MailboxId = Strong<struct MailboxIdTag, std::uint32_t>;
 /// st_ino.
 using InodeId = Strong<struct InodeIdTag, std::uint64_t>;
@@ -49,7 +48,7 @@ enum class SystemFlag : std::uint8_t {
 class FlagSet {
  public:
   FlagSet() = default;
-  /// Adds a flag by its IMAP name ("\Seen", "$Forwarded"); system flags in any case. An empty name is ignored.
+  /// Adds a flag by its IMAP name ("\Seen", "$Forwarded"); system flags in any case. Ignores an empty name.
   void add(std::string_view flag);
   void remove(std::string_view flag);
   void add(SystemFlag flag) { system_ |= static_cast<std::uint8_t>(flag); }
@@ -76,7 +75,7 @@ struct FlagChange {
   bool operator==(const FlagChange&) const = default;
 };
 
-/// A message for as long as it stays where it is: what a server never gives to another one.
+/// A message in its place. A server never gives the same location to another message.
 struct MessageLocation {
   MailboxId mailbox;
   UidValidity uid_validity;
@@ -88,14 +87,14 @@ struct MessageLocation {
 struct MessageMeta {
   Uid uid;
   UnixTime internal_date = 0;
-  std::uint64_t size = 0;      ///< bytes: RFC822.SIZE until the body is known, then its length
-  bool size_is_exact = false;  ///< true once the body's length was seen
+  std::uint64_t size = 0;      ///< bytes: RFC822.SIZE until the body is known, then the body's length
+  bool size_is_exact = false;  ///< the body's length has been seen
   ModSeq modseq;
   FlagSet flags;
   std::string file_name;
 };
 
-/// Header fields kept for xattrs, decoded to UTF-8.
+/// Header fields for xattrs, decoded to UTF-8.
 struct MessageHeaders {
   std::string from;
   std::string subject;
@@ -122,7 +121,7 @@ class UidSet {
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] const std::vector<Range>& ranges() const { return ranges_; }
-  /// RFC 9051 sequence-set; never "*" (a `*` matches the last message even when its UID lies below the range).
+  /// RFC 9051 sequence-set; never "*", which matches the last message even when its UID is below the range.
   [[nodiscard]] std::string to_string() const;
   bool operator==(const UidSet&) const = default;
 
@@ -133,7 +132,7 @@ class UidSet {
 /// RFC 6154 and RFC 8457 special uses.
 enum class SpecialUse : std::uint8_t { none, all, archive, drafts, flagged, junk, sent, trash, important };
 
-/// What the server says of a mailbox, by LIST, STATUS or SELECT.
+/// What the server reports of a mailbox, by LIST, STATUS or SELECT.
 struct MailboxStatus {
   std::optional<std::uint32_t> messages;
   std::optional<std::uint32_t> unseen;
