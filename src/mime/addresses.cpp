@@ -1,4 +1,4 @@
-// Address fields (RFC 5322 §3.4) by GMime, with what it cannot parse read by hand.
+// Address fields (RFC 5322 §3.4) by GMime. Fields that GMime cannot parse are read by hand.
 
 #include "mime/addresses.hpp"
 
@@ -16,7 +16,7 @@
 namespace imapfs::mime {
 namespace {
 
-/// GMime enters groups recursively, one level per colon.
+/// The limit of colons in a field: GMime enters groups recursively, one level per colon.
 constexpr std::ptrdiff_t max_colons = 64;
 
 struct Unref {
@@ -36,8 +36,8 @@ std::string_view with_few_colons(std::string_view line) {
   return line.substr(0, static_cast<std::size_t>(end - line.begin()));
 }
 
-/// GMime 3.2 leaks a domain literal that an unfinished comment follows ("a@[127.0.0.1]("). Quotes within a literal
-/// quote nothing, so after its '[' any '(' counts.
+/// GMime 3.2 leaks a domain literal that is followed by an unfinished comment ("a@[127.0.0.1]("). Quotes have no
+/// meaning within a literal, so any '(' after its '[' counts.
 bool has_literal_and_comment(std::string_view line) {
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -52,14 +52,14 @@ bool has_literal_and_comment(std::string_view line) {
   return false;
 }
 
-/// Null where GMime cannot parse the field, or is not asked.
+/// Null if GMime cannot parse the field or must not be asked.
 AddressList parse(std::string_view line) {
   if (has_literal_and_comment(line)) return nullptr;
   initialise_mime();
   return AddressList(internet_address_list_parse(nullptr, with_padding(std::string(with_few_colons(line))).c_str()));
 }
 
-/// An encoded word where an address should be ("=?utf-8?Q?Anna_=3Ca=40b=3E?=") or a word without '@' is a name.
+/// Text without '@', or an encoded word in the place of an address ("=?utf-8?Q?Anna_=3Ca=40b=3E?="), is a name.
 bool is_address(std::string_view text) { return text.find('@') != std::string_view::npos && !text.starts_with("=?"); }
 
 Mailbox mailbox_of(InternetAddress* address) {
@@ -74,7 +74,7 @@ Mailbox mailbox_of(InternetAddress* address) {
   return mailbox;
 }
 
-/// Calls `visit` for each mailbox, groups entered, until it returns false. The depth is bounded by with_few_colons().
+/// Calls `visit` for each mailbox, also within groups, until it returns false. with_few_colons() bounds the depth.
 template <class Visitor>
 bool visit_mailboxes(InternetAddressList* list, const Visitor& visit) {
   if (!list) return true;
@@ -89,8 +89,7 @@ bool visit_mailboxes(InternetAddressList* list, const Visitor& visit) {
   return true;
 }
 
-/// For fields GMime refuses as a whole ("Anna [x] <a@b>"): what stands in the first angle brackets, if it is an
-/// address.
+/// For fields that GMime refuses ("Anna [x] <a@b>"): the text in the first angle brackets, if it is an address.
 std::string bracketed_address(std::string_view line) {
   const auto open = line.find('<');
   if (open == std::string_view::npos) return {};
@@ -112,8 +111,8 @@ constexpr std::array<bool, 256> atom_characters = [] {
 
 bool is_atom(char letter) { return atom_characters[static_cast<unsigned char>(letter)]; }
 
-/// A name before an address: atoms, encoded words among them, or one quoted string without anything to unquote. Colons
-/// are counted by with_few_colons().
+/// A name before an address: atoms (encoded words are atoms), or one quoted string without escapes. with_few_colons()
+/// counts the colons.
 bool is_plain_phrase(std::string_view phrase) {
   const auto is_phrase = [](char letter) { return is_atom(letter) || letter == ' '; };
   const auto is_quoted = [](char letter) {
@@ -138,7 +137,7 @@ std::string_view plain_address(std::string_view line) {
   const auto at = line.find('@');
   if (at == 0 || at == std::string_view::npos || at + 1 == line.size()) return {};
   const auto domain = line.substr(at + 1);
-  // GMime mends domains whose dots separate nothing.
+  // GMime repairs domains with misplaced dots.
   const bool odd_dots = domain.starts_with('.') || domain.ends_with('.') || domain.find("..") != std::string_view::npos;
   const bool plain = std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(at), is_atom) &&
                      std::all_of(domain.begin(), domain.end(), is_atom) && !odd_dots;

@@ -1,5 +1,5 @@
 #pragma once
-// The two ways to the first address of a field, which agree wherever both answer. Pure functions, any thread. `line`
+// Two ways to find the first address of a field; where both answer, they agree. Pure functions, any thread. `line`
 // comes from unfolded().
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace imapfs::mime {
 
-/// By GMime, and by hand what it refuses: first_address() of anything.
+/// Answers for every field: by GMime, and by hand if GMime refuses the field.
 [[nodiscard]] std::string parsed_address(const std::string& line);
 
-/// "anna@example.org", "Any Atoms <anna@example.org>" and "\"Arnold, Anna\" <anna@example.org>" in ASCII, which most
-/// mail has, without GMime's allocations; the name may hold encoded words. Nothing for anything else.
+/// Answers without GMime's allocations for the forms that most mail has, in ASCII: "anna@example.org", "Any Atoms
+/// <anna@example.org>" and "\"Arnold, Anna\" <anna@example.org>"; the name may hold encoded words. Else empty.
 [[nodiscard]] std::string_view plain_address(std::string_view line);
 
 }  // namespace imapfs::mime

@@ -32,7 +32,7 @@ Charset charset_of(std::string_view name) {
   return is("us-ascii") ? Charset::ascii : Charset::other;
 }
 
-/// "=?charset?encoding?payload?=", and nothing before or after it.
+/// Splits a text that is exactly one word, "=?charset?encoding?payload?=".
 EncodedWord take_apart(std::string_view word) {
   constexpr std::string_view begin = "=?";
   constexpr std::string_view end = "?=";
@@ -45,7 +45,7 @@ EncodedWord take_apart(std::string_view word) {
   return {charset_of(word.substr(0, mark)), g_ascii_toupper(word[mark + 1]), payload};
 }
 
-/// False for a '=' that two digits do not follow: GMime repairs such words, and puts together what was split among two.
+/// False for a '=' without two digits after it: GMime repairs such words, and joins text that was split between two.
 bool append_quoted_printable(std::string& text, std::string_view payload) {
   for (std::size_t i = 0; i < payload.size(); ++i) {
     if (payload[i] != '=') {
@@ -62,7 +62,7 @@ bool append_quoted_printable(std::string& text, std::string_view payload) {
   return true;
 }
 
-/// False for anything but whole groups of four.
+/// False for anything but whole groups of four digits.
 bool append_base64(std::string& text, std::string_view payload) {
   const auto is_digit = [](char letter) { return g_ascii_isalnum(letter) || letter == '+' || letter == '/'; };
   auto digits = payload;
@@ -78,7 +78,7 @@ bool append_base64(std::string& text, std::string_view payload) {
   return true;
 }
 
-/// Brings what stands from `begin` on to UTF-8, if it is what its charset says.
+/// Converts the text from `begin` on to UTF-8. False if it is not valid in its charset.
 bool convert(std::string& text, std::size_t begin, Charset charset) {
   const auto octets = std::string_view(text).substr(begin);
   if (octets.find('\0') != std::string_view::npos) return false;
@@ -99,8 +99,8 @@ bool convert(std::string& text, std::size_t begin, Charset charset) {
   return true;
 }
 
-/// Of two encoded words: where the first ends if that is base64 whose last group is not full. GMime 3.2 takes the
-/// second for more of the same then, and loses it; but each word is complete by itself (RFC 2047 §5).
+/// Finds two neighbouring encoded words of which the first is base64 with padding; returns the end of the first. GMime
+/// 3.2 takes the second for a continuation and loses it, but each word is complete by itself (RFC 2047 §5).
 std::size_t end_of_padded_word(std::string_view line) {
   constexpr std::string_view padded_end = "=?=";
   for (auto place = line.find(padded_end); place != std::string_view::npos; place = line.find(padded_end, place + 1)) {
@@ -154,7 +154,7 @@ std::optional<Base64Word> next_base64_word(std::string_view line, std::size_t fr
   return std::nullopt;
 }
 
-/// Words that follow each other, with nothing but spaces between them.
+/// The next words that follow each other with nothing but spaces between them.
 std::vector<Base64Word> next_chain(std::string_view line, std::size_t from) {
   std::vector<Base64Word> chain;
   for (auto word = next_base64_word(line, from); word; word = next_base64_word(line, word->end)) {
@@ -175,7 +175,7 @@ std::string with_padding(std::string line) {
     std::copy_if(chain.begin(), chain.end(), std::back_inserter(incomplete),
                  [](const Base64Word& word) { return word.length() % 4 > 1; });
   }
-  // From the back, so that places stay what they are.
+  // From the back, so that the positions before it stay valid.
   for (auto word = incomplete.rbegin(); word != incomplete.rend(); ++word)
     line.insert(word->end, 4 - word->length() % 4, '=');
   return line;

@@ -22,8 +22,8 @@ constexpr std::size_t max_date_bytes = 256;
 
 char to_lower(char letter) { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + ('a' - 'A')) : letter; }
 
-/// Whether `line` is the first line of a field called `name`; obsolete syntax allows white space before the colon
-/// (RFC 5322 §4.5).
+/// Whether `line` is the first line of a field called `name`. Obsolete syntax allows white space before the colon (RFC
+/// 5322 §4.5).
 bool starts_field(std::string_view line, std::string_view name) {
   const bool same = line.size() > name.size() &&
                     std::equal(name.begin(), name.end(), line.begin(),
@@ -47,7 +47,7 @@ std::string_view without_line_end(std::string_view text) {
   return text;
 }
 
-/// Calls visit(first line, the field with its folded lines) for each field until it returns false.
+/// Calls visit(first line, whole field with its folded lines) for each field until it returns false.
 template <class Visit>
 void visit_fields(std::string_view header_block, const Visit& visit) {
   while (!header_block.empty()) {

@@ -1,5 +1,5 @@
-// Mailbox names between wire, UTF-8 and path component. Modified UTF-7 is glibc's iconv; every decoding is checked by
-// encoding it again, because two different wire names must never become one.
+// Mailbox names between wire, UTF-8 and path component. glibc's iconv does modified UTF-7. Every decoded name is
+// encoded again as a check, because two different wire names must never become one name.
 
 #include <fmt/format.h>
 #include <iconv.h>
@@ -23,7 +23,7 @@ class Converter {
   Converter(const Converter&) = delete;
   Converter& operator=(const Converter&) = delete;
 
-  /// Nothing where `input` is not valid or iconv has no such charset.
+  /// Nothing if `input` is not valid, or if iconv does not know the charset.
   std::optional<std::string> convert(std::string_view input) {
     if (!is_open()) return std::nullopt;
     ::iconv(descriptor_, nullptr, nullptr, nullptr, nullptr);
@@ -62,7 +62,7 @@ void append_escaped(std::string& component, std::string_view bytes) {
   for (const char byte : bytes) component += fmt::format("%{:02X}", static_cast<unsigned char>(byte));
 }
 
-/// No level needs this escape for a space, so it is free to mean the empty level.
+/// The component of the empty level; no other level is written like this, because spaces are not escaped.
 constexpr std::string_view empty_level_component = "%20";
 
 }  // namespace
@@ -97,7 +97,7 @@ Result<std::string> mailbox_level_from_component(std::string_view component) {
       rest.remove_prefix(1);
     }
   }
-  // Only the spelling that component_from_mailbox_level() produces is a name: one mailbox, one path.
+  // Accept only the spelling that component_from_mailbox_level() produces, so that a mailbox has one path.
   if (component.empty() || component_from_mailbox_level(level) != component) {
     return fail(EINVAL, "no mailbox can have this name");
   }
@@ -115,7 +115,7 @@ DecodedName decode_mailbox_name(std::string_view wire) {
 
 Result<std::string> encode_mailbox_name(std::string_view utf8) {
   thread_local Converter encoder("UTF-7-IMAP", "UTF-8");
-  // A NUL could not be sent in any form (RFC 9051 §9, CHAR).
+  // IMAP has no way to send a NUL (RFC 9051 §9, CHAR).
   if (utf8.find('\0') != std::string_view::npos) return fail(EINVAL, "mailbox name holds NUL");
   if (auto wire = encoder.convert(utf8)) return std::move(*wire);
   return fail(EINVAL, "mailbox name is not valid UTF-8");

@@ -7,7 +7,7 @@
 namespace imapfs::mime {
 namespace {
 
-/// RFC 5322 §2.1.1: the longest line. A Message-ID beyond it names nothing that anybody could look for.
+/// RFC 5322 §2.1.1: the longest line. Nobody can search for a longer Message-ID.
 constexpr std::size_t longest_message_id = 998;
 constexpr std::string_view message_id_name = "message-id";
 constexpr std::string_view mbox_prefix = "From ";
@@ -51,7 +51,7 @@ void MessageInspector::scan(std::span<const char> octets) {
   }
 }
 
-/// Only the byte after a CR tells whether it ended a line.
+/// Only the byte after a CR shows whether the CR belongs to a line end.
 void MessageInspector::header_octet(char octet) {
   const bool held = after_carriage_return_;
   after_carriage_return_ = octet == '\r';
@@ -66,7 +66,7 @@ void MessageInspector::header_octet(char octet) {
 void MessageInspector::line_octet(char octet) {
   switch (place_) {
     case Place::line_start:
-      // RFC 5322 §2.2.3: white space goes on with the field of the line before.
+      // RFC 5322 §2.2.3: a line that begins with white space continues the field before it.
       if (is_white_space(octet) && line_ > 1) {
         place_ = folded_message_id_ ? Place::message_id : Place::rest_of_line;
         return line_octet(octet);
@@ -100,7 +100,7 @@ void MessageInspector::name_octet(char octet) {
     place_ = Place::before_colon;
     return;
   }
-  // Not a field. Servers put up with such lines inside of a header, but a file that begins so is something else.
+  // This line is no field. Servers accept such lines inside a header, but a file that begins with one is no message.
   if (line_ == 1) refuse_first_line();
   place_ = Place::rest_of_line;
 }
@@ -167,7 +167,7 @@ std::size_t LineEndCanonicalizer::convert(std::span<const char> input, std::size
       written += length;
     }
     if (line_feed == nullptr) continue;
-    // The LF stays for the next turn, where it follows this CR.
+    // Write the CR now; the next turn writes the LF.
     if (!after_carriage_return_) {
       output[written++] = '\r';
       after_carriage_return_ = true;

@@ -3,8 +3,8 @@
 
 namespace imapfs::mime {
 
-/// Safe for terminals, paths, shell loops and copies to other file systems: letters, marks, digits and symbols of every
-/// script; of ASCII letters, digits and % + , - . = @ _ only.
+/// Characters that are safe in terminals, paths and shell loops, and when copied to other file systems: letters, marks,
+/// digits and symbols of every script; of ASCII only letters, digits and % + , - . = @ _.
 [[nodiscard]] bool is_safe_in_name(char32_t character);
 
 }  // namespace imapfs::mime

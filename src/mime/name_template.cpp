@@ -15,14 +15,14 @@ namespace {
 
 constexpr std::size_t max_uid_digits = 10;
 constexpr std::size_t date_bytes = 15;
-/// What remains of each text field in the longest name.
+/// Each text field keeps at least this much when the name is cut.
 constexpr std::size_t min_field_bytes = 16;
-/// Raw header bytes looked at: far more than a name can show, little enough to decode for every row of a listing.
+/// Raw header bytes to decode: far more than a name can show, but few enough for every row of a listing.
 constexpr std::size_t max_raw_bytes = 8192;
-/// A name has at most this many digit runs that are worth asking the server about.
+/// The most runs of digits in a name that are tried as a UID.
 constexpr std::size_t max_candidates = 16;
 
-/// What a file system takes as a file's name.
+/// The longest file name that a file system accepts.
 constexpr std::size_t longest_component = 255;
 
 constexpr std::string_view digits = "0123456789";
@@ -39,7 +39,7 @@ std::optional<Uid> parse_uid(std::string_view text) {
 }
 
 std::string format_date(UnixTime time) {
-  // From year 0 to 9999, so that the width is fixed whatever a server sends.
+  // Limit to years 0 to 9999, so that the width is fixed whatever a server sends.
   time = std::clamp<UnixTime>(time, -62167219200, 253402300799);
   const std::chrono::sys_seconds seconds{std::chrono::seconds(time)};
   const auto day = std::chrono::floor<std::chrono::days>(seconds);
@@ -80,7 +80,7 @@ Result<void> check_literal(std::string_view literal) {
   return {};
 }
 
-/// Shortens `length` down to `floor` as far as `excess` asks; returns what is left of the excess.
+/// Shortens `length` by up to `excess`, but not below `floor`; returns the remaining excess.
 std::size_t shorten(std::size_t& length, std::size_t floor, std::size_t excess) {
   const std::size_t cut = length > floor ? std::min(length - floor, excess) : 0;
   length -= cut;
@@ -195,7 +195,7 @@ std::string NameTemplate::render(const NameFields& fields) const {
   values.reserve(pieces_.size());
   std::size_t total = 0;
   for (const auto& piece : pieces_) total += values.emplace_back(value_of(piece, fields)).size();
-  // check() made sure that cutting every field to its least length is enough.
+  // check() guarantees that cutting every field to its least length is enough.
   std::size_t excess = total > max_file_name_bytes ? total - max_file_name_bytes : 0;
   for (const bool subjects : {true, false}) {
     for (std::size_t i = 0; i < pieces_.size() && excess > 0; ++i) {

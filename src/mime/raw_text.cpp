@@ -17,16 +17,16 @@ namespace imapfs::mime {
 namespace {
 
 constexpr char escape = 0x1b;
-/// What a guess is worth trying for: the library needs some letters.
+/// The fewest high bytes for a guess: the library needs some letters.
 constexpr std::ptrdiff_t least_evidence = 4;
-/// UTF-8 that was cut or mangled still is mostly that; other charsets look like it here and there.
+/// Cut or mangled UTF-8 is still mostly valid; text in other charsets looks like UTF-8 only here and there.
 constexpr std::size_t most_damage = 4;
-/// Latin letters beyond ASCII stand alone or in pairs.
+/// In Western text, letters beyond ASCII stand alone or in pairs.
 constexpr std::size_t longest_latin_run = 2;
 
 bool is_high(char octet) { return static_cast<unsigned char>(octet) >= 0x80; }
 
-/// is_ascii() eight at a time: every header of a listing is looked at.
+/// As is_ascii(), but eight bytes at a time: every header of a listing passes through here.
 bool is_all_ascii(std::string_view text) {
   constexpr std::uint64_t high_bits = 0x8080808080808080;
   std::uint64_t seen = 0;
@@ -48,7 +48,7 @@ struct Superset {
   const char* read_as;
 };
 
-/// Charsets that mail names when it means more: letters of a later version, or of the maker's.
+/// Charset names that mail uses for a larger set: with the letters of a later version or of the vendor.
 constexpr std::array<Superset, 12> supersets = {{{"gb2312", "GB18030"},
                                                  {"gbk", "GB18030"},
                                                  {"x-gbk", "GB18030"},
@@ -72,7 +72,7 @@ bool says_nothing(std::string_view charset) {
   return charset.empty() || is_same(charset, "us-ascii") || is_same(charset, "ascii") || is_same(charset, "utf-8");
 }
 
-/// Nothing unless every byte fits.
+/// Nothing unless every byte is valid in the charset.
 std::optional<std::string> converted(std::string_view octets, std::string_view charset) {
   if (says_nothing(charset)) return std::nullopt;
   gsize length = 0;
@@ -82,12 +82,12 @@ std::optional<std::string> converted(std::string_view octets, std::string_view c
       &g_free);
   if (!text) return std::nullopt;
   const std::string_view result(text.get(), length);
-  // A charset without escape sequences leaves them as they were.
+  // A charset that has no escape sequences copies them: it is the wrong one.
   if (result.find(escape) != std::string_view::npos) return std::nullopt;
   return valid_utf8(result);
 }
 
-/// Octets of characters beyond ASCII against those that are none.
+/// Whether far more bytes belong to valid characters beyond ASCII than are invalid.
 bool is_damaged_utf8(std::string_view octets) {
   std::size_t sound = 0;
   std::size_t damaged = 0;
@@ -100,7 +100,8 @@ bool is_damaged_utf8(std::string_view octets) {
   return sound > most_damage * damaged;
 }
 
-/// Quotation marks, dashes, the ellipsis and the euro sign of Windows-1252: of 0x80 to 0x9f, what Western text has.
+/// The characters from 0x80 to 0x9f that Western text has in Windows-1252: quotation marks, dashes, ellipsis, euro
+/// sign.
 bool is_western_sign(unsigned char octet) { return octet == 0x80 || octet == 0x85 || (octet >= 0x91 && octet <= 0x97); }
 
 bool looks_western(std::string_view octets) {

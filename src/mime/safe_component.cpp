@@ -9,7 +9,7 @@
 namespace imapfs::mime {
 namespace {
 
-/// More than enough for 200 bytes of name, also when most of it is white space.
+/// Enough for a name of 200 bytes, even if the text is mostly white space.
 constexpr std::size_t max_source_bytes = 4096;
 
 constexpr std::size_t longest_sequence = 4;
@@ -22,10 +22,10 @@ constexpr std::array<bool, 128> safe_ascii = [] {
   return safe;
 }();
 
-/// A combining mark at the start could join what the name has before it, and the name would no longer be in NFC.
+/// A combining mark at the start could join the text in front of it, so that the name would not be in NFC any more.
 bool may_start(char32_t character) { return character != '.' && character != '-' && !is_combining(character); }
 
-/// Replaces unsafe characters by '-', one for a run of them, none at the start. May exceed `limit` by one character.
+/// Replaces each run of unsafe characters by one '-', but puts none at the start. May exceed `limit` by one character.
 std::string replaced(std::string_view text, std::size_t limit) {
   std::string name;
   name.reserve(std::min(text.size(), limit + longest_sequence));

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view replacement_character = "\xef\xbf\xbd";
 constexpr std::size_t max_combining_run = 30;
 
-/// Windows-1252 0x80 to 0x9f; 0xfffd where nothing is assigned.
+/// Windows-1252 from 0x80 to 0x9f; 0xfffd for unassigned bytes.
 constexpr std::array<char32_t, 32> windows_1252 = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
                                                    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
                                                    0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
@@ -37,8 +37,8 @@ struct Interval {
   char32_t last;
 };
 
-/// Characters without a shape that Unicode does not class as format characters: joiners, fillers, variation selectors
-/// other than those of emoji, and the ranges reserved for more of them (Default_Ignorable_Code_Point).
+/// Invisible characters that Unicode does not class as format characters: joiners, fillers, variation selectors except
+/// those of emoji, and the ranges reserved for more of them (Default_Ignorable_Code_Point).
 constexpr std::array<Interval, 10> shapeless = {{{0x034f, 0x034f},
                                                  {0x115f, 0x1160},
                                                  {0x17b4, 0x17b5},
@@ -50,7 +50,7 @@ constexpr std::array<Interval, 10> shapeless = {{{0x034f, 0x034f},
                                                  {0xfff0, 0xfffb},
                                                  {0xe0000, 0xe0fff}}};
 
-/// Latin, Greek, Cyrillic, Hebrew, Arabic, quotes and dashes, kana, Han, Hangul, pictures. No range holds a mark.
+/// Latin, Greek, Cyrillic, Hebrew, Arabic, quotes and dashes, kana, Han, Hangul, pictures. No range contains a mark.
 constexpr std::array<Interval, 12> usual = {{{0x00c0, 0x024f},
                                              {0x0391, 0x03ce},
                                              {0x0400, 0x0481},

@@ -1,6 +1,6 @@
 #pragma once
-// Characters as mail and names see them: validity, normalisation, and which ones may stand in a name. Pure functions,
-// any thread. Every string that is handed back is valid UTF-8 without NUL.
+// Characters of mail and names: validity, normalisation, and which ones may be in a name. Pure functions, any thread.
+// Returned strings are valid UTF-8 without NUL.
 
 #include <cstddef>
 #include <string>
@@ -10,44 +10,43 @@ namespace imapfs::mime {
 
 [[nodiscard]] bool is_ascii(std::string_view text);
 
-/// Length in bytes of the valid UTF-8 sequence `text` starts with; 0 if it starts with none. NUL counts as valid.
+/// Length in bytes of the valid UTF-8 sequence at the start of `text`; 0 if there is none. NUL counts as valid.
 [[nodiscard]] std::size_t sequence_length(std::string_view text);
 
-/// Whether `text` is valid UTF-8 throughout.
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
 
 /// The code point at the start of `text`, which must be valid UTF-8 and not empty.
 [[nodiscard]] char32_t code_point(std::string_view text);
 
-/// At most `limit` bytes from the start of valid UTF-8, cut between characters and not before a combining mark that
-/// belongs to the last one (unless nothing else were left).
+/// At most `limit` bytes from the start of valid UTF-8, cut between characters, and not before a combining mark of the
+/// last one (unless nothing else would be left).
 [[nodiscard]] std::string_view cut_to(std::string_view text, std::size_t limit);
 
-/// Valid UTF-8 from any bytes: valid sequences as they are, other bytes as Windows-1252, NUL as U+FFFD. Of more than 30
-/// combining marks in a row the rest is dropped (the limit of Unicode's Stream-Safe Text Format), because normalising
-/// takes time in the square of their number.
+/// Makes valid UTF-8 of any bytes: valid sequences stay, other bytes are read as Windows-1252, NUL becomes U+FFFD.
+/// Drops the rest of a run of more than 30 combining marks (the limit of Unicode's Stream-Safe Text Format), because
+/// normalisation takes time quadratic in their number.
 [[nodiscard]] std::string valid_utf8(std::string_view bytes);
 
-/// NFC of valid UTF-8 that came from valid_utf8().
+/// NFC of text from valid_utf8().
 [[nodiscard]] std::string to_nfc(std::string text);
 
-/// Characters that no name may hold in the clear: controls, line and paragraph separators, format characters (bidi
-/// controls, zero-width, tags), other characters without a shape, noncharacters.
+/// Characters that no name may hold unescaped: controls, line and paragraph separators, format characters (bidi
+/// controls, zero-width, tags), other invisible characters, noncharacters.
 [[nodiscard]] bool is_unsafe(char32_t character);
 
-/// Letters, digits and punctuation that most text beyond ASCII is made of, known by their range, so that nobody needs
-/// to be asked about them: neither unsafe nor blank nor combining, and untouched by normalisation whatever stands
-/// beside them.
+/// Known by their range to be harmless, without asking a library: the letters, digits and punctuation of most text
+/// beyond ASCII. They are not unsafe, blank or combining, and normalisation never changes them, whatever is beside
+/// them.
 [[nodiscard]] bool is_usual(char32_t character);
 
-/// Whether `text` is valid UTF-8 of printable ASCII and is_usual() characters only: what shown() and to_utf8() hand
-/// back as it is.
+/// Whether `text` is valid UTF-8 of printable ASCII and is_usual() characters only. shown() and to_utf8() do not change
+/// such text.
 [[nodiscard]] bool is_usual_text(std::string_view text);
 
 /// Space separators and characters that look like one.
 [[nodiscard]] bool is_blank(char32_t character);
 
-/// Combines with the character before it: marks, and the Hangul vowels and finals that normalisation joins.
+/// Whether it combines with the character before it: marks, and the Hangul vowels and finals that normalisation joins.
 [[nodiscard]] bool is_combining(char32_t character);
 
 }  // namespace imapfs::mime

@@ -1,5 +1,5 @@
 #pragma once
-// What tells one content from another: its SHA-256. Streamed, in constant memory; one thread.
+// Tells one content from another by its SHA-256. Streamed, in constant memory; one thread.
 
 #include <memory>
 #include <span>
@@ -15,7 +15,7 @@ class ContentDigest {
   ContentDigest& operator=(const ContentDigest&) = delete;
 
   void take(std::span<const char> octets);
-  /// In hexadecimal, of all that was taken; nothing can be taken after it.
+  /// The digest of all bytes taken, in hexadecimal. Nothing can be taken afterwards.
   [[nodiscard]] std::string finish();
 
  private:

@@ -1,7 +1,6 @@
 #pragma once
-// What of a message stays the same on servers that add header fields to what they are given, or write its lines with
-// other ends: every line of its header, and the text behind it. Streamed, one thread; memory for the header
-// and a few KiB only.
+// The part of a message that survives servers which add header fields or change line ends: the set of its header lines,
+// and its text. Streamed, one thread; memory for the header and for 64 KiB of text.
 
 #include <cstddef>
 #include <span>
@@ -16,10 +15,10 @@ namespace imapfs::mime {
 class MessageEssence {
  public:
   void take(std::span<const char> octets);
-  /// Nothing can be taken after it.
+  /// Nothing can be taken afterwards.
   void finish();
-  /// Whether `other` is this message with at most fields added, and other line ends. False for a header of more than
-  /// 1 MiB. Both are finished.
+  /// Whether `other` is this message, at most with added fields and other line ends. False if a header is longer than 1
+  /// MiB. Both must be finished.
   [[nodiscard]] bool is_in(const MessageEssence& other) const;
 
  private:
@@ -32,8 +31,8 @@ class MessageEssence {
   std::size_t header_octets_ = 0;
   bool in_text_ = false;
   bool after_carriage_return_ = false;
-  std::size_t line_ends_ = 0;  ///< of the text, that count only if something follows
-  std::string text_;           ///< for the digest
+  std::size_t line_ends_ = 0;  ///< at the end of the text so far; they count only if text follows
+  std::string text_;           ///< not yet in the digest
   ContentDigest digest_;
   std::string digest_of_text_;
 };

@@ -1,10 +1,10 @@
 #pragma once
 // Names both ways: messages as file names, mailboxes as path components and as IMAP wire names.
 //
-// Guarantees: a produced component is valid UTF-8, is not empty, "." or "..", holds no '/', NUL, C0/C1 control, DEL,
-// bidi control, zero-width or other format character. A message's name is also in NFC and at most 200 bytes. Mailbox
-// names round-trip exactly (so they are neither normalised nor cut: a component may exceed what the kernel takes). Pure
-// functions, any thread.
+// Guarantees: a produced component is valid UTF-8, is not empty, "." or "..", and holds no '/', NUL, C0/C1 control,
+// DEL, bidi control, zero-width or other format character. A message's name is also in NFC and at most 200 bytes.
+// Mailbox names round-trip exactly, so they are neither normalised nor cut: a component may be longer than the kernel
+// accepts. Pure functions, any thread.
 
 #include <cstdint>
 #include <optional>
@@ -20,7 +20,7 @@ namespace imapfs::mime {
 
 inline constexpr std::size_t max_file_name_bytes = 200;
 
-/// What a message's name is made of. Headers are raw values as fetched; they are decoded here.
+/// What a message's name is made of. Headers are raw values as fetched; rendering decodes them.
 struct NameFields {
   Uid uid;
   UnixTime internal_date = 0;
@@ -37,34 +37,33 @@ class NameTemplate {
  public:
   static constexpr std::string_view default_text = "{date}_{from}_{subject}.{uid}.eml";
 
-  /// The template default_text.
+  /// Parses default_text.
   NameTemplate();
 
-  /// EINVAL with the reason: no {uid}, {uid} twice, unknown placeholder, a character in the literal text that names
-  /// never hold, {uid} directly beside a digit or another placeholder (its value could not be read back), a leading '.'
-  /// or '-', or so much fixed text that 200 bytes are not enough.
+  /// EINVAL with the reason: no {uid}, {uid} twice, an unknown placeholder, literal text with a character that names
+  /// never hold, {uid} directly beside a digit or another placeholder (the UID could not be read back), a leading '.'
+  /// or '-', or fixed text too long for 200 bytes.
   static Result<NameTemplate> parse(std::string_view text);
 
-  /// The file name. Never fails: absent fields become "nobody" / "no-subject"; when over 200 bytes, the subject is cut
-  /// first (on a character boundary), then the other fields; {uid} and the extension are always whole. White space and
-  /// characters that a shell, a terminal or another system might misread become '-', runs collapse ("Lunch on Friday?"
-  /// -> "Lunch-on-Friday"); see NAMES in imapfs(7).
+  /// The file name. Never fails: absent fields become "nobody" / "no-subject". A name over 200 bytes is cut on
+  /// character boundaries, first in the subject, then in the other fields; {uid} and the extension stay whole. White
+  /// space and characters that a shell, a terminal or another system might misread become '-', one for each run ("Lunch
+  /// on Friday?" -> "Lunch-on-Friday"); see NAMES in imapfs(7).
   [[nodiscard]] std::string render(const NameFields& fields) const;
 
-  /// The UIDs that `name` could carry, most likely first: at the {uid} position of the template, also where distinct()
-  /// has made the name. The caller compares the name with that message's own.
+  /// The UIDs that `name` may carry at the {uid} position of the template, most likely first; names from distinct()
+  /// count. The caller compares `name` with the real name of that message.
   [[nodiscard]] std::vector<Uid> possible_uids(std::string_view name) const;
 
-  /// Another name for the message that render() has named `rendered`, for when that name is taken: with so many "+"
-  /// after the UID. No render() makes such a name, and no two messages have the same. Nothing if it would be longer
-  /// than a file's name can be.
+  /// Another name for a message whose name `rendered` is taken: adds this number of "+" after the UID. render() never
+  /// makes such a name, and no two messages get the same one. Nothing if it would be longer than a file name can be.
   [[nodiscard]] std::optional<std::string> distinct(std::string_view rendered, Uid uid, std::size_t pluses) const;
 
-  /// The UID of "4711.eml" (no leading zeros), as messages are called in the directory .uid.
+  /// The UID of "4711.eml" (no leading zeros): the name of a message in the directory .uid.
   [[nodiscard]] static std::optional<Uid> short_form(std::string_view name);
   [[nodiscard]] static std::string short_form(Uid uid);
 
-  /// Whether rendering needs header fields at all ("{uid}.eml" does not).
+  /// Whether rendering needs header fields ("{uid}.eml" does not).
   [[nodiscard]] bool needs_headers() const;
   [[nodiscard]] bool uses_to() const;
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -86,7 +85,7 @@ class NameTemplate {
     Uid uid;
     std::size_t end = 0;  ///< of the digits in the name
   };
-  /// Where the name could carry a UID, the last first.
+  /// Where the name may carry a UID, last place first.
   [[nodiscard]] std::vector<Digits> possible_digits(std::string_view name) const;
   std::string text_;
   Pieces pieces_;
@@ -95,15 +94,15 @@ class NameTemplate {
 /// Any text as one safe component: at most `limit` bytes; `fallback` when nothing is left.
 [[nodiscard]] std::string safe_component(std::string_view text, std::size_t limit, std::string_view fallback);
 
-/// One hierarchy level of a mailbox name (UTF-8) as a path component: exact, except that '/', NUL, controls, invalid
-/// UTF-8, a dot at the start, and '%' where it would look like an escape are escaped as "%2F". The empty level is
-/// "%20".
+/// One hierarchy level of a mailbox name (UTF-8) as a path component. It is kept as it is, except that '/', NUL,
+/// controls, invalid UTF-8, a leading dot, and a '%' that would look like an escape are escaped ("%2F"). The empty
+/// level is "%20".
 [[nodiscard]] std::string component_from_mailbox_level(std::string_view level);
-/// The reverse. EINVAL for a component no mailbox level maps to.
+/// The reverse. EINVAL for a component that no mailbox level gives.
 Result<std::string> mailbox_level_from_component(std::string_view component);
 
-/// RFC 3501 §5.1.3 modified UTF-7 to UTF-8. Names that are not valid modified UTF-7 (servers that send raw UTF-8 or
-/// 8-bit) are kept as they are: `exact` is false then and the wire form must be remembered by the caller.
+/// RFC 3501 §5.1.3 modified UTF-7 to UTF-8. A name that is not valid modified UTF-7 (some servers send raw UTF-8 or
+/// 8-bit) is kept as it is; then `exact` is false and the caller must remember the wire form.
 struct DecodedName {
   std::string utf8;
   bool exact = true;  ///< encode_mailbox_name(utf8) gives the wire name back
