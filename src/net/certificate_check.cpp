@@ -24,7 +24,7 @@ std::string date_of(const ASN1_TIME* time) {
 
 std::string common_name(const X509_NAME* name) {
   std::array<char, 256> text{};
-  // Its only use is to be shown, so a cut or lossy text is good enough.
+  // The text is only shown to users, so it may be cut or lossy.
   if (X509_NAME_get_text_by_NID(const_cast<X509_NAME*>(name), NID_commonName, text.data(), text.size()) < 0) return {};
   return telemetry::printable(text.data(), 80);
 }
@@ -72,7 +72,8 @@ std::string in_hex(const std::optional<Sha256>& digest) {
   return digest ? fmt::format("{:02X}", fmt::join(*digest, ":")) : "unknown";
 }
 
-/// The sentence for a verdict of X509_verify_cert(). `culprit` is the certificate that failed, leaf or authority.
+/// The sentence for a verdict of X509_verify_cert(). `culprit` is the certificate that failed: the leaf or an
+/// authority.
 std::string explain(int verdict, X509* leaf, const X509* culprit, const std::string& host) {
   const auto name = telemetry::printable(host);
   const auto pin = in_hex(fingerprint_of(leaf));

@@ -30,13 +30,14 @@ Result<void> InterruptiblePoll::wait(std::span<pollfd> sockets, const CallContex
     const int wake = wake_.number();
     const std::stop_callback wake_up(context.stop, [wake] {
       const std::uint64_t one = 1;
-      [[maybe_unused]] const auto written = ::write(wake, &one, sizeof one);  // only fails when already readable
+      [[maybe_unused]] const auto written = ::write(wake, &one,
+                                                    sizeof one);  // fails only if the descriptor is readable already
     });
     do {
       ready = ::poll(watched.data(), sockets.size() + 1, bounded.poll_timeout());
     } while (ready < 0 && errno == EINTR && !context.cancelled());
   }
-  // The callback is gone: what it wrote must not wake a later wait for another context.
+  // The callback cannot run any more. Clear what it wrote, so that it does not end a later wait.
   if (context.cancelled()) {
     clear();
     return fail(EINTR, "cancelled");

@@ -8,9 +8,9 @@
 namespace imapfs::net {
 
 Error session_error(int errnum, std::string_view activity) {
-  // A peer that hangs up reports itself as any of these, depending on what was in flight.
+  // A peer that hangs up causes one of these errors; which one depends on what was in flight.
   const bool gone = errnum == ECONNRESET || errnum == EPIPE || errnum == ENOTCONN || errnum == ECONNABORTED;
-  // By TCP_USER_TIMEOUT or keep-alive; a deadline of ours never comes this way.
+  // From TCP_USER_TIMEOUT or keep-alive; our own deadlines never come this way.
   if (errnum == ETIMEDOUT) {
     return as_session_error({ECONNRESET, Scope::session, Retry::now, "the server's host does not answer"}, activity);
   }

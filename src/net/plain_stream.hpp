@@ -9,7 +9,8 @@
 
 namespace imapfs::net {
 
-/// The errors read() and write() of a stream may return: interrupted waits end the session, as bytes may be missing.
+/// Builds the errors of a stream's read() and write(). Even an interrupted wait ends the session, as bytes may be
+/// missing.
 Error session_error(int errnum, std::string_view activity);
 Error as_session_error(Error error, std::string_view activity);
 

@@ -22,7 +22,7 @@ struct Answer {
   std::mutex mutex;
   std::condition_variable_any arrived;
   std::optional<Result<std::vector<Address>>> value;
-  bool ended = false;  ///< the helper touches nothing any more
+  bool ended = false;  ///< the helper accesses nothing any more
 };
 
 struct Helper {
@@ -30,8 +30,8 @@ struct Helper {
   std::jthread thread;
 };
 
-/// Never destroyed: a helper stuck in getaddrinfo at the end of the process must not delay it, and it uses nothing but
-/// its own Answer.
+/// Never destroyed: a helper that is stuck in getaddrinfo must not delay the end of the process. It uses only its
+/// Answer.
 Guarded<std::list<Helper>>& helpers() {
   static auto* const list = new Guarded<std::list<Helper>>;
   return *list;
@@ -79,7 +79,7 @@ std::string reason_of(int code, const std::string& host) {
   return fmt::format("host name {} cannot be looked up: {}", name, ::gai_strerror(code));
 }
 
-/// Alternates families so that one broken protocol does not hold up the other (RFC 8305 §4).
+/// Alternates address families, so that one broken protocol does not delay the other (RFC 8305 §4).
 std::vector<Address> alternate_families(const std::vector<Address>& sorted) {
   std::vector<Address> first, second, mixed;
   for (const auto& address : sorted)

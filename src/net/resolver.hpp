@@ -1,9 +1,9 @@
 #pragma once
-// Names to addresses without losing deadline and cancellation.
+// Resolves host names without losing deadline and cancellation.
 //
-// getaddrinfo(3) cannot be interrupted and may take half a minute when name servers are mute. So it runs on a helper
-// thread "resolve" that shares nothing with the caller but a reference-counted answer; a caller that gives up leaves at
-// once. Helpers are joined by later calls, as soon as they have ended; at most 8 exist. Thread-safe.
+// getaddrinfo(3) cannot be interrupted and may take half a minute if name servers do not answer. So it runs on a helper
+// thread "resolve" that shares only a reference-counted answer with the caller; a caller that gives up returns at once.
+// Later calls join the helpers that have ended; at most 8 exist. Thread-safe.
 
 #include <netdb.h>
 #include <sys/socket.h>
@@ -29,7 +29,7 @@ struct Address {
 
 using Lookup = std::function<Result<std::vector<Address>>(const Endpoint&, int getaddrinfo_flags)>;
 
-/// getaddrinfo(3), blocking. At most 14 addresses, in the order of RFC 6724, families alternating (RFC 8305 §4).
+/// getaddrinfo(3), blocking. At most 14 addresses, in the order of RFC 6724, with alternating families (RFC 8305 §4).
 Result<std::vector<Address>> look_up(const Endpoint& endpoint, int getaddrinfo_flags);
 
 /// Errors: EHOSTUNREACH (retry later), ETIMEDOUT, EINTR; scope session. `lookup` is for tests.

@@ -9,7 +9,7 @@ namespace {
 
 SocketState& state_of(BIO* bio) { return *static_cast<SocketState*>(BIO_get_data(bio)); }
 
-/// Records why recv or send failed and says so to OpenSSL.
+/// Records why recv or send failed and tells OpenSSL whether to try again.
 void note_failure(BIO* bio, SocketState& state, int errnum, bool reading) {
   if (errnum == EAGAIN || errnum == EWOULDBLOCK) {
     state.would_block = true;

@@ -15,26 +15,26 @@
 namespace imapfs::net {
 namespace {
 
-/// RFC 8305 §5: how long an address may stay silent before the next is tried beside it.
+/// RFC 8305 §5: after this time without an answer, the next address is tried beside the first.
 constexpr std::chrono::milliseconds head_start{250};
 
 void set_option(int socket, int level, int option, int value) {
-  ::setsockopt(socket, level, option, &value, sizeof value);  // a missing option costs speed, not correctness
+  ::setsockopt(socket, level, option, &value, sizeof value);  // without the option the connection is slower, not wrong
 }
 
 void tune(int socket) {
-  // Else one APPEND takes 40 ms more: the end of the command waits for a delayed ACK.
+  // Without it one APPEND takes 40 ms more: the end of the command waits for a delayed ACK.
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-  // A NAT that forgot a connection that rests is noticed after 30 + 3 * 10 s instead of two hours.
+  // Detects after 30 + 3 * 10 s, instead of two hours, that a NAT has forgotten an idle connection.
   set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, 30);
   set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, 10);
   set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-/// What is sent and not even acknowledged by the server's host for so long will not be; the default is a quarter of an
-/// hour. Half of what programs wait for, so that another connection can be used in time. Not while connecting, where a
-/// host may take its time.
+/// The connection is given up when the server's host has acknowledged nothing for this long; the system's default is a
+/// quarter of an hour. Half of the time that programs wait, so that another connection can be used in time. Does not
+/// apply while connecting: a host may take its time for that.
 constexpr int unacknowledged_ms = 15'000;
 
 void tune_connected(int socket) { set_option(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged_ms); }

@@ -10,7 +10,7 @@
 namespace imapfs::net {
 namespace {
 
-/// More than one record per recv(2): fewer system calls while bodies stream in.
+/// Reads more than one record per recv(2): fewer system calls while bodies stream in.
 constexpr std::size_t read_ahead = 32 * 1024;
 
 template <class... Args>
@@ -18,7 +18,7 @@ tl::unexpected<Error> wrong_setting(int errnum, fmt::format_string<Args...> form
   return fail(errnum, Scope::account, Retry::never, format, std::forward<Args>(args)...);
 }
 
-/// OpenSSL says "system lib" where errno says which file and why.
+/// OpenSSL reports only "system lib"; errno tells which file is unreadable and why.
 Result<void> check_readable(const std::string& path, const char* what) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
@@ -61,13 +61,13 @@ Result<void> load_client_certificate(SSL_CTX* context, const TlsSettings& settin
   return {};
 }
 
-/// OpenSSL would ask for a passphrase on the terminal, from a daemon.
+/// By default OpenSSL would ask for a passphrase on the terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
 }  // namespace
 
 std::string openssl_reason(const char* fallback) {
-  // The first entry that OpenSSL raised is the most specific.
+  // The first error in OpenSSL's queue is the most specific.
   const unsigned long code = ERR_get_error();
   ERR_clear_error();
   const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
@@ -98,7 +98,7 @@ Result<SslContext> make_context(const TlsSettings& settings) {
   if (SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1)
     return wrong_setting(EPROTO, "this system's OpenSSL does not allow TLS 1.2: {}", openssl_reason("unknown reason"));
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  // A record without data (a session ticket) must return to the caller, whose deadline counts.
+  // After a record without data (a session ticket) control must return to the caller, who watches the deadline.
   SSL_CTX_clear_mode(context.get(), SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context.get(), 1);

@@ -1,5 +1,6 @@
 #pragma once
-// TlsSettings as an SSL_CTX: trust store, versions, client certificate, and the callback that judges certificates.
+// Turns TlsSettings into an SSL_CTX: trust store, versions, client certificate, and the callback that judges
+// certificates.
 
 #include <openssl/ssl.h>
 
@@ -21,13 +22,13 @@ struct SslContextDeleter {
 };
 using SslContext = std::unique_ptr<SSL_CTX, SslContextDeleter>;
 
-/// Scope account, retry never: an option has to be changed.
+/// Errors have scope account, retry never: an option must be changed.
 Result<SslContext> make_context(const TlsSettings& settings);
 
-/// 64 hex digits, colons allowed; nothing for an empty text. EINVAL otherwise.
+/// 64 hex digits, colons allowed. Nothing for an empty text; EINVAL for other texts.
 Result<std::optional<Sha256>> parse_fingerprint(const std::string& text);
 
-/// OpenSSL's error queue as words, emptied; `fallback` when it is empty.
+/// Takes the reason from OpenSSL's error queue and empties it; `fallback` if it holds none.
 std::string openssl_reason(const char* fallback);
 
 }  // namespace imapfs::net

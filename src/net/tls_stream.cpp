@@ -1,4 +1,4 @@
-// TLS over a connected socket. OpenSSL does the records, InterruptiblePoll the waiting.
+// TLS over a connected socket. OpenSSL handles the records, InterruptiblePoll the waiting.
 #include "imapfs/net/tls_stream.hpp"
 
 #include <openssl/err.h>
@@ -41,7 +41,7 @@ class TlsStream final : public ByteStream {
   }
 
  private:
-  /// What a call into OpenSSL that did not succeed asks for.
+  /// What to do after a call into OpenSSL that did not succeed.
   enum class Next : std::uint8_t { again, wait_for_input, wait_for_output, end, failed };
 
   Result<void> prepare(const TlsSettings& settings);
@@ -50,7 +50,7 @@ class TlsStream final : public ByteStream {
     return poll_.wait(socket_.number(), next == Next::wait_for_output ? POLLOUT : POLLIN, context);
   }
   void before_call() {
-    ERR_clear_error();  // SSL_get_error() reads the thread's queue, which may hold what another stream left
+    ERR_clear_error();  // SSL_get_error() reads the thread's queue, which may hold errors of another stream
     state_.would_block = false;
     state_.errnum = 0;
   }
@@ -73,14 +73,14 @@ class TlsStream final : public ByteStream {
 TlsStream::~TlsStream() {
   if (!established_ || broken_) return;
   before_call();
-  SSL_shutdown(ssl_.get());  // close_notify if the socket takes it at once; nobody waits for the answer
+  SSL_shutdown(ssl_.get());  // sends close_notify if the socket takes it at once; nobody waits for the answer
   ERR_clear_error();
 }
 
 TlsStream::Next TlsStream::next_step(int returned) {
   switch (SSL_get_error(ssl_.get(), returned)) {
-    // Without AUTO_RETRY "want read" also means that a record without data was handled while more is buffered: poll()
-    // would then sleep although data is there. Only an empty socket is a reason to wait.
+    // Without AUTO_RETRY, "want read" also means that a record without data was handled, and more may be buffered.
+    // poll() would then sleep although data is there. Only an empty socket is a reason to wait.
     case SSL_ERROR_WANT_READ: return state_.would_block ? Next::wait_for_input : Next::again;
     case SSL_ERROR_WANT_WRITE: return state_.would_block ? Next::wait_for_output : Next::again;
     case SSL_ERROR_ZERO_RETURN: return Next::end;
@@ -88,7 +88,7 @@ TlsStream::Next TlsStream::next_step(int returned) {
   }
 }
 
-/// After establishment: the peer's alert, a truncated stream, or the socket's errno.
+/// Why a call failed after the handshake: the peer's alert, a truncated stream, or the socket's errno.
 Error TlsStream::failure(std::string_view activity) {
   const unsigned long code = ERR_peek_error();
   const bool from_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
@@ -98,7 +98,7 @@ Error TlsStream::failure(std::string_view activity) {
         EACCES, Scope::account, Retry::never,
         fmt::format("{} asks for a client certificate (option client-certificate)", telemetry::printable(check_.host))};
   }
-  // An end without close_notify may be an attacker's cut (RFC 8446 §6.1): never a clean end.
+  // An end without close_notify may be an attacker's cut (RFC 8446 §6.1), so it is never a clean end.
   if (state_.end_of_file || (from_ssl && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
     ERR_clear_error();
     return session_error(ECONNRESET, activity);
@@ -149,7 +149,7 @@ Result<void> TlsStream::prepare(const TlsSettings& settings) {
   if (!ssl_ || !bio)
     return fail(ENOMEM, Scope::session, Retry::later, "TLS cannot be set up: {}", openssl_reason("out of memory"));
   auto* const raw = bio.release();
-  SSL_set_bio(ssl_.get(), raw, raw);  // takes the one reference for both directions
+  SSL_set_bio(ssl_.get(), raw, raw);  // takes one reference for both directions
   if (!expect_host(ssl_.get(), check_))
     return fail(EINVAL, Scope::account, Retry::never, "\"{}\" cannot be a host name",
                 telemetry::printable(check_.host));
@@ -210,7 +210,7 @@ Result<void> TlsStream::write(std::span<const char> bytes, const CallContext& co
     if (next == Next::end) return fail(broken(session_error(ECONNRESET, "write")));
     if (next == Next::failed) return fail(broken(failure("write")));
     if (next == Next::again) continue;
-    // A record may be half sent now, so giving up here ends the session.
+    // A record may be half sent, so an interrupted wait ends the session.
     if (auto ready = wait(next, context); !ready)
       return fail(broken(as_session_error(std::move(ready).error(), "write")));
   }
@@ -220,8 +220,8 @@ Result<void> TlsStream::write(std::span<const char> bytes, const CallContext& co
 Result<void> TlsStream::wait_readable(const CallContext& context) {
   while (!broken_) {
     if (context.cancelled()) return fail(EINTR, "cancelled");
-    // A readable socket may hold only a session ticket or half a record: peeking handles those and keeps what it has
-    // read inside OpenSSL, so giving up between two turns loses nothing.
+    // A readable socket may hold only a session ticket or half a record. Peeking handles those, and OpenSSL keeps what
+    // it has read: an interrupted wait loses nothing.
     before_call();
     char byte = 0;
     std::size_t count = 0;

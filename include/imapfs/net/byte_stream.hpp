@@ -1,9 +1,9 @@
 #pragma once
 // A bidirectional byte transport: TCP, TLS over TCP, or a test's script.
 //
-// One thread uses a stream at a time. Blocking calls end at the CallContext's deadline (ETIMEDOUT), when its stop token
-// is triggered from any thread (EINTR, within a millisecond), or when the peer is gone (read: 0 bytes at a clean end;
-// otherwise ECONNRESET or the like). Errors have scope session; the stream is of no use afterwards.
+// One thread uses a stream at a time. A blocking call ends at the CallContext's deadline (ETIMEDOUT), when any thread
+// requests a stop (EINTR, within a millisecond), or when the peer is gone (read: 0 bytes at a clean end; otherwise
+// ECONNRESET or the like). Errors have scope session; the stream cannot be used afterwards.
 
 #include <cstddef>
 #include <memory>
@@ -27,7 +27,7 @@ class ByteStream {
   virtual Result<void> wait_readable(const CallContext& context) = 0;
   /// "TLSv1.3 TLS_AES_256_GCM_SHA384" or "plain": for status and logs.
   [[nodiscard]] virtual std::string description() const = 0;
-  /// Gives up the raw descriptor's ownership for start_tls(); -1 where there is none or something is still buffered.
+  /// Gives up the ownership of the descriptor, for start_tls(); -1 if there is none or data is still buffered.
   virtual int release_descriptor() { return -1; }
 };
 
