@@ -54,7 +54,7 @@ struct TextRow {
   Verdict verdict;
 };
 
-/// For servers that say in words what others say by a code. First match wins; compared in upper case.
+/// Words of servers that send no code. The first match wins; compared in upper case.
 constexpr std::array<TextRow, 21> text_table = {{
     {"AUTHENTICATED BUT NOT CONNECTED", {EACCES, Scope::account, Retry::later}},  // Exchange: a login failure
     {"THROTTLED", {EAGAIN, Scope::request, Retry::later}},
@@ -68,7 +68,7 @@ constexpr std::array<TextRow, 21> text_table = {{
     {"OVER QUOTA", {EDQUOT, Scope::request, Retry::never}},
     {"ALREADY EXISTS", {EEXIST, Scope::request, Retry::never}},
     {"HAS CHILDREN", {ENOTEMPTY, Scope::request, Retry::never}},
-    {"HAS INFERIOR", {ENOTEMPTY, Scope::request, Retry::never}},  // RFC 9051 §6.3.5 has it as an example
+    {"HAS INFERIOR", {ENOTEMPTY, Scope::request, Retry::never}},  // an example in RFC 9051 §6.3.5
     {"READ-ONLY", {EROFS, Scope::mailbox, Retry::never}},
     {"MESSAGES NO LONGER EXIST", {ESTALE, Scope::message, Retry::never}},
     {"DOESN'T EXIST", {ENOENT, Scope::mailbox, Retry::never}},
@@ -103,11 +103,11 @@ std::optional<Verdict> verdict_by_text(const Answer& answer) {
 }
 
 Verdict verdict_of_change(Answer::Kind kind, std::optional<Verdict> verdict) {
-  // A refusal without a reason we know is one all the same; BAD says that we do not understand each other.
+  // A NO without a known reason is a refusal. BAD means that we and the server do not understand each other.
   if (!verdict) return {kind == Answer::Kind::no ? EPERM : EIO, Scope::request, Retry::never};
-  // Nothing is open that could be stale: the name that was to be changed has no message any more.
+  // For a change, no open file can be stale: the named message is gone.
   if (verdict->errnum == ESTALE) verdict->errnum = ENOENT;
-  // Whoever may log in has an account, whatever is refused: only this change is.
+  // Whoever may log in has an account: only this change is refused.
   if (verdict->scope == Scope::account) verdict->scope = Scope::request;
   return *verdict;
 }
@@ -121,7 +121,7 @@ Verdict verdict_of(std::string_view command, const Answer& answer) {
     return {later ? verdict->errnum : EHOSTUNREACH, Scope::session, later ? Retry::later : Retry::now};
   }
   if (is_login(command)) {
-    // A server that is busy will take the same password later; every other refusal is final.
+    // A busy server may accept the same password later; any other refusal is final.
     if (verdict && verdict->retry == Retry::later && verdict->scope != Scope::account) {
       return {verdict->errnum, Scope::session, Retry::later};
     }
@@ -163,7 +163,7 @@ Error error_from_answer(std::string_view command, const Answer& answer) {
 
 std::optional<std::uint32_t> suggested_backoff_ms(std::string_view text) {
   constexpr std::string_view phrase = "SUGGESTED BACKOFF TIME:";
-  constexpr std::uint64_t longest = 3'600'000;  // an hour: more would be a hostile freeze
+  constexpr std::uint64_t longest = 3'600'000;  // an hour; a longer wait would be a hostile freeze
   const auto all = upper(text);
   const auto found = all.find(phrase);
   if (found == std::string::npos) return std::nullopt;

@@ -10,9 +10,9 @@
 namespace imapfs::imap {
 namespace {
 
-/// One row per quirk: its name, which servers show it, and which capabilities it makes unusable ("X=" with whatever
-/// value). A pattern matches when it occurs in the greeting, in "name vendor" of ID, or is a capability; letters in any
-/// case; empty patterns never match.
+/// One row per quirk: its name, the patterns of servers that have it, and the capabilities that it makes unusable ("X="
+/// with any value). A pattern matches if the greeting or "name vendor" of ID contains it, in any case, or if it is a
+/// capability. Empty patterns never match.
 struct QuirkRow {
   Quirk quirk;
   std::string_view name;

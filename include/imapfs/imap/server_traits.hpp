@@ -1,8 +1,9 @@
 #pragma once
-// What a server can do and what it gets wrong: capabilities, quirks, and the table from its answers to Errors.
+// What a server can do and what it does wrong: capabilities, quirks, and the table from its answers to Errors.
 //
-// A quirk is a named property chosen from greeting, ID and capabilities, overridable by `-o quirks=+name,-name`; every
-// quirk is documented in man/imapfs.7 and has a scripted dialogue in tests/protocol. Plain values.
+// A quirk is a named property that is detected by greeting, ID and capabilities and can be overridden by `-o
+// quirks=+name,-name`. man/imapfs.7 documents each quirk, and tests/protocol has a scripted dialogue for it. Plain
+// values.
 
 #include <cstdint>
 #include <map>
@@ -24,7 +25,7 @@ class Capabilities {
   explicit Capabilities(std::set<std::string> words) : words_(std::move(words)) {}
   [[nodiscard]] bool has(std::string_view word) const { return words_.contains(std::string(word)); }
   [[nodiscard]] const std::set<std::string>& words() const { return words_; }
-  /// "X=" stands for every word that begins so.
+  /// "X=" removes every word with this beginning.
   void remove(std::string_view word) {
     std::erase_if(words_,
                   [&](const auto& known) { return known == word || (word.ends_with('=') && known.starts_with(word)); });
@@ -35,7 +36,7 @@ class Capabilities {
   std::set<std::string> words_;
 };
 
-/// Each is explained where it is declared in server_traits.cpp's table.
+/// Explained in the table of server_traits.cpp.
 enum class Quirk : std::uint8_t {
   no_qresync,         ///< QRESYNC is advertised but unusable (iCloud, WorkMail)
   no_condstore,       ///< CONDSTORE is advertised but unusable
@@ -48,10 +49,10 @@ enum class Quirk : std::uint8_t {
   small_fetch_sets,   ///< more than 2,000 messages in one FETCH fail (Yahoo)
   id_before_select,   ///< SELECT is refused until ID was sent (163, 126, yeah.net)
   needs_utf8_accept,  ///< mail with 8-bit headers is refused until UTF8=ACCEPT was enabled (Courier)
-  // Every other extension that is used where it is offered: advertised, but unusable.
+  // From here on: advertised but unusable, for every other extension that would be used.
   no_acl,
   no_appendlimit,
-  no_auth_login,  ///< the way to log in of that name, as of the next two: it is refused where another is not
+  no_auth_login,  ///< the login method of this name is refused but another works; the next two likewise
   no_auth_plain,
   no_auth_scram,
   no_compress,
@@ -74,7 +75,7 @@ std::optional<Quirk> quirk_from_string(std::string_view name);
 using Quirks = std::set<Quirk>;
 using IdFields = std::map<std::string, std::string>;  ///< RFC 2971, keys in lower case
 
-/// Overrides of `-o quirks=`.
+/// The overrides of `-o quirks=`.
 struct QuirkOverrides {
   Quirks add;
   Quirks remove;
@@ -82,7 +83,7 @@ struct QuirkOverrides {
   static Result<QuirkOverrides> parse(std::string_view text);
 };
 
-/// Quirks that connections to an account have met, for those that follow. Any thread.
+/// Quirks that one connection to an account found out, for the next connections. Any thread.
 class LearnedQuirks {
  public:
   void add(const Quirks& quirks);
@@ -92,17 +93,18 @@ class LearnedQuirks {
   mutable Guarded<Quirks> quirks_;
 };
 
-/// What is known of a logged-in server.
+/// What is known of a server after login.
 struct ServerTraits {
   std::string greeting;
-  Capabilities capabilities;  ///< after login, without those a quirk removes
+  Capabilities capabilities;  ///< after login, without those that a quirk removes
   IdFields id;
   Quirks quirks;
   [[nodiscard]] bool has(std::string_view capability) const { return capabilities.has(capability); }
   [[nodiscard]] bool has(Quirk quirk) const { return quirks.contains(quirk); }
 };
 
-/// The global limit of RFC 7889 ("APPENDLIMIT=35651584"), in bytes; nothing if there is none or it differs by mailbox.
+/// The global limit of RFC 7889 ("APPENDLIMIT=35651584") in bytes. Nothing if there is none or each mailbox has its
+/// own.
 [[nodiscard]] std::optional<std::uint64_t> append_limit(const Capabilities& capabilities);
 
 /// Detects quirks, applies the overrides, and removes the capabilities that a quirk makes unusable.
@@ -112,15 +114,15 @@ ServerTraits make_traits(std::string greeting, Capabilities capabilities, IdFiel
 struct Answer {
   enum class Kind : std::uint8_t { ok, no, bad, bye };
   Kind kind = Kind::ok;
-  std::string code;       ///< response code's atom in upper case without brackets: "NONEXISTENT"
-  std::string code_data;  ///< what follows the atom inside the brackets
+  std::string code;       ///< the response code's atom in upper case without brackets: "NONEXISTENT"
+  std::string code_data;  ///< the text after the atom inside the brackets
   std::string text;
 };
 
-/// The one table from answers to Errors: errno, scope and retry for a failed `command` ("SELECT", "FETCH", "LOGIN" …).
+/// The only table from answers to Errors: errno, scope and retry for a failed `command` ("SELECT", "FETCH", "LOGIN" …).
 /// Throttling hints ("Suggested Backoff Time: N ms") and [UNAVAILABLE], [LIMIT], [INUSE] become Retry::later.
 Error error_from_answer(std::string_view command, const Answer& answer);
-/// Milliseconds a server asked to wait before the next try, if its text says so.
+/// The milliseconds that a server's text asks to wait before the next try.
 std::optional<std::uint32_t> suggested_backoff_ms(std::string_view text);
 
 }  // namespace imapfs::imap

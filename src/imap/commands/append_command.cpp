@@ -11,7 +11,7 @@ namespace imapfs::imap {
 namespace {
 
 constexpr std::uint64_t literal_minus_limit = 4096;  // RFC 7888 §5
-/// RFC 3501 §4.3: the length of a literal is a 32-bit number; only IMAP4rev2, which is never enabled here, has 63 bits.
+/// RFC 3501 §4.3: the length of a literal has 32 bits. Only IMAP4rev2, which is never enabled here, has 63 bits.
 constexpr std::uint64_t longest_literal = std::numeric_limits<std::uint32_t>::max();
 
 Result<void> check_size(std::uint64_t size, const ServerTraits& traits) {
@@ -24,7 +24,7 @@ Result<void> check_size(std::uint64_t size, const ServerTraits& traits) {
   return {};
 }
 
-/// A message whose beginning may be looked at before it is sent.
+/// A message whose beginning can be read before it is sent.
 class PeekedSource final : public AppendSource {
  public:
   explicit PeekedSource(AppendSource& source) : source_(source) {}
@@ -37,8 +37,8 @@ class PeekedSource final : public AppendSource {
     return count;
   }
 
-  /// RFC 6855 §4: such a message must be sent as one, once UTF8=ACCEPT is enabled. Of a long header the beginning
-  /// counts.
+  /// RFC 6855 §4: a message with an 8-bit header must be sent in the UTF8 form once UTF8=ACCEPT is enabled. Only the
+  /// beginning of a long header is checked.
   Result<bool> has_eight_bit_header() {
     constexpr std::size_t longest = 64 * 1024;
     std::array<char, 4096> piece;
@@ -56,7 +56,7 @@ class PeekedSource final : public AppendSource {
   std::string beginning_;
 };
 
-/// \Recent, and other names with a backslash that are the server's to define (RFC 9051 §2.3.2), are left out.
+/// Leaves out \Recent and other names with a backslash, which only the server may define (RFC 9051 §2.3.2).
 Result<std::string> flags_text(FlagSet flags) {
   for (const auto& keyword : std::vector<std::string>(flags.keywords())) {
     if (keyword.starts_with('\\')) {
@@ -89,7 +89,7 @@ Result<AppendedMessage> ImapSession::append(const AppendRequest& request, Append
   line.string(on_wire(request.mailbox));
   if (const auto flags = IMAPFS_TRY(flags_text(request.flags)); !flags.empty()) line.word('(' + flags + ')');
   if (request.internal_date) {
-    // A date that IMAP cannot say is no reason to refuse a message: it gets the time of its arrival.
+    // A date that IMAP cannot express is no reason to refuse a message: it gets the time of its arrival.
     if (const auto date = format_internal_date(*request.internal_date)) line.word('"' + *date + '"');
   }
   PeekedSource peeked(source);

@@ -10,17 +10,17 @@
 namespace imapfs::imap {
 namespace {
 
-/// More than that in one command is left to whoever looks at the destination: pairs take memory.
+/// Pairs take memory. For a command with more, the caller looks at the destination.
 constexpr std::uint64_t max_pairs = 4'000'000;
 
-/// Of each message a few flags and its end; and what is said of a mailbox that is growing.
+/// The most news during a change: per message a few flag changes and its removal, and news of a growing mailbox.
 constexpr std::uint64_t news_of_a_message = 4;
 constexpr std::uint64_t news_of_a_mailbox = 100'000;
 
 using Ranges = std::vector<UidSet::Range>;
 
-/// "304,319:320" in the order given, which matters: the sets of COPYUID correspond one to one. Nothing if any of it is
-/// no UID, or if more than `limit` UIDs are named.
+/// "304,319:320" in the given order, because the sets of COPYUID correspond one to one. Nothing if a part is no UID, or
+/// if it names more than `limit` UIDs.
 std::optional<Ranges> parse_ordered_set(std::string_view text, std::uint64_t limit) {
   Ranges ranges;
   std::uint64_t count = 0;
@@ -39,7 +39,7 @@ std::optional<Ranges> parse_ordered_set(std::string_view text, std::uint64_t lim
   }
 }
 
-/// At most as many as parse_ordered_set() allowed.
+/// The UIDs one by one; parse_ordered_set() has limited their number.
 std::vector<Uid> expanded(const Ranges& ranges) {
   std::vector<Uid> uids;
   for (const auto& range : ranges) {
@@ -49,7 +49,7 @@ std::vector<Uid> expanded(const Ranges& ranges) {
   return uids;
 }
 
-/// Takes a word off the front.
+/// Removes and returns the first word.
 std::string_view take_word(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   const auto word = text.substr(0, text.find(' '));
@@ -71,7 +71,7 @@ Error not_again_by_itself(Error error) {
 
 Error outcome_of_change(Error error, std::string_view command) {
   if (!error.lost_connection()) return error;
-  // Scope account: a BYE that speaks of it. The connection is lost all the same.
+  // Scope account comes from a BYE about the account. The connection is lost all the same.
   error.scope = Scope::session;
   error.retry = Retry::later;
   return std::move(error).while_doing(fmt::format("{}: the outcome is unknown", command));
@@ -114,7 +114,7 @@ bool CopyUidCollector::add(std::string_view code_data) {
   copied_.uid_validity = UidValidity{*validity};
   const auto from = expanded(*sources);
   const auto to = expanded(*destinations);
-  // A server may repeat itself, tagged and untagged: at most once.
+  // A server may send the code twice, tagged and untagged.
   if (from.size() != to.size() || copied_.uids.size() + from.size() > 2 * limit) return false;
   for (std::size_t i = 0; i < from.size(); ++i) {
     if (!requested_.contains(from[i])) return false;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view copy_name = "UID COPY";
 
-/// What became of all parts; not told, if it was not told of one of them.
+/// Merges what the server told of all parts; nothing if it told nothing of one of them.
 class MergedParts {
  public:
   void add(std::optional<CopiedMessages> part) {
@@ -40,7 +40,7 @@ Result<CopiedMessages> ImapSession::copy_or_move(std::string_view name, const Ui
     CopyUidCollector collector(part);
     const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
       if (!response.is("OK")) return false;
-      // RFC 6851 §4.3: MOVE says it before the EXPUNGEs, untagged; some servers do so for COPY.
+      // RFC 6851 §4.3: MOVE sends it untagged, before the EXPUNGEs; some servers do so for COPY.
       const auto untagged = parse_status_text(Answer::Kind::ok, reader.rest());
       if (untagged.code != "COPYUID") return false;
       collector.take(untagged.code_data);

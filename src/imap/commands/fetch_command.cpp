@@ -34,7 +34,7 @@ Result<std::string> items_text(const FetchItems& items) {
   return text + ')';
 }
 
-/// Whether a row answers the request, rather than being news of a flag change that happened to come in between.
+/// Whether a row answers the request, or is news of a flag change that came in between.
 bool answers(const FetchRow& row, bool named_listing_item, const Session::FetchRequest& request) {
   if (!request.uids.contains(row.uid)) return false;
   const auto& items = request.items;
@@ -50,9 +50,9 @@ bool needs_content_type(const FetchItems& items) {
          std::none_of(fields.begin(), fields.end(), [](const auto& field) { return iequals(field, content_type); });
 }
 
-/// Rows of one message: the answer, and news of its flags meanwhile.
+/// The answer, and news of the message's flags meanwhile.
 constexpr std::uint64_t most_rows_per_message = 4;
-/// For messages that come while the command runs, and for servers that count badly.
+/// More rows for messages that arrive while the command runs, and for servers that count badly.
 constexpr std::uint64_t most_rows_beyond = 10'000;
 
 Error endless_answer() {
@@ -93,14 +93,14 @@ Result<std::uint64_t> ImapSession::fetch_rows(const FetchRequest& request,
     line.word(fmt::format("(CHANGEDSINCE {}{})", request.changed_since->value, vanished ? " VANISHED" : ""));
   }
   auto limit = most_rows(request.uids);
-  // Text that is no UTF-8 is read in the charset of its message, which is asked for where it is needed only.
+  // Header text that is not UTF-8 is read in its message's charset; Content-Type is requested only for such messages.
   const bool asks_again = needs_content_type(request.items);
   UidSet unread;
   std::uint64_t headers = 0;
   std::uint64_t count = 0;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {
     if (response.is("VANISHED") && request.vanished && reader.peek() == '(') {
-      // (EARLIER): the answer. Without it, it is news and the listener's.
+      // With (EARLIER) it is the answer. Without, it is news for the listener.
       IMAPFS_TRY(reader.skip_value());
       reader.skip_spaces();
       request.vanished(IMAPFS_TRY(parse_uid_set(reader)));
@@ -114,7 +114,7 @@ Result<std::uint64_t> ImapSession::fetch_rows(const FetchRequest& request,
       return true;
     }
     if (++count > limit) {
-      // Messages may have come since.
+      // Messages may have arrived meanwhile.
       limit = most_rows(request.uids);
       if (count > limit) return fail(endless_answer());
     }

@@ -5,11 +5,10 @@
 namespace imapfs::imap {
 namespace {
 
-constexpr auto answer_patience = std::chrono::seconds(30);  // for DONE's answer while nobody is waiting to stop
-constexpr auto stop_patience = std::chrono::seconds(2);     // and when somebody is
-constexpr auto asked_patience = std::chrono::seconds(4);    // and when the connection is in doubt
-/// For the rest of a response of which something has come. No stop ends it earlier: half a response cannot be taken up
-/// again.
+constexpr auto answer_patience = std::chrono::seconds(30);  // for the answer to DONE, while nobody waits for a stop
+constexpr auto stop_patience = std::chrono::seconds(2);     // the same, while somebody does
+constexpr auto asked_patience = std::chrono::seconds(4);    // the same, while the connection is in doubt
+/// For the rest of a response that has begun. No stop ends this wait, because half a response cannot be resumed.
 constexpr auto response_patience = std::chrono::seconds(10);
 
 enum class Wake : std::uint8_t { data, renewal, deadline, stopped };
@@ -25,7 +24,7 @@ Result<Wake> wait_for_data(ResponseReader& reader, Deadline renewal, const CallC
   return fail(std::move(error));
 }
 
-/// What ends IDLE from outside: the caller's stop, or the question whether the connection stands. One token for both.
+/// Ends IDLE from outside by one token: the caller's stop, or the question whether the connection still works.
 class Interruption {
  public:
   Interruption(const std::stop_token& stop, const std::stop_token& asked)
@@ -46,10 +45,10 @@ class Interruption {
   std::stop_callback<std::function<void()>> on_asked_;
 };
 
-/// How far a dialogue has come: `answered` when the server ended it by its tagged answer.
+/// The state of a dialogue. `answered`: the server has ended it by its tagged answer.
 enum class Phase : std::uint8_t { idling, stopped, answered };
 
-/// Waits for an answer that the session needs to go on: an interruption shortens the patience, and does not end it.
+/// Waits for an answer that the session needs to go on. An interruption shortens this wait but does not end it.
 class AnswerWait {
  public:
   AnswerWait(const Interruption& interruption, Deadline deadline)
@@ -64,7 +63,7 @@ class AnswerWait {
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] bool interrupted() const { return interrupted_; }
 
-  /// The next response. The channel is broken if none comes.
+  /// The next response. Breaks the channel if none comes.
   Result<Response> next(CommandChannel& channel) {
     while (true) {
       auto woken = wait_for_data(channel.reader(), Deadline::max(), waiting_);
@@ -90,7 +89,7 @@ class AnswerWait {
   bool stopped_;
 };
 
-/// Takes what is no tagged answer.
+/// Handles a response that is not a tagged answer.
 Result<void> take_other(CommandChannel& channel, const Response& response) {
   if (response.kind == Response::Kind::untagged) return channel.take_untagged(response, nullptr);
   return channel.finish();
@@ -102,8 +101,8 @@ Result<void> take_answer(CommandChannel& channel, const Response& response) {
   return {};
 }
 
-/// Everything up to the continuation, or to a refusal. News may precede it. A stop waits for it, because DONE may not
-/// be sent before.
+/// Reads up to the continuation or a refusal; news may come first. A stop does not end this wait: DONE may be sent only
+/// after the continuation.
 Result<Phase> await_continuation(CommandChannel& channel, const Interruption& interruption, Deadline deadline) {
   AnswerWait wait(interruption, deadline);
   while (true) {
@@ -117,7 +116,7 @@ Result<Phase> await_continuation(CommandChannel& channel, const Interruption& in
   }
 }
 
-/// DONE, and everything up to its answer.
+/// Sends DONE and reads up to its answer.
 Result<void> finish_idle(CommandChannel& channel, const Interruption& interruption) {
   const auto sending = CallContext::within(interruption.patience());
   channel.set_context(sending);
@@ -130,7 +129,7 @@ Result<void> finish_idle(CommandChannel& channel, const Interruption& interrupti
   }
 }
 
-/// Delivers news until there was some and no more is at hand, or there is another reason to end.
+/// Delivers news until at least one was delivered and no more is buffered, or until there is another reason to end.
 Result<Phase> deliver_news(CommandChannel& channel, std::uint64_t before, Deadline renewal, const CallContext& context,
                            Wake& wake) {
   auto& reader = channel.reader();
@@ -161,12 +160,12 @@ Result<IdleEnd> ImapSession::idle(std::chrono::seconds renew_after, const CallCo
   IMAPFS_TRY(context.check());
   const auto renewal = SteadyClock::now() + renew_after;
   const auto before = channel.unsolicited().delivered();
-  // Without the stop: a command that was sent by half costs the session.
+  // Without the stop token: a command that was only partly sent costs the session.
   const CallContext sending{{}, std::min(context.deadline, SteadyClock::now() + answer_patience)};
   const auto tag = channel.begin(sending);
   IMAPFS_TRY(channel.write(tag + " IDLE\r\n", sending));
 
-  auto begun = before;  // what comes before the server waits, or after DONE, comes with any command
+  auto begun = before;  // news before the continuation and after DONE does not count: it comes with any command
   const auto ended = [&] { return channel.unsolicited().delivered() != begun ? IdleEnd::event : IdleEnd::renewal_due; };
   const Interruption interruption(context.stop, asked);
   const CallContext resting{interruption.either(), context.deadline};
@@ -187,7 +186,7 @@ Result<IdleEnd> ImapSession::idle(std::chrono::seconds renew_after, const CallCo
 
 Result<void> ImapSession::notify_personal(const CallContext& context) {
   if (!has("NOTIFY")) return fail(EOPNOTSUPP, "the server has no NOTIFY");
-  // RFC 5465 §5: without "selected" the server would stop telling about the selected mailbox.
+  // RFC 5465 §5: without "selected" the server would stop reporting the selected mailbox.
   auto line = command("NOTIFY");
   line.word("SET STATUS (selected (MessageNew MessageExpunge FlagChange))");
   line.word("(personal (MessageNew MessageExpunge MailboxName SubscriptionChange))");

@@ -11,9 +11,9 @@ namespace imapfs::imap {
 namespace {
 
 constexpr auto logout_patience = std::chrono::seconds(1);
-constexpr std::size_t max_namespaces = 1000;  // of the few bytes that libetpan is given at all
+constexpr std::size_t max_namespaces = 1000;  // libetpan gets only a few bytes anyway
 
-/// What a connection finds out where the server refuses something with or without UTF8=ACCEPT.
+/// The quirk of a server that refuses something with or without UTF8=ACCEPT.
 Quirk utf8_quirk(bool enabled) { return enabled ? Quirk::no_utf8_accept : Quirk::needs_utf8_accept; }
 
 bool speaks_of_utf8(std::string_view text) {
@@ -32,7 +32,7 @@ void add_namespaces(std::vector<Namespace>& result, const mailimap_namespace_ite
   }
 }
 
-/// `* QUOTA "" (STORAGE 10 512 MESSAGE 3 1000)`, behind the root's name. Sets the quota if STORAGE has a limit.
+/// Parses `* QUOTA "" (STORAGE 10 512 MESSAGE 3 1000)` from the root's name on. Sets the quota if STORAGE has a limit.
 Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
   IMAPFS_TRY(parse_name_before(reader, Following::list));
   reader.skip_spaces();
@@ -46,7 +46,7 @@ Result<void> take_quota(ResponseReader& reader, std::optional<Quota>& quota) {
     reader.skip_spaces();
     const auto limit = reader.number();
     if (!used || !limit) return {};
-    // Several roots may cover a mailbox: the one with the least room left counts.
+    // Several roots may cover a mailbox: use the one with the least free space.
     if (is_storage && (!quota || *limit - std::min(*used, *limit) < quota->limit_kib - quota->used_kib)) {
       quota = Quota{std::min(*used, *limit), *limit};
     }
@@ -64,16 +64,16 @@ ImapSession::ImapSession(std::unique_ptr<Connection> connection, ConnectionCompr
   unsolicited.set_listener(&selection_);
   unsolicited.set_code_listener([this](const Answer& answer) { selection_.take_code(answer); });
   unsolicited.set_name_reader([this](std::string name) { return from_wire(std::move(name)); });
-  // What was known at the login has been tried: to find it out again would be a circle.
+  // A quirk that was known at login has been tried already; finding it again would never end.
   const auto found_out = login_.learned->all().contains(utf8_quirk(login_.utf8));
   if (found_out) return;
   connection_->runner.set_refusal_filter(
       [this](const Answer& answer, Error error) { return judge_refusal(answer, std::move(error)); });
 }
 
-/// RFC 6855: a server may keep mail with 8-bit headers from clients that have not enabled UTF8=ACCEPT, and does not
-/// take their mail (Courier). Others have it wrong once it is enabled. Either way a connection of the other kind is
-/// needed, on which the command may be sent again.
+/// RFC 6855: a server may hide mail with 8-bit headers from clients that have not enabled UTF8=ACCEPT, and refuse such
+/// mail from them (Courier). Other servers fail once it is enabled. In both cases a connection of the other kind is
+/// needed; the command may be sent again there.
 Error ImapSession::judge_refusal(const Answer& answer, Error error) {
   if (error.lost_connection() || !speaks_of_utf8(answer.text)) return error;
   const bool offered = has("UTF8=ACCEPT") && has("ENABLE");
@@ -124,7 +124,7 @@ Result<void> ImapSession::noop(const CallContext& context) {
   return {};
 }
 
-/// Our own reader: libetpan's quota is 32 bits, which ends at 4 TiB.
+/// Parsed here because libetpan's quota has 32 bits, which end at 4 TiB.
 Result<std::optional<Quota>> ImapSession::quota(const WireName& mailbox, const CallContext& context) {
   std::optional<Quota> result;
   if (!has("QUOTA")) return result;

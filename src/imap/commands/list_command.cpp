@@ -10,9 +10,9 @@
 namespace imapfs::imap {
 namespace {
 
-/// Of names, in the rows of one LIST; a mailbox takes several times its name on the way to a directory.
+/// For the names in the rows of one LIST. On its way to a directory a mailbox takes several times its name's length.
 constexpr std::size_t max_list_bytes = 16 << 20;
-/// What a row takes besides its names.
+/// The memory of a row besides its names.
 constexpr std::size_t row_bytes = 64;
 
 struct SpecialUseName {
@@ -31,7 +31,7 @@ constexpr std::array<SpecialUseName, 8> special_uses = {{
 }};
 
 void note_flag(ListedMailbox& mailbox, std::string_view flag) {
-  // Some servers send \NonExistent without \Noselect; attributes come in any case (Cyrus: lower).
+  // Some servers send \NonExistent without \Noselect. Attributes come in any case (Cyrus: lower).
   if (iequals(flag, "\\Noselect") || iequals(flag, "\\NonExistent")) mailbox.selectable = false;
   if (iequals(flag, "\\Noinferiors")) mailbox.may_have_children = false;
   if (iequals(flag, "\\Subscribed")) mailbox.subscribed = true;
@@ -40,7 +40,7 @@ void note_flag(ListedMailbox& mailbox, std::string_view flag) {
   }
 }
 
-/// "(\HasNoChildren) "/" INBOX": the mailbox without its decoded name, or nothing if the row makes no sense.
+/// Parses "(\HasNoChildren) "/" INBOX": a mailbox without its decoded name, or nothing if the row makes no sense.
 Result<std::optional<ListedMailbox>> parse_list_row(ResponseReader& reader) {
   using Row = std::optional<ListedMailbox>;
   ListedMailbox mailbox;
@@ -61,7 +61,7 @@ Result<std::optional<ListedMailbox>> parse_list_row(ResponseReader& reader) {
   return Row(std::move(mailbox));
 }
 
-/// INBOX and what is below it in upper case; a leading delimiter that some servers send is dropped.
+/// INBOX and names below it in upper case. Drops a leading delimiter, which some servers send.
 std::string canonical(std::string name, char delimiter) {
   constexpr std::string_view inbox = "INBOX";
   if (delimiter != 0 && name.size() > 1 && name.front() == delimiter) name.erase(0, 1);
@@ -111,19 +111,19 @@ Result<std::vector<ListedMailbox>> ImapSession::list(const WireName& wire_refere
   auto with_return = plain;
   with_return.word("RETURN (" + options.substr(1) + ")");
   auto mailboxes = list_with(with_return, wire_reference, context);
-  // INBOX is always there (RFC 9051 §5.1).
+  // Every account has INBOX (RFC 9051 §5.1); a list of everything without it is not complete.
   if (mailboxes) {
     const bool whole = !wire_reference.empty() || has_inbox(*mailboxes);
     return whole ? std::move(mailboxes) : list_plainly(plain, std::move(*mailboxes), context);
   }
   if (mailboxes.error().lost_connection() || mailboxes.error().retry == Retry::later) return mailboxes;
-  // Servers that advertise RETURN and refuse it: once is enough, Exchange closes after ten errors.
+  // Some servers advertise RETURN and refuse it. Do not repeat it: Exchange closes the connection after ten errors.
   telemetry::info("imap: LIST with RETURN failed, going on without: {}", mailboxes.error().what);
   list_return_failed_ = true;
   return list_with(plain, wire_reference, context);
 }
 
-/// After a list with RETURN that misses INBOX: if RETURN was to blame, it is not used again.
+/// The list with RETURN misses INBOX: lists without RETURN, and does not use it again if it was to blame.
 Result<std::vector<ListedMailbox>> ImapSession::list_plainly(const CommandLine& plain,
                                                              std::vector<ListedMailbox> extended,
                                                              const CallContext& context) {
@@ -179,8 +179,8 @@ Result<MailboxStatus> ImapSession::status(const WireName& mailbox, const CallCon
   IMAPFS_TRY(line.check());
   auto& unsolicited = connection_->channel.unsolicited();
   std::optional<MailboxStatus> answer;
-  // One of another name may be the answer, in another spelling, or news (NOTIFY): it is the answer if it is the only
-  // one.
+  // A STATUS with another name is the answer in another spelling, or news (NOTIFY). It counts as the answer if it is
+  // the only one.
   std::optional<std::pair<WireName, MailboxStatus>> other;
   bool several_others = false;
   const auto handler = [&](const Response& response, ResponseReader& reader) -> Result<bool> {

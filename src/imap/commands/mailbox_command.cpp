@@ -16,7 +16,7 @@ bool same_mailbox(std::string_view left, std::string_view right) {
 
 bool is_right(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
-/// RFC 4314 §2.1.1: servers of RFC 2086 know "c" and "d" for what is "kx" and "te" now.
+/// RFC 4314 §2.1.1: servers of RFC 2086 write "c" and "d" for "kx" and "te".
 std::string in_new_letters(std::string rights) {
   if (rights.find_first_of("kxte") != std::string::npos) return rights;
   if (rights.find('c') != std::string::npos) rights += "kx";
@@ -26,7 +26,7 @@ std::string in_new_letters(std::string rights) {
 
 }  // namespace
 
-/// Some servers refuse to remove or rename what is selected ([INUSE]), and none says what is selected afterwards.
+/// Some servers refuse to remove or rename the selected mailbox ([INUSE]), and none tells what is selected afterwards.
 Result<void> ImapSession::leave(const WireName& mailbox, const CallContext& context) {
   if (selected().empty() || !selected().starts_with(mailbox)) return {};
   if (has("UNSELECT")) {  // never CLOSE: it expunges

@@ -4,7 +4,7 @@
 namespace imapfs::imap {
 namespace {
 
-/// (TAG "F7") UID ALL 1:5,7
+/// Parses (TAG "F7") UID ALL 1:5,7.
 Result<void> take_esearch(ResponseReader& reader, UidCollector& found) {
   while (true) {
     reader.skip_spaces();

@@ -4,8 +4,7 @@
 namespace imapfs::imap {
 namespace {
 
-/// Collects what SELECT answers. Where the server says [CLOSED], what came before belongs to the mailbox that was
-/// selected.
+/// Collects the answer to SELECT. If the server says [CLOSED], everything before it belongs to the previous mailbox.
 class SelectCollector {
  public:
   SelectCollector(const Session::SelectRequest& request, FetchParser& parser) : request_(request), parser_(parser) {}
@@ -32,7 +31,7 @@ class SelectCollector {
 
   SelectedMailbox finish(const Answer& answer) {
     if (answer.code == "READ-ONLY") selected_.read_only = true;
-    if (!request_.read_write) selected_.read_only = true;  // EXAMINE is, whether the server says so or not
+    if (!request_.read_write) selected_.read_only = true;  // EXAMINE is read-only, whether the server says so or not
     if (!told_permanent_flags_) assume_all_flags();
     const auto& qresync = request_.qresync;
     selected_.qresync_applied = sent_qresync && qresync && selected_.highest_modseq &&
@@ -65,7 +64,7 @@ class SelectCollector {
     return true;
   }
 
-  /// RFC 9051 §7.1: without PERMANENTFLAGS the client should assume that all flags can be changed permanently.
+  /// RFC 9051 §7.1: without PERMANENTFLAGS, a client should assume that all flags can be changed permanently.
   void assume_all_flags() {
     for (const auto flag :
          {SystemFlag::seen, SystemFlag::answered, SystemFlag::flagged, SystemFlag::deleted, SystemFlag::draft}) {
@@ -93,10 +92,10 @@ Result<SelectedMailbox> ImapSession::select(const SelectRequest& request, const 
     line.text("))");
     collector.sent_qresync = true;
   } else if (has("CONDSTORE")) {
-    line.word("(CONDSTORE)");  // Dovecot reports no HIGHESTMODSEQ before a client asked for it
+    line.word("(CONDSTORE)");  // Dovecot reports no HIGHESTMODSEQ until a client requests it
   }
   IMAPFS_TRY(context.check());
-  // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
+  // RFC 9051 §6.3.2: after a failed SELECT nothing is selected.
   selection_.forget();
   connection_->channel.unsolicited().reset_exists();
   const auto answer = IMAPFS_TRY(connection_->runner.run(

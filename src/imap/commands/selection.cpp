@@ -33,10 +33,10 @@ void Selection::view_was_renewed(Uid highest) {
 
 void Selection::take_code(const Answer& answer) {
   if (mailbox_.empty()) return;
-  // RFC 9051 §7.1: also sent when the access to the mailbox changes while it is selected.
+  // RFC 9051 §7.1: also sent if the access to the mailbox changes while it is selected.
   if (answer.code == "READ-ONLY") state_.read_only = true;
   if (answer.code == "CLOSED") forget();
-  // So is the mailbox itself, by servers that make one anew under the same name.
+  // Servers that recreate a mailbox under the same name send a new UIDVALIDITY.
   if (answer.code != "UIDVALIDITY") return;
   if (const auto value = parse_nz_number(answer.code_data)) state_.uid_validity = UidValidity{*value};
 }

@@ -1,8 +1,8 @@
 #pragma once
-// The mailbox that a session has selected, as the server tells of it: the count of its messages, whether it may be
-// changed, and how far the server's view of it reaches.
+// The selected mailbox of a session as the server describes it: its number of messages, whether it may be changed, and
+// how far the server's view of it reaches.
 //
-// Listens to what the server says unasked, and passes all of it on. One thread at a time.
+// Receives all unsolicited responses and passes them on. One thread at a time.
 
 #include "imapfs/imap/server_traits.hpp"
 #include "imapfs/imap/session.hpp"
@@ -11,26 +11,26 @@ namespace imapfs::imap {
 
 class Selection final : public UntaggedListener {
  public:
-  /// Where a command changes something: in the selected mailbox, which must not be read-only then, or in another.
+  /// Where a command changes something: in the selected mailbox, which must be read-write then, or elsewhere.
   enum class Effect : std::uint8_t { here, elsewhere };
 
-  /// Gets the news too; may be null.
+  /// Receives the news too; may be null.
   void set_listener(UntaggedListener* listener) { listener_ = listener; }
 
   void set(const WireName& mailbox, SelectedMailbox state);
   void forget();
-  /// Empty if nothing is selected.
+  /// Empty if no mailbox is selected.
   [[nodiscard]] const WireName& mailbox() const { return mailbox_; }
   [[nodiscard]] const SelectedMailbox& state() const { return state_; }
-  /// EROFS, scope mailbox, unless a mailbox is selected read-write where the command changes it.
+  /// EROFS, scope mailbox, if the effect is here and the mailbox is read-only; EINVAL if none is selected.
   [[nodiscard]] Result<void> may_change(Effect effect) const;
 
-  /// Whether the server's view of the mailbox is known to have all messages up to this one.
+  /// Whether the server's view of the mailbox is known to contain all messages up to `highest`.
   [[nodiscard]] bool view_reaches(Uid highest) const { return highest < view_end_; }
-  /// The view was renewed after somebody had heard of this message.
+  /// The view was renewed after a message with this UID had been reported.
   void view_was_renewed(Uid highest);
 
-  /// An OK with a code that no command has taken: the mailbox may have changed its state.
+  /// Takes an OK with a code that no command has taken: it may tell of a change of the mailbox.
   void take_code(const Answer& answer);
 
   void on_exists(std::uint32_t messages) override;
@@ -47,7 +47,7 @@ class Selection final : public UntaggedListener {
   UntaggedListener* listener_ = nullptr;
   WireName mailbox_;
   SelectedMailbox state_;
-  Uid view_end_;  ///< every message below was known to the server's view of the mailbox
+  Uid view_end_;  ///< the server's view is known to contain all messages below
 };
 
 }  // namespace imapfs::imap

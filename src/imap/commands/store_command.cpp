@@ -19,14 +19,14 @@ std::string_view item_of(FlagChange::Kind kind) {
   return "FLAGS.SILENT";
 }
 
-/// A flag the server has named itself: Gmail has some with ']', others begin with a backslash.
+/// Whether a flag that the server has named can be sent: Gmail has some with ']', others begin with a backslash.
 bool can_be_sent_back(std::string keyword) {
   if (keyword.starts_with('\\')) keyword.erase(0, 1);
   std::erase(keyword, ']');
   return is_atom(keyword);
 }
 
-/// Every flag must be one that can be stored here for good.
+/// Every flag must be permanent in this mailbox.
 Result<void> check_flags(const FlagSet& flags, const SelectedMailbox& mailbox) {
   const auto forbidden = static_cast<unsigned>(flags.system()) &
                          ~static_cast<unsigned>(mailbox.permanent_flags.system());
@@ -35,7 +35,7 @@ Result<void> check_flags(const FlagSet& flags, const SelectedMailbox& mailbox) {
   }
   for (const auto& keyword : flags.keywords()) {
     if (mailbox.permanent_flags.has(keyword) && can_be_sent_back(keyword)) continue;
-    const bool the_servers = keyword.starts_with('\\');  // RFC 9051 §2.3.2: those are not for clients to define
+    const bool the_servers = keyword.starts_with('\\');  // RFC 9051 §2.3.2: clients may not define these
     if (!is_atom(keyword) && !the_servers) {
       return fail(EINVAL, "\"{}\" is no keyword", telemetry::printable(keyword, 80));
     }
@@ -71,7 +71,7 @@ Result<void> ImapSession::change_in_parts(const UidSet& uids, Effect effect, con
   IMAPFS_TRY(selection_.may_change(effect));
   if (uids.empty()) return {};
   IMAPFS_TRY(look_as_far_as(uids, context));
-  IMAPFS_TRY(selection_.may_change(effect));  // looking may have brought the news that it is no longer so
+  IMAPFS_TRY(selection_.may_change(effect));  // the NOOP may have brought the news that it is read-only now
   const auto most = login_.traits.has(Quirk::small_fetch_sets) ? small_set : std::numeric_limits<std::uint64_t>::max();
   const auto parts = split_uid_set(uids, longest_uid_set, most);
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -79,7 +79,7 @@ Result<void> ImapSession::change_in_parts(const UidSet& uids, Effect effect, con
     if (done) continue;
     auto error = std::move(done).error();
     if (i == 0) return fail(std::move(error));
-    // Given up between two commands: nothing of this one was sent, but others have happened.
+    // Cancelled between two commands: nothing of this one was sent, but the earlier ones were carried out.
     if (error.errnum == EINTR || error.errnum == ETIMEDOUT) {
       error.scope = Scope::session;
       error = connection_->channel.broken_by(not_again_by_itself(std::move(error)));

@@ -27,7 +27,7 @@ struct Mechanism {
 constexpr std::array<Mechanism, 3> mechanisms = {
     {{"SCRAM-SHA-256", Quirk::no_auth_scram}, {"PLAIN", Quirk::no_auth_plain}, {"LOGIN", Quirk::no_auth_login}}};
 
-/// A string that leaves no copy behind, not even where it came from.
+/// Takes a string's text and wipes the source.
 struct Secret {
   std::string value;
   explicit Secret(std::string& text) : value(text) { explicit_bzero(text.data(), text.size()); }
@@ -36,13 +36,13 @@ struct Secret {
   Secret& operator=(const Secret&) = delete;
 };
 
-/// libetpan would initialise and shut down the library with every session; one reference of our own keeps it alive.
+/// libetpan would initialise and shut down libsasl2 with every session; our own reference keeps it initialised.
 bool sasl_available() {
   static const bool ready = sasl_client_init(nullptr) == SASL_OK;
   return ready;
 }
 
-/// Whether libsasl2 has the plugin: libetpan starting a mechanism that is missing would cost the connection.
+/// Whether libsasl2 has the plugin: if libetpan starts a missing mechanism, the connection is lost.
 bool sasl_has(std::string_view mechanism) {
   if (!sasl_available()) return false;
   for (const char** name = sasl_global_listmech(); name != nullptr && *name != nullptr; ++name) {
@@ -53,7 +53,7 @@ bool sasl_has(std::string_view mechanism) {
 
 std::vector<Mechanism> usable_mechanisms(const Capabilities& capabilities, const std::string& user) {
   std::vector<Mechanism> usable;
-  // "user\shared" (Office 365) and "domain/user" only work with the LOGIN command.
+  // "user\shared" (Office 365) and "domain/user" work only with the LOGIN command.
   if (user.find_first_of("\\/") != std::string::npos) return usable;
   for (const auto& mechanism : mechanisms) {
     if (capabilities.has("AUTH=" + std::string(mechanism.name)) && sasl_has(mechanism.name))
@@ -69,7 +69,7 @@ bool names_oauth(const std::optional<Answer>& answer) {
   return says("OAUTH") || says("BASIC AUTH") || says("BASICAUTH");
 }
 
-/// Nothing but OAuth is offered.
+/// Whether OAuth is offered.
 bool offers_oauth(const Capabilities& capabilities) {
   return capabilities.has("AUTH=XOAUTH2") || capabilities.has("AUTH=OAUTHBEARER");
 }
@@ -81,8 +81,8 @@ Error wants_oauth(Error error) {
   return error;
 }
 
-/// Whether another way to log in may have more luck: not with a password that the server calls wrong, an account that
-/// it calls closed, or while it is busy.
+/// Whether another mechanism cannot help: the server says that the password is wrong or the account is closed, it is
+/// busy, or it has not answered.
 bool is_final(const Error& refusal, const std::optional<Answer>& answer) {
   constexpr std::array<std::string_view, 5> codes = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED",
                                                      "CONTACTADMIN", "PRIVACYREQUIRED"};
@@ -95,7 +95,7 @@ Result<void> try_mechanism(Connection& connection, std::string_view mechanism, c
   const EtpanLink::Command command{"AUTHENTICATE", {}, true};
   const std::string name(mechanism);
   IMAPFS_TRY(connection.link.call(command, context, [&](mailimap* imap) {
-    // An empty authorization identity: to act as oneself (RFC 4616 §2); some servers refuse one that is given.
+    // An empty authorization identity means oneself (RFC 4616 §2); some servers refuse an explicit one.
     return mailimap_authenticate(imap, name.c_str(), settings.endpoint.host.c_str(), nullptr, nullptr, "",
                                  settings.user.c_str(), password.value.c_str(), nullptr);
   }));
@@ -131,7 +131,7 @@ Result<void> authenticate(Connection& connection, const Capabilities& capabiliti
     const auto& answer = connection.link.last_answer();
     if (names_oauth(answer)) return fail(wants_oauth(std::move(outcome).error()));
     if (is_final(outcome.error(), answer)) return outcome;
-    // BAD: not understood, so no password was looked at.
+    // BAD means that the command was not understood, so no password was checked.
     if (answer->kind != Answer::Kind::bad && ++trial.refusals >= most_refusals) return outcome;
     trial.refused = std::move(outcome).error();
     trial.found.insert(mechanism.without);
@@ -152,7 +152,7 @@ Result<IdFields> exchange_id(Connection& connection, const CallContext& context)
   IdFields fields;
   auto* ours = mailimap_id_params_list_new_empty();
   if (ours == nullptr) return fields;
-  std::array<char, 5> name{"name"};  // libetpan copies both, but does not promise so by const
+  std::array<char, 5> name{"name"};  // libetpan copies both, but its parameters are not const
   std::array<char, 7> value{"imapfs"};
   mailimap_id_params_list_add_name_value(ours, name.data(), value.data());
   mailimap_id_params_list* theirs = nullptr;
@@ -177,7 +177,7 @@ Result<IdFields> exchange_id(Connection& connection, const CallContext& context)
 
 Result<std::set<std::string>> enable_capabilities(Connection& connection, const std::vector<std::string>& names,
                                                   const CallContext& context) {
-  // What was named before it was asked for does not count.
+  // Forget what the server listed before it was asked.
   (void)connection.channel.unsolicited().take_enabled();
   clist* list = clist_new();
   if (list == nullptr) return fail(ENOMEM, "out of memory");

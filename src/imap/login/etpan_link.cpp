@@ -13,7 +13,7 @@ namespace imapfs::imap {
 namespace {
 
 constexpr std::size_t stream_buffer = 8192;
-/// libetpan keeps every response that its command expects; one would do.
+/// libetpan keeps every response that its command expects, although one is enough.
 constexpr std::size_t max_expected_bytes = 4 * max_guarded_response;
 
 EtpanLink* link_of(mailstream_low* low) { return static_cast<EtpanLink*>(low->data); }
@@ -24,7 +24,7 @@ std::string joined(const std::set<std::string>& words) {
   return result;
 }
 
-/// The emptiest data that answers a command.
+/// The smallest response that satisfies a command.
 std::string substitute_for(const std::vector<std::string_view>& expected) {
   if (expected.empty()) return {};
   if (expected.front() == "ID") return "* ID NIL\r\n";
@@ -62,7 +62,7 @@ void EtpanLink::cancel(mailstream_low*) {}
 EtpanLink::EtpanLink(CommandChannel& channel) : channel_(channel) {}
 
 EtpanLink::~EtpanLink() {
-  // mailimap_free sends LOGOUT and waits for the answer: with no command running, give() and send() refuse at once.
+  // mailimap_free sends LOGOUT and waits for the answer. While no command runs, give() and send() refuse at once.
   command_ = nullptr;
   if (imap_ != nullptr) mailimap_free(imap_);
 }
@@ -75,7 +75,7 @@ Result<void> EtpanLink::connect(bool preauthenticated) {
     std::free(low);
     return fail(ENOMEM, Scope::session, Retry::later, "out of memory");
   }
-  imap_->is_163_workaround_enabled = 1;  // tags begin with a letter: Coremail refuses others
+  imap_->is_163_workaround_enabled = 1;  // makes tags begin with a letter: Coremail refuses others
   pending_ = preauthenticated ? "* PREAUTH ready\r\n" : "* OK ready\r\n";
   given_ = 0;
   const Command greeting{"greeting", {}, false};
@@ -93,7 +93,7 @@ Result<Answer> EtpanLink::call(const Command& command, const CallContext& contex
   answer_.reset();
   IMAPFS_TRY(channel_.usable());
   if (imap_ == nullptr) return fail(EIO, Scope::session, Retry::now, "not connected");
-  IMAPFS_TRY(context.check());  // before anything is sent, giving up costs nothing
+  IMAPFS_TRY(context.check());  // cancelling is free before anything is sent
   command_ = &command;
   context_ = context;
   pending_.clear();
@@ -133,7 +133,7 @@ ssize_t EtpanLink::send(std::string_view bytes) {
 }
 
 ssize_t EtpanLink::give(char* buffer, std::size_t count) {
-  // -1 at the end, too: on 0 libetpan spins.
+  // -1 at the end too: on 0 libetpan spins.
   if (command_ == nullptr || cause_ || count == 0) return -1;
   if (given_ == pending_.size()) {
     if (answer_) return -1;
@@ -150,7 +150,7 @@ ssize_t EtpanLink::give(char* buffer, std::size_t count) {
   return static_cast<ssize_t>(length);
 }
 
-/// Fills pending_ with the next thing libetpan may see.
+/// Fills pending_ with what libetpan may read next.
 Result<void> EtpanLink::produce() {
   while (pending_.empty()) {
     const auto response = IMAPFS_TRY(channel_.next_response());
@@ -166,10 +166,10 @@ Result<void> EtpanLink::produce() {
       IMAPFS_TRY(reader.finish());
     } else {
       answer_ = IMAPFS_TRY(channel_.tagged_answer(response));
-      // The caller gets the answer from us. libetpan hears of a refusal only where its own state depends on it:
-      // elsewhere it leaks the response it refuses.
+      // The caller gets the answer from us. libetpan is told of a refusal only if its own state depends on it (login):
+      // otherwise it leaks the refused response.
       const bool ok = answer_->kind == Answer::Kind::ok || !command_->secret;
-      // Without the data its command asks for, libetpan reads through a null pointer.
+      // Without the data that its command expects, libetpan reads through a null pointer.
       if (!expected_given_) pending_ = substitute_for(command_->expects);
       pending_ += fmt::format("{} {} done\r\n", tag_, ok ? "OK" : "NO");
     }
@@ -209,12 +209,12 @@ Result<void> EtpanLink::bound_expected() {
   return fail(std::move(error));
 }
 
-/// The response with its literals as one text; what is too long comes out too long and is then refused.
+/// The response and its literals as one text. A text over the limit stays over it, and is then refused.
 Result<std::string> EtpanLink::gather(const Response& response) {
   auto& reader = channel_.reader();
   std::string whole = fmt::format("* {} ", response.name);
   while (whole.size() <= max_guarded_response) {
-    // A literal can only stand at the end of the line; walk to it by tokens.
+    // A literal is always at the end of a line: skip tokens up to it.
     while (!reader.at_end() && !reader.at_literal()) {
       if (reader.peek() == '"') {
         std::string storage;
@@ -237,7 +237,7 @@ Result<std::string> EtpanLink::gather(const Response& response) {
       IMAPFS_TRY(reader.end_literal());
       break;
     }
-    // As a quoted string: libetpan takes both, and a literal's text then passes the same guard.
+    // Rewrite the literal as a quoted string: libetpan takes both, and the text then passes the same guard.
     whole += '"';
     while (true) {
       const auto piece = IMAPFS_TRY(reader.literal_piece());

@@ -1,10 +1,10 @@
 #pragma once
-// libetpan over a CommandChannel: its stream driver, and the guard before it.
+// libetpan over a CommandChannel: its stream driver, and the guard in front of it.
 //
-// libetpan crashes, grows and hangs on hostile servers, so it never sees one. It is given, one at a time, the untagged
-// responses its command asked for (rewritten or checked: length, nesting, number range, NUL), continuations, and a
-// tagged line that the link wrote itself after it had read the server's. Everything else the channel handles. The
-// greeting is synthetic. libetpan is never given a byte beyond the tagged line, so nothing is ever left in its
+// libetpan crashes, grows and hangs on hostile servers, so it never reads from one. It gets, one at a time, the
+// untagged responses that its command expects (rewritten or checked: length, nesting, number range, NUL),
+// continuations, and a tagged line that the link writes itself after it has read the server's. The channel handles
+// everything else. The greeting is synthetic. libetpan gets no byte after the tagged line, so nothing remains in its
 // buffers. One thread at a time.
 
 #include <functional>
@@ -23,22 +23,22 @@ namespace imapfs::imap {
 class EtpanLink {
  public:
   explicit EtpanLink(CommandChannel& channel);
-  /// Says nothing to the server.
+  /// Sends nothing to the server.
   ~EtpanLink();
   EtpanLink(const EtpanLink&) = delete;
   EtpanLink& operator=(const EtpanLink&) = delete;
 
-  /// Gives libetpan its greeting.
+  /// Gives libetpan a synthetic greeting.
   Result<void> connect(bool preauthenticated);
 
   struct Command {
-    std::string_view name;                  ///< as error_from_answer() knows it
-    std::vector<std::string_view> expects;  ///< untagged responses libetpan parses: CAPABILITY, ID, NAMESPACE
-    bool secret = false;                    ///< logs in: never trace what is sent
+    std::string_view name;                  ///< the name for error_from_answer()
+    std::vector<std::string_view> expects;  ///< the untagged responses that libetpan parses: CAPABILITY, ID, NAMESPACE
+    bool secret = false;                    ///< a login: never trace what is sent
   };
-  /// What the server has answered to the last command, if it has.
+  /// The server's answer to the last command, if it has come.
   [[nodiscard]] const std::optional<Answer>& last_answer() const { return answer_; }
-  /// Runs one libetpan function. OK: the server's answer; NO, BAD and lost connections as Errors.
+  /// Runs one libetpan function. Returns the server's OK; NO, BAD and lost connections are Errors.
   Result<Answer> call(const Command& command, const CallContext& context,
                       const std::function<int(mailimap*)>& function);
 
@@ -62,9 +62,9 @@ class EtpanLink {
   mailimap* imap_ = nullptr;
   const Command* command_ = nullptr;
   CallContext context_;
-  std::string pending_;  ///< for libetpan to read
+  std::string pending_;  ///< what libetpan reads next
   std::size_t given_ = 0;
-  std::size_t expected_bytes_ = 0;  ///< that libetpan has been given as the data of its command, and keeps
+  std::size_t expected_bytes_ = 0;  ///< given to libetpan as data of its command; it keeps them
   bool begun_ = false;
   bool expected_given_ = false;
   std::string tag_;

@@ -43,7 +43,7 @@ bool ConnectGate::try_enter(bool eager, Deadline now) {
   if (failing()) {
     const bool due = now >= next_attempt_;
     if (!due && now < next_try(eager)) return false;
-    // One probe per delay: those that come while it is under way are not to pile up behind it.
+    // One probe per delay: requests that come while it is under way must not queue up behind it.
     if (due) next_attempt_ = now + delay_;
   }
   last_attempt_ = now;

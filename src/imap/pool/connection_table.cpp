@@ -7,8 +7,8 @@
 namespace imapfs::imap {
 namespace {
 
-/// So long an attempt may go on and those who come still wait for its outcome, though others have failed for longer
-/// than anybody waits.
+/// New jobs wait for the outcome of an attempt that is younger than this, even if attempts have failed for longer than
+/// a job normally waits.
 constexpr auto promising = std::chrono::seconds(5);
 
 const QueuedJobPointer& current_job(const ConnectionState& place) {
@@ -27,12 +27,12 @@ ConnectionTable::ConnectionTable(std::size_t places) {
 ConnectionState* ConnectionTable::choose(const PoolJob& job, bool may_connect) {
   const bool waits = job.goes_on && soon_free(job.mailbox);
   const auto rank = [&](const ConnectionState& place) {
-    // A place whose thread is only calling a completion is as good as free: what that one submits finds its session.
+    // A place whose thread only runs a completion counts as free, so that a job submitted there gets its session.
     if (place.assigned || place.to_be_asked || (place.busy && !place.finishing)) return 4;
     if (place.connected && !job.mailbox.empty() && place.selected == job.mailbox) return 0;
     if (place.connected && place.selected.empty()) return 1;
     if (waits) return 4;
-    // A job that needs no mailbox takes any session rather than a connection of its own.
+    // A job without a mailbox takes any session before it opens a connection.
     if (!place.connected) return !may_connect ? 4 : job.mailbox.empty() ? 3 : 2;
     return job.mailbox.empty() ? 2 : 3;
   };
@@ -105,7 +105,7 @@ Deadline ConnectionTable::next_attempt_to_age(SteadyClock::time_point now) const
 void ConnectionTable::suspect_all() {
   for (const auto& place : places_) {
     place->suspect = true;
-    // One that only tells what became of its job is about to rest, and is asked then.
+    // A place that only runs a completion rests soon, and is asked then.
     if (closed_ || !place->connected || (place->busy && !place->finishing) || place->assigned) continue;
     place->to_be_asked = true;
     wake(*place);

@@ -1,5 +1,5 @@
 #pragma once
-// What each of the pool's connections is doing, as whoever distributes jobs sees it.
+// What each connection of the pool is doing; jobs are distributed by it.
 //
 // Plain objects: the pool's mutex guards them. Sessions are not here; each belongs to its connection's thread.
 
@@ -15,23 +15,23 @@
 
 namespace imapfs::imap {
 
-/// A place for one session, with a thread that is started when it is first needed.
+/// A place for one session. Its thread starts when first needed.
 struct ConnectionState {
   std::string name;              ///< "imap-1"
   std::function<void()> run;     ///< the thread's body
-  std::condition_variable work;  ///< there is something to do, or the pool closes
+  std::condition_variable work;  ///< signals that there is something to do, or that the pool closes
   QueuedJobPointer assigned;     ///< chosen for this place, not yet taken by its thread
   QueuedJobPointer running;
   bool busy = false;
-  bool finishing = false;  ///< busy only with a completion: as good as free
+  bool finishing = false;  ///< busy only with a completion: counts as free
   std::optional<SteadyClock::time_point> connecting_since;
   bool connected = false;    ///< there is a session
   bool suspect = false;      ///< another connection was lost since: check before reuse
-  bool to_be_asked = false;  ///< its thread is to find out whether it still answers
+  bool to_be_asked = false;  ///< its thread must find out whether the session still answers
   std::string description;
   WireName selected;
-  std::vector<WireName> to_leave;  ///< PoolJob::unmakes of others
-  bool saw_names_go = false;       ///< PoolJob::unmakes, of any place, since its session was opened
+  std::vector<WireName> to_leave;  ///< from PoolJob::unmakes of other places
+  bool saw_names_go = false;       ///< some place ran a job with PoolJob::unmakes since this session was opened
   SteadyClock::time_point last_used{};
   std::jthread thread;
 };
@@ -41,35 +41,35 @@ class ConnectionTable {
   explicit ConnectionTable(std::size_t places);
   [[nodiscard]] const std::vector<std::unique_ptr<ConnectionState>>& places() const { return places_; }
 
-  /// The place that serves `job` best now, or nothing. Without `may_connect` only one that is connected.
+  /// The best place for `job` now, or null. Without `may_connect`, only a place with a session.
   ConnectionState* choose(const PoolJob& job, bool may_connect);
   void assign(ConnectionState& place, QueuedJobPointer queued);
-  /// The index of a place without a session whose thread has nothing to do.
+  /// The index of a place that has no session and is not busy.
   [[nodiscard]] std::optional<std::size_t> unconnected() const;
 
-  /// One place is kept free of jobs in the background where there are two or more.
+  /// Whether a background job may start: if there are two places or more, one is kept free of them.
   [[nodiscard]] bool background_allowed() const;
   [[nodiscard]] bool any_connected() const;
-  /// An attempt is so young that those who come still wait for its outcome.
+  /// Whether an attempt is young enough for new jobs to wait for its outcome.
   [[nodiscard]] bool connects_lately(SteadyClock::time_point now) const;
-  /// When an attempt stops being that young, after `now`.
+  /// When the next attempt stops being that young, after `now`.
   [[nodiscard]] Deadline next_attempt_to_age(SteadyClock::time_point now) const;
 
-  /// Has all that rest asked whether they still answer; the others are checked before they are used again.
+  /// Has all resting sessions asked whether they still answer; the others are checked before their next use.
   void suspect_all();
-  /// `teller` has taken `mailbox` away: the others leave it before they do anything else.
+  /// `teller` has removed or renamed `mailbox`: the other sessions leave it before they do anything else.
   void tell_to_leave(const ConnectionState& teller, const WireName& mailbox);
 
-  /// No thread is started any more, and those that wait are woken.
+  /// From now on no thread starts; waiting threads are woken.
   void close();
   [[nodiscard]] bool closed() const { return closed_; }
-  /// What is given to a place and not begun yet.
+  /// Takes the jobs that were assigned and have not begun.
   std::vector<QueuedJobPointer> take_assigned();
   [[nodiscard]] std::vector<QueuedJobPointer> running() const;
 
  private:
   static void wake(ConnectionState& place);
-  /// A connection that has `mailbox` selected does something that ends by itself.
+  /// Whether a connection with `mailbox` selected runs a job that is not of the kind that goes on.
   [[nodiscard]] bool soon_free(const WireName& mailbox) const;
 
   std::vector<std::unique_ptr<ConnectionState>> places_;

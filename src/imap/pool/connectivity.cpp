@@ -5,7 +5,8 @@
 namespace imapfs::imap {
 namespace {
 
-/// For a connection attempt, at first: one whose handshake was lost on the way leaves time for another.
+/// A connection attempt first gets this share of the time: if its handshake is lost on the way, there is time for
+/// another.
 constexpr int share_of_connect_timeout = 3;
 constexpr SteadyClock::duration least_attempt_patience = std::chrono::seconds(5);
 
@@ -46,7 +47,7 @@ void Connectivity::attempt_succeeded(SteadyClock::time_point started, SteadyCloc
 
 void Connectivity::session_lost(const Error& reason, bool by_itself, SteadyClock::time_point now) {
   if (by_itself) last_error_ = reason.what;
-  // "Suggested Backoff Time": the server wants to be left alone, whoever asks.
+  // "Suggested Backoff Time": the server wants to be left alone by every job.
   if (suggested_backoff_ms(reason.what)) gate_.asked_to_wait(reason, now);
 }
 
@@ -58,7 +59,7 @@ void Connectivity::report() {
   online_ = connected;
   if (listener_ == nullptr) return;
   reports_.emplace_back(connected, connected ? "connected" : gate_.last_error().what);
-  // One thread at a time reports, so that two changes in a row arrive in order.
+  // One thread at a time reports, so that two changes arrive in order.
   if (std::exchange(reporting_, true)) return;
   while (!reports_.empty()) {
     const auto [state, why] = std::move(reports_.front());

@@ -11,7 +11,7 @@ Dispatcher::Dispatcher(std::mutex& mutex, ConnectionTable& table, Connectivity& 
 
 void Dispatcher::submit(PoolJob job) {
   const auto queued = std::make_shared<QueuedJob>(std::move(job));
-  // Runs on the thread that requests the stop; only marks, because that thread may hold locks of its own.
+  // Runs on the thread that requests the stop. That thread may hold locks of its own, so this only sets a mark.
   queued->on_stop.emplace(queued->job.context.stop, [this, stop = queued->stop]() mutable {
     stop.request_stop();
     const std::lock_guard lock(mutex_);
@@ -57,7 +57,7 @@ JobQueue::Verdict Dispatcher::judge(const QueuedJobPointer& queued, SteadyClock:
 }
 
 ConnectionState* Dispatcher::find_place(const QueuedJob& queued, SteadyClock::time_point now) {
-  // After a failure live sessions come before a new connection, and the gate decides about that.
+  // While attempts fail, prefer a live session; the gate decides about a new connection.
   if (connectivity_.closed_gate() != nullptr)
     if (auto* live = table_.choose(queued.job, false)) return live;
   auto* place = table_.choose(queued.job, true);
@@ -84,7 +84,7 @@ Dispatcher::Task Dispatcher::next_task(ConnectionState& place) {
   }
   place.work.wait(lock, [&] { return table_.closed() || place.assigned || place.to_be_asked; });
   place.busy = true;
-  // Where it is in doubt, a job's own look at it does as well.
+  // If the connection is in doubt, an assigned job checks it.
   const bool ask = std::exchange(place.to_be_asked, false);
   if (ask && !place.assigned && !table_.closed()) return {nullptr, true};
   place.running = std::exchange(place.assigned, nullptr);
@@ -111,7 +111,7 @@ void Dispatcher::run_queue_watch() {
       continue;
     }
     const auto next = next_turn(now);
-    // wait_until() converts to another clock, in which the maximum would overflow.
+    // wait_until() converts to another clock, where the maximum would overflow.
     if (next == Deadline::max()) changed_.wait(lock);
     else changed_.wait_until(lock, next);
   }

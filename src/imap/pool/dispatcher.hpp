@@ -1,9 +1,9 @@
 #pragma once
-// Who serves what: holds the jobs that wait, gives each to a connection as soon as one may serve it, and ends those
-// that expire, are cancelled or have nobody left to wait for.
+// Holds the waiting jobs, gives each to a connection as soon as one may serve it, and ends jobs that expire, are
+// cancelled or can get no connection.
 //
-// The pool's mutex, which it shares with the table, guards it; each function says whether it is called with it held.
-// The thread "imap-queue" starts with the first job and ends jobs that expire or are cancelled while they wait.
+// It shares the pool's mutex with the table; each function says whether it is called with the mutex held. The thread
+// "imap-queue" starts with the first job and ends jobs that expire or are cancelled while they wait.
 
 #include <condition_variable>
 #include <cstddef>
@@ -19,7 +19,8 @@ namespace imapfs::imap {
 
 class Dispatcher {
  public:
-  /// What a connection's thread does next: a job, or finding out whether its session still answers. Neither: it ends.
+  /// What a connection's thread does next: run a job, or ask whether its session still answers. If neither, the thread
+  /// ends.
   struct Task {
     QueuedJobPointer job;
     bool ask = false;
@@ -29,17 +30,17 @@ class Dispatcher {
 
   // Without the mutex.
   void submit(PoolJob job);
-  /// Waits for it, on the thread of `place`.
+  /// Waits for a task, on the thread of `place`.
   Task next_task(ConnectionState& place);
-  /// After the table was closed and the waiting jobs were taken.
+  /// Called after the table was closed and the waiting jobs were taken.
   void join();
 
   // With the mutex.
-  /// Gives waiting jobs to free places. What cannot be served for want of a connection is taken out into `refused`.
+  /// Gives waiting jobs to free places. Moves jobs that can get no connection to `refused`.
   void dispatch(std::vector<RefusedJob>& refused);
-  /// Its connection was lost: it is the next of its kind. False if the pool closes.
+  /// Queues a job again, before others of its kind, after its connection was lost. False if the pool closes.
   bool put_back(QueuedJobPointer queued);
-  /// Something has changed that waiting jobs depend on: imap-queue looks at them.
+  /// Something has changed for waiting jobs: imap-queue looks at them again.
   void look_again() { changed_.notify_one(); }
   [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
   std::deque<QueuedJobPointer> take_waiting() { return queue_.take_all(); }

@@ -46,10 +46,10 @@ Deadline JobQueue::next_turn(SteadyClock::time_point now, const ConnectGate* gat
   };
   for (const auto* jobs : {&interactive_, &background_}) {
     for (const auto& queued : *jobs) {
-      // What has ended since `now` is to be found at once.
+      // A deadline that has passed since `now` must be noticed at once.
       next = std::min(next, queued->job.context.deadline);
       consider(queued->not_before);
-      // Somebody may begin to wait at any time.
+      // Somebody may begin to wait for this job at any time.
       if (gate != nullptr) consider(gate->next_try(queued->eager() || queued->job.awaited != nullptr));
     }
   }

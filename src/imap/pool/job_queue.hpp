@@ -1,6 +1,5 @@
 #pragma once
-// The jobs that wait for a connection, interactive ones before those in the background, each kind in the order of
-// arrival.
+// The jobs that wait for a connection: interactive before background jobs, each kind in order of arrival.
 //
 // A plain object without a lock: the pool's mutex guards it.
 
@@ -19,20 +18,20 @@ class JobQueue {
   [[nodiscard]] bool empty() const { return size() == 0; }
 
   void push_back(QueuedJobPointer queued) { of(*queued).push_back(std::move(queued)); }
-  /// Before all others of its kind: it has had its turn already.
+  /// Puts a job before all others of its kind: it has had its turn already.
   void push_front(QueuedJobPointer queued) { of(*queued).push_front(std::move(queued)); }
 
   enum class Verdict : std::uint8_t { take, leave, stop };
-  /// Shows each job to `judge` in the order of service. What it takes leaves the queue; `stop` leaves the rest of the
-  /// kind unseen. Jobs whose stop was requested are not shown: take_ended() has them.
+  /// Shows each job to `judge`, in the order of service. `take` removes the job; `stop` skips the rest of its kind.
+  /// Jobs whose stop was requested are not shown: take_ended() takes them.
   void offer(const std::function<Verdict(const QueuedJobPointer&)>& judge);
 
-  /// Takes out those that were cancelled or have expired. Those fail with `unreachable` where it is given: nothing
-  /// could have served them.
+  /// Takes out jobs that were cancelled or have expired. Expired jobs fail with `unreachable` if it is given: no
+  /// connection could have served them.
   std::vector<RefusedJob> take_ended(SteadyClock::time_point now, const Error* unreachable);
   std::deque<QueuedJobPointer> take_all();
 
-  /// When a job expires, or may be served by the mere passing of time, after `now`. `gate`, where attempts fail.
+  /// When, after `now`, a job expires or may be served because time has passed. `gate` is given while attempts fail.
   [[nodiscard]] Deadline next_turn(SteadyClock::time_point now, const ConnectGate* gate) const;
 
  private:

@@ -9,10 +9,10 @@
 namespace imapfs::imap {
 namespace {
 
-/// Of a job without a deadline.
+/// For a job without a deadline.
 constexpr int reruns_at_most = 3;
-/// A job waits a part of the time for which its connections have been lost already: a short disturbance costs nearly
-/// nothing, and a server that dies of the job is not called again and again.
+/// The pause is this share of the time since the job's first lost connection. A short disturbance costs nearly nothing,
+/// and a server that crashes because of the job is not contacted again and again.
 constexpr int share_of_trouble = 8;
 constexpr SteadyClock::duration shortest_pause = std::chrono::milliseconds(20);
 constexpr SteadyClock::duration longest_pause = std::chrono::seconds(15);
@@ -37,7 +37,7 @@ void JobRunner::run() {
     if (task.ask) (void)connection_.answers(CallContext{closing_});
     else if (task.job) serve(task.job);
     else break;
-    // The task's job goes here, without the mutex.
+    // The task's job is destroyed here, without the mutex.
   }
   connection_.log_out();
 }
@@ -89,7 +89,7 @@ bool JobRunner::run_again(const QueuedJobPointer& queued, bool had_session, cons
     queued->was_silent = queued->was_silent || error.errnum == ETIMEDOUT;
     if (queued->losses > 1) queued->not_before = now + pause_after(now - queued->first_loss);
   }
-  // Without a connection, dispatch() knows whether it is worth waiting for one.
+  // For a job that got no connection, dispatch() decides whether it waits for one.
   return dispatcher_.put_back(queued);
 }
 

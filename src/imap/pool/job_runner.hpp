@@ -1,9 +1,9 @@
 #pragma once
-// The thread of one place of the pool: takes the job chosen for it, runs it on a live session, and puts it back when
+// The thread of one place of the pool: takes the job assigned to it, runs it on a live session, and queues it again if
 // its connection was lost and it may run again.
 //
-// The thread is the place's own (ConnectionState::run); the constructor only says what it does. Jobs must be complete
-// and the thread joined before this is destroyed.
+// ConnectionState owns the thread; the constructor sets its function. Before this is destroyed, all jobs must be
+// complete and the thread joined.
 
 #include <stop_token>
 
@@ -14,7 +14,7 @@ namespace imapfs::imap {
 
 class JobRunner {
  public:
-  /// `closing` ends the question whether a session still answers.
+  /// `closing` ends the check whether a session still answers.
   JobRunner(ConnectionState& place, Dispatcher& dispatcher, const PoolConnection::Dependencies& dependencies,
             std::stop_token closing);
   JobRunner(const JobRunner&) = delete;
@@ -25,9 +25,9 @@ class JobRunner {
  private:
   void run();
   void serve(const QueuedJobPointer& queued);
-  /// The server can be reached: jobs that were held back for that are looked at.
+  /// The server can be reached: has jobs looked at that were held back.
   void let_others_connect();
-  /// Puts the job back if `error` is about the connection alone and there is time left. With the pool's mutex.
+  /// Queues the job again if `error` concerns only the connection and there is time left. With the pool's mutex.
   bool run_again(const QueuedJobPointer& queued, bool had_session, const Error& error);
 
   ConnectionState& place_;

@@ -12,7 +12,7 @@ void Liveness::server_took(SteadyClock::duration silence) {
 
 bool Liveness::is_dead(SteadyClock::duration silent, bool repeatable, SteadyClock::time_point now) const {
   if (silent < settings_.give_up_after) return false;
-  // The others have been asked meanwhile. Those that answer say that the network is there, and the server only slow.
+  // The other connections have been asked meanwhile. If one answered, the network works and the server is only slow.
   const auto since = now - silent;
   if (last_silent_loss_ > since && last_answer_ < since) return true;
   return repeatable && silent >= patience_;

@@ -98,17 +98,18 @@ Result<void> PoolConnection::run(const QueuedJob& queued) {
     return result;
   }
   fresh_ = false;
-  // Silence that ended with an answer was no sign of anything.
+  // The connection answered, so its silence meant nothing.
   const Lock lock(dependencies_.mutex);
   dependencies_.liveness.server_took(longest_silence_);
   return result;
 }
 
-/// Dovecot keeps the index of a closed mailbox in memory for a while, and answers SELECT and APPEND of a new mailbox of
-/// that name with an internal error ("duplicate transaction log sequence" in its log), or as if that were the old one.
+/// Dovecot keeps the index of a closed mailbox in memory for a while. It answers SELECT and APPEND of a new mailbox of
+/// that name with an internal error ("duplicate transaction log sequence" in its log), or as if it were the old
+/// mailbox.
 bool PoolConnection::blames_session(const Error& error) {
   const auto says = [&](std::string_view words) { return error.what.find(words) != std::string::npos; };
-  // Commands that have changed nothing then: a part of a COPY or MOVE may be carried out, and is not to be repeated.
+  // Only commands that have then changed nothing: a COPY or MOVE may be partly done and must not be repeated.
   const bool changed_nothing = says("SELECT: ") || says("EXAMINE: ") || says("STATUS: ") || says("APPEND: ");
   if (error.lost_connection() || !changed_nothing) return false;
   if (!says("[SERVERBUG]") && !says("Mailbox was deleted under us")) return false;
@@ -138,7 +139,7 @@ Result<void> PoolConnection::connect(QueuedJob& queued) {
 
 void PoolConnection::connect_failed(QueuedJob& queued, const Error& error, SteadyClock::time_point started) {
   const auto now = SteadyClock::now();
-  // A job that gave up, or came with little time left, says nothing about the server.
+  // A job that gave up, or had little time left, says nothing about the server.
   const bool hurried = error.errnum == ETIMEDOUT && now - started < dependencies_.settings.connect_timeout / 10;
   const bool counts = !queued.stop.stop_requested() && !hurried;
   if (counts) telemetry::warning("cannot connect: {}", telemetry::printable(error.what));
@@ -167,7 +168,7 @@ void PoolConnection::install(std::unique_ptr<Session> session, SteadyClock::time
 
 void PoolConnection::discard(const Error& reason) {
   std::unique_ptr<Session> lost;
-  const bool by_itself = reason.errnum != EINTR;  // else the job broke it, by cancellation
+  const bool by_itself = reason.errnum != EINTR;  // with EINTR the cancellation of its job broke it
   {
     const Lock lock(dependencies_.mutex);
     lost = std::move(session_);
@@ -218,7 +219,7 @@ bool PoolConnection::gives_up(SteadyClock::duration silent, bool changing) {
   bool doubts = false;
   {
     const Lock lock(dependencies_.mutex);
-    // What changes something must not be done twice, and a slow server may be doing it.
+    // A change must not be done twice, and a slow server may still be doing it.
     const bool repeatable = !changing && !fresh_ && state_.running && !state_.running->was_silent;
     if (dependencies_.liveness.is_dead(silent, repeatable, now)) return true;
     longest_silence_ = std::max(longest_silence_, silent);

@@ -1,11 +1,11 @@
 #pragma once
-// One place of the pool and the session on it: opened when a job needs one, asked whether it still answers after a
-// rest, and thrown away after an Error of scope session.
+// One place of the pool and its session: opened when a job needs one, asked after a rest whether it still answers, and
+// thrown away after an Error of scope session.
 //
-// Connections may die without a word: a session that rests is asked by NOOP when another was lost or an answer is
-// overdue, and a command that stays silent is given up when Liveness says so.
+// Connections may die silently. A resting session is asked by NOOP when another was lost or an answer is overdue; a
+// silent command is given up when Liveness says so.
 //
-// Its thread alone calls it, without the pool's mutex; adopt() is called before that thread has anything to do.
+// Only the place's thread calls it, without the pool's mutex; adopt() is called before that thread has anything to do.
 
 #include <memory>
 #include <mutex>
@@ -29,17 +29,17 @@ class PoolConnection {
 
   PoolConnection(ConnectionState& state, Dependencies dependencies) : state_(state), dependencies_(dependencies) {}
 
-  /// Takes over a session that is open. With the pool's mutex.
+  /// Takes over an open session. With the pool's mutex.
   void adopt(std::unique_ptr<Session> session);
-  /// Sees to a session that is live and has left what it must leave.
+  /// Provides a live session that has left the mailboxes it must leave.
   Result<void> prepare(QueuedJob& queued);
-  /// The session was opened by the last prepare().
+  /// Whether the last prepare() opened the session.
   [[nodiscard]] bool fresh() const { return fresh_; }
-  /// Runs the job on it. An Error of scope session costs the session.
+  /// Runs the job on the session. An Error of scope session costs the session.
   Result<void> run(const QueuedJob& queued);
-  /// Whether the session, if there is one, answers NOOP in time. Else it is thrown away.
+  /// Whether there is a session and it answers NOOP in time. If it does not answer, it is thrown away.
   bool answers(CallContext context);
-  /// After an exception: nobody knows what is still to be read from the connection.
+  /// After an exception: throws the session away, because the state of its dialogue is unknown.
   Result<void> give_up(Error error);
   void log_out();
 
@@ -47,7 +47,7 @@ class PoolConnection {
   using Lock = std::lock_guard<std::mutex>;
 
   bool still_alive(const QueuedJob& queued);
-  /// False if that cost the session.
+  /// False if leaving cost the session.
   bool leave_unmade(const CallContext& context);
   Result<void> connect(QueuedJob& queued);
   void connect_failed(QueuedJob& queued, const Error& error, SteadyClock::time_point started);
@@ -57,16 +57,16 @@ class PoolConnection {
   /// With the pool's mutex.
   void take(std::unique_ptr<Session> session);
   void watch_silence(Session& session);
-  /// SilenceWatch: the command that runs gets no answer.
+  /// For SilenceWatch: whether to give up the running command.
   bool gives_up(SteadyClock::duration silent, bool changing);
-  /// An internal error of the server, which another session may be spared.
+  /// Whether the error is an internal one of the server that another session may not get.
   bool blames_session(const Error& error);
 
   ConnectionState& state_;
   const Dependencies dependencies_;
   std::unique_ptr<Session> session_;
-  bool fresh_ = false;                       ///< has not served a job yet
-  SteadyClock::duration longest_silence_{};  ///< beyond doubt_after, in the job that runs
+  bool fresh_ = false;                       ///< the session has not completed a job yet
+  SteadyClock::duration longest_silence_{};  ///< beyond doubt_after, in the running job
 };
 
 }  // namespace imapfs::imap

@@ -7,8 +7,8 @@
 
 namespace imapfs::imap {
 
-/// Builds the parts and ends them in order. One mutex guards what they share: the queue, what each connection is doing,
-/// and what is known of the server. Sessions, jobs, listeners and completions are used without it.
+/// Builds the parts and ends them in order. One mutex guards their shared state: the queue, what each connection is
+/// doing, and what is known of the server. Sessions, jobs, listeners and completions are called without it.
 class SessionPool::Implementation {
  public:
   Implementation(Settings settings, SessionFactory factory, PoolListener* listener);

@@ -16,15 +16,15 @@
 namespace imapfs::imap {
 namespace {
 
-/// News that arrive while the listener works on earlier ones call it again, this often at most before IDLE starts
+/// How often the listener is called again for news that arrive while it works on earlier ones, before IDLE starts
 /// again.
 constexpr int news_rounds_at_most = 8;
-/// News of what this program has done itself come in bursts, and are known by then.
+/// News of this program's own changes come in bursts and are known already.
 constexpr int free_rounds = 6;
-/// Beyond bursts: what changes all the time need not be known more often.
+/// The interval beyond bursts: a mailbox that changes all the time need not be looked at more often.
 constexpr auto news_interval = std::chrono::seconds(2);
 
-/// Passes everything on and counts it.
+/// Counts everything and passes it on.
 class CountingListener : public UntaggedListener {
  public:
   explicit CountingListener(UntaggedListener& target) : target_(target) {}
@@ -110,7 +110,7 @@ class Watcher::Implementation {
   }
 
  private:
-  /// Connects, watches, and again, until stopped or the watch has no future.
+  /// Connects and watches, again and again, until stopped or until the watch ends for good.
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       bool final = false;
@@ -124,13 +124,13 @@ class Watcher::Implementation {
       if (stood_ && error.lost_connection()) listener_.on_connection_lost(error.errnum == ETIMEDOUT);
       report(false, error.what, final);
       if (final) return;
-      // A server that ends every watch at once is not to be called again every second.
+      // A server that ends every watch at once must not be contacted again every second.
       if (stood_ && SteadyClock::now() - began >= settings_.backoff.cap) backoff_.reset();
       rest(stop, backoff_.next(error), true);
     }
   }
 
-  /// One connection's life. Returns only with an Error; `final` if no other connection will do better.
+  /// One connection's life. Returns only with an Error; `final` if no other connection can help.
   Result<void> watch(const std::stop_token& stop, bool& final) {
     auto session = IMAPFS_TRY(factory_(CallContext::within(settings_.connect_timeout, stop)));
     session->set_listener(&untagged_);
@@ -148,12 +148,12 @@ class Watcher::Implementation {
     return result;
   }
 
-  /// What was asked of the back-off before is settled.
+  /// The watch works: earlier requests to retry or to ask are done.
   void stand() {
     const std::lock_guard guard(mutex_);
     stood_ = true;
     retry_now_ = false;
-    asked_ = false;  // a new connection is its own answer
+    asked_ = false;  // a new connection answers the question
   }
 
   [[nodiscard]] bool doubted_since(SteadyClock::time_point when) {
@@ -161,7 +161,7 @@ class Watcher::Implementation {
     return doubted_ > when;
   }
 
-  /// What ends the IDLE that is about to begin; at once if the connection is in doubt already.
+  /// The token that ends the next IDLE; it is stopped already if the connection is in doubt.
   std::stop_token next_question() {
     const std::lock_guard guard(mutex_);
     idling_ = std::stop_source();
@@ -175,7 +175,7 @@ class Watcher::Implementation {
   }
 
   Result<void> begin(Session& session, const std::stop_token& stop, bool& final) {
-    // Before the listener catches up, so that no change falls between.
+    // Before the listener catches up, so that no change is missed in between.
     if (settings_.use_notify && session.traits().has("NOTIFY")) {
       const auto asked = session.notify_personal(command_context(stop));
       if (!asked && asked.error().lost_connection()) return asked;
@@ -204,9 +204,9 @@ class Watcher::Implementation {
     }
   }
 
-  /// Whether the server has said something while it was waited for.
+  /// Returns whether the server spoke on its own.
   Result<bool> idle(Session& session, const std::stop_token& stop) {
-    // The deadline is for a connection on which not even the renewal is answered.
+    // The deadline catches a connection on which even the renewal gets no answer.
     const auto patience = settings_.renew_after + settings_.connect_timeout;
     const auto question = next_question();
     const auto end = IMAPFS_TRY(session.idle(settings_.renew_after, CallContext::within(patience, stop), question));
@@ -219,7 +219,7 @@ class Watcher::Implementation {
     const bool asked = take_question();
     IMAPFS_TRY(session.noop(CallContext::within(asked ? settings_.answer_patience : settings_.connect_timeout, stop)));
     if (asked) listener_.on_connection_answers();
-    return true;  // NOOP is how such a server tells
+    return true;  // without IDLE, the answer to NOOP is how a server tells news
   }
 
   Result<void> tell_news(Session& session, const std::stop_token& stop) {
@@ -239,14 +239,14 @@ class Watcher::Implementation {
     return CallContext::within(settings_.connect_timeout, stop);
   }
 
-  /// Tells the listener when the state is another than the last told, or always.
+  /// Tells the listener if the state has changed, or if `always`.
   void report(bool watching, const std::string& reason, bool always) {
     if (watching_ == watching && !always) return;
     watching_ = watching;
     listener_.on_watching(watching, reason);
   }
 
-  /// Waits, but not beyond a stop, nor, where it is `curtailed` by it, beyond retry_now(), else beyond ask().
+  /// Waits until a stop, or until retry_now() if `curtailed`, else until ask().
   void rest(const std::stop_token& stop, SteadyClock::duration duration, bool curtailed) {
     std::unique_lock lock(mutex_);
     changed_.wait_until(lock, stop, SteadyClock::now() + duration, [&] { return curtailed ? retry_now_ : asked_; });
@@ -257,7 +257,7 @@ class Watcher::Implementation {
   const SessionFactory factory_;
   WatchListener& listener_;
 
-  // Of the watch's thread alone.
+  // Used only by the watch's thread.
   CountingListener untagged_;
   Backoff backoff_;
   Pace pace_;

@@ -12,13 +12,13 @@ namespace {
 constexpr std::uint32_t max_junk_lines = 10'000;  // per command; a flood of blank lines is an attack, not news
 constexpr std::size_t max_response_name = 32;
 
-/// Exchange sends these without tag or star when it throttles or gives up.
+/// Exchange sends such lines, without tag or star, when it throttles or gives up.
 bool is_error_in_disguise(std::string_view line) {
   constexpr std::string_view unavailable = "Server Unavailable";
   return iequals(line.substr(0, unavailable.size()), unavailable) || suggested_backoff_ms(line).has_value();
 }
 
-/// A connection that ended after BYE ended for the reason BYE gave.
+/// If the connection ended after BYE, the reason in BYE counts.
 Error reason_for_end(Error error, const std::optional<Answer>& bye) {
   if (!bye || error.errnum == EINTR || error.errnum == ETIMEDOUT) return error;
   return error_from_answer("BYE", *bye);
@@ -65,7 +65,7 @@ std::string CommandChannel::begin_beside(const CallContext& context) {
   if (others.empty()) others.push_back(tag_);
   const auto junk = junk_;
   auto tag = begin(context);
-  junk_ = junk;  // a flood is a flood over all of them
+  junk_ = junk;  // all commands together count towards the limit
   others.push_back(tag);
   outstanding_ = std::move(others);
   return tag;
@@ -89,14 +89,14 @@ Result<void> CommandChannel::write(std::string_view bytes, const CallContext& co
 Result<Response> CommandChannel::next_response() {
   while (true) {
     if (auto loaded = reader_.next(); !loaded) return fail(broken_by(std::move(loaded).error()));
-    // A continuation may be part of a SASL exchange: its text is not logged.
+    // A continuation may be part of a SASL exchange, so its text is not logged.
     if (traced_) trace_line("<", reader_.rest().starts_with("+") ? "+" : reader_.rest());
     if (auto response = recognise()) return std::move(*response);
     if (auto skipped = junk_line(); !skipped) return fail(broken_by(std::move(skipped).error()));
   }
 }
 
-/// Reads the line up to the response's name; nothing if it is no response.
+/// Reads a line up to the response's name; nothing if the line is no response.
 std::optional<Response> CommandChannel::recognise() {
   Response response;
   if (reader_.accept('+')) {
@@ -120,7 +120,7 @@ std::optional<Response> CommandChannel::recognise() {
   return response;
 }
 
-/// Whether `line` answers the command, or one of those, that was sent; its tag is the current one then.
+/// Whether `line` answers one of the commands that were sent; makes its tag the current one.
 bool CommandChannel::at_tag(std::string_view line) {
   const auto begins_with = [&](const std::string& tag) {
     return !tag.empty() && line.size() > tag.size() && line.starts_with(tag) && line[tag.size()] == ' ';

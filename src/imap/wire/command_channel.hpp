@@ -1,11 +1,11 @@
 #pragma once
-// The steps of a dialogue over a connection: a command begins, bytes are written, responses are read and routed, and
-// its tagged answer ends it. CommandRunner takes them for most commands; IDLE, the greeting and libetpan's commands
-// take them one by one.
+// The steps of a dialogue over a connection: a command begins, bytes are written, responses are read and routed, and a
+// tagged answer ends it. CommandRunner does the steps for most commands; IDLE, the greeting and libetpan's commands do
+// them one by one.
 //
-// Every untagged response is first offered to the running command; what it does not take goes to UnsolicitedResponses,
-// so news is never lost and never in the way, also where it precedes a continuation. After an Error of scope session
-// the channel is broken and repeats that Error. One thread at a time.
+// Each untagged response is first offered to the running command; UnsolicitedResponses gets what the command does not
+// take. So no news is lost, not even before a continuation. After an Error of scope session the channel is broken and
+// repeats that Error. One thread at a time.
 
 #include <memory>
 #include <optional>
@@ -30,34 +30,34 @@ class CommandChannel {
   [[nodiscard]] ResponseReader& reader() { return reader_; }
   [[nodiscard]] UnsolicitedResponses& unsolicited() { return unsolicited_; }
 
-  /// The reason why the channel is of no use, if it is.
+  /// The Error that broke the channel, if it is broken.
   [[nodiscard]] Result<void> usable() const;
-  /// `error` if its scope is session is remembered, and returned in any case.
+  /// Returns `error`; an Error of scope session also breaks the channel.
   Error broken_by(Error error);
 
-  /// Starts a command: makes its tag the current one and returns it.
+  /// Begins a command: gives it a tag, makes that the current one and returns it.
   std::string begin(const CallContext& context);
-  /// The same with a tag made elsewhere.
+  /// As above, with a tag made elsewhere.
   void begin(std::string tag, const CallContext& context);
-  /// Starts a command beside those that still wait for their answers; returns its tag.
+  /// Begins a command while others wait for their answers; returns its tag.
   std::string begin_beside(const CallContext& context);
-  /// Replaces the context of the command that is running.
+  /// Replaces the context of the running command.
   void set_context(const CallContext& context) { context_ = context; }
-  /// Something has come: the command that is running has until now + `patience` from here on, if its caller's deadline
-  /// allows. Returns its context.
+  /// Data has come: moves the running command's deadline to now + `patience`, but not beyond `context`'s. Returns its
+  /// context.
   const CallContext& extend_deadline(SteadyClock::duration patience, const CallContext& context);
 
   Result<void> write(std::string_view bytes, const CallContext& context);
-  /// Reads one response. Junk is counted and skipped here, unless it is an error in disguise.
+  /// Reads one response. Counts and skips lines that are none, unless they are errors in disguise.
   Result<Response> next_response();
-  /// Offers an untagged response to the handler, else does what must be done with it, and finishes it.
+  /// Offers an untagged response to the handler, else to UnsolicitedResponses, and finishes it.
   Result<void> take_untagged(const Response& response, const UntaggedHandler& handler);
-  /// The tagged answer the reader stands on.
+  /// Parses the tagged answer at the reader's cursor.
   Result<Answer> tagged_answer(const Response& response);
-  /// Skips what is left of the response.
+  /// Skips the rest of the response.
   Result<void> finish();
 
-  /// The tag of the command that is running; of several, the one whose answer the reader stands on.
+  /// The tag of the running command; with several, of the one whose answer is being read.
   [[nodiscard]] const std::string& tag() const { return tag_; }
   void trace(const CommandLine& command) const;
 
@@ -71,14 +71,14 @@ class CommandChannel {
   UnsolicitedResponses unsolicited_;
   CallContext context_;
   std::string tag_;
-  std::vector<std::string> outstanding_;  ///< tags of commands that wait for their answer beside others
+  std::vector<std::string> outstanding_;  ///< tags of commands in a pipeline that wait for their answers
   std::uint64_t next_tag_ = 1;
   std::uint32_t junk_ = 0;
   bool traced_ = false;
   std::optional<Error> broken_;
 };
 
-/// The tagged answer to a command that is not complete yet: a refusal, or a protocol error.
+/// Handles a tagged answer to a command that is not complete yet: a refusal, else a protocol error.
 Result<Answer> early_refusal(CommandChannel& channel, const Response& response);
 
 }  // namespace imapfs::imap

@@ -1,10 +1,10 @@
 #pragma once
-// A command to be sent: words, strings quoted or as literals, and the refusal of anything that could end the line
+// A command to send: words, and strings that are quoted or sent as literals. Refuses everything that could end the line
 // early.
 //
-// A string is sent quoted; one that holds 8-bit bytes is sent as a literal unless UTF8=ACCEPT allows it in quotes. CR,
-// LF and NUL are refused wherever they come from (EINVAL): in a mailbox name they would be a second command. A value;
-// no thread affinity.
+// A string is quoted. With 8-bit bytes it is sent as a literal, unless UTF8=ACCEPT allows it in quotes. CR, LF and NUL
+// are refused wherever they come from (EINVAL): in a mailbox name they would begin a second command. A value; no thread
+// affinity.
 
 #include <string>
 #include <string_view>
@@ -16,7 +16,7 @@ namespace imapfs::imap {
 
 class CommandLine {
  public:
-  /// `name` is what error_from_answer() and logs call it: "SELECT", "UID FETCH".
+  /// `name` is the name for error_from_answer() and logs: "SELECT", "UID FETCH".
   explicit CommandLine(std::string_view name, bool quoted_utf8 = false)
       : name_(name), quoted_utf8_(quoted_utf8), pieces_(1, std::string(name)) {}
 
@@ -27,12 +27,12 @@ class CommandLine {
   /// Appends a quoted string or a literal after a space.
   CommandLine& string(std::string_view value);
 
-  /// EINVAL if anything in it cannot be sent.
+  /// EINVAL if a part of it cannot be sent.
   [[nodiscard]] Result<void> check() const;
   [[nodiscard]] const std::string& name() const { return name_; }
   /// Text, literal, text, literal, …, text.
   [[nodiscard]] const std::vector<std::string>& pieces() const { return pieces_; }
-  /// For logs: literals shown as quoted strings.
+  /// For logs: shows literals as quoted strings.
   [[nodiscard]] std::string printable() const;
 
  private:

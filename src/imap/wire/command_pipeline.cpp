@@ -5,7 +5,7 @@
 namespace imapfs::imap {
 namespace {
 
-constexpr std::size_t depth = 2;  // so many wait for their answer at most
+constexpr std::size_t depth = 2;  // the most commands that wait for their answers
 
 }  // namespace
 
@@ -25,7 +25,7 @@ Result<void> CommandPipeline::run(const UntaggedHandler& handler, const CallCont
   return {};
 }
 
-/// Sends as long as there is room. An Error only of the channel: one of a command is a refusal.
+/// Sends commands while there is room. Returns only Errors of the channel; an Error of a command counts as a refusal.
 Result<void> CommandPipeline::fill(const CallContext& context) {
   while (!refusal_ && outstanding_.size() < depth) {
     const auto command = source_.next();

@@ -1,9 +1,9 @@
 #pragma once
-// Commands of which the next is sent before the last has been answered (RFC 9051 §5.5). Only for such as do not depend
-// on each other.
+// Sends each command before the last has been answered (RFC 9051 §5.5). Only for commands that do not depend on each
+// other.
 //
-// After a refusal nothing more is sent; what was is awaited, and the first refusal returned. ETIMEDOUT when nothing has
-// come for as long as `silence`. One thread; the runner outlives it.
+// After a refusal no more commands are sent; the answers of those that were sent are awaited, and the first refusal is
+// returned. ETIMEDOUT if nothing comes for `silence`. One thread; the runner outlives it.
 
 #include <cstddef>
 #include <functional>
@@ -19,16 +19,16 @@ namespace imapfs::imap {
 class CommandPipeline {
  public:
   struct Source {
-    /// Asked after each response while there is room; it must hold no literal.
+    /// Returns the next command, without literals. Called while there is room.
     std::function<std::optional<CommandLine>()> next;
-    /// Told the number of a command that has been answered, in the order sent, from 0.
+    /// Called with the number of a command that has been answered; numbers are in the order sent, from 0.
     std::function<void(std::size_t)> answered;
   };
 
   CommandPipeline(CommandRunner& runner, Source source, SteadyClock::duration silence)
       : runner_(runner), channel_(runner.channel()), source_(std::move(source)), silence_(silence) {}
 
-  /// Sends what the source gives until there is no more, and awaits the answers, in whatever order they come.
+  /// Sends the source's commands until there is none left, and awaits the answers, in whatever order they come.
   Result<void> run(const UntaggedHandler& handler, const CallContext& context);
 
  private:
@@ -40,9 +40,9 @@ class CommandPipeline {
   CommandChannel& channel_;
   const Source source_;
   const SteadyClock::duration silence_;
-  std::vector<std::pair<std::string, std::size_t>> outstanding_;  ///< tag and number of each that is not answered
+  std::vector<std::pair<std::string, std::size_t>> outstanding_;  ///< tag and number of each unanswered command
   std::size_t sent_ = 0;
-  std::string name_;  ///< of the last one
+  std::string name_;  ///< of the last command
   std::optional<Error> refusal_;
 };
 

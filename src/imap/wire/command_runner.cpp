@@ -25,12 +25,12 @@ Result<Answer> CommandRunner::run(const CommandLine& command, StreamedLiteral& l
 Result<void> CommandRunner::begin(const CommandLine& command, const CallContext& context) {
   IMAPFS_TRY(channel_.usable());
   IMAPFS_TRY(command.check());
-  IMAPFS_TRY(context.check());  // before anything is sent, giving up costs nothing
+  IMAPFS_TRY(context.check());  // cancelling is free before anything is sent
   channel_.begin(context);
   return {};
 }
 
-/// Handles responses until there is an answer, if there is none yet.
+/// Handles responses until the command is answered, unless `answer` is there already.
 Result<Answer> CommandRunner::await_answer(const CommandLine& command, std::optional<Answer> answer,
                                            const UntaggedHandler& handler) {
   while (!answer) {
@@ -42,7 +42,7 @@ Result<Answer> CommandRunner::await_answer(const CommandLine& command, std::opti
   return fail(refusal(command.name(), *answer));
 }
 
-/// Reads up to the next response that is tagged, or a continuation.
+/// Reads up to the next tagged response or continuation.
 Result<Response> CommandRunner::next_event(const UntaggedHandler& handler) {
   while (true) {
     auto response = IMAPFS_TRY(channel_.next_response());
@@ -57,7 +57,7 @@ Error CommandRunner::refusal(std::string_view name, const Answer& answer) {
   return channel_.broken_by(std::move(error));
 }
 
-/// Sends the pieces, of the last text what stays in `pending`; where a synchronising literal is refused, the answer.
+/// Sends the pieces but leaves the last text in `pending`. Returns the answer if a synchronising literal is refused.
 Result<std::optional<Answer>> CommandRunner::send_up_to_end(const CommandLine& command, const UntaggedHandler& handler,
                                                             std::string& pending, const CallContext& context) {
   channel_.trace(command);
@@ -75,7 +75,7 @@ Result<std::optional<Answer>> CommandRunner::send_up_to_end(const CommandLine& c
   return std::optional<Answer>();
 }
 
-/// Sends what is pending and waits until the server asks for the literal it announces; if it refuses, the answer.
+/// Sends what is pending and waits until the server asks for the announced literal. Returns the answer if it refuses.
 Result<std::optional<Answer>> CommandRunner::ask_for_literal(std::string& pending, const UntaggedHandler& handler,
                                                              const CallContext& context) {
   IMAPFS_TRY(channel_.write(pending, context));
@@ -86,7 +86,7 @@ Result<std::optional<Answer>> CommandRunner::ask_for_literal(std::string& pendin
   return std::optional<Answer>();
 }
 
-/// Sends the rest of the command with the literal and the line's end. The answer if the server did not wait for it.
+/// Sends the rest of the command with the literal and the end of the line. Returns the answer if it came early.
 Result<std::optional<Answer>> CommandRunner::send_literal(StreamedLiteral& literal, std::string announced,
                                                           const UntaggedHandler& handler, const CallContext& context) {
   announced += literal.announcement();

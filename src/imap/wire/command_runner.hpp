@@ -1,9 +1,9 @@
 #pragma once
-// Runs one command after another over a channel: sends it, lets a handler take the untagged responses it wants, and
-// returns its tagged answer.
+// Runs commands over a channel: sends each, lets a handler take the untagged responses that it wants, and returns the
+// tagged answer.
 //
-// NO and BAD become Errors by error_from_answer(). A refusal leaves the channel usable. Nothing is sent when the
-// channel is broken, the command cannot be sent (EINVAL), or the context has ended. One thread at a time.
+// NO and BAD become Errors by error_from_answer(). A refusal leaves the channel usable. Nothing is sent if the channel
+// is broken, if the command cannot be sent (EINVAL), or if the context has ended. One thread at a time.
 
 #include <functional>
 #include <optional>
@@ -22,17 +22,17 @@ class CommandRunner {
 
   [[nodiscard]] CommandChannel& channel() { return channel_; }
   void set_literal_plus(bool available) { literal_plus_ = available; }
-  /// Sees every refusal of a command, and may make another Error of it.
+  /// Sees every refusal and may return another Error for it.
   using RefusalFilter = std::function<Error(const Answer&, Error)>;
   void set_refusal_filter(RefusalFilter filter) { refusal_filter_ = std::move(filter); }
 
   /// Sends `command` and handles responses until it is answered with OK.
   Result<Answer> run(const CommandLine& command, const UntaggedHandler& handler, const CallContext& context);
-  /// The same of `command` followed by `literal`, in constant memory. An Error of the literal's source, or an end at
-  /// another place than its size, breaks the channel: the server waits for bytes that do not exist.
+  /// Sends `command` followed by `literal`, in constant memory. If the literal's source fails, or does not end after
+  /// its size, the channel breaks: the server waits for bytes that do not exist.
   Result<Answer> run(const CommandLine& command, StreamedLiteral& literal, const UntaggedHandler& handler,
                      const CallContext& context);
-  /// What the refusal of the command `name` means.
+  /// The Error for a refusal of the command `name`.
   Error refusal(std::string_view name, const Answer& answer);
 
  private:

@@ -1,8 +1,7 @@
 #pragma once
-// Raw DEFLATE in both directions as RFC 4978 wants it: every write is flushed, so the peer can answer at once.
+// Raw DEFLATE in both directions (RFC 4978). Every write is flushed, so that the peer can answer at once.
 //
-// Memory is bounded: one input buffer and one output buffer, however much the input expands. Errors: EIO, scope
-// session.
+// Memory is bounded: one input and one output buffer, however much the input expands. Errors: EIO, scope session.
 
 #include <array>
 #include <memory>
@@ -24,9 +23,9 @@ class DeflateCodec {
   [[nodiscard]] bool valid() const;
   Result<std::string> compress(std::string_view plain);
 
-  /// Gives compressed bytes; only when decompress() has returned 0. The bytes are copied.
+  /// Copies compressed bytes. Call it only when decompress() has returned 0.
   void feed(std::string_view compressed);
-  /// Fills `buffer` with what can be had; 0: more compressed input is needed.
+  /// Fills `buffer` with decompressed bytes; 0: more compressed input is needed.
   Result<std::size_t> decompress(std::span<char> buffer);
 
  private:

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view header_fields = "HEADER";
 
-/// Up to the ']' that ends a section; quoted field names may hold one.
+/// Takes text up to the ']' that ends a section; a quoted field name may contain one.
 std::string_view take_section(ResponseReader& reader) {
   const auto text = reader.rest();
   bool inside = false;
@@ -22,7 +22,7 @@ std::string_view take_section(ResponseReader& reader) {
   return text.substr(0, end);
 }
 
-/// "<512>", or "<0.512>" as some servers repeat the request.
+/// Takes "<512>", or "<0.512>" from servers that repeat the request.
 std::optional<std::uint64_t> take_origin(ResponseReader& reader) {
   if (!reader.accept('<')) return std::nullopt;
   const auto origin = reader.number();
@@ -31,7 +31,7 @@ std::optional<std::uint64_t> take_origin(ResponseReader& reader) {
   return origin;
 }
 
-/// What follows the announced bytes is not what can follow a value: they were not as many as announced.
+/// The text after the announced bytes cannot follow a value: the announced length was wrong.
 Error lying_literal() {
   return Error{EIO, Scope::session, Retry::never,
                "protocol error: the server announced another length than the text in its answer has"};
@@ -98,7 +98,7 @@ Result<void> FetchParser::uid_item(ResponseReader& reader, FetchRow& row) {
 }
 
 Result<void> FetchParser::item(ResponseReader& reader, FetchRow& row, BodyReceiver* bodies) {
-  if (reader.at_literal()) return reader.skip_value();  // a second value of an item we do not know
+  if (reader.at_literal()) return reader.skip_value();  // a second value of an unknown item
   const auto name = reader.item_name();
   if (reader.peek() == '[') {
     const bool body = iequals(name, "BODY") || iequals(name, "BINARY");
@@ -160,7 +160,7 @@ Result<void> FetchParser::body_item(ResponseReader& reader, FetchRow& row, BodyR
     IMAPFS_TRY(sink->begin(length));
     return pour_literal(reader, *sink);
   }
-  if (reader.peek() != '"') return reader.skip_value();  // NIL: no such body
+  if (reader.peek() != '"') return reader.skip_value();  // NIL: there is no such body
   const auto text = reader.quoted(scratch_);
   BodySink* sink = IMAPFS_TRY(bodies->receive(label, text.size()));
   if (sink == nullptr) return {};

@@ -11,7 +11,7 @@ namespace {
 constexpr std::array<std::string_view, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-/// Takes a number of at most `digits` digits off the front; -1 if there is none.
+/// Removes a number of at most `digits` digits from the front; -1 if there is none.
 int take_number(std::string_view& text, std::size_t digits) {
   const auto window = text.substr(0, digits);
   int value = -1;
@@ -38,7 +38,7 @@ unsigned take_month(std::string_view& text) {
   return 0;
 }
 
-/// "+0100" in seconds; 0 where there is none or it is malformed.
+/// "+0100" in seconds; 0 if it is missing or malformed.
 int take_zone(std::string_view text) {
   while (take(text, ' ')) {
   }
@@ -82,7 +82,7 @@ std::optional<UnixTime> parse_internal_date(std::string_view text) {
 
 std::optional<std::string> format_internal_date(UnixTime time) {
   using std::chrono::days;
-  // Years 0 to 9999, checked before calendar arithmetic could overflow.
+  // Years 0 to 9999, checked before the calendar arithmetic, which could overflow.
   constexpr UnixTime first = -62'167'219'200;
   constexpr UnixTime last = 253'402'300'799;
   if (time < first || time > last) return std::nullopt;

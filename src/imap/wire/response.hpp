@@ -1,5 +1,5 @@
 #pragma once
-// What kind of response the reader stands on, and who is offered it.
+// The kind of a response, and the handler that may take it.
 
 #include <cstdint>
 #include <functional>
@@ -16,14 +16,14 @@ struct Response {
   enum class Kind : std::uint8_t { untagged, tagged, continuation, junk };
   Kind kind = Kind::junk;
   std::optional<std::uint64_t> number;  ///< "* 5 EXISTS"
-  std::string name;  ///< upper case: "EXISTS", "OK"; at most 32 bytes; kept in place, no allocation as a rule
+  std::string name;                     ///< upper case: "EXISTS", "OK"; at most 32 bytes, so it rarely allocates
   [[nodiscard]] bool is(std::string_view wanted) const { return name == wanted; }
 };
 
-/// OK, PREAUTH, NO, BAD and BYE: status text follows. Nothing for any other name.
+/// For OK, PREAUTH, NO, BAD and BYE, which status text follows. Nothing for other names.
 [[nodiscard]] std::optional<Answer::Kind> status_kind(std::string_view response_name);
 
-/// Gets an untagged response with the reader behind its name. True: taken (what it leaves unread is skipped).
+/// Gets an untagged response with the reader after its name. True: taken; the unread rest is skipped.
 using UntaggedHandler = std::function<Result<bool>(const Response&, ResponseReader&)>;
 
 }  // namespace imapfs::imap

@@ -14,7 +14,7 @@ constexpr std::uint64_t max_literal = std::numeric_limits<std::int64_t>::max(); 
 
 char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
-/// "{123}" or "{123+}" at the end of `line`: where it starts.
+/// Where "{123}" or "{123+}" at the end of `line` begins.
 std::optional<std::size_t> literal_start(std::string_view line) {
   if (line.empty() || line.back() != '}') return std::nullopt;
   auto position = line.size() - 1;
@@ -64,7 +64,7 @@ Result<void> ResponseReader::fill() {
   return {};
 }
 
-/// Makes the line that starts at next_line_ current.
+/// Makes the line at next_line_ the current one.
 Result<void> ResponseReader::load_line() {
   cursor_ = line_end_ = next_line_;
   partial_ = false;
@@ -86,7 +86,7 @@ Result<void> ResponseReader::load_line() {
       partial_ = true;
       return {};
     }
-    next_line_ = cursor_;  // keeps fill() from dropping the line's start
+    next_line_ = cursor_;  // so that fill() keeps the start of the line
     IMAPFS_TRY(fill());
   }
 }
@@ -167,7 +167,7 @@ std::optional<std::uint64_t> ResponseReader::number() {
 std::string_view ResponseReader::quoted(std::string& storage) {
   if (!accept('"')) return {};
   const auto text = rest();
-  // Not find_first_of(), which searches its set for every octet.
+  // find_first_of() would search its set for every byte.
   const auto found = std::find_if(text.begin(), text.end(), [](char c) { return c == '"' || c == '\\'; });
   const auto special = found == text.end() ? std::string_view::npos : static_cast<std::size_t>(found - text.begin());
   if (special == std::string_view::npos) {
@@ -275,8 +275,8 @@ Result<void> ResponseReader::skip_value() {
   return {};
 }
 
-/// Where in the line a literal is announced: at its end, outside of quotes. Looks at the whole line, also at what was
-/// consumed, so that a literal where no token expected one cannot turn a mail's text into responses.
+/// Where in the line a literal is announced: at its end and outside quotes. Looks at the whole line, also at consumed
+/// text: a literal where no token expects one must not turn a mail's text into responses.
 std::optional<std::size_t> ResponseReader::trailing_literal() const {
   const std::string_view text(buffer_.data() + line_begin_, line_end_ - line_begin_);
   const auto start = literal_start(text);

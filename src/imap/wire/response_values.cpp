@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::size_t max_keywords = 512;             // per message or mailbox, …
 constexpr std::size_t max_keyword_bytes = 16 * 1024;  // … and all of them together
-constexpr std::size_t max_uid_bytes = 32 << 20;       // in the answer to one command, as ranges
+constexpr std::size_t max_uid_bytes = 32 << 20;       // in the answer to one command, kept as ranges
 constexpr std::size_t max_capabilities = 512;
 constexpr std::size_t max_capability_length = 128;
-/// Of a row whose name is not written as one: the search for its end takes time in the product with max_mailbox_name.
+/// For a row with a malformed name: the search for its end takes time proportional to this times max_mailbox_name.
 constexpr std::size_t max_odd_row = 16 * 1024;
 
 bool is_capability_character(char c) {
@@ -22,7 +22,7 @@ bool is_capability_character(char c) {
          c == '+' || c == '.' || c == '_' || c == '/' || c == ':' || c == '|' || c == '<' || c == '>';
 }
 
-/// Adds ranges in ascending order, so that a hostile order cannot make insertion quadratic.
+/// Adds ranges in ascending order: a hostile order would make insertion quadratic.
 UidSet set_of(std::vector<UidSet::Range> ranges) {
   std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   UidSet set;
@@ -44,14 +44,14 @@ std::optional<std::uint32_t> as_uid(std::optional<std::uint64_t> number) {
   return static_cast<std::uint32_t>(*number);
 }
 
-/// Asked again, the server would answer the same.
+/// Retry::never, because the server would answer the same again.
 Error endless(const ResponseReader& reader, std::string_view what) {
   auto error = reader.protocol_error(what);
   error.retry = Retry::never;
   return error;
 }
 
-/// Keywords up to the bounds; the rest is left out.
+/// Adds keywords up to the bounds and leaves out the rest.
 class KeywordBudget {
  public:
   void add(FlagSet& flags, std::string_view flag) {
@@ -66,7 +66,7 @@ class KeywordBudget {
   std::size_t count_ = 0;
 };
 
-/// At fewer bytes than the longest range has, a list that is longer than the buffer must be extended first.
+/// Extends a list that is longer than the buffer when less than the longest range is left.
 Result<void> ensure_whole_item(ResponseReader& reader) {
   constexpr std::size_t longest_item = 48;
   if (reader.rest().size() < longest_item) IMAPFS_TRY(reader.extend());
@@ -79,7 +79,7 @@ Answer parse_status_text(Answer::Kind kind, std::string_view text) {
   Answer answer{kind, {}, {}, {}};
   while (text.starts_with(' ')) text.remove_prefix(1);
   if (text.starts_with('[')) {
-    // A flag in PERMANENTFLAGS may hold ']' (Gmail): inside parentheses or quotes it does not end the code.
+    // A flag in PERMANENTFLAGS may contain ']' (Gmail): within parentheses or quotes it does not end the code.
     int depth = 0;
     bool inside = false;
     std::size_t end = 1;
@@ -232,7 +232,7 @@ Result<std::optional<std::string>> parse_mailbox_name(ResponseReader& reader) {
   std::string storage;
   const auto name = IMAPFS_TRY(reader.string(storage, max_mailbox_name + 1));
   if (!name) {
-    // A mailbox may be called NIL when the server sends it as an atom: RFC 9051 allows that only quoted.
+    // NIL as an atom is no name; RFC 9051 requires quotes for a mailbox of that name.
     return Name();
   }
   if (name->size() > max_mailbox_name || (atom && name->empty())) return Name();
@@ -247,7 +247,7 @@ std::string_view without_spaces(std::string_view text) {
   return text.substr(0, text.find_last_not_of(' ') + 1);
 }
 
-/// Where a quoted string or an atom at the start of `line` ends.
+/// The end of a quoted string or an atom at the start of `line`.
 std::size_t end_of_string(std::string_view line) {
   if (!line.starts_with('"')) return std::min(line.find_first_of(" ()"), line.size());
   for (std::size_t i = 1; i < line.size(); ++i) {
@@ -260,7 +260,7 @@ std::size_t end_of_string(std::string_view line) {
   return line.size();
 }
 
-/// RFC 5258 §6: ("CHILDINFO" ("SUBSCRIBED")), or the beginning of it: a tag with a list or number.
+/// Whether `text` begins with extended data: RFC 5258 §6: ("CHILDINFO" ("SUBSCRIBED")), a tag with a list or number.
 bool begins_extended_data(std::string_view text) {
   if (!text.starts_with('(')) return false;
   text.remove_prefix(1);
@@ -271,7 +271,7 @@ bool begins_extended_data(std::string_view text) {
   return value == '(' || (value >= '0' && value <= '9');
 }
 
-/// One list in parentheses and nothing else.
+/// Whether `text` is exactly one list in parentheses.
 bool is_list(std::string_view text) {
   if (!text.starts_with('(') || !text.ends_with(')')) return false;
   int depth = 0;
@@ -282,7 +282,7 @@ bool is_list(std::string_view text) {
   return false;
 }
 
-/// An atom or a quoted string, and nothing else.
+/// Whether `text` is exactly one atom or quoted string.
 bool is_word(std::string_view text) {
   if (text.starts_with('"')) return end_of_string(text) == text.size();
   return !text.empty() && text.find(' ') == std::string_view::npos;
@@ -290,8 +290,7 @@ bool is_word(std::string_view text) {
 
 using Follower = bool (*)(std::string_view);
 
-/// Where the name ends at the start of `line`, if it is not written as one: at the first place at which what may follow
-/// it does.
+/// The end of a malformed name at the start of `line`: the first place where the text after it may follow a name.
 std::size_t end_of_odd_name(std::string_view line, Follower may_follow) {
   auto end = line.find(' ');
   while (end != std::string_view::npos && end <= max_mailbox_name && !may_follow(without_spaces(line.substr(end)))) {
@@ -307,7 +306,7 @@ bool is_written_as_one(const ResponseReader& reader, Follower may_follow) {
   return line[end] == ' ' && may_follow(without_spaces(line.substr(end)));
 }
 
-/// The name that stands in `text`, of which the quotes may be no more than its first and last character.
+/// The name in `text`; quotes may be only its first and last character.
 std::optional<std::string> odd_name(std::string_view text) {
   text = without_spaces(text);
   if (text.size() >= 2 && text.starts_with('"') && text.ends_with('"')) text = text.substr(1, text.size() - 2);

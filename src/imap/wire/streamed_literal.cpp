@@ -8,7 +8,7 @@ namespace imapfs::imap {
 namespace {
 
 constexpr std::size_t piece_size = 64 * 1024;
-/// Reads a source piece by piece and holds it to its promise of size().
+/// Reads a source piece by piece and checks that it has size() bytes.
 class PieceReader {
  public:
   explicit PieceReader(AppendSource& source)
@@ -27,7 +27,7 @@ class PieceReader {
     return std::string_view(buffer_.data(), count);
   }
 
-  /// To be called when complete: more than was announced would have been cut off.
+  /// Called when complete: bytes beyond the announced size would have been cut off.
   Result<void> check_end() {
     char one_more = 0;
     if (IMAPFS_TRY(source_.read({&one_more, 1})) == 0) return {};
@@ -40,15 +40,15 @@ class PieceReader {
   std::vector<char> buffer_;
 };
 
-/// The server has been promised bytes that do not come.
+/// The Error for a source that does not deliver the promised bytes.
 Error source_failed(Error error) {
   error.scope = Scope::session;
   error.retry = Retry::later;
   return error;
 }
 
-/// Takes what the server has sent while a literal was being sent to it: it may have refused already, or wait for us to
-/// read before it reads on. (With COMPRESS nothing is seen before the end.)
+/// Handles what the server has sent while the literal is sent: it may have refused, or may not read on before we read.
+/// (With COMPRESS nothing is noticed before the end.)
 Result<std::optional<Answer>> early_answer(CommandChannel& channel, const UntaggedHandler& handler,
                                            const CallContext& context) {
   while (channel.reader().wait(CallContext{context.stop, SteadyClock::now()})) {
@@ -74,13 +74,12 @@ Result<std::optional<Answer>> StreamedLiteral::send(CommandChannel& channel, con
   while (!pieces.complete()) {
     const auto piece = pieces.next();
     if (!piece) return fail(channel.broken_by(source_failed(piece.error())));
-    // The end of the source must be known before its last byte is out: what is complete cannot be taken back.
+    // Check the end of the source before its last byte is sent: a complete message cannot be taken back.
     if (auto ended = pieces.complete() ? pieces.check_end() : Result<void>(); !ended) {
       return fail(channel.broken_by(source_failed(std::move(ended).error())));
     }
     if (auto written = channel.write(*piece, context); !written) {
-      // A server that has refused may close instead of reading on (RFC 7888 §4): its answer says more than the broken
-      // pipe.
+      // A server that has refused may close the connection (RFC 7888 §4): its answer says more than the write error.
       if (answer) return answer;
       return fail(std::move(written).error());
     }

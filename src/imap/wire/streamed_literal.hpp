@@ -1,8 +1,8 @@
 #pragma once
-// A literal that ends a command and is read while it is sent, in constant memory.
+// A literal at the end of a command that is read while it is sent, in constant memory.
 //
-// The source is held to its size: an Error of it, or an end at another place, breaks the channel. One thread; the
-// source outlives it.
+// The source must have exactly its size: an Error of it, or another length, breaks the channel. One thread; the source
+// outlives it.
 
 #include <optional>
 #include <string>
@@ -13,15 +13,15 @@ namespace imapfs::imap {
 
 class StreamedLiteral {
  public:
-  /// `synchronising`: to be sent only once the server has asked for it, because it knows no LITERAL+. `utf8`: as
-  /// "UTF8 (~{n}" and ")", RFC 6855 §4.
+  /// `synchronising`: send it only after the server has asked for it, because the server has no LITERAL+. `utf8`:
+  /// enclose it in "UTF8 (~{n}" and ")", RFC 6855 §4.
   StreamedLiteral(AppendSource& source, bool synchronising, bool utf8)
       : source_(source), synchronising_(synchronising), utf8_(utf8) {}
 
   [[nodiscard]] bool synchronising() const { return synchronising_; }
-  /// What stands before it, from the space to the end of the line.
+  /// The text before it, from the space to the end of the line.
   [[nodiscard]] std::string announcement() const;
-  /// Sends it and the end of the command. The answer if the server did not wait for it.
+  /// Sends the literal and the end of the command. Returns the answer if it came early.
   Result<std::optional<Answer>> send(CommandChannel& channel, const UntaggedHandler& handler,
                                      const CallContext& context);
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t compressed_chunk = 16384;
 
-/// Of text that was never compressed, inflating it makes anything.
+/// Inflating text that was never compressed gives arbitrary bytes; these can begin a response.
 bool may_begin_response(char first) {
   return first == '*' || first == '+' || (first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z');
 }
@@ -27,7 +27,7 @@ Result<void> Transport::outlast_silence(const CallContext& context) {
   const auto began = SteadyClock::now();
   for (auto turn = began + silence_watch_.every; turn < context.deadline; turn += silence_watch_.every) {
     const auto ready = stream_->wait_readable({context.stop, turn});
-    if (ready || ready.error().errnum != ETIMEDOUT) break;  // read() says what there is
+    if (ready || ready.error().errnum != ETIMEDOUT) break;  // read() reports what happened
     const auto silent = SteadyClock::now() - began;
     if (!silence_watch_.gives_up(silent, changing_)) continue;
     return fail(ETIMEDOUT, Scope::session, Retry::now, "no answer for {} s",
@@ -37,7 +37,7 @@ Result<void> Transport::outlast_silence(const CallContext& context) {
 }
 
 Result<std::size_t> Transport::read_stream(std::span<char> buffer, const CallContext& context) {
-  // A server that never stops sending must not outlive the deadline.
+  // A server that never stops sending must not prolong the deadline.
   if (auto alive = context.check(); !alive) {
     auto error = std::move(alive).error();
     error.scope = Scope::session;
@@ -102,7 +102,7 @@ Result<void> Transport::write(std::string_view bytes, const CallContext& context
 
 Result<void> Transport::wait_readable(const CallContext& context) {
   if (!codec_) return stream_->wait_readable(context);
-  // What the codec holds may be a whole response, or only the start of a block: only inflating it tells.
+  // The codec may hold a whole response or only the start of a block: only inflating tells.
   while (ahead_.empty()) {
     std::array<char, compressed_chunk> bytes;
     const auto plain = IMAPFS_TRY(decompress(bytes));
@@ -126,8 +126,7 @@ Result<std::size_t> Transport::decompress(std::span<char> buffer) {
   return plain;
 }
 
-/// A connection that ends, or a server that is mute, before anything has come compressed: there must be no such
-/// coincidence.
+/// If the connection ends, or the server stays silent, before any compressed data has come, compression gets the blame.
 Result<std::size_t> Transport::read_compressed(std::span<char> buffer, const CallContext& context) {
   auto got = read_stream(buffer, context);
   if (!got && !proved_ && got.error().errnum != EINTR) compression_is_broken();

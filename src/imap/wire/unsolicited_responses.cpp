@@ -41,7 +41,7 @@ Result<void> UnsolicitedResponses::take_data(const Response& response) {
     return {};
   }
   if (response.is("ENABLED")) {
-    // Of several responses the last would do; more of them must not grow.
+    // One response is enough; many must not make the set grow without bound.
     auto words = parse_capability_words(reader_.rest());
     if (enabled_.size() < most_enabled) enabled_.merge(std::move(words));
     return {};
@@ -79,7 +79,7 @@ void UnsolicitedResponses::deliver_fetch(const FetchRow& row) {
 }
 
 Result<void> UnsolicitedResponses::deliver_vanished() {
-  if (reader_.peek() == '(') {  // (EARLIER) after the fact is no harm: the UIDs are gone either way
+  if (reader_.peek() == '(') {  // a late (EARLIER) does no harm: the UIDs are gone either way
     IMAPFS_TRY(reader_.skip_value());
     reader_.skip_spaces();
   }

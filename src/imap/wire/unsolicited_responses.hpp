@@ -1,9 +1,9 @@
 #pragma once
-// What a server says unasked: news for the UntaggedListener, response codes, capabilities, BYE.
+// What a server sends unasked: news for the UntaggedListener, response codes, capabilities, BYE.
 //
-// Every untagged response that the running command does not take comes here: news is passed on, the rest is remembered
-// until somebody asks, or left to be skipped. What is remembered is bounded. Errors are the reader's, of scope session.
-// One thread at a time; the reader and the listener outlive it.
+// Gets every untagged response that the running command does not take. Passes news on, remembers other things until
+// somebody asks for them (bounded), and ignores the rest. Errors are the reader's, of scope session. One thread at a
+// time; the reader and the listener outlive it.
 
 #include <cstdint>
 #include <functional>
@@ -22,29 +22,29 @@ class UnsolicitedResponses {
   explicit UnsolicitedResponses(ResponseReader& reader) : reader_(reader) {}
 
   void set_listener(UntaggedListener* listener) { listener_ = listener; }
-  /// Gets every OK with a response code, tagged or not, that no command has taken.
+  /// Gets every OK with a response code: tagged ones, and untagged ones that no command has taken.
   void set_code_listener(std::function<void(const Answer&)> listener) { code_listener_ = std::move(listener); }
-  /// Makes of a name on the wire what the listener knows it by.
+  /// Converts a name on the wire to the WireName for the listener.
   void set_name_reader(std::function<WireName(std::string)> reader) { name_reader_ = std::move(reader); }
 
-  /// Does what must be done with the response that the reader stands on; what it leaves unread is to be skipped.
+  /// Handles the response at the reader's cursor; the caller skips the unread rest.
   Result<void> take(const Response& response);
-  /// The codes of an answer that was read elsewhere.
+  /// Handles the codes of an answer that was read elsewhere.
   void take_codes(const Answer& answer);
-  /// Gives the listener a row that a command saw and did not ask for.
+  /// Gives the listener a row that a command read but did not ask for.
   void deliver_fetch(const FetchRow& row);
   void deliver_status(const WireName& name, const MailboxStatus& status);
 
-  /// What has reached the listener so far.
+  /// The number of news that have reached the listener.
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
-  /// Capabilities last announced by the server in any form; consumed by the caller.
+  /// The capabilities that the server announced last, in any form; then forgets them.
   std::optional<std::set<std::string>> take_capabilities();
   /// What ENABLED has named since the last call.
   std::set<std::string> take_enabled();
-  /// The most messages that EXISTS has told of since the last reset_exists().
+  /// The highest EXISTS since the last reset_exists().
   [[nodiscard]] std::uint32_t most_exist() const { return most_exist_; }
   void reset_exists() { most_exist_ = 0; }
-  /// The server's BYE, if it has said one.
+  /// The server's BYE, if it has come.
   [[nodiscard]] const std::optional<Answer>& bye() const { return bye_; }
 
  private:
