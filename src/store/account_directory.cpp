@@ -1,4 +1,4 @@
-// The account's directory below the cache root or the state root: made private, checked, locked.
+// The account's directory below the cache root or state root: creates it private, checks it, locks it.
 #include "store/account_directory.hpp"
 
 #include <fcntl.h>
@@ -32,8 +32,8 @@ struct Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 };
 
-/// One path component per account, never the same for two accounts: what is not plainly safe is written %XX. "@2" …
-/// "@9" at the end is how siblings are told apart, so an account that ends so has its '@' escaped.
+/// One path component per account, different for different accounts: characters that are not plainly safe become %XX.
+/// "@2" … "@9" at the end mark siblings, so an account that ends like that has its '@' escaped.
 std::string component_for(const std::string& account) {
   std::string component;
   for (std::size_t position = 0; position < account.size(); ++position) {
@@ -58,14 +58,14 @@ std::string component_for(const std::string& account) {
   return component;
 }
 
-/// mkdir -p with mode 0700 for what is missing.
+/// mkdir -p; new directories get mode 0700.
 Result<void> make_directories(const std::string& path, std::string_view kind) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
     if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
       const int errnum = errno;
       struct stat status {};
-      // A read-only or foreign parent is no obstacle as long as the directory is there.
+      // A read-only or foreign parent does no harm if the directory exists.
       if (::stat(part.c_str(), &status) != 0) {
         return fail(system_error(errnum, fmt::format("create {} directory {}", kind, telemetry::printable(part))));
       }
@@ -74,8 +74,8 @@ Result<void> make_directories(const std::string& path, std::string_view kind) {
   }
 }
 
-/// A root where others may rename entries would let them swap the account's directory under us. A sticky directory
-/// (/tmp) is fine: there, the check of the account's own directory is enough.
+/// If others can rename entries of the root, they can replace the account's directory. A sticky directory (/tmp) is
+/// fine: there the check of the account's own directory is enough.
 Result<void> check_root(int descriptor, const std::string& path, std::string_view kind) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) return fail(system_error(errno, telemetry::printable(path)));
@@ -105,7 +105,7 @@ Result<void> check_account_directory(int descriptor, const std::string& path, st
   return {};
 }
 
-/// Opens and locks one candidate. EWOULDBLOCK: in use by another mount.
+/// Opens and locks one candidate. EWOULDBLOCK if another mount uses it.
 Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, const std::string& component,
                                         std::string_view kind) {
   AccountDirectory directory;
@@ -128,7 +128,7 @@ Result<AccountDirectory> lock_candidate(int root, const std::string& root_path, 
   if (::flock(directory.lock_descriptor, LOCK_EX | LOCK_NB) != 0) {
     return fail(system_error(errno, fmt::format("lock {}/lock", shown)));
   }
-  // What a process said that has ended since.
+  // Removes the note of a process that has ended.
   [[maybe_unused]] const int emptied = ::ftruncate(directory.lock_descriptor, 0);
   return directory;
 }
@@ -147,10 +147,10 @@ std::string home_directory() {
   return {};
 }
 
-/// "imapfs" below what `variable` names, else below `fallback` in the home directory; empty if neither is known.
+/// "imapfs" below the value of `variable`, else below `fallback` in the home directory; empty if neither is known.
 std::string default_root(const char* variable, std::string_view fallback) {
   const char* value = std::getenv(variable);
-  // The XDG specification has relative paths ignored.
+  // The XDG specification says to ignore relative paths.
   if (value != nullptr && value[0] == '/') return std::string(value) + "/imapfs";
   const std::string home = home_directory();
   return home.empty() ? std::string() : fmt::format("{}/{}/imapfs", home, fallback);
@@ -172,7 +172,7 @@ AccountDirectory& AccountDirectory::operator=(AccountDirectory&& other) noexcept
   return *this;
 }
 
-// Closes without LOCK_UN: the lock belongs to the open file, which the parent of a fork shares with the daemon.
+// No LOCK_UN before the close: the lock belongs to the open file, which the parent of a fork shares with the daemon.
 AccountDirectory::~AccountDirectory() {
   if (lock_descriptor >= 0) ::close(lock_descriptor);
 }
@@ -236,7 +236,7 @@ Result<AccountDirectory> open_cache_directory(const std::string& cache_root, con
   return open_account_directory(cache_root, account, "cache", wait);
 }
 
-// component_for() escapes the '@' of an account that ends so itself.
+// component_for() escapes the '@' of an account that ends like a sibling.
 std::string original_of(const std::string& directory) {
   if (directory.size() < 3 || directory[directory.size() - 2] != '@') return {};
   return directory.back() >= '2' && directory.back() <= '9' ? directory.substr(0, directory.size() - 2) : std::string();

@@ -1,5 +1,5 @@
 #pragma once
-// What the cache and the journal share: a private, locked directory per account.
+// Shared by cache and journal: a private, locked directory per account.
 
 #include <string>
 #include <string_view>
@@ -9,11 +9,11 @@
 
 namespace imapfs::store {
 
-/// open_account_directory() below any root; `kind` ("cache", "state") is how errors call the directory.
+/// As open_account_directory(), below any root. `kind` ("cache", "state") names the directory in errors.
 Result<AccountDirectory> open_account_directory(const std::string& root_directory, const std::string& account,
                                                 std::string_view kind, const LockWait& wait);
 
-/// The siblings of an account's own directory that other mounts have made and no mount uses now, locked.
+/// Locks and returns the sibling directories that other mounts have made beside an account's own and no mount uses now.
 std::vector<AccountDirectory> lock_idle_siblings(const AccountDirectory& directory, std::string_view kind);
 
 }  // namespace imapfs::store

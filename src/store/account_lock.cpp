@@ -19,9 +19,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view mount_type = "fuse.imapfs";
 constexpr int milliseconds_between_tries = 20;
-/// Between an unmount and the holder's note lies a wake-up of its main thread.
+/// After an unmount the holder's main thread must wake up before it can write its note.
 constexpr std::chrono::milliseconds until_it_says_so{500};
-/// What a process needs to end beyond the time for its changes.
+/// The time that a process needs to end, besides the time for its changes.
 constexpr std::chrono::seconds to_spare{15};
 
 std::string lock_path(const std::string& directory) { return directory + "/lock"; }
@@ -79,9 +79,9 @@ bool await_lock(const std::string& directory, const LockWait& wait, const std::f
       if (now - begun > note.patience + to_spare) return false;
       if (!std::exchange(told, true)) wait.begun(note);
     } else {
-      // It is writing its note, or is about to.
+      // The holder is writing its note, or is about to.
       const bool may_be_ending = told || (note.process != 0 && note.mount_namespace != mount_namespace());
-      // It may have ended since the last try, and another mount may have the number of its device by now.
+      // The holder may have ended since the last try, and another mount may have its device number by now.
       if (!may_be_ending || now - last_ending > until_it_says_so) return lock();
     }
     ::poll(nullptr, 0, milliseconds_between_tries);

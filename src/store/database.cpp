@@ -20,7 +20,8 @@ namespace {
 constexpr int corrupt_errnum = EUCLEAN;
 constexpr int newer_errnum = EPROTONOSUPPORT;
 constexpr int busy_timeout_milliseconds = 1000;
-/// Damaged files are kept for whoever wants to know, but not without end if they can be had again.
+/// Damaged files are kept for whoever wants to inspect them, but only a few of them if their content can be fetched
+/// again.
 constexpr int most_files_set_aside = 3;
 
 std::string suspect_note(const std::string& path) { return path + ".suspect"; }
@@ -30,7 +31,7 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
-/// Numbers of the files that were set aside for this reason, ascending.
+/// The numbers of the files that were set aside for this reason, ascending.
 std::set<int> numbers_set_aside(const std::string& path, std::string_view kind) {
   const std::filesystem::path whole(path);
   const auto prefix = fmt::format("{}.{}-", whole.filename().string(), kind);
@@ -56,7 +57,7 @@ Result<void> set_aside(const std::string& path, std::string_view kind, std::stri
   if (::rename(path.c_str(), target.c_str()) != 0 && errno != ENOENT) {
     return fail(system_error(errno, fmt::format("set {} aside", telemetry::printable(path))));
   }
-  // The log belongs to the file it was written for: beside the new one it could be replayed into it.
+  // The log belongs to the renamed file: beside the new one, SQLite could replay it into that.
   if (::rename((path + "-wal").c_str(), (target + "-wal").c_str()) != 0) ::unlink((path + "-wal").c_str());
   ::unlink((path + "-shm").c_str());
   ::unlink(suspect_note(path).c_str());
@@ -65,8 +66,8 @@ Result<void> set_aside(const std::string& path, std::string_view kind, std::stri
   return {};
 }
 
-/// Makes the file ourselves, so that it is private whatever the umask, and so that nothing but a regular file of ours
-/// is ever opened.
+/// Creates the file itself, so that it is private whatever the umask, and so that only a regular file of ours is
+/// opened.
 Result<void> prepare_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
   if (descriptor < 0) {
@@ -81,8 +82,8 @@ Result<void> prepare_file(const std::string& path) {
   return {};
 }
 
-/// SQLite takes a cut-off last page for one of zeros. A file that has a log may be caught in the middle of growing, and
-/// the log repairs it.
+/// SQLite reads a cut-off last page as one of zeros. A file with a log may be in the middle of growing; the log repairs
+/// it.
 bool ends_within_a_page(const std::string& path, std::int64_t page_size) {
   struct stat file {};
   struct stat log {};
@@ -94,7 +95,8 @@ int errnum_of(int code) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    // The statements are fixed, so a schema they do not fit ("no such column") or data of the wrong kind is damage too.
+    // The statements are fixed. So a schema that does not fit ("no such column") or data of the wrong kind is damage
+    // too.
     case SQLITE_ERROR:
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH: return corrupt_errnum;
@@ -111,7 +113,7 @@ int errnum_of(int code) {
 }
 
 /// SQL function row_checksum(…): CRC-32 over the values with their types. SQLite notices damage to the structure of its
-/// pages; this notices damage to what is in them. The values are put together first: zlib is several times as fast with
+/// pages; this notices damage to their content. The values are joined first, because zlib is several times as fast with
 /// one long text as with its pieces.
 void row_checksum(sqlite3_context* context, int count, sqlite3_value** values) {
   thread_local std::string row;
@@ -141,7 +143,7 @@ CorruptContent::CorruptContent(const char* what) : SQLite::Exception(what, SQLIT
 
 CachedStatement::~CachedStatement() {
   statement_.tryReset();
-  // sqlite3_clear_bindings cannot fail; the wrapper's exception for it must not leave a destructor all the same.
+  // sqlite3_clear_bindings cannot fail, but the wrapper may throw, and no exception may leave a destructor.
   try {
     statement_.clearBindings();
   } catch (const SQLite::Exception&) {
@@ -203,12 +205,12 @@ Result<std::unique_ptr<Database>> Database::open_once(const std::string& path, c
 void Database::configure() {
   execute("PRAGMA locking_mode=EXCLUSIVE");
   execute("PRAGMA journal_mode=WAL");
-  // A power cut may lose the last transactions, never the file: what is lost is fetched again.
+  // A power cut may lose the last transactions, never the file; lost content is fetched again.
   execute("PRAGMA synchronous=NORMAL");
   execute("PRAGMA journal_size_limit=16777216");
   execute("PRAGMA cache_size=-8192");
   execute("PRAGMA temp_store=MEMORY");
-  // Damaged schema text must not be able to call functions or write to the schema.
+  // Damaged schema text must not call functions or write to the schema.
   execute("PRAGMA trusted_schema=OFF");
   sqlite3_db_config(connection_.getHandle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   connection_.createFunction("row_checksum", -1, true, nullptr, &row_checksum);

@@ -1,18 +1,17 @@
 #pragma once
-// One SQLite file: opening, migrations, cached statements, and what to do with a file that is damaged or from the
-// future.
+// One SQLite file: opening, migrations, cached statements, and what to do with a damaged or newer file.
 //
-// Guarantees: the file is opened in WAL mode by this process alone (locking_mode=EXCLUSIVE: the account directory is
-// locked anyway, and without the shared-memory file a full disk cannot raise SIGBUS); it carries the schema's
-// application_id and user_version; every migration has been applied, all in one transaction. A damaged file, or one of
-// another program, is renamed to <file>.corrupt-N, a file with a newer user_version to <file>.newer-N (with its -wal
-// beside it), and an empty one is made; N is always higher than those there are, and of each kind the last three are
-// kept. Of a precious schema all are kept, and a newer file is refused (EPROTONOSUPPORT). Damage is found cheaply:
-// SQLite checks the header, the length and each page it uses; there is no integrity check of the whole file. Damage
-// found later is remembered by mark_corrupt() in <file>.suspect, and the next open() sets the file aside. Errors:
-// Results of open(); SQLite::Exception from everything else, to be caught by the one caller (attempt() does).
-// error_from() maps codes to errno: SQLITE_FULL is ENOSPC, SQLITE_CORRUPT and SQLITE_NOTADB are EUCLEAN. Threads: one
-// at a time; the owner locks. A statement must not outlive the Database.
+// Guarantees: only this process opens the file, in WAL mode (locking_mode=EXCLUSIVE: the account directory is locked
+// anyway, and without the shared-memory file a full disk cannot raise SIGBUS). It has the schema's application_id and
+// user_version; all migrations have been applied, in one transaction. A damaged file, or one of another program, is
+// renamed to <file>.corrupt-N, a file with a newer user_version to <file>.newer-N (with its -wal beside it), and an
+// empty one is made. N is higher than all existing ones, and the last three of each kind are kept. For a precious
+// schema all are kept, and a newer file is refused (EPROTONOSUPPORT). Damage is found cheaply: SQLite checks the
+// header, the length and each page it uses; nobody checks the whole file. mark_corrupt() remembers damage that is found
+// later in <file>.suspect, and the next open() sets the file aside. Errors: open() returns a Result; everything else
+// throws SQLite::Exception, which attempt() catches. error_from() maps codes to errno: SQLITE_FULL is ENOSPC,
+// SQLITE_CORRUPT and SQLITE_NOTADB are EUCLEAN. Threads: one at a time; the owner locks. A statement must not outlive
+// the Database.
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
@@ -29,20 +28,20 @@
 
 namespace imapfs::store {
 
-/// SQLite counts with a sign.
+/// SQLite's integers are signed.
 inline std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 inline std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
 
-/// What a file must hold. migrations[n] brings user_version n to n + 1.
+/// What a file must contain. migrations[n] brings user_version n to n + 1.
 struct Schema {
   std::int32_t application_id = 0;
   std::vector<std::string> migrations;
-  /// What is in it is nowhere else: a newer file is refused, and every damaged one is kept.
+  /// Its content exists nowhere else: a newer file is refused, and every damaged one is kept.
   bool precious = false;
 };
 
-/// A prepared statement borrowed from the Database's cache; reset, with its bindings cleared, when given back, so that
-/// no read transaction stays open after an exception.
+/// A prepared statement borrowed from the Database's cache. Returning it resets it and clears its bindings, so that no
+/// read transaction stays open after an exception.
 class CachedStatement {
  public:
   explicit CachedStatement(SQLite::Statement& statement) : statement_(statement) {}
@@ -51,7 +50,7 @@ class CachedStatement {
   CachedStatement& operator=(const CachedStatement&) = delete;
   SQLite::Statement* operator->() { return &statement_; }
   SQLite::Statement& operator*() { return statement_; }
-  /// Runs a statement without rows and makes it ready for the next bindings; returns the number of rows changed.
+  /// Runs a statement without rows and prepares it for the next bindings; returns the number of rows changed.
   int run();
 
  private:
@@ -65,7 +64,7 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  /// The statement for this text, prepared once. Must not be borrowed twice at a time.
+  /// The statement for this text, prepared once. It must not be borrowed twice at a time.
   [[nodiscard]] CachedStatement statement(std::string_view sql);
   void execute(const std::string& sql);
   /// Runs `work` in one BEGIN IMMEDIATE … COMMIT; an exception rolls back.
@@ -74,10 +73,10 @@ class Database {
   [[nodiscard]] std::uint64_t bytes_on_disk() const;
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  /// Runs `work` and turns what SQLite throws into an Error.
+  /// Runs `work` and turns SQLite's exceptions into an Error.
   static Result<void> attempt(const std::function<void()>& work);
   static Error error_from(const SQLite::Exception& exception);
-  /// Leaves a note that the file is to be set aside at the next open().
+  /// Leaves a note so that the next open() sets the file aside.
   static void mark_corrupt(const std::string& path);
 
  private:
@@ -91,7 +90,7 @@ class Database {
   std::map<std::string, std::unique_ptr<SQLite::Statement>, std::less<>> statements_;
 };
 
-/// Thrown where SQLite is content but the content is not what was written.
+/// Thrown for content that SQLite accepts but that is not what was written.
 class CorruptContent : public SQLite::Exception {
  public:
   explicit CorruptContent(const char* what);

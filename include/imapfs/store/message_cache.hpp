@@ -1,19 +1,20 @@
 #pragma once
-// Bodies on disk, whole or not at all, bounded in total size, least recently used evicted first. A body that is
-// received through a writer has a file of its own; small ones that are given whole share packs of many, and a pack is
-// used, and evicted, as one.
+// Bodies on disk: each whole or not at all, bounded in total size, least recently used evicted first. A body received
+// through a writer has its own file. Small bodies that are given whole share packs; a pack is used, and evicted, as
+// one.
 //
-// Guarantees: a body is visible to open() only after commit(), with exactly the bytes written; a descriptor that was
-// handed out stays readable after eviction; what a crash left half-written is removed at the next start and never
-// served; bodies survive a restart. A file whose length does not match its name or record, or (after an unclean stop of
-// the machine) whose checksum does not, is dropped. When the disk is full or the directory is unusable, writers fall
-// back to anonymous memory (memfd) for as long as they are open: `cached` is false, reads work; the disk is tried again
-// after `disk_retry_after`. Bodies are not fsynced: the checksum finds what a power cut tore. Threads: all calls may
-// come from any thread. open() of a cached body costs at most one open(2) and no lock held across it: it may be called
-// from FUSE threads. Everything else belongs on other threads. The thread "cache-scan" reads the directory once after
-// the start; until it has ended, a call about a body first reads the lists of packs and the one of 256 folders where
-// that body can be, so no answer is ever a wrong miss. Construct after the fork; one cache per directory at a time (see
-// AccountDirectory). Hits, misses and evictions are counted here (base/telemetry).
+// Guarantees: open() finds a body only after commit(), with exactly the bytes written; an open descriptor stays
+// readable after eviction; what a crash left half-written is removed at the next start and never served; bodies survive
+// a restart. A file is dropped if its length does not match its name or record, or if (after an unclean stop of the
+// machine) its checksum does not. When the disk is full or the directory unusable, writers use anonymous memory (memfd)
+// while they are open: `cached` is false, reads work. The disk is tried again after `disk_retry_after`. Bodies are not
+// fsynced: the checksum finds what a power cut tore.
+//
+// Threads: any. open() of a cached body costs at most one open(2), with no lock held during it, so FUSE threads may
+// call it. Everything else belongs on other threads. The thread "cache-scan" reads the directory once after the start.
+// Until it has ended, a call about a body first reads the lists of packs and the one of 256 folders where that body can
+// be, so a miss is never wrong. Construct after the fork; one cache per directory at a time (see AccountDirectory).
+// Counts hits, misses and evictions (base/telemetry).
 
 #include <chrono>
 #include <cstdint>
@@ -34,8 +35,8 @@ struct BodyKey {
   auto operator<=>(const BodyKey&) const = default;
 };
 
-/// An open body: bytes `offset()` … `offset() + length()` of a descriptor that is closed with the last body that
-/// shares it. pread(2) on it from any thread.
+/// An open body: bytes `offset()` … `offset() + length()` of a descriptor, which is closed with the last body that
+/// shares it. Any thread may pread(2).
 class BodyFile {
  public:
   virtual ~BodyFile() = default;
@@ -55,27 +56,27 @@ class BodyFile {
   const std::uint64_t length_;
 };
 
-/// A body being received. Written by one thread, at any offsets; read by others through descriptor() where they know
-/// that bytes have been written. Destroyed without commit(): nothing remains on disk, but a descriptor kept open (dup)
-/// stays readable. When the disk fills up half-way, the bytes move to memory under the same descriptor number: readers
-/// that use the number see every byte; a dup made before shows what had been written by then.
+/// A body being received. One thread writes it, at any offsets; others read through descriptor() where they know that
+/// bytes have been written. Destruction without commit() leaves nothing on disk, but a dup of the descriptor stays
+/// readable. When the disk fills up meanwhile, the bytes move to memory under the same descriptor number: readers of
+/// that number see every byte; an earlier dup shows what had been written until then.
 class BodyWriter {
  public:
   virtual ~BodyWriter() = default;
   virtual Result<void> write_at(std::uint64_t offset, std::span<const char> bytes) = 0;
   [[nodiscard]] virtual int descriptor() const = 0;
-  /// False when the bytes live in memory because the disk could not take them.
+  /// False if the bytes are in memory because the disk could not take them.
   [[nodiscard]] virtual bool cached() const = 0;
-  /// Publishes the body with this length, every byte of which must have been written. After it the descriptor is still
-  /// readable, and nothing may be written. Not an error when the body cannot be cached.
+  /// Publishes the body with this length; every byte of it must have been written. Afterwards the descriptor is
+  /// readable, but nothing may be written. It is no error if the body cannot be cached.
   virtual void commit(std::uint64_t length) = 0;
 };
 
 class MessageCache {
  public:
   struct Settings {
-    std::string directory;                  ///< empty: no disk cache, everything in memory while open
-    std::uint64_t size_limit = 1ULL << 30;  ///< bytes of bodies; the newest one may exceed it alone
+    std::string directory;                  ///< empty: no disk cache; bodies are in memory while open
+    std::uint64_t size_limit = 1ULL << 30;  ///< bytes of bodies; only the newest one may exceed it
     std::uint64_t memory_limit = 256ULL
                                  << 20;  ///< total of memfd bodies; beyond it create() and write_at() fail with ENOSPC
     std::chrono::milliseconds disk_retry_after{60'000};  ///< pause before a disk that failed is tried again
@@ -94,13 +95,13 @@ class MessageCache {
   [[nodiscard]] std::shared_ptr<BodyFile> open(const BodyKey& key);
   [[nodiscard]] bool contains(const BodyKey& key) const;
   Result<std::unique_ptr<BodyWriter>> create(const BodyKey& key, std::uint64_t expected_length);
-  /// A whole body at once, into a pack, which costs much less than create(). False: it is not cached.
+  /// Puts a whole body into a pack, which costs much less than create(). False: it was not cached.
   bool store(const BodyKey& key, std::span<const char> body);
   void remove(const BodyKey& key);
-  /// Drops every body of a mailbox (all UIDVALIDITY values, or all but `keep`).
+  /// Drops the bodies of a mailbox, of all UIDVALIDITY values or of all but `keep`.
   void remove_mailbox(const std::string& mailbox, std::optional<UidValidity> keep = std::nullopt);
   [[nodiscard]] Usage usage() const;
-  /// Waits until the directory has been read and the limit enforced. For tests and tools.
+  /// Waits until the directory was read and the limit enforced. For tests and tools.
   void wait_for_scan();
 
  private:

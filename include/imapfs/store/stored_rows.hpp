@@ -1,5 +1,6 @@
 #pragma once
-// Rows on their way into the index, packed: a listing has them by the hundred thousand, and each would be six strings.
+// Rows on their way into the index, packed: a listing has hundreds of thousands, and each would otherwise need six
+// strings.
 //
 // About eighty bytes per row plus its text. A value without thread affinity.
 
@@ -15,7 +16,7 @@
 
 namespace imapfs::store {
 
-/// A row with the header fields that xattrs show, as they stand in the mail: they are decoded when somebody asks.
+/// A row with the raw header fields that xattrs show; they are decoded when somebody asks.
 struct StoredMessage {
   MessageMeta meta;
   MessageHeaders headers;
@@ -29,7 +30,7 @@ class StoredRows {
   void add(const MessageMeta& meta, const Headers& headers);
   void add(const StoredMessage& message);
   void remove(const UidSet& uids);
-  /// In the order they were added. What `row` gets is valid during the call.
+  /// Calls `row` for each row in the order added; its argument is valid during the call.
   void visit(const std::function<void(const StoredMessage&)>& row) const;
 
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
@@ -39,7 +40,7 @@ class StoredRows {
  private:
   struct Row {
     const char* text = nullptr;              ///< the name and the header fields, one after the other
-    std::array<std::uint16_t, 5> lengths{};  ///< theirs
+    std::array<std::uint16_t, 5> lengths{};  ///< of these texts
     bool size_is_exact = false;
     Uid uid;
     UnixTime internal_date = 0;

@@ -59,13 +59,13 @@ Result<void> write_all(int descriptor, off_t offset, std::span<const char> bytes
 OwnedDescriptor open_for_reading(int folder, const std::string& path) {
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   OwnedDescriptor file(::openat(folder, path.c_str(), flags | O_NOATIME));
-  // Nobody but the owner may leave the access time out.
+  // Only the owner may use O_NOATIME.
   if (!file && errno == EPERM) file = OwnedDescriptor(::openat(folder, path.c_str(), flags));
   return file;
 }
 
 void for_each_entry(int directory, const std::function<void(const std::string&)>& visit) {
-  // A descriptor of its own: fdopendir takes it over, and the position is not shared.
+  // A new descriptor, because fdopendir takes it over and the read position must not be shared.
   const int own = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (own < 0) return;
   DIR* stream = ::fdopendir(own);

@@ -1,5 +1,5 @@
 #pragma once
-// System calls on the cache's files that its parts share. Threads: any.
+// System calls on the cache's files that several parts use. Threads: any.
 
 #include <sys/types.h>
 #include <time.h>
@@ -13,7 +13,7 @@
 
 namespace imapfs::store {
 
-/// A descriptor that is closed with the object.
+/// Owns a descriptor and closes it.
 class OwnedDescriptor {
  public:
   explicit OwnedDescriptor(int descriptor = -1) : descriptor_(descriptor) {}
@@ -30,19 +30,19 @@ class OwnedDescriptor {
 
 /// CRC-32.
 std::uint32_t checksum_of(std::span<const char> bytes);
-/// CRC-32 of `length` bytes of a file. EIO where there are fewer.
+/// CRC-32 of `length` bytes of a file. EIO if it has fewer.
 Result<std::uint32_t> checksum_of(int descriptor, std::uint64_t length, std::uint64_t offset = 0);
 
-/// ENOSPC where nothing more can be written.
+/// ENOSPC if the disk is full.
 Result<void> write_all(int descriptor, off_t offset, std::span<const char> bytes);
-/// A regular file or whatever else is there, without following a link, waiting, or, where that is permitted, writing an
-/// access time.
+/// Opens a regular file or whatever else is there, without following a link or waiting, and without changing the access
+/// time if that is permitted.
 OwnedDescriptor open_for_reading(int folder, const std::string& path);
-/// Calls `visit` with the name of every entry of a directory but "." and "..".
+/// Calls `visit` with the name of every directory entry except "." and "..".
 void for_each_entry(int directory, const std::function<void(const std::string&)>& visit);
 
 std::int64_t nanoseconds(const timespec& time);
-/// Since 1970.
+/// Nanoseconds since 1970.
 std::int64_t nanoseconds_now();
 
 }  // namespace imapfs::store

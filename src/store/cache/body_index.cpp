@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t persist_uses_every = 60'000'000'000;
 
-/// Reads digits of exactly the form fmt writes them: no sign, no leading zero in decimal, `width` digits in hex.
+/// Reads digits exactly as fmt writes them: no sign, no leading zero in decimal, `width` digits in hex.
 template <class Number>
 bool take_number(std::string_view& text, Number& number, int base, std::size_t width) {
   const std::size_t end = std::min(text.find('-'), text.size());
@@ -64,7 +64,7 @@ bool StoredBody::is_at_the_place_of(const StoredBody& other) const {
 
 // -- entries and the files they are in --
 
-/// The file that is to hold a body; a new one goes before `place`.
+/// The file that holds the body; creates a new entry in front of `place` if there is none.
 BodyIndex::Order::iterator BodyIndex::file_of(const StoredBody& body, Order::iterator place) {
   if (body.pack != 0) {
     if (const auto found = packs_.find(body.pack); found != packs_.end()) return found->second;
@@ -111,7 +111,7 @@ std::optional<StoredBody> BodyIndex::insert_found(StoredBody body) {
   std::optional<StoredBody> loser;
   if (const auto known = by_key_.find(body.key); known != by_key_.end()) {
     const auto& other = known->second.body;
-    // Within a pack, the later one.
+    // Within a pack, the later record wins.
     const bool newer = body.pack != 0 && body.pack == other.pack ? body.record > other.record
                                                                  : body.last_used > known->second.file->last_used;
     if (!newer) return body;
@@ -164,7 +164,7 @@ std::vector<StoredBody> BodyIndex::take_mailbox(std::uint64_t mailbox, std::opti
     }
   }
   std::vector<StoredBody> taken;
-  // Backwards, as remove() looks for them.
+  // Backwards, because remove() searches from the back.
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) taken.push_back(*take(*key));
   return taken;
 }

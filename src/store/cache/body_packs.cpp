@@ -20,12 +20,13 @@
 namespace imapfs::store {
 namespace {
 
-/// Also the most that is read of a list, whoever wrote it.
+/// The most records of a list that are written or read.
 constexpr std::uint32_t most_records = 1 << 16;
-/// "imapfs" and the version of this layout.
+/// "imapfs" and the version of this format.
 constexpr std::uint64_t record_mark = 0x0001'7366'7061'6d69ULL;
 
-/// As it is on the disk, in the machine's own byte order: a cache does not travel. A removed body's is all zeros.
+/// A record on disk, in the machine's byte order: a cache does not move to other machines. All zeros for a removed
+/// body.
 struct Record {
   std::uint64_t mark = 0;
   std::uint64_t mailbox = 0;
@@ -33,9 +34,9 @@ struct Record {
   std::uint32_t uid = 0;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  std::int64_t written = 0;  ///< nanoseconds since 1970; or when it was last found intact
+  std::int64_t written = 0;  ///< nanoseconds since 1970: when it was written or last found intact
   std::uint32_t body_checksum = 0;
-  std::uint32_t own_checksum = 0;  ///< of what stands before
+  std::uint32_t own_checksum = 0;  ///< of the fields before
 
   static Record of(const StoredBody& body, std::int64_t written);
   [[nodiscard]] std::uint32_t checksum() const;
@@ -72,7 +73,7 @@ off_t place_of(std::uint32_t record) { return static_cast<off_t>(record) * stati
 std::string contents_name(PackNumber pack) { return fmt::format("{:x}", pack); }
 std::string list_name(PackNumber pack) { return fmt::format("{:x}.list", pack); }
 
-/// Of either of a pack's files.
+/// Parses the name of either file of a pack.
 std::optional<PackNumber> parse_name(std::string_view name) {
   PackNumber pack = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pack, 16);
@@ -182,8 +183,8 @@ void BodyPacks::remove(const StoredBody& body) {
   erase_bytes_nobody_reads();
 }
 
-/// A reader first opens the pack and then looks whether the index still has the body (MessageCache::open); a removal
-/// first takes it out of the index and then looks whether anybody has the pack open. So one of the two sees the other.
+/// A reader opens the pack first and then checks that the index still has the body (CachedBodies::open). A removal
+/// takes the body out of the index first and then checks whether the pack is open. So at least one notices the other.
 void BodyPacks::erase_bytes_nobody_reads() {
   std::vector<StoredBody> unread;
   {
@@ -198,7 +199,7 @@ void BodyPacks::erase_bytes_nobody_reads() {
   }
   for (const auto& body : unread) {
     if (body.length == 0) continue;
-    // Where the file system cannot, the bytes go with the pack.
+    // If the file system cannot punch holes, the bytes go with the pack.
     if (const auto contents = open_for_writing(contents_name(body.pack)))
       (void)::fallocate(contents.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(body.offset),
                         static_cast<off_t>(body.length));
@@ -210,7 +211,7 @@ void BodyPacks::remove_pack(PackNumber pack) {
     const std::lock_guard guard(writing_mutex_);
     if (writing_.number == pack) writing_ = Writing();
   }
-  // In this order: bytes that no list speaks of are removed at the next start.
+  // The list goes first: contents without a list are removed at the next start.
   ::unlinkat(folder_.get(), list_name(pack).c_str(), 0);
   ::unlinkat(folder_.get(), contents_name(pack).c_str(), 0);
   const std::lock_guard guard(reading_mutex_);

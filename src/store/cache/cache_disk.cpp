@@ -12,9 +12,9 @@
 namespace imapfs::store {
 namespace {
 
-/// Opens `name` below `parent` as a directory of our own, making it if need be.
+/// Opens `name` below `parent` as a directory of our own; creates it if necessary.
 Result<OwnedDescriptor> open_folder(int parent, const char* name) {
-  // The error of mkdir does not matter as long as the directory is there: it may be on a read-only disk.
+  // An error of mkdir does not matter if the directory exists: the disk may be read-only.
   const int made = ::mkdirat(parent, name, 0700) == 0 ? 0 : errno;
   OwnedDescriptor folder(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (folder) return folder;
@@ -94,7 +94,7 @@ void CacheDisk::persist_use(const StoredBody& body, int descriptor) const {
 
 void CacheDisk::persist_verified(const StoredBody& body, int descriptor) const {
   if (body.pack != 0) packs_.persist_verified(body);
-  else ::futimens(descriptor, nullptr);  // its change time is what tells a verified file from others at the next start
+  else ::futimens(descriptor, nullptr);  // at the next start its change time shows that it was verified
 }
 
 void CacheDisk::remove(const StoredBody& body) {

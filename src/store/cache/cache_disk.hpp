@@ -30,8 +30,7 @@ class CacheDisk {
     std::string name;
   };
 
-  /// Makes the directories (0700), empties tmp/. A directory that cannot be written to but holds bodies is opened all
-  /// the same.
+  /// Creates the directories (0700) and empties tmp/. Also opens a read-only directory that holds bodies.
   static Result<std::shared_ptr<CacheDisk>> open(const std::string& directory, std::uint64_t pack_bytes);
   ~CacheDisk() = default;
   CacheDisk(const CacheDisk&) = delete;
@@ -39,29 +38,30 @@ class CacheDisk {
 
   Result<Temporary> create_temporary();
   void remove_temporary(const std::string& name);
-  /// Gives a temporary file its final name; readers see all of it or nothing.
+  /// Gives a temporary file its final name: readers see all of it or nothing.
   Result<void> publish(const std::string& temporary, const StoredBody& body);
-  /// Puts a body whose bytes are all there into a pack and says in `body` where it is.
+  /// Puts a complete body into a pack and stores its place in `body`.
   Result<void> append(StoredBody& body, std::span<const char> bytes);
-  /// The file that it is in, from `body.offset` on. Nothing, with errno, if it is not there. Of a pack: the caller
-  /// looks again afterwards whether the index has the body, see BodyPacks.
+  /// Opens the file of a body, whose bytes begin at `body.offset`. Null, with errno, if it is not there. For a body in
+  /// a pack the caller must then check again that the index has the body; see BodyPacks.
   [[nodiscard]] std::shared_ptr<const OwnedDescriptor> open_body(const StoredBody& body);
-  /// Notes in the file's times that it was used, or compared with its checksum.
+  /// Records in the file's times that it was used, or compared with its checksum.
   void persist_use(const StoredBody& body, int descriptor) const;
   void persist_verified(const StoredBody& body, int descriptor) const;
-  /// What the index does not have any more.
+  /// The bodies must already be out of the index.
   void remove(const StoredBody& body);
   void remove(const std::vector<StoredBody>& bodies);
   void remove_pack(PackNumber pack) { packs_.remove_pack(pack); }
   struct Folder {
     std::vector<StoredBody> bodies;
-    std::vector<std::string> damaged;  ///< names of what is no body, or has not the length in its name
+    std::vector<std::string>
+        damaged;  ///< names of files that are no bodies, or have another length than their name says
   };
   Folder scan(std::size_t shard) const;
-  /// Removes those that are damaged.
+  /// Also removes packs without an intact record.
   std::vector<StoredBody> scan_packs();
   void remove_damaged(std::size_t shard, const std::vector<std::string>& names) const;
-  /// The last process is about to end. Nothing may be published afterwards.
+  /// The process is about to end. Nothing may be published afterwards.
   void close_cleanly();
 
  private:

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* in_use_file = "in-use";
 constexpr const char* closed_file = "closed";
 constexpr const char* verify_file = "verify";
-/// The kernel writes dirty pages out after half a minute, in laptop mode after up to ten.
+/// The kernel writes dirty pages after half a minute; in laptop mode after up to ten minutes.
 constexpr std::int64_t longest_write_back = 600'000'000'000;
 
 std::string read_all(int descriptor) {
@@ -52,7 +52,7 @@ void CacheMarks::read() {
   const auto from = std::from_chars(span.data(), end, verify_from_);
   if (from.ptr != end) std::from_chars(from.ptr + 1, end, verify_to_);
   judge_last_stop();
-  // A disk that cannot be written to does no harm yet: the next body that is written tries again.
+  // A read-only disk does no harm yet: the next body to be written tries again.
   (void)mark_in_use();
 }
 
@@ -65,7 +65,7 @@ void CacheMarks::judge_last_stop() {
                                            : read_small_file(directory_.get(), closed_file);
   if ((was_in_use || was_closed) && (boot_id_.empty() || last_boot != boot_id_)) {
     const std::int64_t suspect_from = was_in_use ? 0 : nanoseconds(closed.st_mtim) - longest_write_back;
-    // What an earlier stop left unverified stays so: one span covers both.
+    // What was unverified before stays so: one span covers both.
     verify_from_ = verify_to_ == 0 ? suspect_from : std::min(verify_from_, suspect_from);
     verify_to_ = nanoseconds_now();
     verify_is_stored_ = false;
@@ -78,7 +78,7 @@ void CacheMarks::judge_last_stop() {
 Result<void> CacheMarks::mark_in_use() {
   std::lock_guard guard(mutex_);
   if (marked_) return {};
-  // In this order: while the old boot id stands, the next start comes to the same conclusion.
+  // In this order: while the old boot id is there, the next start comes to the same result.
   if (!verify_is_stored_) {
     auto stored = write_small_file(directory_.get(), verify_file, fmt::format("{} {}\n", verify_from_, verify_to_));
     if (!stored) return stored;
@@ -93,7 +93,7 @@ Result<void> CacheMarks::mark_in_use() {
 void CacheMarks::mark_closed() {
   std::lock_guard guard(mutex_);
   if (!marked_) return;
-  // While `in-use` stands, it is what counts: a crash between the two steps errs on the safe side.
+  // `in-use` counts as long as it exists, so a crash between the two steps is on the safe side.
   if (write_small_file(directory_.get(), closed_file, boot_id_)) ::unlinkat(directory_.get(), in_use_file, 0);
 }
 

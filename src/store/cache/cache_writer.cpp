@@ -86,7 +86,7 @@ Result<void> CacheWriter::write_at(std::uint64_t offset, std::span<const char> b
 }
 
 Result<void> CacheWriter::write_to_memory(int descriptor, std::uint64_t offset, std::span<const char> bytes) {
-  // Pages, not bytes, are what memory is used up in: one more may be touched at either end.
+  // Memory is used in pages: one more may be touched at each end.
   const std::uint64_t reserved = (bytes.size() / memory_page + 2) * memory_page;
   if (!host_->memory().try_take(reserved)) {
     return fail(ENOSPC, Scope::request, Retry::later,
@@ -119,8 +119,8 @@ Result<void> CacheWriter::copy_segment(int target, std::uint64_t begin, std::uin
   return {};
 }
 
-/// Copies what was written so far and puts the memory file under the same descriptor number: dup3 replaces it at once
-/// for every reader.
+/// Copies what was written so far to memory and gives the memory file the old descriptor number: dup3 switches all
+/// readers at once.
 Result<void> CacheWriter::move_to_memory() {
   auto memory = make_memory_file();
   if (!memory) return fail(std::move(memory).error());

@@ -1,5 +1,5 @@
 #pragma once
-// A body on its way into the cache: a temporary file, or anonymous memory when the disk cannot take it.
+// A body on its way into the cache: a temporary file, or anonymous memory if the disk cannot take it.
 
 #include <atomic>
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace imapfs::store {
 
-/// Bytes of anonymous memory that bodies may use in all. Any thread.
+/// The bytes of anonymous memory that all bodies together may use. Any thread.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
@@ -25,11 +25,11 @@ class MemoryBudget {
   std::atomic<std::uint64_t> used_{0};
 };
 
-/// What a writer needs of the cache. Outlives it; called without locks from the writer's thread.
+/// What a writer needs of the cache. Outlives the writer; called without locks, on the writer's thread.
 class WriterHost {
  public:
   virtual ~WriterHost() = default;
-  /// Takes the finished file over. False: it is not cached, the writer removes it.
+  /// Takes over the finished file. False: it is not cached, and the writer removes it.
   virtual bool publish(const std::string& temporary, const StoredBody& body) = 0;
   virtual void disk_failed(const Error& error) = 0;
   virtual MemoryBudget& memory() = 0;
@@ -60,11 +60,11 @@ class CacheWriter : public BodyWriter {
   const HashedKey key_;
   OwnedDescriptor descriptor_;
   std::shared_ptr<CacheDisk> disk_;  ///< null: in memory
-  std::string temporary_;            ///< name in tmp/ while the file is there
+  std::string temporary_;            ///< its name in tmp/ while the file is there
   std::atomic<bool> cached_{false};
   bool committed_ = false;
   std::uint64_t memory_taken_ = 0;
-  /// The checksum of bytes 0 … written_in_order_, as long as every write continued the one before.
+  /// The checksum of bytes 0 … written_in_order_ is known while each write continues the one before.
   bool in_order_ = true;
   std::uint64_t written_in_order_ = 0;
   std::uint32_t checksum_ = 0;

@@ -11,10 +11,10 @@
 namespace imapfs::store {
 namespace {
 
-/// Files removed per turn when the cache is far beyond its limit, so that the lock is never held for long.
+/// The most files to remove while the lock is held once, for a cache far beyond its limit.
 constexpr std::size_t evictions_per_turn = 256;
 
-/// Of a body on disk.
+/// An open body on disk.
 class OpenBody final : public BodyFile {
  public:
   OpenBody(std::shared_ptr<const OwnedDescriptor> file, const StoredBody& body)
@@ -47,9 +47,8 @@ void CachedBodies::scan(const std::stop_token& stop) {
   if (!stop.stop_requested()) evict();
 }
 
-/// Two threads may read the same folder at once; the first to finish wins. Nothing changes a folder's files before it
-/// is loaded: so what is damaged was left by an earlier process only as long as the folder is not loaded, and may be on
-/// its way later.
+/// Two threads may read the same folder at once; the first to finish wins. Until a folder is loaded, this process does
+/// not change its files, so a damaged file is an earlier process's. Later it may be a file that is being written.
 void CachedBodies::load_shard(std::size_t shard) {
   if (loaded_[shard]) return;
   const auto found = disk_->scan(shard);
@@ -79,7 +78,7 @@ void CachedBodies::load_packs() {
   remove_from_disk(losers);
 }
 
-/// With the lock held.
+/// Called with the lock held.
 std::vector<StoredBody> CachedBodies::insert_found(const std::vector<StoredBody>& found) {
   std::vector<StoredBody> losers;
   for (const auto& body : found)
@@ -101,13 +100,13 @@ std::shared_ptr<BodyFile> CachedBodies::open(const HashedKey& key) {
   if (!body) return nullptr;
   auto file = disk_->open_body(*body);
   const int errnum = file ? 0 : errno;
-  // A pack may have lost it in between; and what is opened now keeps its bytes.
+  // The pack may have lost the body in between. From now on an open file keeps its bytes.
   const bool still_there = body->pack == 0 || has(*body);
   if (file && still_there && is_intact(*body, file->get())) {
     if (persist) disk_->persist_use(*body, file->get());
     return std::make_shared<OpenBody>(std::move(file), *body);
   }
-  // Too many open files says nothing about this one.
+  // A lack of descriptors or memory says nothing about this body.
   if (errnum != 0 && errnum != EMFILE && errnum != ENFILE && errnum != ENOMEM) drop(*body);
   return nullptr;
 }
@@ -140,7 +139,7 @@ void CachedBodies::drop(const StoredBody& body) {
   remove_from_disk({body});
 }
 
-/// Removes what was taken out of the index, and packs of which nothing is left.
+/// Removes bodies that were taken out of the index, and packs that have no body left.
 void CachedBodies::remove_from_disk(const std::vector<StoredBody>& bodies) {
   disk_->remove(bodies);
   std::set<PackNumber> packs;
@@ -153,7 +152,7 @@ void CachedBodies::remove_from_disk(const std::vector<StoredBody>& bodies) {
   for (const auto pack : packs) disk_->remove_pack(pack);
 }
 
-/// The file is what its name says. Compares the checksum only where a power cut may have torn the file, once.
+/// Whether the file is what its name says. Compares the checksum once, if a power cut may have torn the file.
 bool CachedBodies::is_intact(const StoredBody& body, int descriptor) {
   struct stat status {};
   bool intact = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
@@ -215,7 +214,7 @@ void CachedBodies::evict() {
     BodyIndex::Evicted evicted;
     {
       std::lock_guard guard(mutex_);
-      // Before the scan has ended neither the total nor the order is known.
+      // Until the scan has ended, neither the total nor the order is known.
       if (!scanned_) return;
       evicted = index_.take_beyond(size_limit_, evictions_per_turn);
     }

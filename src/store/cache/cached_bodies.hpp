@@ -1,10 +1,10 @@
 #pragma once
-// The bodies of one cache directory: what is on disk and the index of it, in step, within a limit.
+// The bodies of one cache directory and their index, kept in step and within a limit.
 //
-// Guarantees: a call about a body first reads the lists of packs and the one folder where that body can be, so no
-// answer is ever a wrong miss; what is damaged is dropped; beyond the limit the least recently used goes, once
-// everything has been read. Errors of the disk are for whoever writes to it; what cannot be read is a miss. Any thread;
-// no lock is held across a system call.
+// Guarantees: a call about a body first reads the lists of packs and the one folder where that body can be, so a miss
+// is never wrong. Damaged bodies are dropped. Once everything has been read, the least recently used bodies beyond the
+// limit are removed. Disk errors are reported to writers only; a body that cannot be read is a miss. Any thread; no
+// lock is held during a system call.
 
 #include <array>
 #include <atomic>
@@ -27,17 +27,17 @@ class CachedBodies {
 
   [[nodiscard]] const std::shared_ptr<CacheDisk>& disk() const { return disk_; }
 
-  /// Null if it is not here, or not intact.
+  /// Null if the body is not here, or not intact.
   std::shared_ptr<BodyFile> open(const HashedKey& key);
   bool contains(const HashedKey& key);
-  /// Whatever there may be of this body is known afterwards: to be called before it is written.
+  /// Makes known whatever exists of this body. Call it before the body is written.
   void load(const HashedKey& key);
-  /// Its bytes are at their place.
+  /// Adds a body whose bytes are in place.
   void insert(const StoredBody& finished);
   void remove(const HashedKey& key);
   void remove_mailbox(std::uint64_t mailbox, std::optional<UidValidity> keep);
 
-  /// Reads all of the directory; from then on the limit holds.
+  /// Reads the whole directory; from then on the limit holds.
   void scan(const std::stop_token& stop);
 
   struct Total {
@@ -49,7 +49,7 @@ class CachedBodies {
  private:
   void load_shard(std::size_t shard);
   void load_packs();
-  /// What loses against a newer file of the same body.
+  /// Returns the bodies that lose against a newer file of the same body.
   [[nodiscard]] std::vector<StoredBody> insert_found(const std::vector<StoredBody>& found);
   void evict();
   std::optional<StoredBody> find_and_touch(const HashedKey& key, bool& persist);
@@ -60,7 +60,7 @@ class CachedBodies {
 
   const std::shared_ptr<CacheDisk> disk_;
   const std::uint64_t size_limit_;
-  /// Set once a folder's files are in the index.
+  /// True once a folder's files are in the index.
   std::array<std::atomic<bool>, shard_count> loaded_{};
   std::atomic<bool> packs_loaded_{false};
 

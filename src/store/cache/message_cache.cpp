@@ -15,7 +15,7 @@
 namespace imapfs::store {
 namespace {
 
-/// Packs are evicted whole, so a cache holds a few hundred of them; where it is small a pack is, too.
+/// Packs are evicted whole, so a cache should hold a few hundred; a small cache has small packs.
 constexpr std::uint64_t packs_in_a_cache = 256;
 constexpr std::uint64_t smallest_share_of_a_pack = 16;
 constexpr std::uint64_t smallest_pack = 1 << 20;
@@ -28,7 +28,7 @@ std::uint64_t pack_bytes(std::uint64_t size_limit) {
 
 }  // namespace
 
-/// When the disk takes bodies and when memory does; the bodies on disk are CachedBodies.
+/// Decides whether bodies go to disk or to memory; CachedBodies are the ones on disk.
 class MessageCache::Implementation : public WriterHost, public std::enable_shared_from_this<Implementation> {
  public:
   explicit Implementation(Settings settings) : settings_(std::move(settings)), memory_(settings_.memory_limit) {}
@@ -49,9 +49,9 @@ class MessageCache::Implementation : public WriterHost, public std::enable_share
   MemoryBudget& memory() override { return memory_; }
 
  private:
-  /// Null before the directory has been opened.
+  /// Null until the directory has been opened.
   [[nodiscard]] std::shared_ptr<CachedBodies> bodies() const;
-  /// Null if the disk takes nothing now.
+  /// Null while the disk takes nothing.
   std::shared_ptr<CachedBodies> bodies_for_writing();
   void set_up_disk();
   void scan(const std::stop_token& stop);
@@ -60,7 +60,7 @@ class MessageCache::Implementation : public WriterHost, public std::enable_share
   const Settings settings_;
   MemoryBudget memory_;
 
-  /// Serialises set-up; held during its disk I/O, and never by open() or contains().
+  /// Serialises the set-up and is held during its disk I/O; open() and contains() never take it.
   std::mutex set_up_mutex_;
   std::jthread scanner_;  ///< guarded by set_up_mutex_
 
@@ -108,7 +108,7 @@ void MessageCache::Implementation::close() {
   std::shared_ptr<CachedBodies> on_disk;
   {
     std::lock_guard guard(mutex_);
-    closed_ = true;  // from here on no set-up starts a scanner
+    closed_ = true;  // from now on no set-up starts a scanner
   }
   {
     std::lock_guard set_up(set_up_mutex_);

@@ -1,6 +1,5 @@
 #pragma once
-// Tables of the index and the SQL that touches them, in one place so that the columns under a checksum are the same
-// everywhere.
+// The tables of the index and the SQL for them, in one place, so that the same columns are under a checksum everywhere.
 
 #include <string>
 #include <string_view>
@@ -9,22 +8,22 @@
 
 namespace imapfs::store {
 
-/// "IMfs": tells `file` and a later version whose file this is.
+/// "IMfs": tells `file` and later versions that the file is ours.
 inline constexpr std::int32_t metadata_application_id = 0x494d6673;
 
 inline Schema metadata_schema() {
   return Schema{
       metadata_application_id,
       {// `position` is the place in the server's list; NULL for a mailbox that is known by its rows only.
-       // `state_checksum` is NULL until a state was stored. `messages` counts the rows, which SQLite would have to scan
-       // for.
+       // `state_checksum` is NULL until a state is stored. `messages` counts the rows, because SQLite would have to
+       // scan for that.
        "CREATE TABLE mailbox ("
        " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, position INTEGER, wire_name TEXT NOT NULL DEFAULT '',"
        " delimiter INTEGER NOT NULL DEFAULT 0, selectable INTEGER NOT NULL DEFAULT 1,"
        " special_use INTEGER NOT NULL DEFAULT 0, messages INTEGER NOT NULL DEFAULT 0,"
        " uid_validity INTEGER, uid_next INTEGER, highest_modseq INTEGER, complete INTEGER, name_template TEXT,"
        " changed_at INTEGER, changed_at_nanoseconds INTEGER, state_checksum INTEGER);"
-       // Clustered by the key a listing reads in order; a rowid table would read each row through an index.
+       // Clustered by the key that a listing reads in order; a rowid table would read each row through an index.
        "CREATE TABLE message ("
        " mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, internal_date INTEGER NOT NULL, size INTEGER NOT NULL,"
        " size_is_exact INTEGER NOT NULL, modseq INTEGER NOT NULL, flags TEXT NOT NULL, file_name TEXT NOT NULL,"
@@ -86,7 +85,7 @@ inline constexpr std::string_view list_mailbox =
     "?6)"
     " ON CONFLICT (name) DO UPDATE SET position = excluded.position, wire_name = excluded.wire_name,"
     " delimiter = excluded.delimiter, selectable = excluded.selectable, special_use = excluded.special_use";
-/// Mailboxes that vanished from the list and hold nothing.
+/// Mailboxes that have disappeared from the list and hold nothing.
 inline constexpr std::string_view drop_unlisted =
     "DELETE FROM mailbox WHERE position IS NULL AND messages = 0 AND state_checksum IS NULL";
 inline constexpr std::string_view read_mailboxes =

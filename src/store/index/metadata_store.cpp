@@ -12,16 +12,16 @@ namespace imapfs::store {
 namespace {
 
 constexpr std::string_view file_name = "index.sqlite";
-/// Rows per step of for_each_message: what a listing costs in memory, and how long it keeps a writer waiting.
+/// Rows per step of for_each_message; bounds a listing's memory and the time for which a writer waits.
 constexpr int rows_per_page = 1000;
-/// Distinct flag sets remembered while reading; a mailbox rarely has more.
+/// The most distinct flag sets to remember while reading; a mailbox rarely has more.
 constexpr std::size_t flag_sets_remembered = 256;
 
 void bind_text(SQLite::Statement& statement, int index, const std::string& text) { statement.bindNoCopy(index, text); }
 
 Uid uid_column(SQLite::Statement& statement, int index) { return Uid{statement.getColumn(index).getUInt()}; }
 
-/// Flags as text, parsed once per distinct text.
+/// Parses flags, once per distinct text.
 class FlagReader {
  public:
   const FlagSet& read(const std::string& text) {
@@ -51,7 +51,7 @@ class MetadataStore::Implementation {
     return last_error_;
   }
 
-  /// Runs `work` with the lock and the database; a failure turns the store off. False when it did not run to its end.
+  /// Runs `work` with the lock and the database; a failure turns the store off. False if it did not run to its end.
   bool with_database(const char* activity, const std::function<void(Database&)>& work) {
     std::lock_guard guard(mutex_);
     if (!database_) return false;
@@ -60,7 +60,7 @@ class MetadataStore::Implementation {
     return database_ != nullptr;
   }
 
-  // -- to be called with the lock, from with_database --
+  // -- called with the lock, from with_database --
 
   std::optional<std::int64_t> find_mailbox(Database& database, const std::string& name) {
     if (const auto known = ids_.find(name); known != ids_.end()) return known->second;
@@ -151,7 +151,7 @@ std::vector<StoredMailbox> MetadataStore::mailboxes() {
 
 void MetadataStore::replace_mailboxes(const std::vector<StoredMailbox>& mailboxes) {
   implementation_->with_database("write the mailbox list", [&](Database& database) {
-    // drop_unlisted removes mailboxes whose ids are remembered.
+    // drop_unlisted also removes mailboxes whose ids are remembered.
     implementation_->forget_ids();
     database.in_transaction([&] {
       database.statement(sql::forget_positions).run();
@@ -260,7 +260,7 @@ void bind_message(SQLite::Statement& statement, std::int64_t mailbox, const Stor
   bind_text(statement, 12, message.headers.message_id);
 }
 
-/// Returns how many of the rows are new.
+/// Returns the number of new rows.
 std::int64_t write_messages(Database& database, std::int64_t mailbox, const StoredRows& rows) {
   std::int64_t added = 0;
   auto insert = database.statement(sql::insert_message);
@@ -291,8 +291,8 @@ void write_state(Database& database, std::int64_t mailbox, const MailboxState& s
   statement.run();
 }
 
-/// Removals come first, so that a UID that is in both lists ends up present; flags and sizes last, so that they apply
-/// to new rows too.
+/// Removals come first, so that a UID in both lists is present afterwards; flags and sizes come last, so that they
+/// apply to new rows too.
 void write_batch(Database& database, std::int64_t mailbox, const MetadataStore::Batch& batch) {
   if (batch.forget_all) {
     for (const auto sql : {sql::delete_all, sql::clear_state}) {

@@ -15,7 +15,7 @@ constexpr std::size_t largest_chunk = 64 * 1024;
 
 char* StoredRows::room_for(std::size_t length) {
   if (length > left_in_chunk_) {
-    // Proportional to what is there: most batches are one message that has just come.
+    // In proportion to the text so far: most batches are one new message.
     left_in_chunk_ = std::max(std::clamp(text_bytes_, smallest_chunk, largest_chunk), length);
     chunks_.push_back(std::make_unique_for_overwrite<char[]>(left_in_chunk_));
     text_bytes_ += left_in_chunk_;
@@ -55,7 +55,7 @@ void StoredRows::remove(const UidSet& uids) {
 }
 
 void StoredRows::visit(const std::function<void(const StoredMessage&)>& visit_row) const {
-  StoredMessage message;  // one for all: its strings keep their room
+  StoredMessage message;  // reused for all rows, so that its strings keep their memory
   auto& headers = message.headers;
   const std::array<std::string*, 5> texts = {&message.meta.file_name, &headers.from, &headers.subject, &headers.date,
                                              &headers.message_id};

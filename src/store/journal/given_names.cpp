@@ -49,7 +49,7 @@ Result<std::vector<LocalName>> GivenNames::of(const std::string& mailbox, UidVal
 Result<void> GivenNames::rename_mailbox(const std::string& from, const std::string& to, char delimiter) {
   const auto below = delimiter == 0 ? std::string() : from + delimiter;
   return database_.transaction("rename a mailbox", [&] {
-    // Compared here, byte by byte: LIKE would have to be protected from the wildcards in names.
+    // Compared here, byte by byte: LIKE would treat characters of names as wildcards.
     std::vector<std::string> names;
     {
       auto query = database_.statement(sql::mailboxes);
@@ -57,7 +57,7 @@ Result<void> GivenNames::rename_mailbox(const std::string& from, const std::stri
     }
     std::erase_if(names,
                   [&](const std::string& name) { return name != from && (below.empty() || !name.starts_with(below)); });
-    // Where "A" becomes "A/A", "A/A" must have made room before, and the other way round.
+    // If "A" becomes "A/A", the old "A/A" must be renamed first; the other way round, last.
     std::sort(names.begin(), names.end(), [&](const std::string& left, const std::string& right) {
       return to.size() > from.size() ? left.size() > right.size() : left.size() < right.size();
     });

@@ -1,5 +1,5 @@
 #pragma once
-// The names that users gave to messages, and those of mailboxes wherever the journal names one.
+// The names that users gave to messages, and the mailbox names in all tables of the journal.
 //
 // Errors and threads as JournalDatabase.
 
@@ -16,18 +16,18 @@ class GivenNames {
   explicit GivenNames(JournalDatabase& database) : database_(database) {}
 
   Result<void> set(const JournalLocation& message, const std::string& name);
-  /// Inside a transaction.
+  /// Call it inside a transaction.
   void write(const JournalLocation& message, const std::string& name);
   Result<void> forget(const std::string& mailbox, UidValidity validity, const UidSet& uids);
-  /// In the order in which they were given.
+  /// In the order in which users gave them.
   Result<std::vector<LocalName>> of(const std::string& mailbox, UidValidity validity);
   /// In all tables: changes and staged files name mailboxes too.
   Result<void> rename_mailbox(const std::string& from, const std::string& to, char delimiter);
   Result<void> forget_mailbox(const std::string& mailbox);
 
-  /// Shows the names in the journal of a mount that runs in the directory `original`, until this journal is closed: a
-  /// snapshot, never written anywhere, so that nothing of it comes back by a take-over when it is not true any more.
-  /// The copy is made in `directory` and removed.
+  /// Shows the names in the journal of a mount that runs in the directory `original`, until this journal is closed.
+  /// They are a snapshot and are never stored, so that a take-over does not bring back outdated names. The copy is made
+  /// in `directory` and removed.
   Result<void> borrow(const std::string& original, const std::string& directory);
 
  private:

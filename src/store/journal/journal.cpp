@@ -11,7 +11,7 @@
 namespace imapfs::store {
 namespace {
 
-/// One caller at a time.
+/// Lets in one caller at a time.
 class SqliteJournal final : public Journal {
  public:
   explicit SqliteJournal(std::unique_ptr<JournalParts> parts) : parts_(std::move(parts)) {}
@@ -72,7 +72,7 @@ class SqliteJournal final : public Journal {
   }
   [[nodiscard]] std::string staging_path(StagedId id) const override { return parts_->staged.contents().path_of(id); }
 
-  /// Without the lock: nobody waits for the disk who does not want to.
+  /// Without the lock, so that other callers do not wait for the disk.
   Result<void> sync() override {
     IMAPFS_TRY(parts_->database->sync());
     return parts_->staged.contents().sync();
@@ -89,7 +89,7 @@ class SqliteJournal final : public Journal {
   const std::unique_ptr<JournalParts> parts_;
 };
 
-/// Names given in a mount that has the account's own directory.
+/// Shows names that were given in a mount with the account's own directory.
 void borrow_names(JournalParts& parts) {
   const auto original = original_of(parts.directory.path);
   if (original.empty()) return;
@@ -103,7 +103,7 @@ void take_over(JournalParts& parts, AccountDirectory sibling) {
   const std::string path = sibling.path;
   auto abandoned = JournalParts::open(std::move(sibling));
   auto taken = abandoned ? JournalTakeOver(parts, **abandoned).run() : Result<void>(fail(std::move(abandoned).error()));
-  // It stays where it is, and the next mount tries again.
+  // The abandoned journal stays where it is, and the next mount tries again.
   if (!taken) telemetry::warning("store: take over {}: {}", telemetry::printable(path), taken.error().what);
 }
 

@@ -13,12 +13,12 @@
 namespace imapfs::store {
 namespace {
 
-/// Every row is read once: damage that SQLite does not notice is found now, when a new journal can still be begun, and
-/// not in the middle of work.
+/// Reads every row once. So damage that SQLite does not notice is found now, when a new journal can still be begun, and
+/// not later in the middle of work.
 Result<std::unique_ptr<Database>> open_readable(const std::string& path, bool again = false) {
   auto database = IMAPFS_TRY(Database::open(path, journal_schema()));
   auto readable = Database::attempt([&] {
-    // Copying the log into the file costs two fsyncs, and somebody's operation waits for them: seldom, then. 16 MiB of
+    // Copying the log into the file costs two fsyncs, for which a user's operation waits: do it seldom, every 16 MiB of
     // log.
     database->execute("PRAGMA wal_autocheckpoint=4000");
     database->execute(std::string(sql::make_borrowed_name));
@@ -73,8 +73,9 @@ std::uint64_t JournalDatabase::highest_id(const char* table) {
   return query->executeStep() ? as_unsigned(query->getColumn(0).getInt64()) : 0;
 }
 
-// With synchronous=NORMAL SQLite itself syncs only when it copies the log into the file; what was committed since is in
-// the log. Its descriptor is our own: no lock is held meanwhile, so nobody waits for the disk who does not want to.
+// With synchronous=NORMAL SQLite syncs only when it copies the log into the file; what was committed since is in the
+// log. The log is synced through a descriptor of our own, without a lock, so that other callers do not wait for the
+// disk.
 Result<void> JournalDatabase::sync() const {
   const std::string log = database_->path() + "-wal";
   const int descriptor = ::open(log.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -13,16 +13,16 @@
 namespace imapfs::store {
 namespace {
 
-/// 2024-01-01. Seconds since then fit the 32 bits that a node id has for a staged file.
+/// 2024-01-01. The seconds since then fit into the 32 bits of a node id for a staged file.
 constexpr UnixTime epoch_of_ids = 1'704'067'200;
 
-/// Ids of a journal that was set aside must not come again; it gave out fewer than one a second.
+/// Ids of a journal that was set aside must not be used again. It gave out less than one per second.
 std::uint64_t least_id(const std::string& directory) {
   if (!JournalDatabase::was_set_aside(directory)) return 0;
   return static_cast<std::uint64_t>(std::max<UnixTime>(std::time(nullptr) - epoch_of_ids, 0));
 }
 
-/// That there are these files must be as durable as what is in them.
+/// The files' existence must be as durable as their content.
 Result<void> sync_directory(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return fail(system_error(errno, fmt::format("open {}", telemetry::printable(path))));

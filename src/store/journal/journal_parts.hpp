@@ -1,5 +1,5 @@
 #pragma once
-// An open journal in its directory, before anybody locks it: what the take-over and the journal itself are made of.
+// An open journal in its directory, without a lock. The journal itself and the take-over use it.
 //
 // Errors of opening name the path. One thread at a time.
 
@@ -11,7 +11,7 @@
 namespace imapfs::store {
 
 struct JournalParts {
-  /// Opens the journal in a directory that is locked, and takes up its numbering.
+  /// Opens the journal in a locked directory and continues its numbering.
   static Result<std::unique_ptr<JournalParts>> open(AccountDirectory directory);
 
   JournalParts(AccountDirectory locked, std::unique_ptr<JournalDatabase> opened,

@@ -12,7 +12,7 @@ class Binder {
 
   Binder& number(std::int64_t value) { return statement_.bind(next_++, value), *this; }
   Binder& text(const std::string& value) { return statement_.bindNoCopy(next_++, value), *this; }
-  /// NULL for nothing; the parameter is NULL already.
+  /// An empty value leaves the parameter NULL.
   Binder& optional(const std::optional<UnixTime>& value) {
     if (value) statement_.bind(next_, *value);
     ++next_;

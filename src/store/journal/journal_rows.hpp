@@ -1,6 +1,6 @@
 #pragma once
-// Rows of the journal as values and back. Throws as Database does: CorruptContent for a row that is not what was
-// written.
+// Converts rows of the journal to values and back. Throws as Database does, and CorruptContent for a row that is not
+// what was written.
 
 #include <vector>
 
@@ -9,15 +9,15 @@
 
 namespace imapfs::store {
 
-/// With the id it has.
+/// Inserts the change with its own id.
 void insert_change(Database& database, const JournalChange& change);
 std::vector<JournalChange> read_changes(Database& database);
 
-/// With the id it has.
+/// Inserts the file with its own id.
 void insert_staged(Database& database, const StagedFile& file);
 /// False if there is no such row.
 bool update_staged(Database& database, const StagedFile& file);
-/// Without those whose contents are about to be removed.
+/// Leaves out files whose contents are about to be removed.
 std::vector<StagedFile> read_staged(Database& database);
 
 }  // namespace imapfs::store

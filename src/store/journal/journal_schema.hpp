@@ -1,7 +1,7 @@
 #pragma once
-// Tables of the journal and the SQL that touches them. A row's checksum covers all its other columns, since a damaged
-// UID here would remove somebody else's message: the columns stand in one place, and every statement that changes some
-// of them is built from it.
+// The tables of the journal and the SQL for them. A row's checksum covers all its other columns, because a damaged UID
+// here would remove another message. So the columns are listed in one place, and every statement that changes some of
+// them is built from it.
 
 #include <array>
 #include <initializer_list>
@@ -13,12 +13,12 @@
 
 namespace imapfs::store {
 
-/// "IMfj": tells `file` and a later version whose file this is.
+/// "IMfj": tells `file` and later versions that the file is ours.
 inline constexpr std::int32_t journal_application_id = 0x494d666a;
 
 inline constexpr const char* journal_file_name = "journal.sqlite";
 
-/// staged.state of a row whose contents are about to be removed. Not one of StagedFile::State: nobody sees it.
+/// staged.state of a row whose contents are about to be removed. It is not in StagedFile::State: no caller sees it.
 inline constexpr int staged_state_doomed = 0;
 
 inline Schema journal_schema() {
@@ -43,15 +43,14 @@ inline Schema journal_schema() {
        "CREATE TABLE local_name ("
        " mailbox TEXT NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL, name TEXT NOT NULL,"
        " PRIMARY KEY (mailbox, uid_validity, uid)) WITHOUT ROWID;"
-       // While the journal of a sibling directory is taken over: how far, and what was added to its ids.
+       // Progress of the take-over of a sibling directory's journal, and the offset added to its ids.
        "CREATE TABLE taken_over ("
        " directory TEXT PRIMARY KEY, last_change INTEGER NOT NULL, last_staged INTEGER NOT NULL,"
        " staged_offset INTEGER NOT NULL) WITHOUT ROWID;",
-       // Names are told apart by which was given last. Before this version the order was lost: by UID is as good as
-       // any.
+       // Of several names the last one given counts. Earlier versions did not store the order: use that of the UIDs.
        "ALTER TABLE local_name ADD COLUMN given INTEGER NOT NULL DEFAULT 0;"
        "CREATE INDEX given_order ON local_name (mailbox, uid_validity, given);",
-       // The digest is part of what the checksum covers. A row that was damaged before stays damaged.
+       // The digest becomes part of the checksum. A row that is damaged already stays damaged.
        "ALTER TABLE change ADD COLUMN digest TEXT NOT NULL DEFAULT '';"
        "UPDATE change SET checksum = CASE WHEN checksum = row_checksum(id, kind, source_mailbox, source_validity,"
        " source_uid, follows, destination, file_name, flag_action, flags, internal_date, size, message_id, staged,"
@@ -64,7 +63,7 @@ inline Schema journal_schema() {
 
 namespace sql {
 
-/// All but `id`, which comes first, and `checksum`, which comes last. The order is that of the parameters ?2 …
+/// All columns but `id`, which comes first, and `checksum`, which comes last; in the order of the parameters ?2 …
 inline constexpr std::array<std::string_view, 21> change_columns = {"kind",
                                                                     "source_mailbox",
                                                                     "source_validity",
@@ -92,8 +91,8 @@ inline constexpr std::array<std::string_view, 10> staged_columns = {
 
 using Assignments = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-/// "row_checksum(id, …)" with what `assignments` puts in the place of columns: UPDATE sees the old values on its
-/// right-hand sides.
+/// "row_checksum(id, …)" with the values of `assignments` in the place of columns, because the right-hand sides of
+/// UPDATE see the old values.
 template <class Columns>
 std::string checksum_of(const Columns& columns, Assignments assignments = {}) {
   std::string text = "row_checksum(id";
@@ -113,7 +112,7 @@ std::string update(std::string_view table, const Columns& columns, Assignments a
   return fmt::format("{}checksum = {} WHERE {}", text, checksum_of(columns, assignments), where);
 }
 
-/// ?1 is the id, ?2 … are the columns.
+/// ?1 is the id; ?2 … are the columns.
 template <class Columns>
 std::string insert(std::string_view table, const Columns& columns) {
   std::string names = "id";
@@ -125,7 +124,7 @@ std::string insert(std::string_view table, const Columns& columns) {
   }
   return fmt::format("INSERT INTO {0} ({1}, checksum) VALUES ({2}, row_checksum({2}))", table, names, values);
 }
-/// The columns in order, then whether the checksum fits.
+/// The columns in order, then whether the checksum is right.
 template <class Columns>
 std::string read(std::string_view table, const Columns& columns) {
   std::string names = "id";
@@ -143,7 +142,7 @@ inline const std::string describe = update(
     "id = ?1");
 inline const std::string clear_sent = update(
     "change", change_columns, {{"sent", "0"}, {"destination_validity", "0"}, {"destination_uid_next", "0"}}, "id = ?1");
-/// The message that these wait for has arrived. "<> 0" lets SQLite take the partial index.
+/// Sets the source of changes that wait for a message, when it has arrived. "<> 0" lets SQLite use the partial index.
 inline const std::string give_source = update(
     "change", change_columns, {{"source_mailbox", "?2"}, {"source_validity", "?3"}, {"source_uid", "?4"}},
     "follows = ?1 AND follows <> 0 AND source_uid = 0");
@@ -177,7 +176,7 @@ inline const std::array<std::string, 2> forget_local_names = {
     "DELETE FROM borrowed_name WHERE mailbox = ?1 AND uid_validity = ?2 AND uid BETWEEN ?3 AND ?4"};
 inline const std::array<std::string, 2> forget_names_of_mailbox = {"DELETE FROM local_name WHERE mailbox = ?1",
                                                                    "DELETE FROM borrowed_name WHERE mailbox = ?1"};
-/// Borrowed names are older than all that were given here.
+/// Borrowed names count as older than all names given here.
 inline constexpr std::string_view read_local_names =
     "SELECT uid, name, 0 AS own, given FROM borrowed_name WHERE mailbox = ?1 AND uid_validity = ?2 AND NOT EXISTS"
     " (SELECT 1 FROM local_name AS given_here WHERE given_here.mailbox = ?1 AND given_here.uid_validity = ?2"
@@ -185,7 +184,7 @@ inline constexpr std::string_view read_local_names =
     " UNION ALL SELECT uid, name, 1, given FROM local_name WHERE mailbox = ?1 AND uid_validity = ?2"
     " ORDER BY own, given, uid";
 
-/// Names of the journal of another mount, for as long as this one is open. In memory (temp_store).
+/// Names from another mount's journal, while this journal is open. In memory (temp_store).
 inline constexpr std::string_view make_borrowed_name =
     "CREATE TEMP TABLE borrowed_name (mailbox TEXT NOT NULL, uid_validity INTEGER NOT NULL, uid INTEGER NOT NULL,"
     " name TEXT NOT NULL, given INTEGER NOT NULL, PRIMARY KEY (mailbox, uid_validity, uid)) WITHOUT ROWID";
@@ -204,12 +203,12 @@ inline constexpr std::string_view forget_taken_over = "DELETE FROM taken_over WH
 inline constexpr std::string_view delete_changes_up_to = "DELETE FROM change WHERE id <= ?1";
 inline constexpr std::string_view delete_staged_up_to = "DELETE FROM staged WHERE id <= ?1";
 
-/// Every name of a mailbox that the journal knows.
+/// Every mailbox name in the journal.
 inline constexpr std::string_view mailboxes =
     "SELECT source_mailbox FROM change UNION SELECT destination FROM change UNION SELECT replaces_mailbox FROM change"
     " UNION SELECT mailbox FROM staged UNION SELECT replaces_mailbox FROM staged UNION SELECT mailbox FROM local_name"
     " UNION SELECT mailbox FROM borrowed_name";
-/// ?1 becomes ?2. OR REPLACE: names of a mailbox that was called so before are of no use any more.
+/// ?1 becomes ?2. OR REPLACE drops names of an earlier mailbox called ?2.
 inline const std::array<std::string, 7> rename_mailbox = {
     update("change", change_columns, {{"source_mailbox", "?2"}}, "source_mailbox = ?1"),
     update("change", change_columns, {{"destination", "?2"}}, "destination = ?1"),
@@ -219,7 +218,7 @@ inline const std::array<std::string, 7> rename_mailbox = {
     "UPDATE OR REPLACE local_name SET mailbox = ?2 WHERE mailbox = ?1",
     "UPDATE OR REPLACE borrowed_name SET mailbox = ?2 WHERE mailbox = ?1"};
 
-/// The highest id that a row of the table ever had.
+/// The highest id that any row of the table ever had.
 inline constexpr std::string_view highest_id = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
 
 }  // namespace sql

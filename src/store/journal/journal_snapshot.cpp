@@ -13,7 +13,7 @@
 namespace imapfs::store {
 namespace {
 
-/// The copy is torn if the other process writes meanwhile, which it seldom does.
+/// The copy is torn if the other process writes meanwhile, which is rare.
 constexpr int most_tries = 5;
 constexpr off_t most_bytes = off_t{1} << 30;
 
@@ -43,7 +43,7 @@ Result<void> copy_bytes(int from, int to, off_t size) {
   return {};
 }
 
-/// A file that is not there leaves none.
+/// Succeeds without a copy if the file does not exist.
 Result<void> copy_file(const std::string& from, const std::string& to) {
   const int source = ::open(from.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (source < 0 && errno == ENOENT) return {};
@@ -73,7 +73,7 @@ JournalSnapshot::~JournalSnapshot() {
   remove();
 }
 
-/// Copies the files of a database while nobody writes.
+/// Copies the files of a database at a moment when nobody writes.
 Result<void> JournalSnapshot::copy(const std::string& original) {
   for (int attempt = 1; attempt <= most_tries; ++attempt) {
     remove();

@@ -1,7 +1,7 @@
 #pragma once
-// A copy of the journal of another mount that runs and has it for itself: read, and removed with this object.
+// A copy of the journal that another running mount has locked; the copy is removed with this object.
 //
-// EBUSY if it is being written all the time, EUCLEAN if the copy is torn or damaged. One thread.
+// EBUSY if the journal is written to all the time, EUCLEAN if the copy is torn or damaged. One thread.
 
 #include <memory>
 #include <string>

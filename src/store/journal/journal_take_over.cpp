@@ -92,7 +92,7 @@ Result<void> JournalTakeOver::complete(const Progress& taken) {
     files.run();
     database.execute("DELETE FROM local_name");
   }));
-  // Without a note: if that journal is made anew one day, its ids begin at 1 again.
+  // The note must go: if that journal is made anew one day, its ids begin at 1 again.
   return own_.database->transaction("end a take-over", [&] {
     auto forget = own_.database->statement(sql::forget_taken_over);
     forget->bindNoCopy(1, abandoned_.directory.path);

@@ -8,7 +8,7 @@
 namespace imapfs::store {
 namespace {
 
-/// How many ended changes are remembered for changes that still name them.
+/// The most ended changes to remember for new changes that still name them.
 constexpr std::size_t most_ended_remembered = 4096;
 constexpr std::uint64_t batch_bit = std::uint64_t{1} << 63;
 
@@ -20,7 +20,7 @@ Result<void> JournaledChanges::take_up(std::uint64_t least_id) {
   return {};
 }
 
-/// Gives out ids and puts them in the place of references.
+/// Assigns ids and replaces references by them.
 Result<void> JournaledChanges::prepare(std::vector<JournalChange>& changes) {
   for (std::size_t index = 0; index < changes.size(); ++index) {
     auto& change = changes[index];
@@ -35,7 +35,7 @@ Result<void> JournaledChanges::prepare(std::vector<JournalChange>& changes) {
   return {};
 }
 
-/// If `change` follows one that has ended, perhaps while it was on its way here.
+/// Handles a `change` that follows one that has ended, perhaps just before the call.
 void JournaledChanges::follow_ended(JournalChange& change) const {
   const auto ended = ended_.find(change.follows);
   if (ended == ended_.end()) return;
@@ -91,7 +91,7 @@ Result<void> JournaledChanges::clear_sent(const std::vector<ChangeId>& ids) {
   });
 }
 
-/// Nothing if it has ended before; else the id of its staged file, which may be none.
+/// Nothing if the change had ended before; else the id of its staged file, or 0 if it has none.
 std::optional<StagedId> JournaledChanges::remove(ChangeId id) {
   auto remove = database_.statement(sql::end_change);
   remove->bind(1, as_signed(id.value));
@@ -125,16 +125,16 @@ void JournaledChanges::end(const Journal::Ended::One& one, std::vector<StagedId>
   doomed.push_back(*staged);
 }
 
-// The row of a staged file that is no longer needed is doomed in the same transaction in which its append ends; its
-// contents go after the commit, and then the row. Whenever the process dies in between, take_up() goes on with what is
-// doomed: contents neither vanish before the append has ended nor come back after it.
+// The transaction that ends an append also dooms the row of its staged file. After the commit the contents are removed,
+// then the row. If the process dies in between, take_up() continues with doomed rows: contents neither disappear before
+// the append has ended nor come back after it.
 Result<void> JournaledChanges::finish(Journal::Ended& ended) {
   auto next = ended.next;
   std::vector<StagedId> doomed;
   IMAPFS_TRY(prepare(next));
   IMAPFS_TRY(database_.transaction("end changes", [&] {
     doomed.clear();
-    // Inserted first: those that follow one of these are given their source as all others are.
+    // Inserted first, so that those that follow one of the ended changes get their source like all others.
     for (const auto& change : next) insert_change(database_.rows(), change);
     for (const auto& one : ended.changes) end(one, doomed);
   }));

@@ -1,7 +1,7 @@
 #pragma once
 // The changes that users were promised and the server has not confirmed yet.
 //
-// How changes end touches names and staged files too, in one transaction. Errors and threads as JournalDatabase.
+// Ending changes also updates names and staged files, in one transaction. Errors and threads as JournalDatabase.
 
 #include <map>
 #include <optional>
@@ -18,7 +18,7 @@ class JournaledChanges {
   JournaledChanges(JournalDatabase& database, GivenNames& names, StagedFiles& staged)
       : database_(database), names_(names), staged_(staged) {}
 
-  /// Before anything else: takes up the numbering, which begins beyond `least_id` if there is none.
+  /// Call it first: continues the numbering, or begins it beyond `least_id` if there is none.
   Result<void> take_up(std::uint64_t least_id);
 
   // As in Journal.
@@ -29,18 +29,18 @@ class JournaledChanges {
   Result<void> finish(Journal::Ended& ended);
   Result<std::vector<JournalChange>> all();
 
-  /// A mailbox was renamed: the locations that are remembered may have the old name.
+  /// A mailbox was renamed: remembered locations may have its old name.
   void forget_arrivals() { ended_.clear(); }
 
   [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
-  /// So many more ids are in use.
+  /// `count` more ids are in use.
   void skip_ids(std::uint64_t count) { last_id_ += count; }
 
  private:
   Result<void> prepare(std::vector<JournalChange>& changes);
   void follow_ended(JournalChange& change) const;
   void remember(const Journal::Ended& ended);
-  // Inside a transaction.
+  // Called inside a transaction.
   void end(const Journal::Ended::One& one, std::vector<StagedId>& doomed);
   [[nodiscard]] std::optional<StagedId> remove(ChangeId id);
   void release_followers(const Journal::Ended::One& one);
@@ -49,7 +49,7 @@ class JournaledChanges {
   GivenNames& names_;
   StagedFiles& staged_;
   std::uint64_t last_id_ = 0;
-  /// Where changes that ended lately have brought their messages; nothing for those that failed.
+  /// Where recently ended changes have brought their messages; empty for those that failed.
   std::map<ChangeId, std::optional<JournalLocation>> ended_;
 };
 

@@ -37,14 +37,14 @@ void StagedFiles::run(std::string_view sql, StagedId id) {
   statement.run();
 }
 
-// The row comes first: whoever dies before the file is there leaves a row without contents, which promises nothing and
-// is dropped by all(). The other way round it would be contents without a row, which all() has to show to the user.
+// The row comes first: if the process dies before the file exists, the row without contents promises nothing, and all()
+// drops it. In the other order all() would have to show the user contents without a row.
 Result<void> StagedFiles::stage(StagedFile& file) {
   StagedFile added = file;
   added.id = StagedId{++last_id_};
   IMAPFS_TRY(database_.transaction("stage a file", [&] { insert_staged(database_.rows(), added); }));
   if (auto created = contents_->create(added.id); !created) {
-    // If this fails as well (the disk is full), all() drops the row.
+    // If this fails too (the disk is full), all() drops the row.
     auto dropped = database_.transaction("drop a staged file", [&] { run(sql::delete_staged, added.id); });
     if (!dropped) telemetry::warning("store: {}", dropped.error().what);
     return created;
@@ -60,7 +60,7 @@ Result<void> StagedFiles::update(const StagedFile& file) {
   return {};
 }
 
-// Doomed first, as in JournaledChanges::finish().
+// The row is doomed first, as in JournaledChanges::finish().
 Result<void> StagedFiles::unstage(StagedId id) {
   IMAPFS_TRY(database_.transaction("unstage a file", [&] { run(sql::doom_staged, id); }));
   remove_contents({id});
@@ -108,7 +108,7 @@ std::vector<StagedFile> StagedFiles::without_row(const std::vector<StagedFile>& 
   for (const auto& entry : entries) {
     if (std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.id == entry.id; })) continue;
     if (entry.size == 0) {
-      // Created, and its row was lost before anything was written: nothing that anybody would miss.
+      // The row was lost before anything was written to the file: nobody misses it.
       auto removed = contents_->remove(entry.id);
       if (!removed) telemetry::warning("store: {}", removed.error().what);
       continue;

@@ -1,5 +1,5 @@
 #pragma once
-// The journal's staged files: a row and a file each, which must not come apart when the process dies between the two.
+// The journal's staged files. Each is a row and a file, which stay consistent if the process dies between the two.
 //
 // Errors and threads as JournalDatabase.
 
@@ -19,8 +19,7 @@ class StagedFiles {
   StagedFiles(JournalDatabase& database, std::unique_ptr<StagingDirectory> contents)
       : database_(database), contents_(std::move(contents)) {}
 
-  /// Before anything else: takes up the numbering, which begins beyond `least_id`, and completes removals that were
-  /// interrupted.
+  /// Call it first: continues the numbering, which begins beyond `least_id`, and completes interrupted removals.
   Result<void> take_up(std::uint64_t least_id);
 
   // As in Journal.
@@ -29,15 +28,15 @@ class StagedFiles {
   Result<void> unstage(StagedId id);
   Result<std::vector<StagedFile>> all();
 
-  /// Inside a transaction: the file is no longer needed. remove_contents() is to follow the commit.
+  /// Marks a file that is no longer needed. Call it inside a transaction, and remove_contents() after the commit.
   void doom(StagedId id);
-  /// Of rows that are doomed. What cannot be done now is done by take_up().
+  /// Removes the contents of doomed rows, then the rows. take_up() does later what fails now.
   void remove_contents(const std::vector<StagedId>& ids);
 
   [[nodiscard]] StagingDirectory& contents() { return *contents_; }
   [[nodiscard]] const StagingDirectory& contents() const { return *contents_; }
   [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
-  /// So many more ids are in use.
+  /// `count` more ids are in use.
   void skip_ids(std::uint64_t count) { last_id_ += count; }
 
  private:

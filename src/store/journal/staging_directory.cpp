@@ -16,19 +16,19 @@
 namespace imapfs::store {
 namespace {
 
-/// No id: entries() passes it over.
+/// Not an id: entries() skips it.
 constexpr const char* spare_name = "spare";
 
 tl::unexpected<Error> failed(int errnum, std::string_view activity, const std::string& path) {
   return fail(system_error(errnum, fmt::format("{} {}", activity, telemetry::printable(path))));
 }
 
-/// The id a file is named by: digits without a leading zero, as path_of() writes them.
+/// The id in a file's name: digits without a leading zero, as path_of() writes them.
 std::optional<StagedId> id_of(std::string_view name) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   if (error != std::errc() || end != name.data() + name.size() || name.front() == '0') return std::nullopt;
-  // SQLite counts with a sign.
+  // SQLite's integers are signed.
   if (number > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
   return StagedId{number};
 }
@@ -77,9 +77,9 @@ bool StagingDirectory::set_aside(const std::string& name) const {
   struct stat status {};
   const bool empty = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0 &&
                      status.st_nlink == 1;
-  // fcntl(2): a write lease is given only for a file that is open nowhere else. Who still had it open would write into
-  // another's. Whoever opens it meanwhile waits until it is closed here, and the signal that would say so is one that
-  // is ignored.
+  // fcntl(2): a write lease is granted only if nobody else has the file open. A process that still had it open would
+  // write into another staged file. Whoever opens it meanwhile waits until it is closed here; the signal of the lease
+  // is an ignored one.
   const bool ours = empty && ::fcntl(file, F_SETSIG, SIGURG) == 0 && ::fcntl(file, F_SETLEASE, F_WRLCK) == 0;
   const bool kept = ours && ::renameat2(descriptor_, name.c_str(), descriptor_, spare_name, RENAME_NOREPLACE) == 0;
   ::close(file);
@@ -94,7 +94,7 @@ Result<void> StagingDirectory::remove(StagedId id) {
 }
 
 Result<std::vector<StagingDirectory::Entry>> StagingDirectory::entries() const {
-  // readdir() moves the offset that duplicates of a descriptor share, so it gets an open file of its own.
+  // readdir() moves the offset that duplicates of a descriptor share, so open the directory anew.
   const int own = ::openat(descriptor_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (own < 0) return failed(errno, "open", path_);
   DIR* const stream = ::fdopendir(own);

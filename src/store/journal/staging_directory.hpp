@@ -1,9 +1,9 @@
 #pragma once
-// The directory that holds the bytes of staged files, one per file, named by the id in decimal. All of its system
+// The directory that holds the bytes of staged files: one file each, named by the id in decimal. Makes all its system
 // calls.
 //
-// Nothing in it is ever followed if it is a link, and nothing is overwritten. Errors: system errors with the path.
-// Threads: any; it has no state but its descriptor.
+// It never follows a link in the directory and never overwrites a file. Errors: system errors with the path. Threads:
+// any; its only state is its descriptor.
 
 #include <sys/types.h>
 
@@ -18,20 +18,20 @@ namespace imapfs::store {
 
 class StagingDirectory {
  public:
-  /// Creates it (0700) if it is missing. EACCES if it is not a directory of ours.
+  /// Creates the directory (0700) if it is missing. EACCES if it is not a directory of ours.
   static Result<std::unique_ptr<StagingDirectory>> open(const std::string& path);
   ~StagingDirectory();
   StagingDirectory(const StagingDirectory&) = delete;
   StagingDirectory& operator=(const StagingDirectory&) = delete;
 
   [[nodiscard]] std::string path_of(StagedId id) const;
-  /// An empty file (0600); EEXIST if there is one.
+  /// Creates an empty file (0600); EEXIST if there is one already.
   Result<void> create(StagedId id);
-  /// Takes a file out of another staging directory; one that is not there has been taken already.
+  /// Moves a file here from another staging directory. A missing file has been moved already.
   Result<void> take(StagingDirectory& other, StagedId from, StagedId to);
-  /// A file that is not there is removed already. One that is empty and that nobody has open is kept aside for
-  /// create(): a copy made by the server leaves one, and to make and remove a thousand files takes some file systems
-  /// longer than all the rest.
+  /// Removes a file; a missing one is no error. A file that is empty and that nobody has open is kept aside for
+  /// create(): each copy made by the server leaves one, and on some file systems creating and removing a thousand files
+  /// takes longer than everything else.
   Result<void> remove(StagedId id);
 
   struct Entry {
@@ -39,9 +39,9 @@ class StagingDirectory {
     std::uint64_t size = 0;
     UnixTime changed_at = 0;
   };
-  /// In order of id. What has another kind of name, or is no regular file, is not ours.
+  /// In order of id. Skips names of another form and what is no regular file: they are not ours.
   Result<std::vector<Entry>> entries() const;
-  /// fsync of the directory: which files there are.
+  /// fsync of the directory: makes the list of files durable.
   Result<void> sync();
 
  private:
