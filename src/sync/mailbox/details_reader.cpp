@@ -14,10 +14,10 @@ namespace imapfs::sync {
 namespace {
 
 constexpr std::size_t most_details = 1024;
-/// A header that is longer is asked of the server, which sends the fields only.
+/// For a longer header the server is asked, which sends only the fields.
 constexpr std::size_t longest_header = 64 << 10;
 
-/// Of fields that a listing stored as they stand in the mail.
+/// Decodes fields that a listing stored raw.
 MessageHeaders decode_headers(const MessageHeaders& stored) {
   return {mime::decode_addresses(stored.from), mime::decode_text(stored.subject), mime::decode_text(stored.date),
           mime::decode_text(stored.message_id)};
@@ -32,7 +32,7 @@ MessageDetails details_of(std::string_view as_sent) {
   return details;
 }
 
-/// The header of a body that is on disk; nothing if it cannot be read or does not end within reach.
+/// The header of a cached body. Nothing if it cannot be read, or does not end within longest_header.
 std::optional<std::string> header_block_of(const store::BodyFile& body) {
   std::string block(static_cast<std::size_t>(std::min<std::uint64_t>(body.length(), longest_header)), '\0');
   const auto got = ::pread(body.descriptor(), block.data(), block.size(), static_cast<off_t>(body.offset()));
@@ -57,13 +57,13 @@ void DetailsReader::read(const MailboxPointer& mailbox, Uid uid, const Completio
     return found->second;
   });
   if (known) return done(std::move(*known));
-  // Reading the disk is not for the caller's thread; where there is no room on ours, the server is asked.
+  // The caller's thread must not read the disk. If the queue of "sync" is full, the server is asked.
   const bool posted = dependencies_.helper.try_post([this, mailbox, uid, done] { read_body(mailbox, uid, done); });
   if (!posted) fetch(mailbox, uid, done);
 }
 
 void DetailsReader::keep(const MailboxPointer& mailbox, Uid uid, const MessageDetails& details) {
-  // The key is made here and not before: the question may have been the first to learn UIDVALIDITY.
+  // Make the key only now: the fetch may have been the first to learn UIDVALIDITY.
   const auto key = key_of(mailbox, uid);
   known_.with_lock([&](auto& all) {
     if (all.size() >= most_details) all.clear();

@@ -1,10 +1,9 @@
 #pragma once
-// Header fields of single messages: from memory, from the body where it is cached, from the server, or, where that
-// cannot be reached, from the index. Backup tools read every attribute of every file, so what costs a round trip is the
-// last but one.
+// Header fields of single messages. Sources in order: memory, the cached body, the server, and if the server cannot be
+// reached, the index. Backup tools read every attribute of every file, so a round trip is avoided where possible.
 //
-// Reading the disk is done on the thread "sync", the index on that of the store. Errors: those of the session. Any
-// thread; one lock, a leaf.
+// The thread "sync" reads bodies, the store's thread reads the index. Errors: those of the session. Any thread; one
+// lock, a leaf.
 
 #include <map>
 #include <tuple>

@@ -1,8 +1,8 @@
 #pragma once
-// Whether the server's IDLE can be relied on: some servers take IDLE and say nothing, whatever comes.
+// Whether the server's IDLE can be relied on: some servers accept IDLE and then report nothing.
 //
-// A watch is trusted once it has told of a change before anybody else; a poll that finds what the watch did not tell
-// ends that. Any thread; no lock.
+// A watch is trusted once it was the first to report a change. A poll that finds what the watch did not report ends the
+// trust. Any thread; no lock.
 
 #include <atomic>
 #include <cstdint>
@@ -14,9 +14,9 @@ namespace imapfs::sync {
 
 class IdleTrust {
  public:
-  /// The watch of the mailbox has told of a change before anybody else.
+  /// The watch of the mailbox was the first to report a change.
   void heard(const MailboxPointer& mailbox);
-  /// A poll that began when the watch had told so much (Activity::told) has ended; `found`: with something new.
+  /// A poll has ended. `told_before`: Activity::told when it began; `found`: it found something new.
   void polled(const MailboxPointer& mailbox, std::uint64_t told_before, bool found);
   /// For /.imapfs/status: "unproved", "tells" or "silent".
   [[nodiscard]] std::string_view text() const;

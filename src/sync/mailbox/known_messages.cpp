@@ -29,7 +29,7 @@ std::optional<MessageMeta> KnownMessages::find_by_name(const std::string& name) 
   };
   for (const Uid uid : table_.uids_named(name))
     if (const auto* single = listed(uid)) return local_names_.apply_to(*single);
-  // Any number may be that of a message that a command of ours is bringing under another name.
+  // While our commands bring messages, any UID in a name may be that of an arrival that gets another name.
   if (own_changes_.arriving() && !names_.needs_headers()) return std::nullopt;
   for (const Uid uid : names_.possible_uids(name)) {
     const auto* single = listed(uid);

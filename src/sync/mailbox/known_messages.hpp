@@ -1,8 +1,7 @@
 #pragma once
-// Single messages: the rows of the table, and beside them those that were asked for by name while their mailbox is not
-// listed.
+// Single messages: the rows of the table, and the messages that were looked up while their mailbox is not listed.
 //
-// At most a few hundred single ones; a listing replaces them. Threads: any, under the mailbox's lock
+// Keeps at most a few hundred of the latter; a listing replaces them. Threads: any, under the mailbox's lock
 // (MailboxNews::lock). Refers to the other parts of its MailboxReplica.
 
 #include <cstdint>
@@ -25,15 +24,15 @@ class KnownMessages {
 
   [[nodiscard]] std::optional<MessageMeta> find(Uid uid) const;
   [[nodiscard]] std::optional<MessageMeta> find_by_name(const std::string& name) const;
-  /// A message of a mailbox that is not listed.
+  /// Takes a message of a mailbox that is not listed.
   [[nodiscard]] MessageMeta take_single(const imap::FetchRow& row);
-  /// Whether a name that is not found here cannot have been given to a message.
+  /// Whether all given names are known: a name that is not found here was then given to no message.
   [[nodiscard]] bool names_known() const { return local_names_.known(); }
   /// The length of the body is known; `then` runs after the change was announced.
   void take_exact_size(Uid uid, std::uint64_t size, Job then);
 
-  // -- single ones, with the lock held --
-  /// The size of a body whose length was counted.
+  // -- messages without a listing, with the lock held --
+  /// The size of a body whose length has been seen.
   [[nodiscard]] std::optional<std::uint64_t> exact_size(Uid uid) const;
   void take_flags(Uid uid, const FlagSet& flags);
   void forget(const UidSet& uids);

@@ -19,7 +19,7 @@ void LocalNames::know(UidValidity validity) {
   for (auto& local : read_(identity_.name, validity)) names.emplace_back(local.uid, std::move(local.name));
   const auto lock = news_.lock();
   if (table_.uid_validity() != validity) return;
-  // A name given while these were read is newer.
+  // Names given since the reading began are newer.
   table_.add_earlier_names(names);
 }
 
@@ -43,7 +43,7 @@ void LocalNames::note_unused(const UidSet& gone) {
 void LocalNames::forget_gone(Uid uid_next) {
   const auto named = table_.locally_named();
   if (named.empty()) return;
-  // What came after the SELECT may have no row yet.
+  // Messages that came after the SELECT may have no row yet.
   const auto gone = subtract(subtract(named, UidSet::range(uid_next, Uid{UINT32_MAX})), table_.uids());
   if (gone.empty()) return;
   const auto rivals = row_news_.rivals_of(gone);

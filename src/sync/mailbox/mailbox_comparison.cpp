@@ -8,7 +8,7 @@ namespace imapfs::sync {
 
 Result<bool> MailboxComparison::reconcile(imap::Session& session, const CallContext& context, const UidSet& named,
                                           By by) {
-  // An answer that is short may lack what is new.
+  // An incomplete answer may lack new messages.
   if (named.count() < MessageFetch::counted(session) && order_ == nullptr) {
     const auto fresh = UidSet::range(std::max(uid_next_, Uid{1}), highest_uid);
     IMAPFS_TRY(fetch_.fetch_rows(session, context, fresh, nullptr));
@@ -18,7 +18,7 @@ Result<bool> MailboxComparison::reconcile(imap::Session& session, const CallCont
   return remove_absent(session, context, std::move(difference.gone), named, by);
 }
 
-/// `absent`: what the table holds and `named` does not.
+/// `absent`: UIDs in the table that are not in `named`.
 Result<bool> MailboxComparison::remove_absent(imap::Session& session, const CallContext& context, UidSet absent,
                                               const UidSet& named, By by) {
   const auto& table = *replica_.table();
@@ -27,12 +27,12 @@ Result<bool> MailboxComparison::remove_absent(imap::Session& session, const Call
   const auto accounted = [&](std::uint64_t others) {
     return table.size() + others >= MessageFetch::counted(session) + absent.count();
   };
-  // Numbers may be no UIDs, whatever their count.
+  // SEARCH may have returned numbers that are not UIDs, even if as many.
   const bool unclear = by == By::search || absent.count() * 2 > table.size() ||
                        !accounted(replica_.count().unaccounted());
   if (!absent.empty() && unclear) absent = subtract(absent, IMAPFS_TRY(present_of(session, context, absent)));
   still_known();
-  // What was named and cannot be had is there all the same.
+  // A message that was named but cannot be fetched is still there.
   const auto without_row = by == By::rows ? subtract(named, table.uids()).count() : 0;
   if (!absent.empty() && !accounted(std::max(replica_.count().unaccounted(), without_row))) return false;
   replica_.take_vanished(absent);

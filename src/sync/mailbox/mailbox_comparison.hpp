@@ -1,9 +1,9 @@
 #pragma once
-// Compares the messages that an answer has named with those of the table: fetches what is missing, removes what has
+// Compares the messages that an answer names with the table: fetches missing messages and removes the ones that are
 // gone.
 //
-// A message that an answer does not name is removed only if the server counts no more than the others, and is asked for
-// by its UID first where the count does not say so, or where more than half of the mailbox would go.
+// A message that the answer does not name is removed only if the server's count agrees with the other messages. It is
+// first looked up by its UID if the count does not agree, or if more than half of the mailbox would go.
 //
 // Errors: those of the session. One thread at a time; blocks within the CallContext.
 
@@ -15,17 +15,17 @@ namespace imapfs::sync {
 
 class MailboxComparison {
  public:
-  /// What has named messages: rows say which they are about, and a server may answer SEARCH with other numbers than
-  /// UIDs.
+  /// How messages were named: by rows, which contain their UIDs, or by SEARCH, which some servers answer with other
+  /// numbers.
   enum class By : std::uint8_t { rows, search };
 
-  /// `uid_next`: from where on there may be messages that the table does not know. `order`: of the listing that goes
-  /// on; null: none does.
+  /// `uid_next`: from this UID on there may be messages unknown to the table. `order`: that of the running listing, or
+  /// null.
   MailboxComparison(MailboxReplica& replica, MessageFetch& fetch, Uid uid_next, ListingOrder* order)
       : replica_(replica), fetch_(fetch), uid_next_(uid_next), order_(order) {}
 
-  /// Whether it is clear what is there by `named`, which should be every message of the mailbox. If it is not, nothing
-  /// was removed.
+  /// `named` should be every message of the mailbox. Returns false, and removes nothing, if it stays unclear which
+  /// messages are there.
   Result<bool> reconcile(imap::Session& session, const CallContext& context, const UidSet& named, By by);
 
  private:

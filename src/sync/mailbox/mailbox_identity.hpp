@@ -1,5 +1,5 @@
 #pragma once
-// What a mailbox is called: its id, its path below the mount, and its names in the store and on the server.
+// The names of a mailbox: its id, its path below the mount, and its names in the store and on the server.
 
 #include <string>
 

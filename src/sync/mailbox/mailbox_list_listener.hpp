@@ -1,16 +1,16 @@
 #pragma once
-// Who looks after the list of mailboxes, as seen by those who hear of it on the way: implemented by the tree.
+// Implemented by the tree, which maintains the list of mailboxes; called by whoever learns of a change of it.
 //
-// Any thread; both return at once.
+// Any thread; both functions return at once.
 
 namespace imapfs::sync {
 
 class MailboxListListener {
  public:
   virtual ~MailboxListListener() = default;
-  /// A mailbox that is listed is not there.
+  /// A listed mailbox does not exist.
   virtual void on_mailbox_missing() = 0;
-  /// The server has said that the list has changed: some say so with every command.
+  /// The server has reported a change of the list; some servers do so with every command.
   virtual void on_mailbox_list_changed() = 0;
 };
 

@@ -47,7 +47,7 @@ Result<bool> MailboxListing::fetch_next(imap::Session& session, const CallContex
   const auto chunk = IMAPFS_TRY(next_chunk(session, context, selected));
   auto fetched = fetch_chunk(session, context, chunk);
   if (!fetched) {
-    // What was taken out of the list and did not come must come again.
+    // Messages that were taken from the list but not fetched must be asked for again.
     to_list_.reset();
     return fail(std::move(fetched).error());
   }

@@ -1,8 +1,8 @@
 #pragma once
-// The first listing of a mailbox, or the rest of one: which messages a turn asks for, and in which order its rows come.
+// The first listing of a mailbox, or the rest of one: which messages each turn asks for, and in which order rows come.
 //
-// One chunk per turn. Ranges of UIDs as long as most of them are messages; else the UIDs are searched for first.
-// Readers go on after a chunk, so what its rows leave out is asked for before.
+// One chunk per turn. Chunks are ranges of UIDs if most UIDs are messages; else SEARCH finds the UIDs first. Readers
+// continue after each chunk, so rows that it left out are fetched before it ends.
 //
 // Errors: those of the session. One thread at a time; blocks within the CallContext.
 
@@ -18,17 +18,17 @@ class MailboxListing {
  public:
   MailboxListing(MailboxReplica& replica, MessageFetch& fetch) : replica_(replica), fetch_(fetch) {}
 
-  /// The mailbox is about to be selected: what was searched for before counts no more.
+  /// The mailbox is about to be selected: forgets the UIDs found earlier.
   void begin_selection() { to_list_.reset(); }
-  /// It was selected, for whatever method.
+  /// The mailbox was selected, for any method.
   void begin_order();
-  /// It was selected for a listing.
+  /// The mailbox was selected for a listing.
   void begin(const imap::SelectedMailbox& selected);
 
-  /// The next chunk. False: it was the last.
+  /// Fetches the next chunk. False: it was the last.
   Result<bool> fetch_next(imap::Session& session, const CallContext& context, const imap::SelectedMailbox& selected);
 
-  /// Rows of an earlier, unfinished listing may have changed since.
+  /// Whether the listing continues an unfinished one, whose rows may have changed since.
   [[nodiscard]] bool resumed() const { return resumed_; }
   [[nodiscard]] ListingOrder& order() { return order_; }
 
@@ -43,7 +43,7 @@ class MailboxListing {
   MailboxReplica& replica_;
   MessageFetch& fetch_;
   ListingOrder order_;
-  /// What is still to be fetched, where the UIDs are too sparse for plain ranges.
+  /// The UIDs still to be fetched, if they are too sparse for plain ranges.
   std::optional<UidSet> to_list_;
   bool resumed_ = false;
   std::optional<ModSeq> modseq_;

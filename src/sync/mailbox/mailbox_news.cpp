@@ -9,8 +9,8 @@
 namespace imapfs::sync {
 namespace {
 
-/// Rows of a listing are kept back up to this many bytes: while it runs, the processor is better used for the rows that
-/// somebody waits for, and what a listing that is broken off has stored counts up to the end of a command only.
+/// A listing's rows are kept from the store up to this many bytes: while it runs, the processor should work on rows
+/// that somebody waits for. After an aborted listing, stored rows count only up to the end of a command anyway.
 constexpr std::size_t most_held_bytes = 32 << 20;
 constexpr std::size_t flag_changes_at_once = 2000;
 constexpr std::size_t announced_rows = 256;
@@ -88,7 +88,7 @@ void MailboxNews::publish() {
     if (is_empty(noted.batch) && noted.changes.empty() && noted.unused_names.empty()) return;
     noted.batch.mailbox = identity_.name;
     auto shared = std::make_shared<Noted>(std::move(noted));
-    // Posted under the lock: what is announced later was noted later.
+    // Posted under the lock, so that news are announced in the order in which they were noted.
     strand_.post([this, shared] { announce(std::move(*shared)); });
   }
   strand_.drain();

@@ -1,11 +1,11 @@
 #pragma once
-// What has changed in one mailbox and is not announced yet: first to the store, then to the ChangeListener.
+// Changes of one mailbox that are not announced yet. They go first to the store, then to the ChangeListener.
 //
-// Whoever changes the mailbox's table holds lock() meanwhile and notes here what is to be announced; so news keep the
-// order in which the table took the changes. publish() hands on what was noted, with no lock held.
+// Code that changes the mailbox's table holds lock() and notes here what to announce. So news keep the order of the
+// table's changes. publish() announces what was noted, without a lock.
 //
-// Threads: any. The lock is taken before the table's own and before that of the Strand. Refers to the identity, the
-// store and the listener, which outlive it.
+// Threads: any. The lock is taken before the table's own and before the Strand's. Refers to the identity, the store and
+// the listener, which outlive it.
 
 #include <cstdint>
 #include <functional>
@@ -26,7 +26,7 @@ class MailboxNews {
  public:
   using Lock = std::unique_lock<std::mutex>;
   using Change = ChangeListener::MailboxChange;
-  /// These messages are gone for good, and their names with them. Must not block.
+  /// These messages, and their names, are gone for good. Must not block.
   using NamesUnused = std::function<void(const std::string& mailbox, UidValidity, const UidSet&)>;
 
   MailboxNews(const MailboxIdentity& identity, StoreWriter& store, ChangeListener& listener, NamesUnused names_unused);
@@ -35,24 +35,24 @@ class MailboxNews {
 
   // -- with the lock held --
   [[nodiscard]] Change& change();
-  /// The same for something that goes: what came and was not announced yet must be announced first.
+  /// As change(), for a removal: arrivals that were noted before are announced before it.
   [[nodiscard]] Change& change_for_removal();
   void everything_changed();
-  /// For the store.
+  /// What to write to the store.
   [[nodiscard]] store::MetadataStore::Batch& batch() { return noted_.batch; }
-  /// The store is to forget the rows, and what was noted for it.
+  /// Makes the store forget the mailbox's rows; drops what was noted for the store.
   void forget_stored_rows();
   void names_unused(UidValidity validity, UidSet uids);
 
   // -- without it --
-  /// The line that told of what is noted from now on came at this time (none: as it is noted).
+  /// Sets when the server's line arrived that caused the following news (none: the time at which each is noted).
   void received(std::optional<SteadyClock::time_point> time);
   void publish();
-  /// publish() once so much has been noted that it should not wait (rows of a batch for the store).
+  /// publish() if so much has been noted that it should not wait (rows of a batch for the store).
   void publish_when_large();
-  /// publish() if somebody waits for what has been noted: not for rows of a listing that goes on.
+  /// publish(), unless only rows of a running listing were noted, for which nobody waits.
   void publish_unless_rows_only();
-  /// publish(), then `then` (may be empty) once everything before it was announced.
+  /// publish(); calls `then` (may be empty) when everything noted before was announced.
   void publish_before(Job then);
 
  private:

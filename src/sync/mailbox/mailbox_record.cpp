@@ -23,7 +23,7 @@ void MailboxRecord::listing_reached(Uid uid, ModSeq modseq) {
   const auto lock = news_.lock();
   listed_ = true;
   listed_up_to_ = uid;
-  // Rows that came out of order: the table's frontier moves to the last of them now.
+  // Rows may have come out of order: move the table's frontier to the last one.
   const auto highest = std::min(uid, highest_seen_);
   if (table_.place(highest)) table_.advance_frontier(highest);
   state_.highest_modseq = modseq;
@@ -41,8 +41,7 @@ void MailboxRecord::in_step_with_watch(ModSeq modseq) {
   if (!table_.complete()) return;
   messages_ = count_.messages();
   if (highest_seen_ >= state_.uid_next) state_.uid_next = Uid{highest_seen_.value + 1};
-  // Where it is not known, the old one stays: what it stands for is told once more at the next QRESYNC, and does no
-  // harm.
+  // If the new one is unknown, keep the old one: the next QRESYNC then repeats some changes, which does no harm.
   state_.highest_modseq = std::max(state_.highest_modseq, modseq);
   note_for_store();
 }
@@ -105,7 +104,7 @@ void MailboxRecord::rows_loaded(const store::MailboxState& state, Uid last) {
 void MailboxRecord::note_for_store() {
   auto state = state_;
   state.complete = table_.complete();
-  // Of an unfinished listing the rows up to here are worth something.
+  // Rows of an unfinished listing are useful up to here.
   if (!state.complete) state.uid_next = Uid{listed_up_to_.value == UINT32_MAX ? UINT32_MAX : listed_up_to_.value + 1};
   state.name_template = names_.text();
   news_.batch().state = std::move(state);

@@ -8,14 +8,14 @@
 namespace imapfs::sync {
 namespace {
 
-/// Each removal looks through the rows that are kept back: not for more than these.
+/// Each removal searches the rows that are kept from the store; this is the most that it searches.
 constexpr std::size_t most_rows_to_search = 2000;
 
-/// Longer fields are cut in the store: enough for every xattr that is any use.
+/// The store cuts longer fields; this is enough for every useful xattr.
 constexpr std::size_t stored_field_bytes = 8192;
 
-/// The fields as they stand in the mail. Decoding them too would double the cost of a listing's rows for xattrs that
-/// few ask for; stored_details() decodes.
+/// The raw fields. Decoding them would double the cost of a listing's rows, for xattrs that few read; they are decoded
+/// when somebody asks.
 store::StoredRows::Headers undecoded(const mime::ListedFields& fields) {
   const auto cut = [](std::string_view value) { return value.substr(0, stored_field_bytes); };
   return {cut(fields.from), cut(fields.subject), cut(fields.date), cut(fields.message_id)};
@@ -37,7 +37,7 @@ MailboxReplica::MailboxReplica(Identity identity, Dependencies dependencies, std
 }
 
 bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_order) {
-  // A server may send flags of a message unasked between the rows that were asked for.
+  // A server may send flags of a message unasked, between the requested rows.
   if (!row.size && !row.internal_date && row.header_block.empty()) return take_flags(row);
   if (row.uid.value == 0) return false;
   std::string readable;
@@ -48,17 +48,17 @@ bool MailboxReplica::take_row(const imap::FetchRow& row, bool listing, bool in_o
   record_.row_seen(row.uid);
   const auto before = table_->find_original(row.uid);
   if (before) {
-    // A name never changes for a UID, and a size that was counted is not given up for one that was told.
+    // A UID's name never changes, and a size that was seen replaces one that the server told.
     meta.file_name = before->file_name;
     if (before->size_is_exact) meta.size = before->size;
     meta.size_is_exact = before->size_is_exact;
-    // As news, like any other change of flags.
+    // Announced like any other change of flags.
     take_known_flags(row.uid, meta.flags, meta.modseq);
   } else if (const auto size = messages_.exact_size(row.uid)) {
     meta.size = *size;
     meta.size_is_exact = true;
   }
-  // A row below the frontier comes late: a reader may be past its place already.
+  // A row below the frontier is late: a reader may have passed its place.
   const bool late = row.uid < table_->frontier();
   if (!before) own_changes_.hold_back(row.uid);
   table_->upsert(meta, in_order);
@@ -139,7 +139,7 @@ void MailboxReplica::note_validity(UidValidity validity, std::uint64_t messages)
     const auto lock = news_.lock();
     const bool holds_nothing = table_->size() == 0 && !table_->complete();
     if (holds_nothing && table_->uid_validity() != validity) {
-      // Files by the old numbers may be known above.
+      // The layers above may know files by the old UIDVALIDITY.
       if (table_->uid_validity().value != 0) news_.change().everything = true;
       table_->reset(validity, local_names_.keeps_places(validity));
       record_.note_validity(validity);
@@ -169,7 +169,7 @@ void MailboxReplica::in_step_with(const imap::SelectedMailbox& selected) {
   const auto validity = selected.uid_validity.value_or(UidValidity{});
   if (table_->uid_validity() != validity && table_->size() == 0)
     table_->reset(validity, local_names_.keeps_places(validity));
-  // A name outlives what an answer leaves out.
+  // A name must survive an answer that leaves its message out.
   const auto uid_next = selected.uid_next.value_or(Uid{});
   if (uid_next.value > 1 && count_.clear()) {
     own_changes_.forget(UidSet::range(Uid{1}, Uid{uid_next.value - 1}));

@@ -1,11 +1,11 @@
 #pragma once
-// Our copy of one mailbox: its table, and the one way every row of the server takes into it: table first, then store,
-// then ChangeListener.
+// Our copy of one mailbox: its table. Every row from the server enters here: into the table, then the store, then the
+// ChangeListener.
 //
-// What else is known of the mailbox lies in its parts, which share its lock (MailboxNews::lock). Changes may come from
-// any thread (a sync, the watcher, an open body) and are announced in the order in which the table took them. What
-// changes something only notes what is to be announced; news().publish() hands it on, with no lock held. Rows for UIDs
-// that vanished while a sync runs are ignored: another connection may still have had them on the way.
+// Its parts hold the rest of what is known of the mailbox and share its lock (MailboxNews::lock). Changes may come from
+// any thread (a sync, the watcher, an open body) and are announced in the order in which the table took them. Functions
+// that change something only note what to announce; news().publish() announces it, without a lock. Rows for UIDs that
+// vanished during a sync are ignored: another connection may still have sent them.
 
 #include <cstdint>
 #include <functional>
@@ -34,12 +34,12 @@ class MailboxReplica {
  public:
   using Identity = MailboxIdentity;
   using OwnArrival = OwnChanges::OwnArrival;
-  /// What rows are made with and where changes go; shared by all mailboxes, outlives them.
+  /// What makes rows and where changes go; shared by all mailboxes, outlives them.
   struct Dependencies {
     const mime::NameTemplate& names;
     StoreWriter& store;
     ChangeListener& listener;
-    /// Names that users gave to messages, from where they are kept. May be empty.
+    /// Reads the names that users gave to messages. May be empty.
     LocalNames::Read local_names = {};
     /// May be empty.
     MailboxNews::NamesUnused names_unused = {};
@@ -64,17 +64,17 @@ class MailboxReplica {
   [[nodiscard]] Rights& rights() { return rights_; }
 
   // -- what a sync learns; the caller publishes --
-  /// A row with everything a listing asks for. In a first listing (`listing`) it is no news; `in_order` moves the
-  /// table's frontier. Returns false for a row that carries nothing but flags of a message unknown here.
+  /// Takes a row with all items of a listing. In a first listing (`listing`) it is no news; `in_order` moves the
+  /// table's frontier. False for a row that has only flags of an unknown message.
   bool take_row(const imap::FetchRow& row, bool listing, bool in_order);
-  /// Flags of a message we know. Returns false if the UID is unknown.
+  /// Takes flags of a known message. False if the UID is unknown.
   bool take_flags(const imap::FetchRow& row);
   void take_vanished(const UidSet& uids);
-  /// UIDVALIDITY is another: every row is gone.
+  /// UIDVALIDITY has changed: every row is gone.
   void restart(UidValidity validity);
-  /// Notes UIDVALIDITY for a table without rows: inode numbers depend on it. `messages` is a hint how many will come.
+  /// Sets the UIDVALIDITY of a table without rows: inode numbers depend on it. `messages` hints at how many will come.
   void note_validity(UidValidity validity, std::uint64_t messages = 0);
-  /// Around every sync, by whoever holds the gate. Until the end, vanished messages are remembered.
+  /// Enclose every sync; called by the holder of the gate. In between, vanished messages are remembered.
   void sync_begins();
   void sync_ends();
   /// The table is the whole mailbox as of this answer to SELECT.

@@ -11,7 +11,7 @@ MailboxSync::MailboxSync(MailboxReplica& replica, Settings settings)
     : replica_(replica), settings_(settings), fetch_(replica, settings), listing_(replica, fetch_) {}
 
 bool MailboxSync::agrees(const imap::Session& session) const {
-  // A server may hand out what came after SELECT before it counts it.
+  // A server may send messages that came after SELECT before it counts them.
   return replica_.count().accounts_for(MessageFetch::counted(session)) ||
          replica_.count().accounts_for(selected_->messages + fetch_.newer_than_select());
 }
@@ -27,7 +27,7 @@ Result<void> MailboxSync::run(imap::Session& session, const CallContext& context
 
 Result<MailboxSync::Progress> MailboxSync::step(imap::Session& session, const CallContext& context) {
   const auto activity = fmt::format("sync {}", telemetry::printable(replica_.identity().path));
-  // Another session may still have a mailbox open that was removed since, and made anew (RFC 2180 §3.1).
+  // A session may still have a mailbox selected that was removed and recreated since (RFC 2180 §3.1).
   const bool same = selected_ && session.selected() == replica_.identity().wire_name &&
                     session.selection().uid_validity == selected_->uid_validity;
   if (!same) IMAPFS_TRY_WHILE(activity, select(session, context));
@@ -90,7 +90,7 @@ void MailboxSync::begin_listing(UidValidity validity) {
   listing_.begin(*selected_);
 }
 
-/// What the server says before rows are shown is in their modes from the start.
+/// Asked before rows are shown, so that their modes are right from the start.
 Result<void> MailboxSync::ask_rights(MailboxReplica& replica, imap::Session& session, const CallContext& context) {
   if (!replica.rights().wanted()) return {};
   if (!session.traits().has("ACL")) {
@@ -128,9 +128,9 @@ Result<void> MailboxSync::apply_condstore(imap::Session& session, const CallCont
     IMAPFS_TRY(fetch_.fetch_flags(session, context, known_.highest_modseq, nullptr));
   if (may_have_new_messages(known_, *selected_, replica_.table()->size()))
     IMAPFS_TRY(fetch_rows_since_last_sync(session, context));
-  // With all new messages counted in, an equal count proves that nothing has gone.
+  // All new messages are counted, so an equal count proves that none is gone.
   if (agrees(session)) return {};
-  // Numbers may be no UIDs, though they are as many: rows say what they are about.
+  // SEARCH may return as many numbers that are not UIDs; rows contain their UIDs.
   const auto found = IMAPFS_TRY(fetch_.all_uids(session, context));
   const bool clear = IMAPFS_TRY(comparison().reconcile(session, context, found, MailboxComparison::By::search));
   return clear && agrees(session) ? Result<void>{} : apply_full(session, context);

@@ -1,12 +1,11 @@
 #pragma once
-// Brings one mailbox's replica in step with the server over a session, by the cheapest method that can be trusted
-// (sync_plan.hpp).
+// Brings one mailbox's replica in step with the server over a session, by the cheapest reliable method (sync_plan.hpp).
 //
-// A sync is a series of steps: one step is one turn on a connection, so that somebody at a prompt gets a turn between
-// two chunks of a long listing. A step may be repeated on another session after an Error of scope session; what was
-// learnt before counts. The caller holds the mailbox's SyncGate. One thread at a time; blocks within the CallContext.
+// A sync is a series of steps. Each step is one turn on a connection, so that interactive jobs get a turn between two
+// chunks of a long listing. After an Error of scope session a step may be repeated on another session; what was learnt
+// stays. The caller holds the mailbox's SyncGate. One thread at a time; blocks within the CallContext.
 //
-// What has gone is found by MailboxComparison. If it is not clear what is there, everything stays and the replica is in
+// MailboxComparison finds removed messages. If it is unclear which messages are there, all stay and the replica is in
 // doubt. Errors: those of the session, with the mailbox and the activity added.
 
 #include <cstdint>
@@ -30,21 +29,21 @@ class MailboxSync {
   MailboxSync(const MailboxSync&) = delete;
   MailboxSync& operator=(const MailboxSync&) = delete;
 
-  /// SELECT if need be, then the next turn's work.
+  /// SELECT if necessary, then the work of the next turn.
   Result<Progress> step(imap::Session& session, const CallContext& context);
-  /// All steps in a row.
+  /// Runs all steps in a row.
   Result<void> run(imap::Session& session, const CallContext& context);
 
-  /// For a session that has the mailbox selected and in step: messages have come.
+  /// Messages have come. For a session that has the mailbox selected and in step.
   Result<void> fetch_new(imap::Session& session, const CallContext& context);
-  /// For the same: something was removed or changed, and the server did not say what.
+  /// Something was removed or changed, and the server did not say what. For such a session, too.
   Result<void> compare_all(imap::Session& session, const CallContext& context);
-  /// What has changed and gone since the table's mod-sequence, after which the table is as of `up_to`. Nothing without
-  /// QRESYNC, or where it is as far as that.
+  /// Fetches the changes and removals since the table's mod-sequence; afterwards the table is as of `up_to`. Does
+  /// nothing without QRESYNC, or if the table is as recent already.
   Result<void> fetch_changes(imap::Session& session, ModSeq up_to, const CallContext& context);
 
-  /// MYRIGHTS, unless they are known; what a server does not tell is allowed. Errors: of scope session only. The caller
-  /// publishes.
+  /// MYRIGHTS, unless the rights are known. What a server does not tell is allowed. Errors: only those of scope
+  /// session. The caller publishes.
   static Result<void> ask_rights(MailboxReplica& replica, imap::Session& session, const CallContext& context);
 
   [[nodiscard]] SyncMethod method() const { return method_; }

@@ -10,7 +10,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// Waits on the watcher's thread for rows that the store's thread reads.
+/// Waits on the watcher's thread while the store's thread reads the rows.
 Result<void> wait_for_rows(RowLoader& rows, const MailboxPointer& mailbox, const CallContext& context) {
   struct Latch {
     std::mutex mutex;
@@ -25,7 +25,7 @@ Result<void> wait_for_rows(RowLoader& rows, const MailboxPointer& mailbox, const
   });
   std::unique_lock lock(latch->mutex);
   const auto open = [&] { return latch->open; };
-  // wait_until() with the greatest time overflows in some clocks' conversions.
+  // wait_until() with the maximum overflows when some clocks convert it.
   if (context.deadline == Deadline::max()) latch->changed.wait(lock, context.stop, open);
   else latch->changed.wait_until(lock, context.stop, context.deadline, open);
   if (latch->open) return {};
@@ -66,12 +66,12 @@ Result<void> MailboxWatch::on_watch_started(imap::Session& session, const CallCo
   known_revision_ = mailbox_->replica.record().revision();
   may_have_missed_ = false;
   auto result = catch_up(session, context);
-  // The watcher gives up after an Error that no new connection can cure.
+  // The watcher gives up after an Error that no new connection can help.
   ended_ = !result && !result.error().may_pass();
   return result;
 }
 
-/// Rows are brought in step on this session where there are any; a mailbox that nobody has listed is only selected.
+/// Brings existing rows in step on this session; a mailbox that was never listed is only selected.
 Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& context) {
   auto& replica = mailbox_->replica;
   if (replica.stored_rows().stored_or_listed()) {
@@ -84,7 +84,7 @@ Result<void> MailboxWatch::catch_up(imap::Session& session, const CallContext& c
         dependencies_.syncs.end(mailbox_, began_after, sync.method(), result);
         return result;
       }
-      // Selected below, so that nothing is missed; what came before is the next sync's.
+      // It is selected below, so that no news is missed; the next sync handles what came before.
     }
   }
   imap::Session::SelectRequest request;
@@ -122,12 +122,12 @@ Result<void> MailboxWatch::take_news(imap::Session& session, const CallContext& 
   if (news.compare_all) result = sync.compare_all(session, context);
   else if (news.messages_came) result = sync.fetch_new(session, context);
   replica.news().publish();
-  // What came and went between two looks of this session is in the table if another session saw it, and this one never
-  // hears that it is gone.
+  // Another session may have put into the table a message that came and went between two looks of this one. Only this
+  // fetch tells that it is gone.
   if (result && !news.compare_all) result = sync.fetch_changes(session, highest_modseq_, context);
   replica.news().publish();
   replica.news().received(std::nullopt);
-  // A server may say with every command that something has changed, and not what.
+  // Some servers report with every command that something has changed, but not what.
   if (news.compare_all && news_.compare_all && replica.record().revision() == revision) {
     news_ = {};
     dependencies_.syncs.hint(mailbox_);
@@ -148,7 +148,7 @@ void MailboxWatch::on_watching(bool watching, const std::string& reason) {
     activity->watched_by = name;
   } else if (activity->watched_by == name) {
     activity->watched_by.clear();
-    // Until now nothing was missed, unless nothing could be heard.
+    // A trusted watch has missed nothing until now, unless the connection was silent.
     const bool heard_all = activity->heard && !may_have_missed_;
     if (heard_all && activity->checked != SteadyClock::time_point{}) activity->checked = SteadyClock::now();
   }
@@ -161,7 +161,7 @@ void MailboxWatch::on_connection_lost(bool silently) {
 
 void MailboxWatch::on_connection_answers() { dependencies_.connection_listener.on_watch_answers(); }
 
-/// Messages that came, went or changed, whoever saw it first; and what NOTIFY tells of other mailboxes.
+/// True for messages that came, went or changed, whoever saw it first, and for news of other mailboxes by NOTIFY.
 bool MailboxWatch::brought_news(bool told) {
   const auto revision = mailbox_->replica.record().revision();
   const bool changed = std::exchange(known_revision_, revision) != revision;

@@ -1,9 +1,9 @@
 #pragma once
-// One mailbox under watch: kept in step on a watcher's own session.
+// A watched mailbox, kept in step on a watcher's own session.
 //
-// What the server says while it is waited for is noted by the on_… methods and taken at the end of each burst, on the
-// same session. All callbacks come on the watcher's thread; start(), stop(), snapshot() and the rest on any. One lock,
-// of the snapshot, a leaf. The dependencies outlive stop().
+// The on_… methods note what the server reports during IDLE; it is handled at the end of each burst, on the same
+// session. All callbacks run on the watcher's thread; start(), stop(), snapshot() and the rest on any. One lock, for
+// the snapshot, a leaf. The dependencies outlive stop().
 
 #include <atomic>
 #include <cstdint>
@@ -21,14 +21,14 @@
 
 namespace imapfs::sync {
 
-/// Hears of a watch's connection. Any thread; returns at once.
+/// Is told about a watch's connection. Any thread; returns at once.
 class WatchConnectionListener {
  public:
   virtual ~WatchConnectionListener() = default;
   virtual void on_watch_connected() = 0;
-  /// It was lost, silently or not: others may be, too.
+  /// The connection was lost, silently or not; other connections may be lost too.
   virtual void on_watch_lost(bool silently) = 0;
-  /// It was asked and has answered.
+  /// The connection was asked and has answered.
   virtual void on_watch_answers() = 0;
 };
 
@@ -71,21 +71,21 @@ class MailboxWatch final : public imap::WatchListener {
   void on_mailbox_list_changed() override;
 
   [[nodiscard]] imap::Watcher& watcher() { return watcher_; }
-  /// Joins the watcher's thread. To be called before the last reference goes: whoever holds that may be a snapshot's
-  /// reader, which must not block.
+  /// Joins the watcher's thread. Call it before the last reference goes: its holder may be a reader of snapshots, which
+  /// must not block.
   void stop();
   [[nodiscard]] const MailboxPointer& mailbox() const { return mailbox_; }
-  /// The mailbox could not be watched, though the connection was good.
+  /// Whether the mailbox could not be watched although the connection worked.
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] Snapshot snapshot() const;
 
  private:
-  /// What the server has said since the last round.
+  /// What the server has reported since the last round.
   struct News {
     bool messages_came = false;
     bool changes_came = false;
     bool compare_all = false;
-    SteadyClock::time_point since;  ///< the first line
+    SteadyClock::time_point since;  ///< when the first line arrived
     [[nodiscard]] bool any() const { return messages_came || changes_came || compare_all; }
     void note(bool& what);
   };
@@ -95,14 +95,14 @@ class MailboxWatch final : public imap::WatchListener {
 
   const Dependencies dependencies_;
   const MailboxPointer mailbox_;
-  News news_;                         ///< watcher's thread only, as the next five
-  ModSeq highest_modseq_;             ///< as the server told this session
+  News news_;                         ///< watcher's thread only, like the next five
+  ModSeq highest_modseq_;             ///< as the server has told this session
   bool may_have_missed_ = false;      ///< the connection was silent before it was lost
   std::uint64_t known_revision_ = 0;  ///< of the replica, at the end of the last round
-  bool others_changed_ = false;       ///< NOTIFY has told of another mailbox
+  bool others_changed_ = false;       ///< NOTIFY has reported news of another mailbox
   std::atomic<bool> ended_{false};
   Guarded<Snapshot> snapshot_;
-  imap::Watcher watcher_;  ///< last: its thread uses the rest
+  imap::Watcher watcher_;  ///< last: its thread uses the other members
 };
 
 }  // namespace imapfs::sync

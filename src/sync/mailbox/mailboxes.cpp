@@ -13,9 +13,9 @@ MailboxPointer find_in(const std::map<Key, MailboxPointer>& mailboxes, const Key
   return found == mailboxes.end() ? nullptr : found->second;
 }
 
-/// An id moves to another path only by a rename of ours. Most servers keep UIDVALIDITY then, and whoever knows a
-/// message by the old path, the kernel for one, goes on using it before the mailbox is selected under its new name.
-/// Where the server did not keep it, SELECT will say so.
+/// An id moves to another path only by a rename of ours. Most servers then keep UIDVALIDITY, and the kernel, for
+/// example, goes on using messages by the old path before the mailbox is selected under its new name. If the server did
+/// not keep it, SELECT will tell.
 void take_over_renamed(const Mailbox& before, Mailbox& after) {
   if (before.replica.identity().path == after.replica.identity().path) return;
   const auto validity = before.replica.table()->uid_validity();
@@ -73,7 +73,7 @@ std::vector<MailboxPointer> Mailboxes::adopt(std::vector<Listed> listed) {
 
 MailboxPointer Mailboxes::make(MailboxReplica::Identity identity, const Index& before) {
   const auto namesake = find_in(before.by_id, identity.id);
-  // Only at the start can the store know a mailbox that memory does not: reading it here is a start's business.
+  // Only at the start can the store know a mailbox that is not in memory; reading the store here is allowed then.
   auto stored = before.by_id.empty() ? dependencies_.store.direct().state(identity.name) : std::nullopt;
   auto mailbox = std::make_shared<Mailbox>(std::move(identity), replica_dependencies(), std::move(stored));
   if (namesake) take_over_renamed(*namesake, *mailbox);
@@ -89,7 +89,7 @@ MailboxReplica::Dependencies Mailboxes::replica_dependencies() const {
     telemetry::warning("names in {}: {}", telemetry::printable(mailbox), telemetry::printable(names.error().what));
     return std::vector<store::LocalName>();
   };
-  // What is dropped because the thread is busy is forgotten at the next listing of the mailbox.
+  // If the thread is busy, the names are forgotten at the next listing of the mailbox.
   dependencies.names_unused = [journal = dependencies_.journal, &helper = dependencies_.helper](
                                   const std::string& mailbox, UidValidity validity, const UidSet& uids) {
     (void)helper.try_post([journal, mailbox, validity, uids] {

@@ -1,8 +1,8 @@
 #pragma once
-// The account's selectable mailboxes, by id, by name and by wire name.
+// The account's selectable mailboxes, by id, name and wire name.
 //
-// adopt() replaces the whole set; a mailbox that keeps its id and its names keeps its object. One caller of adopt() at
-// a time; everything else from any thread. One lock, a leaf. The dependencies outlive the mailboxes.
+// adopt() replaces the whole set; a mailbox that keeps its id and names keeps its object. One caller of adopt() at a
+// time; everything else from any thread. One lock, a leaf. The dependencies outlive the mailboxes.
 
 #include <map>
 #include <memory>
@@ -24,7 +24,7 @@ class Mailboxes {
     StoreWriter& store;
     HelperThread& helper;
     ChangeListener& listener;
-    std::shared_ptr<store::Journal> journal;  ///< null: nobody gives names to messages
+    std::shared_ptr<store::Journal> journal;  ///< null: messages have no given names
     std::shared_ptr<store::MessageCache> bodies;
   };
   /// A mailbox as the server lists it.
@@ -41,16 +41,16 @@ class Mailboxes {
   [[nodiscard]] MailboxPointer find(MailboxId id) const;
   [[nodiscard]] MailboxPointer find_wire_name(const imap::WireName& wire_name) const;
   [[nodiscard]] MailboxPointer find_name(const std::string& name) const;
-  /// As find(), and notes that somebody is there.
+  /// As find(), and records the use.
   [[nodiscard]] MailboxPointer use(MailboxId id) const;
   [[nodiscard]] std::vector<MailboxPointer> all() const;
 
-  /// From now on these are the mailboxes. Returns those that are no longer among them, for forget(). The first call
-  /// reads the store, and blocks.
+  /// Replaces the set. Returns the mailboxes that are no longer in it, for forget(). The first call reads the store and
+  /// blocks.
   [[nodiscard]] std::vector<MailboxPointer> adopt(std::vector<Listed> listed);
-  /// What is stored of a mailbox that is gone, in the index and as bodies.
+  /// Removes the index rows and bodies of a mailbox that is gone.
   void forget(const MailboxPointer& mailbox);
-  /// The store is closed: nobody waits for stored rows any more.
+  /// The store is closed: nobody waits for stored rows any longer.
   void abandon_loads();
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-// What the server's count of messages says about a mailbox's table: whether it holds them all, and whether it is clear
-// which are there.
+// What the server's count of messages says about a mailbox's table: whether the table holds all of them, and whether it
+// is clear which ones exist.
 //
 // Threads: any, under the mailbox's lock (MailboxNews::lock).
 
@@ -16,19 +16,19 @@ class MessageCount {
   MessageCount(const MailboxIdentity& identity, const MessageTable& table, const MailboxNews& news)
       : identity_(identity), table_(table), news_(news) {}
 
-  /// Whether the server counts as many as the table holds, with those that the last comparison could not get.
+  /// Whether the server's count equals the table's, including messages that the last comparison could not get.
   [[nodiscard]] bool accounts_for(std::uint64_t messages) const;
-  /// Messages that the server counts and does not show.
+  /// The number of messages that the server counts but does not show.
   [[nodiscard]] std::uint64_t unaccounted() const;
-  /// A comparison has ended in which nothing was left in doubt; the server counts so many messages.
+  /// A comparison has ended without doubt; the server counts this many messages.
   void compared(std::uint64_t messages);
-  /// Some of the messages may be gone, and the server does not say it clearly: they stay.
+  /// Some messages may be gone, but the server does not say so clearly: they stay.
   void doubt(std::uint64_t messages);
 
   // -- with the lock held --
-  /// How many messages the mailbox has, with those that the server does not show.
+  /// How many messages the mailbox has, including those that the server does not show.
   [[nodiscard]] std::uint64_t messages() const { return table_.size() + unaccounted_; }
-  /// Whether the rows may be trusted to be all that is there.
+  /// Whether the rows are certain to be all the messages.
   [[nodiscard]] bool clear() const { return !in_doubt_ && unaccounted_ == 0; }
   void reset();
 

@@ -136,7 +136,7 @@ Result<std::vector<Uid>> MessageFetch::present_in(imap::Session& session, const 
   const auto take = [&](const imap::FetchRow& row) { present.push_back(row.uid); };
   const auto asked = session.fetch(request, take, bounded(context, settings_.fetch_timeout));
   if (asked) return present;
-  // To ask for messages of an empty mailbox is an error for some, and SEARCH is none.
+  // Some servers refuse a FETCH in an empty mailbox; SEARCH always works.
   const auto& refusal = asked.error();
   const bool may_be_empty = counted(session) == 0 && !refusal.may_pass();
   if (may_be_empty && IMAPFS_TRY(session.search("ALL", bounded(context, settings_.command_timeout))).empty())

@@ -10,8 +10,8 @@
 namespace imapfs::sync {
 namespace {
 
-/// So many names that are not there in a mailbox that was never listed, and it is listed: `mv * ../Archive` asks for
-/// every name before it gives it, and one question each would cost a round trip per message.
+/// After this many lookups of absent names a mailbox that was never listed is listed. `mv * ../Archive` looks up every
+/// name before it gives it, and each lookup would cost a round trip.
 constexpr int most_names_in_vain = 8;
 
 }  // namespace
@@ -43,8 +43,8 @@ void MessageFinder::find_loaded(const MailboxPointer& mailbox, const Lookup& loo
   if (!mailbox->replica.table()->complete()) return find_unlisted(mailbox, lookup, done);
   auto& syncs = dependencies_.syncs;
   if (syncs.is_fresh(mailbox) || !dependencies_.server.online()) return done(fail(no_such_message()));
-  // News are on their way into the table and will be announced, so a name that is not there yet is not there now. Who
-  // moves messages here asks for every name first, and each batch that arrives is news.
+  // News are on their way into the table and will be announced, so a name that is not in the table does not exist yet.
+  // Programs that move messages here look up every name first, and each batch that arrives is news.
   if (lookup.by_name && syncs.was_checked_lately(mailbox)) return done(fail(no_such_message()));
   syncs.freshen(mailbox, [mailbox, lookup, done](const Result<void>&) {
     auto known = find_known(mailbox, lookup);
@@ -57,7 +57,7 @@ void MessageFinder::find_unlisted(const MailboxPointer& mailbox, const Lookup& l
                                   const Completion<MessageMeta>& done) {
   const auto& table = mailbox->replica.table();
   const auto exact_to = table->frontier();
-  // A name that no template makes can only be a local one, and those are known once UIDVALIDITY is.
+  // A name that no template makes can only be a given one; given names are known once UIDVALIDITY is.
   const bool named = lookup.by_name && !table->uids_named(lookup.key).empty();
   const bool below = lookup.uids.empty() ? mailbox->replica.messages().names_known()
                                          : std::all_of(lookup.uids.begin(), lookup.uids.end(),
@@ -110,7 +110,7 @@ Result<std::optional<MessageMeta>> MessageFinder::fetch_candidates(const Mailbox
   IMAPFS_TRY(session.fetch(
       request,
       [&](const imap::FetchRow& row) {
-        // Servers may mention other messages; only what was asked for is an answer.
+        // Servers may mention other messages; only the requested ones count.
         if (!request.uids.contains(row.uid) || (!row.size && !row.internal_date)) return;
         auto meta = mailbox->replica.messages().take_single(row);
         if (!lookup.by_name) found = std::move(meta);

@@ -1,9 +1,10 @@
 #pragma once
-// Single messages by name or UID: from the table, or from the server where the mailbox is not listed.
+// Finds single messages by name or UID: in the table, or at the server if the mailbox is not listed.
 //
-// A name that no message of a fresh listing has costs nothing; one of a mailbox that was never listed costs one FETCH
-// of the UIDs that it may stand for, shared by all who ask for the same name at the same time. After a few names in
-// vain the mailbox is listed instead. Errors: ENOENT, and those of the session. Any thread; no lock of its own.
+// In a freshly listed mailbox, a name of no message costs nothing. In a mailbox that was never listed it costs one
+// FETCH of the UIDs that it may stand for, shared by all who ask for the same name at the same time. After a few
+// lookups without result the mailbox is listed instead. Errors: ENOENT, and those of the session. Any thread; no lock
+// of its own.
 
 #include <optional>
 #include <string>
@@ -24,7 +25,7 @@ class MessageFinder {
     Server& server;
     RowLoader& rows;
     SyncScheduler& syncs;
-    bool users_give_names;  ///< any name may be a message's
+    bool users_give_names;  ///< any name may be a given one
   };
 
   explicit MessageFinder(Dependencies dependencies) : dependencies_(dependencies) {}

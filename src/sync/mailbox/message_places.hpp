@@ -1,8 +1,8 @@
 #pragma once
-// What is said of few messages of a table only, beside their rows, so that an ordinary row does not grow: which are
-// hidden, and the names that users gave.
+// What applies to few messages of a table: which are hidden, and the names that users gave. It is kept beside the rows,
+// so that ordinary rows do not grow.
 //
-// None of them needs a row. Does not lock; MessageTable does.
+// None of it needs a row. Does not lock; MessageTable does.
 
 #include <cstdint>
 #include <map>
@@ -16,41 +16,40 @@
 
 namespace imapfs::sync {
 
-/// Which UIDs are hidden, which of those are listed in .deleted nevertheless, and which have local names. None of them
-/// needs a row.
+/// Which UIDs are hidden, which of them are in .deleted nevertheless, and which have given names.
 class Places {
  public:
   struct LocalName {
     std::string name;
-    std::uint64_t order = 0;  ///< of being given
+    std::uint64_t order = 0;  ///< names given later have higher numbers
   };
   using LocalNames = std::map<Uid, LocalName>;
 
   [[nodiscard]] bool hidden(Uid uid) const { return !hidden_.empty() && hidden_.contains(uid); }
   [[nodiscard]] bool flagged_soon(Uid uid) const { return !flagged_soon_.empty() && flagged_soon_.contains(uid); }
   [[nodiscard]] const std::set<Uid>& all_hidden() const { return hidden_; }
-  /// Returns false if that is no change.
+  /// Returns false if nothing changes.
   bool hide(Uid uid) {
     const bool left_deleted = flagged_soon_.erase(uid) > 0;
     return hidden_.insert(uid).second || left_deleted;
   }
-  /// As hide(), but it is in .deleted already.
+  /// As hide(), but the message is in .deleted already.
   bool flag_soon(Uid uid) {
     hidden_.insert(uid);
     return flagged_soon_.insert(uid).second;
   }
-  /// Takes the hidden ones out of `uids` and returns them.
+  /// Shows the hidden messages of `uids` and returns them.
   std::vector<Uid> show(const UidSet& uids);
 
   [[nodiscard]] const LocalNames& local_names() const { return local_names_; }
   [[nodiscard]] const LocalName* local_name(Uid uid) const;
-  /// Those that were given `name`, the latest first.
+  /// The UIDs that were given `name`, the latest first.
   [[nodiscard]] std::vector<Uid> uids_named(std::string_view name) const;
-  /// Those by the order in which they were given it; null for a name that nobody was given.
+  /// The UIDs that were given `name`, by the order in which they got it; null if there is none.
   [[nodiscard]] const std::map<std::uint64_t, Uid>* named(std::string_view name) const;
-  /// Empty: none.
+  /// An empty name removes the given name.
   void set_local_name(Uid uid, std::string_view name);
-  /// Before all others in order; those that have a name keep it.
+  /// Adds names that are older than all others; UIDs that have a name keep it.
   void add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names);
 
   void forget(const UidSet& uids);
@@ -62,7 +61,7 @@ class Places {
   void drop_from_index(const LocalName& local);
 
   std::set<Uid> hidden_;
-  std::set<Uid> flagged_soon_;  ///< among those
+  std::set<Uid> flagged_soon_;  ///< a subset of hidden_
   LocalNames local_names_;
   NameIndex by_name_;
   std::uint64_t last_order_ = 0;

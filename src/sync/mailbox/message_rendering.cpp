@@ -3,7 +3,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// For messages whose server tells no date, and whose header has none either: 2000-01-01.
+/// 2000-01-01, for messages without a usable date from the server or in the header.
 constexpr UnixTime no_date = 946'684'800;
 
 }  // namespace

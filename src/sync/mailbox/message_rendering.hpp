@@ -1,5 +1,5 @@
 #pragma once
-// A row of FETCH as a message with a name. Pure; any thread.
+// Makes a message with a name from a row of FETCH. Pure; any thread.
 
 #include "imapfs/imap/session.hpp"
 #include "imapfs/mime/header_decode.hpp"
@@ -8,7 +8,7 @@
 
 namespace imapfs::sync {
 
-/// `fields`: of the row's header. The name is the template's.
+/// `fields`: from the row's header. The template makes the name.
 [[nodiscard]] MessageMeta render_message(const imap::FetchRow& row, const mime::ListedFields& fields,
                                          const mime::NameTemplate& names);
 

@@ -157,7 +157,7 @@ MessageTable::Page MessageTable::visit_after(Uid after, std::size_t limit,
   std::shared_lock lock(mutex_);
   Page page;
   const auto& state = *state_;
-  // What is said of few messages is walked along with the rows.
+  // Iterate over the places in parallel with the rows.
   const auto& all_hidden = state.places.all_hidden();
   const auto& local_names = state.places.local_names();
   auto hidden = all_hidden.upper_bound(after);

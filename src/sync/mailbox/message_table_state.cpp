@@ -80,7 +80,7 @@ std::string_view MessageTable::State::own_name(std::string_view rendered, Uid ui
   auto name = rendered;
   for (std::size_t pluses = 1; is_given_away(place, name); ++pluses) {
     auto other = templates.distinct(rendered, uid, pluses);
-    // Everything that it could be called is given to others: who was given a name is found by it.
+    // Every possible name is given to other messages, and lookups by it find those.
     if (!other) return rendered;
     scratch = std::move(*other);
     name = scratch;

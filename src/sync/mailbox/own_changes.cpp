@@ -5,7 +5,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// A server that never sends the rows of what it says it has taken costs no more than this.
+/// The most arrivals to expect, for a server that never sends the rows of messages it claims to have.
 constexpr std::size_t most_expected = 100'000;
 
 }  // namespace
@@ -31,7 +31,7 @@ void OwnChanges::hide_into_deleted(const UidSet& uids) {
   row_news_.renamed(rivals);
 }
 
-/// What others brought and nobody was told of stays untold.
+/// Messages of others that were not announced yet are not announced later.
 void OwnChanges::hide_from_news(const UidSet& uids) {
   std::erase_if(held_back_, [&](Uid uid) { return uids.contains(uid); });
 }
@@ -83,7 +83,7 @@ void OwnChanges::place_arrival(Uid uid, const std::string& file_name) {
   const bool was_listed = table_.place(uid) == Place::listed;
   if (!file_name.empty()) table_.set_local_name(uid, file_name);
   if (!before) {
-    // Whatever hid it was about what ends here: its row is to be seen when it comes.
+    // The change that hid it ends here: show its row when it comes.
     table_.set_hidden(UidSet::single(uid), false);
     if (uid.value != 0 && expected_.size() < most_expected) expected_.insert(uid);
     return;
@@ -95,7 +95,7 @@ void OwnChanges::place_arrival(Uid uid, const std::string& file_name) {
     news_.change().deleted_changed = true;
     return;
   }
-  // The news was faster than the command's answer: the kernel has heard of it under another name.
+  // The row came before the command's answer: the kernel knows it under another name.
   if (was_listed && before->file_name != after->file_name)
     news_.change_for_removal().removed.push_back({uid, before->file_name});
   if (!was_listed) news_.change().added_by_us.push_back({uid, after->file_name});
@@ -136,7 +136,7 @@ void OwnChanges::row_added(Uid uid, bool listing) {
 }
 
 void OwnChanges::row_removed(WritableMessageTable::Removed removed) {
-  // Nobody has seen it.
+  // A held back row was never announced.
   if (held_back_.erase(removed.uid) > 0) return;
   row_news_.removed(std::move(removed));
 }

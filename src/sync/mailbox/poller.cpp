@@ -17,8 +17,7 @@ void Poller::poll_due() {
     if (is_due(mailbox)) poll(mailbox);
 }
 
-/// A mailbox is polled that was used of late and that nobody watches; or that is watched by IDLE which has never told
-/// of anything.
+/// Polls mailboxes that were used lately and are not watched, and those whose IDLE has never reported anything.
 bool Poller::is_due(const MailboxPointer& mailbox) const {
   if (!mailbox->replica.table()->complete() || mailbox->replica.gate().running()) return false;
   const bool fresh = dependencies_.syncs.is_fresh(mailbox);
@@ -31,8 +30,8 @@ bool Poller::is_due(const MailboxPointer& mailbox) const {
   return !fresh && (in_doubt || !unused) && now - activity->polled >= settings_.refresh;
 }
 
-/// With CONDSTORE a sync that finds nothing is one SELECT. Without, it fetches the flags of everything, so STATUS is
-/// asked first; flags that it does not show are looked for on access.
+/// With CONDSTORE a sync that finds nothing is one SELECT. Without, it fetches all flags, so STATUS is asked first;
+/// flag changes that STATUS does not show are found on access.
 void Poller::poll(const MailboxPointer& mailbox) {
   if (dependencies_.server.has("CONDSTORE") || mailbox->replica.record().known().in_doubt) return poll_by_sync(mailbox);
   poll_by_status(mailbox);
@@ -67,7 +66,7 @@ void Poller::take_status(const MailboxPointer& mailbox, const MailboxStatus& sta
     return activity.listed.unseen;
   });
   dependencies_.status_news.take(mailbox->replica.identity().wire_name, status);
-  // STATUS that shows another number of unread messages tells of flags.
+  // A changed number of unread messages means that flags have changed.
   if (unseen && status.unseen && *unseen != *status.unseen) dependencies_.syncs.hint(mailbox);
 }
 

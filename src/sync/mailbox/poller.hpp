@@ -1,7 +1,7 @@
 #pragma once
-// Asks for news of mailboxes that nobody watches, or whose watch has not shown that it tells.
+// Asks for news of mailboxes that are not watched, or whose watch has not proved to work.
 //
-// poll_due() is called on the thread "sync" now and then; what it asks runs on the pool. No lock of its own.
+// poll_due() is called regularly on the thread "sync"; its questions run on the pool. No lock of its own.
 
 #include <cstdint>
 
@@ -16,8 +16,8 @@ namespace imapfs::sync {
 class Poller {
  public:
   struct Settings {
-    SteadyClock::duration refresh;        ///< of mailboxes in use that nobody watches
-    SteadyClock::duration poll_interval;  ///< of those under an unproved watch
+    SteadyClock::duration refresh;        ///< of used mailboxes that are not watched
+    SteadyClock::duration poll_interval;  ///< of mailboxes with an unproved watch
   };
   struct Dependencies {
     Server& server;

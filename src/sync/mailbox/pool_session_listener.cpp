@@ -8,7 +8,7 @@ MailboxPointer PoolSessionListener::selected() const {
 
 void PoolSessionListener::on_exists(std::uint32_t messages) {
   const auto mailbox = selected();
-  // A watcher hears the same, and has the better connection for it.
+  // A watcher gets the same news on a better connection.
   if (!mailbox || mailbox->is_watched() || mailbox->replica.count().accounts_for(messages)) return;
   dependencies_.syncs.hint(mailbox);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Hears what one session of the pool is told unasked; which mailbox it is about is known from the session itself.
+// Gets the unsolicited news of one pool session; the session tells which mailbox it has selected.
 //
 // Called on the thread that uses the session. No lock.
 

@@ -3,7 +3,8 @@
 namespace imapfs::sync {
 namespace {
 
-/// RFC 4314 §2.1. Servers of RFC 2086 have `c` and `d` for what has letters of its own since then; others send both.
+/// RFC 4314 §2.1. Servers of RFC 2086 send only `c` and `d` for rights that have letters of their own since; others
+/// send both.
 void apply(MailboxRights& rights, const std::string& letters) {
   const auto has = [&](char letter) { return letters.find(letter) != std::string::npos; };
   const bool old_letters = letters.find_first_of("kxtea") == std::string::npos;
@@ -13,7 +14,7 @@ void apply(MailboxRights& rights, const std::string& letters) {
   rights.write_flags = has('w');
   rights.write_seen = has('s');
   rights.create_children = has('k') || (old_letters && has('c'));
-  // RFC 4314 §2.1.1 leaves it to the server which of the two carries it.
+  // RFC 4314 §2.1.1 lets the server choose which of the two includes it.
   rights.delete_mailbox = has('x') || (old_letters && (has('c') || has('d')));
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-// What the server lets us do in one mailbox: by MYRIGHTS, and by READ-ONLY and PERMANENTFLAGS of the last SELECT that
-// was to change something.
+// What the server allows in one mailbox: by MYRIGHTS, and by READ-ONLY and PERMANENTFLAGS of the last SELECT for a
+// change.
 //
-// What is not known is allowed. A change is news. Threads: any, under the mailbox's lock (MailboxNews::lock).
+// Unknown rights count as granted. A change is news. Threads: any, under the mailbox's lock (MailboxNews::lock).
 
 #include <optional>
 #include <string>
@@ -17,14 +17,14 @@ class Rights {
   explicit Rights(MailboxNews& news) : news_(news) {}
 
   [[nodiscard]] MailboxRights current() const;
-  /// Whether MYRIGHTS should be asked: it never was, or an answer since then contradicts it.
+  /// Whether to ask for MYRIGHTS: it never was, or a later answer contradicts it.
   [[nodiscard]] bool wanted() const;
 
-  /// MYRIGHTS; nothing where the server has no ACL.
+  /// Takes MYRIGHTS; nothing if the server has no ACL.
   void note(const std::optional<std::string>& my_rights);
-  /// Of a SELECT with read_write.
+  /// Takes the answer to a SELECT with read_write.
   void note_selection(const imap::SelectedMailbox& selected);
-  /// The server has refused what was thought to be allowed.
+  /// The server has refused something that seemed allowed.
   void doubt();
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
-// When the server is asked what it lets us do with a mailbox (RFC 4314 MYRIGHTS): before the first change of a mailbox
-// that nobody has listed, and after a refusal that contradicts what is known.
+// When to ask the server for our rights in a mailbox (RFC 4314 MYRIGHTS): before the first change of a mailbox that was
+// never listed, and after a refusal that contradicts the known rights.
 //
-// What cannot be asked is taken for allowed: the server has the last word. Any thread; no lock.
+// If the server cannot be asked, everything counts as allowed; the server decides in the end. Any thread; no lock.
 
 #include "sync/mailbox/mailbox.hpp"
 #include "sync/server.hpp"
@@ -13,12 +13,12 @@ class RightsQuestions {
  public:
   explicit RightsQuestions(Server& server) : server_(server) {}
 
-  /// Calls `then` when the rights have been asked for: at once if they have, if they cannot be, or if `mailbox` is
+  /// Calls `then` when the rights have been asked for: at once if they are known, cannot be asked for, or `mailbox` is
   /// null.
   void with_rights(const MailboxPointer& mailbox, Job then);
-  /// The server has refused what its rights seemed to allow: asks again, in the background.
+  /// The server has refused what its rights seemed to allow: asks again in the background.
   void ask_again(const MailboxPointer& mailbox);
-  /// The same if `result` is such a refusal; `mailbox` may be null.
+  /// Calls ask_again() if `result` is such a refusal; `mailbox` may be null.
   void after_change(const MailboxPointer& mailbox, const Result<void>& result);
 
  private:

@@ -25,7 +25,7 @@ void RowLoader::load(const MailboxPointer& mailbox) {
     mailbox->replica.news().publish();
     give_back_memory(mailbox);
   });
-  // No room: a FUSE thread may be here, so nobody waits.
+  // The queue is full. This may be a FUSE thread, so do not wait.
   if (!posted) helper_.after(load_retry, [this, mailbox] { load(mailbox); });
 }
 

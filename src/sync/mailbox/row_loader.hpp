@@ -1,7 +1,7 @@
 #pragma once
-// Brings a mailbox's stored rows into its table before somebody needs them, on the store's thread.
+// Loads a mailbox's stored rows into its table when they are needed, on the store's thread.
 //
-// Nobody waits for room in the store's queue: where there is none, a timer tries again. Any thread; no lock.
+// Never waits for room in the store's queue: a timer tries again. Any thread; no lock.
 
 #include "sync/helper_thread.hpp"
 #include "sync/mailbox/mailbox.hpp"
@@ -14,9 +14,9 @@ class RowLoader {
   RowLoader(StoreWriter& store, HelperThread& helper) : store_(store), helper_(helper) {}
 
   /// Calls `then` when the stored rows are in the table: at once, or on the store's thread. After the account has
-  /// stopped it is called without them (Mailboxes::abandon_loads()).
+  /// stopped, it is called without them (Mailboxes::abandon_loads()).
   void with_rows(const MailboxPointer& mailbox, Job then);
-  /// A large table was filled: what filling it took goes back to the system, behind the rows in the store's queue.
+  /// After a large table was filled: gives unused memory back to the system, once the store has written the rows.
   void give_back_memory(const MailboxPointer& mailbox);
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
-// What is news for whom when a message comes, goes, moves to .deleted or back, and who has another name by that.
+// Decides what to announce when a message comes, goes, or moves to .deleted or back, and which other messages are
+// renamed by that.
 //
 // With the mailbox's lock held (MailboxNews::lock). Refers to the other parts of its MailboxReplica.
 
@@ -15,18 +16,18 @@ class RowNews {
   RowNews(const MessageTable& table, MailboxNews& news, MailboxRecord& record)
       : table_(table), news_(news), record_(record) {}
 
-  /// `ours`: a command of ours has brought it.
+  /// `ours`: our command brought the message.
   void added(Uid uid, bool ours);
   void moved(Uid uid, MessageTable::Place before, std::string name_before);
   void removed(WritableMessageTable::Removed removed);
 
-  /// Listed messages by the names they had, which may have others once a message comes, goes or is given a name.
+  /// Listed messages and their present names, which may change when another message comes, goes or is given a name.
   using Rivals = std::map<Uid, std::string>;
-  /// Those, other than `uids`, whose names depend on the given names of these.
+  /// Messages, other than `uids`, whose names depend on the given names of `uids`.
   [[nodiscard]] Rivals rivals_of(const UidSet& uids) const;
-  /// The same for one; `new_name` is what it is about to be given.
+  /// As above, for one message; `new_name` is about to be given to it.
   [[nodiscard]] Rivals rivals_of(Uid uid, const std::string& new_name = {}) const;
-  /// The news of those that have other names by now.
+  /// Announces those of `before` that have other names by now.
   void renamed(const Rivals& before);
 
  private:

@@ -9,7 +9,7 @@ namespace imapfs::sync {
 
 const char* NameArena::store(std::string_view name) {
   if (name.size() > left_in_chunk_) {
-    // Proportional to what is there: a mailbox of five messages must not cost a megabyte.
+    // In proportion to the names so far: a mailbox of five messages must not cost a megabyte.
     const auto wanted = std::clamp(used_ / 8, smallest_chunk, largest_chunk);
     left_in_chunk_ = std::max(wanted, name.size());
     chunks_.push_back(std::make_unique_for_overwrite<char[]>(left_in_chunk_));
@@ -116,7 +116,7 @@ MessageRow& RowBlocks::insert(Uid uid) {
     blocks_.emplace_back();
   } else if (blocks_[block].size() >= block_rows) {
     if (block + 1 == blocks_.size() && blocks_[block].back().uid < uid) {
-      // Ascending arrival, the usual case: blocks stay full.
+      // The usual case, ascending UIDs: blocks stay full.
       blocks_.emplace_back().reserve(block_rows);
     } else {
       split(block);

@@ -1,7 +1,7 @@
 #pragma once
-// What MessageTable is made of: packed rows in blocks, names in an arena, flags interned.
+// The storage of MessageTable: packed rows in blocks, names in an arena, interned flags.
 //
-// Forty bytes per row plus the name's bytes. None of these classes locks; MessageTable does. Pointers to rows hold
+// Forty bytes per row plus the name's bytes. None of these classes locks; MessageTable does. Pointers to rows are valid
 // until the next insert or remove, pointers to names until the next compaction.
 
 #include <cstddef>
@@ -15,14 +15,14 @@
 
 namespace imapfs::sync {
 
-/// Bytes of names in chunks that never move, so that growing copies nothing.
+/// The bytes of names, in chunks that never move: growing copies nothing.
 class NameArena {
  public:
-  /// The copy stays where it is until the arena is destroyed.
+  /// The copy stays in place until the arena is destroyed.
   const char* store(std::string_view name);
-  /// Says that a stored name of that length is no longer used.
+  /// A stored name of this length is no longer used.
   void discard(std::size_t length) { garbage_ += length; }
-  /// True when so much is unused that copying what is left into a new arena pays.
+  /// Whether so much is unused that copying the rest into a new arena pays.
   [[nodiscard]] bool wasteful() const { return garbage_ > smallest_chunk && garbage_ > used_ / 2; }
   [[nodiscard]] std::size_t memory_bytes() const { return reserved_ + chunks_.capacity() * sizeof(chunks_[0]); }
 
@@ -38,16 +38,16 @@ class NameArena {
   std::size_t reserved_ = 0;
 };
 
-/// Every distinct set of flags once, counted. A mailbox has a handful; a hostile server may send one per message, so
-/// beyond a limit keywords are dropped and only system flags are kept.
+/// Keeps each distinct set of flags once, with its number of uses. A mailbox has few sets, but a hostile server may
+/// send one per message; beyond a limit keywords are dropped and only system flags are kept.
 class FlagInterner {
  public:
   using Index = std::uint32_t;
-  /// Adds one use.
+  /// Adds a use.
   Index acquire(const FlagSet& flags);
   void release(Index index);
   [[nodiscard]] const FlagSet& get(Index index) const { return *entries_[index].flags; }
-  /// True if acquire(flags) would give `index`.
+  /// Whether acquire(flags) would return `index`.
   [[nodiscard]] bool is(Index index, const FlagSet& flags) const;
   [[nodiscard]] std::size_t memory_bytes() const;
 
@@ -87,13 +87,13 @@ struct MessageRow {
 };
 static_assert(sizeof(MessageRow) == 40);
 
-/// Rows sorted by UID in blocks: appending is O(1), an insertion anywhere moves at most one block (servers may send
-/// FETCH rows in any order, even descending), and no growth ever copies the whole table.
+/// Rows sorted by UID, in blocks. Appending is O(1), an insertion moves at most one block (servers may send FETCH rows
+/// in any order, even descending), and growth never copies the whole table.
 class RowBlocks {
  public:
   [[nodiscard]] const MessageRow* find(Uid uid) const;
   [[nodiscard]] MessageRow* find(Uid uid);
-  /// A new row for a UID that is not there.
+  /// Inserts a row for a UID that is not there.
   MessageRow& insert(Uid uid);
   /// The highest UID; 0 without rows.
   [[nodiscard]] Uid last() const { return blocks_.empty() ? Uid{} : blocks_.back().back().uid; }
@@ -101,7 +101,7 @@ class RowBlocks {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t memory_bytes() const;
 
-  /// Calls visit(row) for rows with UID > `after` in order until it returns false. Returns false then.
+  /// Calls visit(row) in order for rows with UID > `after` until it returns false; then returns false.
   template <class Visit>
   bool visit_after(Uid after, Visit&& visit) const {
     for (std::size_t block = block_of(after); block < blocks_.size(); ++block) {
@@ -112,14 +112,14 @@ class RowBlocks {
     }
     return true;
   }
-  /// Calls visit(row) for every row, which may change anything but the UID.
+  /// Calls visit(row) for every row; it may change anything but the UID.
   template <class Visit>
   void visit_all(Visit&& visit) {
     for (auto& rows : blocks_) {
       for (auto& row : rows) visit(row);
     }
   }
-  /// Removes the rows in `uids` in one pass, calling removed(row) before each goes.
+  /// Removes the rows of `uids` in one pass; calls removed(row) before each removal.
   template <class Removed>
   void remove(const UidSet& uids, Removed&& removed);
 
@@ -128,7 +128,7 @@ class RowBlocks {
   using Block = std::vector<MessageRow>;
 
   static Block::const_iterator first_after(const Block& rows, Uid after);
-  /// The block where `uid` is or would be; 0 when there is none.
+  /// The block that contains `uid` or would; 0 if there are no blocks.
   [[nodiscard]] std::size_t block_of(Uid uid) const;
   void split(std::size_t block);
   void drop_empty_blocks();

@@ -8,11 +8,11 @@
 namespace imapfs::sync {
 namespace {
 
-/// A server that refuses this much has another trouble than single messages: to halve the largest set down to one
-/// takes less in a row.
+/// With this many refusals the problem is not a single message: halving the largest set down to one message takes fewer
+/// in a row.
 constexpr std::uint64_t most_refused_in_a_row = 24;
 constexpr std::uint64_t most_refused = 400;
-/// A connection may be lost for many reasons: the set that was asked for is suspected the second time.
+/// Connections are lost for many reasons: suspect the requested set only at the second loss.
 constexpr int losses_of_bad_luck = 1;
 
 }  // namespace
@@ -42,7 +42,7 @@ Result<void> RowsByParts::run(const UidSet& wanted, const Work& work) {
   return {};
 }
 
-/// The same set again, after a lost session, goes on with the parts that are left of it.
+/// If the same set is requested again after a lost session, continues with its remaining parts.
 void RowsByParts::begin(const UidSet& wanted) {
   if (!parts_.empty() && wanted == wanted_) return;
   wanted_ = wanted;
@@ -58,7 +58,7 @@ bool RowsByParts::may_be_a_message(const Error& error) {
 
 void RowsByParts::note_loss() {
   auto& part = parts_.back();
-  // Where rows came, the one that did not is the first suspect.
+  // If rows came, suspect the first that did not.
   part.broken = !got_.empty() || ++part.losses > losses_of_bad_luck;
 }
 
@@ -95,7 +95,7 @@ void RowsByParts::ask_less(Part part, Uid uid) {
 void RowsByParts::divide(const UidSet& missing) {
   if (missing.empty()) return;
   auto rest = missing;
-  // Rows come in order: the first that did not may be the one at which it broke off.
+  // Rows come in order: the session may have failed at the first that did not come.
   const auto first = take_first(rest, got_.empty() ? (missing.count() + 1) / 2 : 1);
   parts_.push_back({rest});
   parts_.push_back({first});

@@ -1,12 +1,12 @@
 #pragma once
-// Fetches the rows of a set of messages so that one which the server cannot serve hides only itself.
+// Fetches the rows of a set of messages so that a message which the server cannot deliver hides only itself.
 //
-// What is refused, or costs the connection, is asked for again in smaller parts, until the message is found that
-// fails alone. Of that one less is asked: no header fields, then nothing but flags; and if even that fails it is left
-// out. Parts that are still to be fetched outlive a lost session.
+// A set that is refused, or costs the connection, is requested again in smaller parts, until the message is found that
+// fails alone. For that one, less is requested: no header fields, then only flags; if even that fails, it is left out.
+// The remaining parts survive a lost session.
 //
-// Errors: those of the session; a refusal only when so much is refused that it is not about a message. One thread at
-// a time.
+// Errors: those of the session; a refusal only if so much is refused that no message is the cause. One thread at a
+// time.
 
 #include <cstdint>
 #include <functional>
@@ -18,29 +18,29 @@ namespace imapfs::sync {
 
 class RowsByParts {
  public:
-  /// How much is asked of a message.
+  /// How much to request of a message.
   enum class Items : std::uint8_t { all, no_header, flags };
-  /// What the caller does for it, on the session at hand.
+  /// What the caller does on its session.
   struct Work {
-    /// One command; each row that comes is told to arrived().
+    /// Runs one command; calls arrived() for each row.
     std::function<Result<void>(const UidSet&, Items)> fetch;
-    /// Those of the mailbox, for a set that must be divided.
+    /// All UIDs of the mailbox, to divide a set.
     std::function<Result<UidSet>()> all_uids;
   };
 
-  /// All of `wanted`. After an Error of scope session the same set may be asked for again: what was learnt about it
-  /// counts.
+  /// Fetches all of `wanted`. After an Error of scope session the same set may be requested again; what was learnt
+  /// about it is kept.
   Result<void> run(const UidSet& wanted, const Work& work);
   void arrived(Uid uid) { got_.add(uid, uid); }
-  /// Those of whom nothing could be had.
+  /// Messages of which the server delivered nothing.
   [[nodiscard]] const UidSet& left_out() const { return left_out_; }
 
  private:
   struct Part {
     UidSet uids;
     Items items = Items::all;
-    int losses = 0;       ///< of the session, without a row
-    bool broken = false;  ///< to be narrowed before it is asked for again
+    int losses = 0;       ///< sessions lost without a row
+    bool broken = false;  ///< must be divided before it is requested again
   };
 
   void begin(const UidSet& wanted);
@@ -51,8 +51,8 @@ class RowsByParts {
   void divide(const UidSet& missing);
 
   UidSet wanted_;
-  std::vector<Part> parts_;  ///< the next one is the last
-  UidSet got_;               ///< of the command that runs
+  std::vector<Part> parts_;  ///< the last one is next
+  UidSet got_;               ///< rows of the running command
   UidSet left_out_;
   std::uint64_t refused_ = 0;
   std::uint64_t refused_in_a_row_ = 0;

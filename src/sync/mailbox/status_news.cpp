@@ -3,7 +3,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// Takes what `told` holds into `known`; whether that makes a difference.
+/// Merges the values of `told` into `known`; returns whether that changes anything.
 bool merge_status(MailboxStatus& known, const MailboxStatus& told) {
   bool news = false;
   const auto merge = [&](auto& old_value, const auto& new_value) {

@@ -1,5 +1,5 @@
 #pragma once
-// What STATUS tells of a mailbox, asked for or not: noted, and a hint where our copy is another.
+// Takes STATUS of mailboxes, requested or not: records it, and hints at a sync if our copy differs.
 //
 // Any thread; no lock of its own.
 
@@ -12,9 +12,9 @@ class StatusNews {
  public:
   StatusNews(const Mailboxes& mailboxes, SyncScheduler& syncs) : mailboxes_(mailboxes), syncs_(syncs) {}
 
-  /// Whether it says anything that no STATUS has said before.
+  /// Returns whether it says anything that no earlier STATUS said.
   bool take(const imap::WireName& wire_name, const MailboxStatus& status);
-  /// Whether our copy of the mailbox is another.
+  /// Whether our copy of the mailbox differs from it.
   [[nodiscard]] static bool differs(const MailboxStatus& status, MailboxReplica& replica);
 
  private:

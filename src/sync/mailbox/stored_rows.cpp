@@ -19,7 +19,7 @@ StoredRows::LoadTicket StoredRows::await_load(Job then) {
 
 void StoredRows::load(store::MetadataStore& metadata) {
   const auto state = metadata.state(identity_.name);
-  // Names made with another template are of no use, and rows cannot be told from each other without names.
+  // Names made with another template are useless, and rows cannot be told apart without names.
   const bool usable = state && state->name_template == names_.text();
   const auto last = usable ? read_rows(metadata, *state) : std::nullopt;
   {
@@ -42,13 +42,13 @@ std::optional<Uid> StoredRows::read_rows(store::MetadataStore& metadata, const s
   local_names_.know(state.uid_validity);
   Uid last;
   const bool whole = metadata.for_each_message(identity_.name, [&](const MessageMeta& meta) {
-    // Of an unfinished listing only what lies below its last exact UID counts.
+    // Rows of an unfinished listing count only below its last exact UID.
     if (!state.complete && meta.uid >= state.uid_next) return;
     table_.upsert(meta, true);
     last = meta.uid;
   });
   if (whole) return last;
-  // Rows that break off half-way must not pass for the mailbox.
+  // Incomplete rows must not pass for the mailbox.
   table_.reset({}, true);
   return std::nullopt;
 }

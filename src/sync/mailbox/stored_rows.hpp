@@ -1,7 +1,8 @@
 #pragma once
-// The rows of one mailbox that an earlier mount has stored: read once, on the store's thread, when somebody wants them.
+// The rows of one mailbox that an earlier mount stored. They are read once, on the store's thread, when they are
+// needed.
 //
-// Rows whose names were made with another template are of no use. Threads: any, under the mailbox's lock
+// Rows whose names were made with another template are not used. Threads: any, under the mailbox's lock
 // (MailboxNews::lock); rows are read without it. Refers to the other parts of its MailboxReplica.
 
 #include <cstdint>
@@ -20,22 +21,22 @@ class StoredRows {
   StoredRows(const MailboxIdentity& identity, WritableMessageTable& table, MailboxNews& news, MailboxRecord& record,
              LocalNames& local_names, const mime::NameTemplate& names, bool expected);
 
-  /// True if nothing has to be read from the store. Otherwise `then` is kept, and `must_start` tells whether the caller
-  /// must call load() on the store's thread.
+  /// `loaded`: nothing has to be read from the store. Otherwise `then` is kept, and `must_start` tells whether the
+  /// caller must call load() on the store's thread.
   struct LoadTicket {
     bool loaded = false;
     bool must_start = false;
   };
   [[nodiscard]] LoadTicket await_load(Job then);
-  /// Reads the stored rows into the table, then runs those who wait.
+  /// Reads the stored rows into the table, then calls the waiting jobs.
   void load(store::MetadataStore& metadata);
-  /// The store is closed: lets those who wait go on without rows.
+  /// The store is closed: calls the waiting jobs without rows.
   void abandon_load();
-  /// Whether rows are there, or may be read.
+  /// Whether there are rows, or may be in the store.
   [[nodiscard]] bool stored_or_listed() const;
 
  private:
-  /// The UID of the last row; none: they cannot be used.
+  /// Returns the UID of the last row, or nothing if the rows cannot be used.
   [[nodiscard]] std::optional<Uid> read_rows(store::MetadataStore& metadata, const store::MailboxState& state);
 
   const MailboxIdentity& identity_;

@@ -1,10 +1,10 @@
 #pragma once
-// Jobs in the order they were posted, one at a time, on the threads that post them.
+// Runs jobs in the order in which they were posted, one at a time, on the threads that post them.
 //
-// post() may be called with a lock held: it only queues. drain() runs what is queued unless another thread (or a caller
-// further up this thread's stack) is doing so already, which then runs these jobs too. So a job may still be pending
-// when drain() returns; whoever must know that it ran puts what follows into a job. The queue is as long as the posters
-// let it become: each drains what it posts.
+// post() only queues, so it may be called with a lock held. drain() runs the queued jobs, unless another thread (or a
+// caller further up this thread's stack) is doing so; that one then runs these jobs too. So a job may still be pending
+// when drain() returns: put what must follow it into another job. The queue's length has no limit, but each poster
+// drains it.
 
 #include <deque>
 #include <mutex>

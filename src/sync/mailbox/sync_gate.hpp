@@ -1,7 +1,7 @@
 #pragma once
-// One sync at a time per mailbox, and everybody who waits for it or for its first rows.
+// Lets in one sync at a time per mailbox, and keeps everybody who waits for its end or for its first rows.
 //
-// Completions are called by finish() and wake(), on their caller's thread, with no lock held. Any thread.
+// finish() and wake() call completions on their caller's thread, without a lock. Any thread.
 
 #include <atomic>
 #include <memory>
@@ -15,25 +15,23 @@ namespace imapfs::sync {
 
 class SyncGate {
  public:
-  /// Registers `done` (may be empty) for the end of the running sync, or of the one that the caller must start now
-  /// when true is returned.
+  /// Registers `done` (may be empty) for the end of the running sync. True: none was running, and the caller must start
+  /// one now.
   [[nodiscard]] bool join(Completion<void> done);
-  /// As join(), but `done` is completed as soon as `table` has a row beyond `after` within its frontier, or is
-  /// complete.
+  /// As join(), but completes `done` as soon as `table` is complete or has a row beyond `after` within its frontier.
   [[nodiscard]] bool join_for_rows(Uid after, const MessageTable& table, Completion<void> done);
   /// True if no sync was running and the caller now holds the gate.
   [[nodiscard]] bool try_enter();
-  /// The running sync does not show everything: another must follow. False if none is running.
+  /// The running sync may miss something: another must follow. False if none is running.
   bool ask_again();
 
   /// Completes those whose rows have come.
   void wake(const MessageTable& table);
-  /// Ends the sync. Returns whether another one was asked for.
+  /// Ends the sync. Returns whether another one was requested.
   bool finish(const Result<void>& result);
 
   [[nodiscard]] bool running() const;
-  /// Whether somebody waits for the sync that is running or about to be: shared with the pool, which does not wait long
-  /// for the next connection attempt then.
+  /// Whether somebody waits for the running or starting sync. Shared with the pool, which then tries sooner to connect.
   [[nodiscard]] std::shared_ptr<const std::atomic<bool>> awaited() const { return awaited_; }
 
  private:
@@ -49,7 +47,7 @@ class SyncGate {
   std::vector<RowWaiter> waiting_for_rows_;
 };
 
-/// Whether visit_after() would find a row, or the table is complete.
+/// Whether the table is complete, or visit_after() would find a row.
 [[nodiscard]] bool has_rows_beyond(const MessageTable& table, Uid after);
 
 }  // namespace imapfs::sync

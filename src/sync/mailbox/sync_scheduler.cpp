@@ -9,11 +9,11 @@
 namespace imapfs::sync {
 namespace {
 
-/// Of a whole first listing, in several turns; an ended one is taken up where it stopped.
+/// For a whole first listing, in several turns; after the deadline the next one continues it.
 constexpr auto sync_deadline = std::chrono::minutes(15);
-/// A complete listing that is only somewhat old does not keep anybody waiting for a server that does not answer.
+/// The longest wait for a server that does not answer, if a complete but slightly old listing exists.
 constexpr SteadyClock::duration longest_freshen = std::chrono::seconds(10);
-/// News of our own changes are known by the time they are looked for.
+/// Hints of our own changes: what they tell is known already.
 constexpr int free_hints = 3;
 constexpr auto news_interval = std::chrono::seconds(2);
 
@@ -39,8 +39,8 @@ void SyncScheduler::freshen_loaded(const MailboxPointer& mailbox, Completion<voi
   if (table->complete()) {
     if (is_fresh(mailbox)) return done({});
     if (!dependencies_.server.online()) {
-      // What is cached is good enough; whether the server is back is tried in passing, as for somebody who waits: what
-      // is read next is worth a connection.
+      // The cached listing is good enough. Also try whether the server is back, with interactive priority: reading a
+      // message next needs a connection.
       done({});
       if (gate.join({})) start(mailbox, imap::Priority::interactive);
       return;
@@ -140,7 +140,7 @@ void SyncScheduler::bring_in_step(const MailboxPointer& mailbox, Completion<void
   await_news(mailbox, wanted, std::move(done));
 }
 
-/// A sync that is running may have begun before the news: then another follows.
+/// The running sync may have begun before the news; then another must follow.
 void SyncScheduler::await_news(const MailboxPointer& mailbox, std::uint64_t wanted, Completion<void> done) {
   check(mailbox, [this, mailbox, wanted, done = std::move(done)](const Result<void>& result) {
     const auto covered = mailbox->activity.with_lock([](const auto& activity) { return activity.covered; });
@@ -149,7 +149,7 @@ void SyncScheduler::await_news(const MailboxPointer& mailbox, std::uint64_t want
   });
 }
 
-/// A sync that runs would take the empty table for the whole mailbox: after it.
+/// Waits for a running sync, which would take the empty table for the whole mailbox.
 void SyncScheduler::list_anew(const MailboxPointer& mailbox) {
   const auto begun = std::make_shared<bool>(false);
   const bool may_begin = mailbox->replica.gate().join([this, mailbox, begun](const Result<void>&) {
@@ -168,8 +168,8 @@ Result<void> SyncScheduler::examine(const MailboxPointer& mailbox, imap::Session
   const auto& wire_name = replica.identity().wire_name;
   const auto wanted = replica.table()->uid_validity();
   const auto told = session.selection().uid_validity.value_or(wanted);
-  // Selected for a change, or for an earlier replica of the mailbox: ours may not know its UIDVALIDITY yet. A session
-  // may also have a mailbox open that was removed since, and made anew under the same name (RFC 2180 §3.1).
+  // It was selected for a change, or for an earlier replica: our table may not know its UIDVALIDITY yet. A session may
+  // also have a mailbox selected that was removed and recreated under its name (RFC 2180 §3.1).
   if (session.selected() != wire_name || (wanted.value != 0 && told != wanted)) {
     imap::Session::SelectRequest request;
     request.mailbox = wire_name;
@@ -191,7 +191,7 @@ void SyncScheduler::start(const MailboxPointer& mailbox, imap::Priority priority
 }
 
 void SyncScheduler::start_unless_fresh(const MailboxPointer& mailbox) {
-  // The sync that was running may have ended between the caller's look and its entering the gate.
+  // The running sync may have ended just before the caller entered the gate.
   if (!is_fresh(mailbox)) return start(mailbox, imap::Priority::interactive);
   if (mailbox->replica.gate().finish({})) check(mailbox, {});
 }
@@ -206,7 +206,7 @@ void SyncScheduler::ask_for_step(const MailboxPointer& mailbox, const std::share
   dependencies_.server.ask<MailboxSync::Progress>(
       std::move(question),
       [mailbox, sync](imap::Session& session, const CallContext& context) { return sync->step(session, context); },
-      // Between two turns of a long listing others get one.
+      // Other jobs get a turn between two steps of a long listing.
       [this, mailbox, sync, began_after, priority](const Result<MailboxSync::Progress>& progress) {
         if (progress && *progress == MailboxSync::Progress::more)
           return ask_for_step(mailbox, sync, began_after, priority);

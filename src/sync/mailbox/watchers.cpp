@@ -49,7 +49,7 @@ std::vector<Watchers::WatchPointer> Watchers::all() const {
 
 // -- connections --
 
-/// The pool need not wait any longer before it tries.
+/// The watch has a connection, so the pool need not wait before it tries.
 void Watchers::on_watch_connected() {
   if (dependencies_.server.online()) return;
   dependencies_.server.retry_now();
@@ -112,7 +112,7 @@ void Watchers::watch_second(std::vector<WatchPointer>& watches) {
   const auto now = SteadyClock::now();
   const bool may_change = watches.size() < 2 || now - retargeted_ >= retarget_pause;
   if (!target || !may_change || (watches.size() == 2 && watches[1]->mailbox() == target)) return;
-  // The old one first: the connection budget holds at every moment.
+  // Stop the old one first: the number of connections must never be exceeded.
   if (watches.size() == 2) {
     watches.back()->stop();
     watches.pop_back();

@@ -1,10 +1,10 @@
 #pragma once
-// Which mailboxes are watched, and the clock of polls: INBOX by the first watcher; by the second, where there is one
-// and the server has no NOTIFY, the mailbox used last.
+// Which mailboxes are watched, and the clock for polls. The first watcher watches INBOX. The second, if there is one
+// and the server has no NOTIFY, watches the mailbox used last.
 //
-// Watchers are started and stopped on the thread "sync", now and then and when something has happened to connections;
-// each has a connection of its own. Any thread, but for start() and stop(), which belong to whoever starts and ends the
-// account. One lock, held while a watch that was stopped before is dropped.
+// Watchers are started and stopped on the thread "sync", regularly and when connections have changed; each has a
+// connection of its own. Any thread, except for start() and stop(), which belong to whoever starts and ends the
+// account. One lock, held while a stopped watch is dropped.
 
 #include <atomic>
 #include <memory>
@@ -44,15 +44,15 @@ class Watchers final : private WatchConnectionListener {
   Watchers(const Watchers&) = delete;
   Watchers& operator=(const Watchers&) = delete;
 
-  /// From now on up to so many mailboxes are watched, each at the price of a connection.
+  /// From now on watches at most this many mailboxes; each costs a connection.
   void start(std::size_t most_watches);
-  /// Joins the watchers' threads. The thread "sync" has ended before.
+  /// Joins the watchers' threads. The thread "sync" must have ended.
   void stop();
-  /// Something has happened that the watchers and polls may go by.
+  /// Something has happened that matters for watches and polls.
   void tick_soon();
-  /// Forgets back-offs.
+  /// Resets back-offs.
   void retry_now();
-  /// A connection to the server was lost or is silent: the watches find out whether theirs stand.
+  /// A connection to the server was lost or is silent: the watches check theirs.
   void ask();
   [[nodiscard]] std::vector<MailboxWatch::Snapshot> snapshots() const;
 
@@ -75,7 +75,7 @@ class Watchers final : private WatchConnectionListener {
   const Settings settings_;
   const Dependencies dependencies_;
   Poller poller_;
-  std::atomic<std::size_t> most_watches_{0};  ///< set by start(); the pool may ask for a tick before
+  std::atomic<std::size_t> most_watches_{0};  ///< set by start(); the pool may request a tick earlier
   std::atomic<bool> tick_queued_{false};
   SteadyClock::time_point retargeted_;          ///< thread "sync" only
   Guarded<std::vector<WatchPointer>> watches_;  ///< changed on "sync" and by stop()

@@ -86,7 +86,7 @@ std::vector<WritableMessageTable::Removed> WritableMessageTable::remove(const Ui
   std::vector<Removed> removed;
   std::unique_lock lock(mutex_);
   auto& state = *state_;
-  // Names first: whether a message had its local name depends on the others that go.
+  // Names first: a message's given name depends on the others that are removed.
   std::string scratch;
   for_each_in(state.rows, uids, [&](const MessageRow& row) {
     removed.push_back({row.uid, std::string(state.name_of(row, scratch)), state.place_of(row)});

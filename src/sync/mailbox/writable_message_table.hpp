@@ -1,8 +1,8 @@
 #pragma once
-// The writer's face of a MessageTable.
+// The writer's interface of a MessageTable.
 //
-// Threads: any, under the table's exclusive lock. Only the mailbox's sync writes; one writer at a time is its business,
-// not a requirement of memory safety.
+// Threads: any, under the table's exclusive lock. Only the mailbox's sync writes; memory safety does not depend on
+// having only one writer.
 
 #include <string>
 #include <utility>
@@ -18,42 +18,42 @@ class WritableMessageTable : public MessageTable {
   explicit WritableMessageTable(mime::NameTemplate templates) : MessageTable(std::move(templates)) {}
 
   // -- rows --
-  /// Forgets every row and starts again under `validity`, incomplete. Local names and what is hidden belong to a
+  /// Forgets every row and starts again under `validity`, incomplete. Given names and hidden UIDs belong to a
   /// UIDVALIDITY: they go too, unless `same_messages`.
   void reset(UidValidity validity, bool same_messages = false);
-  /// A hint from EXISTS; bounded, so that a lying server costs nothing.
+  /// A hint from EXISTS; bounded, so that a wrong number costs nothing.
   void reserve(std::size_t messages);
-  /// Inserts or replaces. Returns true if the UID was new. Moves the frontier when `advance_frontier` and the UID is
-  /// beyond it. An exact size that is known already survives an inexact one: a message is immutable. UID 0 is ignored.
-  /// \Recent is not kept: it belongs to a session, not to the message.
+  /// Inserts or replaces a row. Returns true if the UID was new. Moves the frontier if `advance_frontier` and the UID
+  /// is beyond it. A known exact size is kept over an inexact one: a message never changes. Ignores UID 0. Does not
+  /// keep \Recent, which belongs to a session, not to the message.
   bool upsert(const MessageMeta& meta, bool advance_frontier);
-  /// Returns false if the UID is unknown or the flags are the same. A mod-sequence of 0 or below the known one is
-  /// ignored; a higher one is kept even if the flags are the same.
+  /// Returns false if the UID is unknown or the flags are the same. Ignores a mod-sequence of 0 or below the known one;
+  /// keeps a higher one even if the flags are the same.
   bool set_flags(Uid uid, const FlagSet& flags, ModSeq modseq);
   /// Returns false if unknown or unchanged.
   bool set_exact_size(Uid uid, std::uint64_t size);
-  /// An entry that was removed, with the name it had there.
+  /// A removed entry, with the name it had.
   struct Removed {
     Uid uid;
     std::string file_name;
     Place place;
   };
-  /// Removes those present with all that was said of them; returns the removed ones in order.
+  /// Removes those present and everything kept about them; returns them in order.
   std::vector<Removed> remove(const UidSet& uids);
   /// A listing holds every message up to `uid`.
   void advance_frontier(Uid uid);
   void set_complete(bool complete);
 
   // -- places and names --
-  /// Hidden UIDs need no row yet: a row that comes later is hidden from the start. Returns those whose place has
+  /// Hides or shows UIDs, which need no row: a later row is hidden from the start. Returns those whose place has
   /// changed.
   std::vector<Uid> set_hidden(const UidSet& uids, bool hidden);
-  /// As hidden, but they are in .deleted already, whatever their flags say; until set_hidden().
+  /// As hidden, but the messages are in .deleted already, whatever their flags say; until set_hidden().
   std::vector<Uid> set_flagged_soon(const UidSet& uids);
-  /// Empty: the template's name counts again. The row may come later.
+  /// Gives a name; an empty one restores the template's name. The row may come later.
   void set_local_name(Uid uid, const std::string& name);
-  /// Names of earlier times, in the order in which they were given: those that were given since then are the later
-  /// ones, and stay.
+  /// Adds names of an earlier time, in the order in which they were given. Names given since then count as later and
+  /// stay.
   void add_earlier_names(const std::vector<std::pair<Uid, std::string>>& names);
 };
 
