@@ -6,14 +6,14 @@
 namespace imapfs::sync {
 namespace {
 
-/// So many pieces at most make the UID set of a command: its line stays within what servers take (RFC 7162 §4).
+/// The most pieces in a command's UID set: its line stays within what servers accept (RFC 7162 §4).
 constexpr std::size_t most_pieces = 400;
-/// So many messages are looked at for each that may be in the set; in a mailbox that is cached none of them may be
-/// wanted, and the first set is chosen on the thread of the open.
+/// How many messages to look at for each that may be in the set. In a cached mailbox none of them may be wanted, and
+/// the first set is chosen on the thread of the open.
 constexpr std::size_t looked_at_for_each = 2;
 constexpr std::size_t page = 256;
 
-/// How many listed messages `to` comes behind `from`, if no more than `limit`.
+/// Whether `to` comes after `from` by at most `limit` listed messages.
 bool within(Uid from, Uid to, std::size_t limit, const AccessPattern::Listing& listing) {
   bool reached = false;
   std::size_t passed = 0;
@@ -68,7 +68,7 @@ std::optional<AccessPattern::ReaderId> AccessPattern::opened(Uid uid, const List
   }
   if (best->opens < opens_to_recognise) return std::nullopt;
   if (best->given_up_to.value == 0) {
-    // The message that is being opened comes with the first set, which counts as reached with the next one.
+    // The message being opened is part of the first set, which counts as reached with the next open.
     best->given_up_to = Uid{best->last.value - 1};
     best->recognised_at = best->last;
   }

@@ -15,14 +15,14 @@ class BodyFetcher::Implementation : public std::enable_shared_from_this<Implemen
       : dependencies_(std::move(dependencies)) {}
 
   void open(const Request& request, ByteSpan wanted, Completion<std::shared_ptr<Body>> done) {
-    // First the downloads, then the cache: one that ends in between has committed its body by then.
+    // Downloads before the cache: one that ends in between has committed its body by then.
     if (auto running = downloads_->find(request.key); running && running->join(done, wanted)) return;
     if (auto file = dependencies_->cache().open(request.key))
       return done(std::make_shared<CachedBody>(std::move(file)));
     auto download = downloads_->insert(request.key, std::make_shared<Download>(dependencies_, request));
     const auto job = job_that_brings(request.key);
     const bool waits = job && job->wait_for_prefetch(request.key, download);
-    // If a prefetch job has brought it meanwhile, neither knows of it.
+    // A prefetch job may have brought the body meanwhile; then neither check above has found it.
     if (!waits && dependencies_->cache().contains(request.key)) {
       if (auto file = dependencies_->cache().open(request.key))
         return done(std::make_shared<CachedBody>(std::move(file)));
@@ -82,7 +82,7 @@ class BodyFetcher::Implementation : public std::enable_shared_from_this<Implemen
   const std::shared_ptr<DownloadDependencies> dependencies_;
   const std::shared_ptr<Downloads> downloads_ = std::make_shared<Downloads>();
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<PrefetchJob>> jobs_;  ///< under way: few
+  std::vector<std::shared_ptr<PrefetchJob>> jobs_;  ///< under way; only a few
   bool closed_ = false;
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// Which bytes of a body are there. Not thread-safe.
+// Which bytes of a body are present. Not thread-safe.
 
 #include <algorithm>
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace imapfs::sync {
 
-/// Octets from `begin` up to, not including, `end`.
+/// The bytes from `begin` up to, but not including, `end`.
 struct ByteSpan {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
-  /// Ends at the largest offset there is, if it would reach beyond.
+  /// Cut at the largest offset if it would reach beyond.
   [[nodiscard]] static ByteSpan at(std::uint64_t offset, std::uint64_t length) {
     return {offset, offset + std::min(length, UINT64_MAX - offset)};
   }
@@ -29,7 +29,7 @@ class ByteRanges {
   [[nodiscard]] bool covers(ByteSpan span) const { return !first_gap(span); }
   /// The first run of absent bytes within `span`.
   [[nodiscard]] std::optional<ByteSpan> first_gap(ByteSpan span) const;
-  /// Where the present bytes before `offset` end: the start of the gap that `offset` lies in.
+  /// The end of the present bytes before `offset`: the start of the gap that contains `offset`.
   [[nodiscard]] std::uint64_t gap_start(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] bool empty() const { return spans_.empty(); }

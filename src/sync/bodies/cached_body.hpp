@@ -1,5 +1,5 @@
 #pragma once
-// The Body of a message that is whole on disk.
+// The Body of a message that is completely on disk.
 
 #include <algorithm>
 #include <memory>

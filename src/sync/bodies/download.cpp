@@ -11,7 +11,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// With more than this still to come, a reconnect is cheaper than the rest of a body nobody wants.
+/// If more than this is still to come, a new connection is cheaper than the rest of an unwanted body.
 constexpr std::uint64_t abandon_beyond = 1 << 20;
 
 }  // namespace
@@ -57,7 +57,7 @@ Result<void> Download::begin_prefetched(std::uint64_t length) {
   IMAPFS_TRY(body_.create_file());
   {
     const Lock lock(mutex_);
-    // Nobody would ever find it.
+    // Nobody could ever find the body.
     if (!body_.on_disk() && !readers_.somebody_opens())
       return fail(ENOSPC, Scope::message, Retry::later, "the disk takes no bodies");
   }
@@ -131,13 +131,13 @@ void Download::read_ahead() {
   if (state_ == State::idle && !broken_ && readers_.next_range(body_, {})) start_job(std::move(lock));
 }
 
-/// Answers whoever need wait no more.
+/// Answers everyone who need not wait any longer.
 void Download::arrived(std::uint64_t bytes) {
   Lock lock(mutex_);
   expected_ -= std::min(expected_, bytes);
   auto answered = readers_.take_answered(body_);
   lock.unlock();
-  // All bodies first: one that is dropped at once must not end the download for the others.
+  // Create all bodies first: one that is dropped at once must not end the download for the others.
   std::vector<std::shared_ptr<Body>> bodies;
   for (std::size_t i = 0; i < answered.opens.size(); ++i)
     bodies.push_back(std::make_shared<StreamedBody>(shared_from_this()));
@@ -189,7 +189,7 @@ void Download::finished(const Result<void>& result) {
   Lock lock(mutex_);
   const auto before = std::exchange(state_, State::idle);
   expected_ = 0;
-  // Whoever came after the stop was requested is not to blame for it.
+  // Those who came after the stop was requested must not suffer from it.
   if (result || (before == State::stopping && !broken_)) {
     const bool more = readers_.somebody_waits() || (!broken_ && readers_.next_range(body_, {}));
     if (more) start_job(std::move(lock));

@@ -26,7 +26,8 @@ void DownloadDependencies::submit(imap::PoolJob job) {
   {
     const std::lock_guard guard(mutex_);
     --submitting_;
-    // Under the lock: whoever waits in close() may destroy what `submit_` refers to, but not this object.
+    // Notify under the lock: after that, close() may return, and what `submit_` refers to, but not this object, may be
+    // destroyed.
     idle_.notify_all();
   }
 }

@@ -1,7 +1,7 @@
 #pragma once
-// What downloads and prefetch jobs share: settings, the pool, the cache, and who is told of exact sizes.
+// Shared by downloads and prefetch jobs: settings, the pool, the cache, and the listener for exact sizes.
 //
-// Thread-safe. Lives as long as any of them; after close() nothing reaches the pool any more.
+// Thread-safe. Lives as long as any of them; after close() the pool gets nothing from here.
 
 #include <condition_variable>
 #include <cstdint>
@@ -19,9 +19,9 @@ class DownloadDependencies {
   [[nodiscard]] const BodyFetcher::Settings& settings() const { return settings_; }
   [[nodiscard]] store::MessageCache& cache() const { return *cache_; }
   void exact_size(const BodyFetcher::Request& request, std::uint64_t length) const;
-  /// After close(): `job.done` gets ECANCELED within the call.
+  /// After close() it calls `job.done` with ECANCELED within the call.
   void submit(imap::PoolJob job);
-  /// Waits for calls of submit() that are under way.
+  /// Waits for running calls of submit().
   void close();
 
  private:

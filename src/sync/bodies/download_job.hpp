@@ -1,11 +1,11 @@
 #pragma once
 // One turn of a Download on a connection: chooses the command that brings what is missing, and writes what comes.
 //
-// Messages up to the limit come whole; of larger ones first the head, and what proves their length, then the ranges
-// that readers want. After a connection that broke, the rest of a whole message.
+// Messages up to the limit come whole. Of larger ones the head comes first, with the proof of their length, then the
+// ranges that readers want. After a lost connection the rest of a whole message comes.
 //
-// Errors: those of the session and of the cache; ESTALE where the mailbox has another UIDVALIDITY; EIO for an answer
-// that contradicts an earlier one. On the pool's thread; refers to the download for the time of the turn.
+// Errors: those of the session and of the cache; ESTALE if the mailbox has another UIDVALIDITY; EIO for an answer that
+// contradicts an earlier one. Runs on the pool's thread; refers to the download during the turn.
 
 #include <cstdint>
 

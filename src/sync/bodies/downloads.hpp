@@ -1,6 +1,6 @@
 #pragma once
-// The downloads under way, by message. A download stays here for as long as it lives, so that a body that only memory
-// could take is shared too. Thread-safe.
+// The downloads by message. A download stays here while it lives, so that a body that only memory could take is shared
+// too. Thread-safe.
 
 #include <algorithm>
 #include <map>
@@ -22,7 +22,7 @@ class Downloads {
     return found == downloads_.end() ? nullptr : found->second.lock();
   }
 
-  /// The live download of that key, or else `fresh`.
+  /// The live download of that key; if there is none, inserts and returns `fresh`.
   Pointer insert(const store::BodyKey& key, const Pointer& fresh) {
     const std::lock_guard guard(mutex_);
     forget_expired();
@@ -47,7 +47,7 @@ class Downloads {
   }
 
  private:
-  /// Now and then, so that the cost per open stays constant.
+  /// Runs only now and then, so that the cost per open stays constant.
   void forget_expired() {
     if (downloads_.size() < sweep_at_) return;
     std::erase_if(downloads_, [](const auto& entry) { return entry.second.expired(); });

@@ -13,7 +13,7 @@ UidSet ExpectedBodies::add(const std::vector<BodyFetcher::SetSource::Message>& m
     uids.push_back(message.uid);
     asked_bytes_ += message.size;
   }
-  // answered() counts what was asked for.
+  // Count only sets that are sent, because answered() counts those.
   if (!uids.empty()) ++sets_;
   return UidSet::of(std::move(uids));
 }

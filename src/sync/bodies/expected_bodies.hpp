@@ -1,7 +1,7 @@
 #pragma once
-// The messages that a prefetch job has asked for and that have not come, and the downloads that wait for them.
+// The messages that a prefetch job has requested and that have not come, and the downloads that wait for them.
 //
-// A body is taken out when it has come; what an answer left out, and at the end everything else, is given back to those
+// A body that has come is taken out. What an answer leaves out, and at the end everything else, is returned to those
 // who wait. Thread-safe; the mutex is a leaf.
 
 #include <cstdint>
@@ -19,31 +19,31 @@ class ExpectedBodies {
  public:
   using Waiting = std::shared_ptr<Download>;
 
-  /// A further set; those of it that must be asked for.
+  /// Adds a set; returns the messages of it that must be requested.
   UidSet add(const std::vector<BodyFetcher::SetSource::Message>& messages);
-  /// After a lost connection: everything that has not come, to be asked for in one set.
+  /// After a lost connection: returns everything that has not come, to be requested as one set.
   UidSet ask_again();
   [[nodiscard]] bool contains(Uid uid) const;
-  /// From here on `download` waits for the message. False: it is not expected, or somebody waits, or more than `most`
-  /// bytes come before it.
+  /// Makes `download` wait for the message. False if it is not expected, if another download waits for it, or if more
+  /// than `most` bytes come before it.
   [[nodiscard]] bool wait(Uid uid, const Waiting& download, std::uint64_t most);
   struct Begun {
     std::uint64_t size = 0;  ///< RFC822.SIZE
     bool waited_for = false;
   };
-  /// The message begins to come; it is expected until it is taken. None: it is not expected.
+  /// The message begins to arrive; it stays expected until it is taken. Nothing if it is not expected.
   [[nodiscard]] std::optional<Begun> begin(Uid uid);
-  /// Expected no more; who waits for it, if anybody.
+  /// Stops expecting the message; returns the download that waits for it, or null.
   [[nodiscard]] Waiting take(Uid uid);
-  /// The answer to that set since the last connection is over; who waits for what did not come.
+  /// Set `number` since the last connection is answered; returns the downloads whose messages did not come.
   [[nodiscard]] std::vector<Waiting> answered(std::size_t number);
-  /// Nothing comes any more, and nobody can wait.
+  /// Nothing more will come: returns the waiting downloads, and nobody can wait any more.
   [[nodiscard]] std::vector<Waiting> end();
 
  private:
   struct Expected {
     std::uint64_t size = 0;
-    std::uint64_t position = 0;  ///< bytes that were asked for before it
+    std::uint64_t position = 0;  ///< bytes requested before it
     std::uint64_t set = 0;       ///< its set's number
     Waiting waiting;
   };

@@ -1,6 +1,6 @@
 #pragma once
 // The messages of a mailbox in the order of their inode numbers. cp -r opens files in this order, and so do grep -r and
-// find where there are more than 10,000; the numbers are hashes, so it has nothing to do with that of UIDs. A snapshot:
+// find if there are more than 10,000. The numbers are hashes, so the order has nothing to do with UIDs. A snapshot:
 // immutable, any thread. 16 bytes per message.
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class InodeOrder {
               [](const Entry& left, const Entry& right) { return left.inode < right.inode; });
   }
 
-  /// The place of a message, from 1, in the guise of a UID: what AccessPattern works with.
+  /// The place of a message, counted from 1, as a Uid, because AccessPattern works with Uids.
   [[nodiscard]] std::optional<Uid> place_of(Uid uid) const {
     const auto inode = message_inode(seed_, uid).value;
     const auto found = std::lower_bound(entries_.begin(), entries_.end(), inode,
@@ -34,7 +34,7 @@ class InodeOrder {
     return Uid{static_cast<std::uint32_t>(found - entries_.begin() + 1)};
   }
   [[nodiscard]] Uid at(Uid place) const { return entries_[place.value - 1].uid; }
-  /// Visits the messages behind a place.
+  /// Visits the messages after a place.
   void visit(Uid after, const std::function<bool(const AccessPattern::Message&)>& visit) const {
     for (std::size_t i = after.value; i < entries_.size(); ++i) {
       if (!visit({Uid{static_cast<std::uint32_t>(i + 1)}, entries_[i].size})) return;
@@ -45,7 +45,7 @@ class InodeOrder {
   struct Entry {
     std::uint64_t inode;
     Uid uid;
-    std::uint32_t size;  ///< at most 4 GiB: those are not fetched ahead anyway
+    std::uint32_t size;  ///< at most 4 GiB: larger messages are never fetched ahead
   };
   static std::uint32_t narrow(std::uint64_t size) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(size, UINT32_MAX));

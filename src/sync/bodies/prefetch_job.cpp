@@ -8,9 +8,9 @@
 namespace imapfs::sync {
 namespace {
 
-/// After so much of its patience a silent server is given up, so that those who wait can still ask elsewhere.
+/// A silent server is given up after this share of the readers' patience, so that they can still ask elsewhere.
 constexpr int share_of_patience = 3;
-/// A body up to this is whole before a reader of its beginning could have asked for it.
+/// A body up to this size is complete before a reader of its beginning could have asked for it.
 constexpr std::uint64_t largest_small = 256 << 10;
 
 }  // namespace
@@ -44,7 +44,7 @@ bool PrefetchJob::prepare() {
 void PrefetchJob::submit(OnEnd on_end) {
   imap::PoolJob job;
   job.mailbox = mailbox_.wire_name;
-  // Somebody waits for the first message. The deadline is the session's: silence.
+  // Interactive, because somebody waits for the first message. No deadline: the session ends it after a silence.
   job.priority = imap::Priority::interactive;
   job.context = CallContext{stop_.get_token()};
   job.goes_on = true;
@@ -60,7 +60,7 @@ void PrefetchJob::submit(OnEnd on_end) {
 
 Result<void> PrefetchJob::run(imap::Session& session, const CallContext& context) {
   drop_large();
-  // The connection was lost before.
+  // If it has run before, the connection was lost.
   if (std::exchange(has_run_, true)) prepared_ = expected_.ask_again();
   const auto timeout = dependencies_->settings().timeout;
   const auto activity = fmt::format("fetch ahead in {}", telemetry::printable(mailbox_.key.mailbox));
@@ -93,7 +93,7 @@ UidSet PrefetchJob::take_next() {
   return expected_.add(messages);
 }
 
-/// What did not come is fetched by itself by those who wait for it.
+/// Those who wait for messages that did not come fetch them singly.
 void PrefetchJob::answered(std::size_t number) {
   for (const auto& download : expected_.answered(number)) download->detach();
 }
@@ -113,7 +113,7 @@ Result<void> PrefetchJob::begin(Uid uid, std::uint64_t length) {
   if (!begun) return {};
   arriving_uid_ = uid;
   const auto key = request_of(uid, begun->size).key;
-  // Somebody has overtaken.
+  // Somebody has fetched it on another connection.
   if (!begun->waited_for && dependencies_->cache().contains(key)) {
     if (const auto late = expected_.take(uid)) late->detach();
     return {};
@@ -154,11 +154,11 @@ void PrefetchJob::begin_small(std::uint64_t length, std::uint64_t size) {
   small_.reserve(static_cast<std::size_t>(length));
 }
 
-/// The message is expected until it is in the cache: whoever opens it meanwhile waits here.
+/// The message stays expected until it is in the cache: whoever opens it before that waits here.
 void PrefetchJob::end_small() {
   ++telemetry::counters().bodies_fetched_ahead;
   const auto request = request_of(arriving_uid_, told_size_);
-  // Before anybody can read it.
+  // Before anybody can read the body.
   if (small_.size() != told_size_) dependencies_->exact_size(request, small_.size());
   (void)dependencies_->cache().store(request.key, small_);
   if (const auto waiting = expected_.take(arriving_uid_)) waiting->complete_with(small_);

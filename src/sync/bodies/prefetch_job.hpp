@@ -1,15 +1,15 @@
 #pragma once
-// Sets of messages on their way from the server into the cache, by one pool job that goes on for as long as its source
-// has more to ask for.
+// Sets of messages on their way from the server into the cache. One pool job fetches sets as long as its source has
+// more.
 //
-// The session asks for a set while the last one still comes in. Small bodies are collected in memory and given to the
-// cache whole, large ones become a Download when they begin. Whoever opens a message before it has come has a download
-// that waits here (wait_for_prefetch). What does not come (a message that is gone, a connection that was lost once too
-// often, a silent server, the end of the account) is detached, and whoever waits for it has an ordinary fetch, or its
+// The session asks for a set while the last one is still arriving. Small bodies are collected in memory and given to
+// the cache whole; a large one becomes a Download when it begins. Whoever opens a message before it has come has a
+// download that waits here (wait_for_prefetch). A download whose message does not come (it is gone, the connection was
+// lost too often, the server is silent, the account ends) is detached: its readers then get an ordinary fetch, or its
 // Error.
 //
-// Threads: any; bodies come on the pool's thread. No lock is held across a call of a download, the source, the pool or
-// the cache. The job keeps it alive.
+// Threads: any; bodies arrive on the pool's thread. No lock is held during calls of a download, the source, the pool or
+// the cache. The pool's job keeps the object alive.
 
 #include <cstdint>
 #include <functional>
@@ -30,12 +30,11 @@ class PrefetchJob : public std::enable_shared_from_this<PrefetchJob>, private im
   PrefetchJob(std::shared_ptr<DownloadDependencies> dependencies, std::shared_ptr<Downloads> downloads,
               BodyFetcher::Request mailbox, std::shared_ptr<BodyFetcher::SetSource> source);
 
-  /// Asks the source for the first set. False: it has none, and submit() must not be called.
+  /// Asks the source for the first set. False if it has none; then submit() must not be called.
   bool prepare();
-  /// `on_end` is called after the source has been told.
+  /// Calls `on_end` after the source has been told of the end.
   void submit(OnEnd on_end);
-  /// From here on this job sees to it that `download` is served. False, and nothing has changed: it does not bring that
-  /// message, or not soon.
+  /// Makes `download` wait for this job. False, with nothing changed: the job does not bring that message, or not soon.
   [[nodiscard]] bool wait_for_prefetch(const store::BodyKey& key, const std::shared_ptr<Download>& download);
   [[nodiscard]] bool brings(const store::BodyKey& key) const;
   void stop() { stop_.request_stop(); }
@@ -64,13 +63,13 @@ class PrefetchJob : public std::enable_shared_from_this<PrefetchJob>, private im
   std::stop_source stop_;
   ExpectedBodies expected_;
 
-  // On the pool's thread only, after submit().
-  UidSet prepared_;  ///< to be asked for before the source is asked again
-  /// The body that comes: read over, kept in memory until it is whole, or taken by a download.
+  // Used only on the pool's thread, after submit().
+  UidSet prepared_;  ///< to request before the source is asked again
+  /// What happens to the arriving body: skipped, kept in memory until it is whole, or taken by a download.
   enum class Arriving : std::uint8_t { nothing, small, large };
   Arriving arriving_ = Arriving::nothing;
   Uid arriving_uid_;
-  std::uint64_t told_size_ = 0;  ///< by RFC822.SIZE, of a small one
+  std::uint64_t told_size_ = 0;  ///< RFC822.SIZE of a small one
   std::vector<char> small_;
   std::shared_ptr<Download> large_;
   std::uint64_t large_offset_ = 0;

@@ -6,23 +6,21 @@
 namespace imapfs::sync {
 namespace {
 
-/// Recognisers kept; one too many, and all are forgotten: a reader is recognised anew within three opens.
+/// The most recognisers to keep; at one more all are forgotten. A reader is recognised again within three opens.
 constexpr std::size_t most_mailboxes = 64;
-/// A reader has up to this many sets before it, which together take at most a quarter of the cache.
+/// A reader has up to this many sets ahead, which together take at most a quarter of the cache.
 constexpr std::uint64_t sets_before_a_reader = 3;
 constexpr std::uint64_t share_of_cache = 4;
-/// With one connection for everything nobody waits for longer than this takes.
+/// With one connection for everything, nobody should wait longer than this takes.
 constexpr std::uint64_t set_bytes_on_one_connection = 1 << 20;
 constexpr std::size_t most_jobs = 2;
-/// In the order of inodes the message that is wanted may be the last of its set, and its UID set has a piece for each
-/// message.
+/// In inode order the wanted message may be the last of its set, and the UID set has a piece for each message.
 constexpr std::uint64_t set_bytes_by_inode = 1 << 20;
 constexpr std::size_t set_messages_by_inode = 400;
-/// After this many opens in no order of UIDs the order of inodes is checked; each failed check multiplies the
-/// threshold.
+/// After this many opens in no UID order, the order of inodes is checked; each failed check multiplies the threshold.
 constexpr std::size_t strays_at_first = 4;
 constexpr std::size_t patience_growth = 16;
-/// Opens until a reader in the order of inodes must have been recognised.
+/// A reader in inode order must be recognised within this many opens.
 constexpr std::size_t strays_more = 8;
 
 AccessPattern::Listing listing_of(const std::shared_ptr<const MessageTable>& table) {
@@ -34,10 +32,10 @@ AccessPattern::Listing listing_of(const std::shared_ptr<const MessageTable>& tab
 
 }  // namespace
 
-/// Feeds one reader for as long as a job lasts.
+/// Chooses sets for one reader during one job.
 class Prefetcher::PrefetchSource final : public BodyFetcher::SetSource {
  public:
-  /// `inodes`: the order of a reader who goes by that.
+  /// `inodes`: set for a reader in inode order.
   PrefetchSource(Prefetcher& owner, ReadersPointer readers, Reader reader, BodyFetcher::Request mailbox,
                  AccessPattern::Listing listing, std::shared_ptr<const InodeOrder> inodes)
       : owner_(owner), readers_(std::move(readers)), reader_(reader), mailbox_(std::move(mailbox)),
@@ -58,12 +56,12 @@ class Prefetcher::PrefetchSource final : public BodyFetcher::SetSource {
       key.uid = uid_at(place);
       return !owner_.bodies_->contains(key) && !owner_.fetcher_.is_coming(key);
     };
-    // Chosen without the lock: only this job gives sets to this reader.
+    // Chosen without the lock, because only this job gives sets to this reader.
     const auto set = AccessPattern::choose(*plan, owner_.limits(reader_.first), listing_, wanted);
     readers_->with_lock([&](Readers& readers) { readers.in(reader_.first).give(*plan, set); });
     std::vector<Message> messages;
     for (const auto& message : set.messages) messages.push_back({uid_at(message.uid), message.size});
-    // The order in which a server sends them.
+    // Servers send them in this order.
     std::sort(messages.begin(), messages.end(),
               [](const Message& left, const Message& right) { return left.uid < right.uid; });
     return messages;
@@ -93,7 +91,7 @@ Prefetcher::Prefetcher(Settings settings, BodyFetcher& fetcher, std::shared_ptr<
                        InTheWay in_the_way, Later later)
     : settings_(std::move(settings)), fetcher_(fetcher), bodies_(std::move(bodies)), in_the_way_(std::move(in_the_way)),
       later_(std::move(later)),
-      // One connection is left for those who wait.
+      // One connection is left for interactive jobs.
       most_jobs_(std::clamp<std::size_t>(settings_.connections - 1, 1, most_jobs)) {}
 
 AccessPattern::Limits Prefetcher::limits(Order order) const {
@@ -132,7 +130,7 @@ std::optional<Prefetcher::Reader> Prefetcher::recognise(Readers& readers, Uid ui
   return reader;
 }
 
-/// Has the messages sorted by inode if that may explain who reads, and forgets the order if it does not.
+/// Has the messages sorted by inode if that may explain the opens, and drops the order if it does not.
 void Prefetcher::look_at_inodes(const ReadersPointer& readers, const BodyFetcher::Request& request,
                                 const Listed& listed) {
   const bool sort = readers->with_lock([&](Readers& state) {
@@ -148,7 +146,7 @@ void Prefetcher::look_at_inodes(const ReadersPointer& readers, const BodyFetcher
   });
   if (!sort) return;
   const auto seed = message_inode_seed(settings_.account, listed.path, request.key.uid_validity);
-  // If the other thread has too much to do, the next strays try again.
+  // If the other thread is too busy, later opens try again.
   (void)later_([readers, table = listed.table, seed, validity = request.key.uid_validity] {
     auto inodes = std::make_shared<const InodeOrder>(seed, listing_of(table));
     readers->with_lock([&](Readers& state) {
@@ -166,7 +164,7 @@ void Prefetcher::opened(const BodyFetcher::Request& request, const Listed& liste
   std::shared_ptr<const InodeOrder> inodes;
   const auto to_be_fed = readers->with_lock([&](Readers& state) -> std::optional<Reader> {
     if (state.uid_validity != request.key.uid_validity) {
-      // Jobs for the old one end by themselves.
+      // Jobs for the old UIDVALIDITY end by themselves.
       state.by_uid = state.by_inode = AccessPattern();
       state.inodes = nullptr;
       state.uid_validity = request.key.uid_validity;

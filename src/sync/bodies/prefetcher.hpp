@@ -1,10 +1,9 @@
 #pragma once
-// Who opens messages, made into sets that are fetched ahead: the recogniser of each mailbox, and the jobs that carry
-// them.
+// Turns opens of messages into sets that are fetched ahead: one recogniser for each mailbox, and the jobs that fetch.
 //
-// Threads: any; opened() is called on FUSE threads and looks at few rows. Its locks are leaves but for
-// `MessageTable::mutex_`, which is taken under that of the mailbox's recogniser. The pool must be closed before this
-// object goes.
+// Threads: any; opened() is called on FUSE threads and looks at few rows. Its locks are leaves, except that
+// `MessageTable::mutex_` is taken under the lock of the mailbox's recogniser. Close the pool before this object is
+// destroyed.
 
 #include <atomic>
 #include <cstdint>
@@ -31,11 +30,11 @@ class Prefetcher {
     std::size_t connections = 1;  ///< of the pool
     std::uint64_t message_bytes = 1 << 20;
     std::uint64_t cache_bytes = 0;  ///< the body cache's limit
-    std::string account;            ///< inode numbers are made of it
+    std::string account;            ///< inode numbers are made from it
   };
-  /// Whether it would be in somebody's way to go on.
+  /// Whether fetching ahead would get in somebody's way.
   using InTheWay = std::function<bool()>;
-  /// Runs a job of some milliseconds on another thread, or says that it cannot.
+  /// Runs a job of some milliseconds on another thread; false if that is not possible.
   using Later = std::function<bool(Job)>;
 
   Prefetcher(Settings settings, BodyFetcher& fetcher, std::shared_ptr<store::MessageCache> bodies, InTheWay in_the_way,
@@ -43,10 +42,10 @@ class Prefetcher {
 
   struct Listed {
     std::shared_ptr<const MessageTable> table;
-    std::string path;  ///< of the mailbox: inode numbers are made of it
+    std::string path;  ///< of the mailbox: inode numbers are made from it
   };
-  /// Somebody opens the message of `request`, whose mailbox is listed in `listed`. To be called before the fetcher's
-  /// open(), so that this message can be the first of a set.
+  /// The message of `request` is being opened; `listed` is its mailbox. Call it before the fetcher's open(), so that
+  /// the message can be the first of a set.
   void opened(const BodyFetcher::Request& request, const Listed& listed);
 
  private:
@@ -56,11 +55,11 @@ class Prefetcher {
   struct Readers {
     AccessPattern by_uid;
     AccessPattern by_inode;
-    std::shared_ptr<const InodeOrder> inodes;  ///< while there may be somebody who reads like that
-    std::size_t strays = 0;                    ///< opens since the last that belonged to a reader
-    std::size_t sort_at = 0;                   ///< strays that are worth another look at the order of inodes
+    std::shared_ptr<const InodeOrder> inodes;  ///< set while a reader may follow that order
+    std::size_t strays = 0;                    ///< opens since the last one of a recognised reader
+    std::size_t sort_at = 0;                   ///< number of strays at which to look at inode order again
     UidValidity uid_validity;
-    std::set<Reader> fed;  ///< by a job that is under way
+    std::set<Reader> fed;  ///< readers with a running job
     [[nodiscard]] AccessPattern& in(Order order) { return order == Order::uid ? by_uid : by_inode; }
   };
   using ReadersPointer = std::shared_ptr<Guarded<Readers>>;

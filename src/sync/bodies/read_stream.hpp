@@ -1,5 +1,5 @@
 #pragma once
-// How one Body has been read so far: whether its reader goes through it in order, and how much to fetch ahead of him.
+// How one Body has been read so far: whether its reader goes through it in order, and how much to fetch ahead.
 //
 // Pure bookkeeping; the owner locks.
 
@@ -18,7 +18,7 @@ class ReadStream {
   }
   /// Where the last read ended.
   [[nodiscard]] std::uint64_t position() const { return position_; }
-  /// How much to fetch at once; 0 while the reader is not (yet) a sequential one.
+  /// How much to fetch at once; 0 if the reader is not sequential (yet).
   [[nodiscard]] std::uint64_t window() const {
     return run_ < smallest_window ? 0 : std::min(std::bit_floor(run_), largest_window);
   }
@@ -27,7 +27,7 @@ class ReadStream {
   static constexpr std::uint64_t largest_window = 8 << 20;
 
  private:
-  /// The kernel's read-ahead may ask a little out of order.
+  /// The kernel's read-ahead may ask slightly out of order.
   static constexpr std::uint64_t slack = 128 << 10;
 
   std::uint64_t position_ = 0;

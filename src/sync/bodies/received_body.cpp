@@ -43,7 +43,7 @@ Result<void> ReceivedBody::write(std::uint64_t offset, std::span<const char> byt
 }
 
 void ReceivedBody::prove_length(std::uint64_t length) {
-  // Before anybody can see the length, so that the size is corrected before its last byte is read.
+  // Report the length before anybody can see it, so that the size is corrected before the last byte is read.
   if (length != request_.size) dependencies_.exact_size(request_, length);
   {
     const std::lock_guard guard(mutex_);

@@ -1,12 +1,12 @@
 #pragma once
-// What of one message has come: the cache's file, which of its bytes are there, and its length once that is proved.
+// What has come of one message: the cache's file, which of its bytes are present, and its length once that is proved.
 //
-// The job that runs writes and proves the length; readers take slices meanwhile. Until the length is proved, slices end
-// below the told size: the last byte of a file, as the kernel knows it, must not be read before the kernel can be told
+// The running job writes and proves the length; readers take slices meanwhile. Until the length is proved, slices end
+// below the told size: the last byte of the file as the kernel knows it must not be read before the kernel can learn
 // that more follows.
 //
-// Errors: those of the cache (ENOSPC). Threads: any reads; one at a time writes. The mutex is a leaf and is never held
-// while the cache or `on_arrival` is called. Refers to its owner's request and dependencies.
+// Errors: those of the cache (ENOSPC). Threads: any may read; one at a time writes. The mutex is a leaf and is never
+// held during calls of the cache or `on_arrival`. Refers to its owner's request and dependencies.
 
 #include <atomic>
 #include <cstdint>
@@ -23,43 +23,44 @@ namespace imapfs::sync {
 
 class ReceivedBody {
  public:
-  /// Called when `bytes` more have come, and with 0 when the length was proved.
+  /// Called when `bytes` more have come, and with 0 when the length has been proved.
   using OnArrival = std::function<void(std::uint64_t bytes)>;
 
   ReceivedBody(DownloadDependencies& dependencies, const BodyFetcher::Request& request, OnArrival on_arrival);
 
   // -- the connection's side --
-  /// Before the command, so that a full disk does not cost the connection. Nothing to do if there is a file.
+  /// Call it before the command, so that a full disk does not cost the connection. Does nothing if there is a file
+  /// already.
   Result<void> create_file();
-  /// False when the bytes live in memory because the disk could not take them.
+  /// False if the bytes are in memory because the disk could not take them.
   [[nodiscard]] bool on_disk() const;
-  /// Bytes that are there already are not written again.
+  /// Bytes that are present are not written again.
   Result<void> write(std::uint64_t offset, std::span<const char> bytes);
   void prove_length(std::uint64_t length);
-  /// A literal may lie about its length, which is known at its end. Until then nothing is corrected by it: the length
-  /// is proved if it is the told size, or so large that readers could not wait.
+  /// A literal may have a wrong length, which shows only at its end, so nothing is corrected by it before. Proves the
+  /// length if it equals the told size, or if it is so large that readers could not wait.
   void prove_if_credible(std::uint64_t length);
-  /// From here on only what is read is fetched.
+  /// From now on only the ranges that are read are fetched.
   void fetch_by_ranges();
-  /// The whole message is fetched after all, and what has come counts no more.
+  /// The whole message will be fetched after all; bytes that have come are ignored.
   void start_over();
   /// Gives the file its name in the cache, once.
   void commit_if_whole();
-  /// Readers got bytes up to here before the length was proved.
+  /// The end of the bytes that readers got before the length was proved.
   [[nodiscard]] std::uint64_t given_early() const;
 
   // -- the readers' side --
-  /// The proved length; before that the told size.
+  /// The proved length; before that, the told size.
   [[nodiscard]] std::uint64_t length() const { return length_to_tell_; }
   [[nodiscard]] bool length_is_proved() const { return proved_; }
   [[nodiscard]] bool whole() const { return whole_; }
   [[nodiscard]] std::optional<std::uint64_t> proved_length() const;
   [[nodiscard]] bool by_ranges() const;
   [[nodiscard]] bool can_answer(ByteSpan span) const;
-  /// None: can_answer() is false.
+  /// Nothing if can_answer() is false.
   [[nodiscard]] std::optional<BodySlice> slice(ByteSpan span);
   [[nodiscard]] std::optional<ByteSpan> first_gap(ByteSpan span) const;
-  /// The start of the gap that `offset` lies in.
+  /// The start of the gap that contains `offset`.
   [[nodiscard]] std::uint64_t gap_start(std::uint64_t offset) const;
 
  private:
@@ -70,10 +71,10 @@ class ReceivedBody {
   const OnArrival on_arrival_;
   std::atomic<std::uint64_t> length_to_tell_;
   std::atomic<bool> proved_{false};  ///< set after length_to_tell_
-  std::atomic<bool> whole_{false};   ///< every byte is there
+  std::atomic<bool> whole_{false};   ///< every byte is present
 
   mutable std::mutex mutex_;
-  std::shared_ptr<store::BodyWriter> writer_;  ///< set once; written by the running job only
+  std::shared_ptr<store::BodyWriter> writer_;  ///< set once; only the running job writes to it
   std::optional<std::uint64_t> length_;
   ByteRanges present_;
   std::uint64_t given_early_ = 0;

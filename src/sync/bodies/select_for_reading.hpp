@@ -1,12 +1,12 @@
 #pragma once
-// Opens the mailbox that bodies are fetched from. On the pool's thread.
+// Selects the mailbox from which bodies are fetched. On the pool's thread.
 
 #include "imapfs/imap/session.hpp"
 #include "sync/bodies/body_fetcher.hpp"
 
 namespace imapfs::sync {
 
-/// Selects the mailbox of `wanted`, unless it is selected. ESTALE where its UIDVALIDITY is another one.
+/// Does nothing if the mailbox of `wanted` is selected. ESTALE if it has another UIDVALIDITY.
 Result<void> select_for_reading(const BodyFetcher::Request& wanted, imap::Session& session, const CallContext& context);
 
 }  // namespace imapfs::sync

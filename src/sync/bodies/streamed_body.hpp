@@ -1,5 +1,5 @@
 #pragma once
-// The Body of a message that is, or was when it was opened, still being received. Keeps the download alive. Any thread.
+// The Body of a message that is being received, or was when it was opened. Keeps the download alive. Any thread.
 
 #include <memory>
 #include <utility>
