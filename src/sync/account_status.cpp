@@ -73,7 +73,7 @@ json describe(const imap::ServerTraits& traits) {
   return {{"capabilities", capabilities}, {"quirks", quirks}, {"id", id}};
 }
 
-/// What the process tells of itself.
+/// Adds the counters, notices and last errors of the process.
 void add_telemetry(json& result) {
   result["counters"] = json::object();
   for (const auto& [name, value] : telemetry::counter_values()) result["counters"][std::string(name)] = value;

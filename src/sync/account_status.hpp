@@ -1,5 +1,5 @@
 #pragma once
-// What /.imapfs/status tells of the account, and its form. Plain values; any thread.
+// What /.imapfs/status reports of the account, and its JSON form. Plain values; any thread.
 
 #include <memory>
 #include <optional>
@@ -27,7 +27,7 @@ struct AccountStatus {
     KnownMailbox known;
     std::optional<SyncMethod> method;  ///< of the last good sync
     UnixTime synced_at = 0;
-    std::optional<std::chrono::seconds> age;  ///< since it was checked
+    std::optional<std::chrono::seconds> age;  ///< since the last check
     std::string watched_by;
     std::string last_error;
   };
@@ -39,13 +39,13 @@ struct AccountStatus {
   store::MessageCache::Usage cache;
   StoreWriter::Snapshot store;
   Changes::Status changes;
-  std::shared_ptr<const imap::ServerTraits> traits;  ///< null: not known
+  std::shared_ptr<const imap::ServerTraits> traits;  ///< null: unknown
   std::string_view idle;
 };
 
 [[nodiscard]] AccountStatus::OfMailbox status_of(const MailboxPointer& mailbox);
 
-/// With the process's counters, warnings and last errors.
+/// Includes the process's counters, notices and last errors.
 [[nodiscard]] nlohmann::json to_json(const AccountStatus& status);
 
 }  // namespace imapfs::sync

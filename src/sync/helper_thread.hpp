@@ -1,9 +1,9 @@
 #pragma once
 // The thread "sync", for work that must not keep its caller waiting, and timers that end with it.
 //
-// Jobs run in the order posted; the queue is bounded. A timer's job runs on the thread "sched", must only post, and
-// does not run any more once close_timers() has returned: the scheduler may outlive whatever the job is about. Any
-// thread. Locks: one, held while a timer's job runs, so that close_timers() waits for it.
+// Jobs run in the order posted; the queue is bounded. Timer jobs run on the thread "sched" and must only post. None of
+// them runs after close_timers() has returned: the scheduler may live longer than what the job uses. Any thread. Locks:
+// one, held while a timer job runs, so that close_timers() waits for it.
 
 #include "imapfs/base/serial_queue.hpp"
 #include "imapfs/base/timers.hpp"
@@ -18,18 +18,19 @@ class HelperThread {
   HelperThread(const HelperThread&) = delete;
   HelperThread& operator=(const HelperThread&) = delete;
 
-  /// False when there is no room, or after close().
+  /// False if the queue is full, or after close().
   [[nodiscard]] bool try_post(Job job);
-  /// Runs `job`, which must only post, on the thread "sched".
+  /// Runs `job` later on the thread "sched"; it must only post.
   void after(SteadyClock::duration delay, Job job);
-  /// Posts `job`; tries again each second while there is no room.
+  /// Posts `job` later; tries again each second while the queue is full.
   void post_after(SteadyClock::duration delay, Job job);
-  /// Calls `done` when the returned Completion is called, or with success when that takes longer than `longest`.
+  /// Returns a Completion that passes its result to `done`. If that takes longer than `longest`, `done` gets success
+  /// instead, on the thread "sched"; close_timers() does not prevent that.
   [[nodiscard]] Completion<void> with_patience(SteadyClock::duration longest, Completion<void> done);
 
-  /// No timer's job runs any more. Not to be called from one.
+  /// Afterwards no timer job runs. Do not call it from one.
   void close_timers();
-  /// Runs what is queued, then joins. Idempotent.
+  /// Runs the queued jobs, then joins. Idempotent.
   void close();
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-// Takes what the pool tells of its connections to whoever goes by it: the news of a session to a listener of its own,
-// the state of the connection to the tree, the watchers, the changes, and the outside.
+// Passes the pool's reports on: each session's news to a listener of its own, and the state of the connection to the
+// tree, the watchers, the changes, and the outside.
 //
 // Called on pool threads. One lock, a leaf. The dependencies, and this object, outlive the pool's close().
 
@@ -25,7 +25,7 @@ class PoolNews final : public imap::PoolListener {
     TreeSync& tree_sync;
     Watchers& watchers;
     ChangeListener& listener;
-    Changes* changes;  ///< null: nothing can be changed
+    Changes* changes;  ///< null: read-only
   };
 
   PoolNews(Dependencies dependencies, PoolSessionListener::Dependencies of_sessions)
@@ -38,7 +38,7 @@ class PoolNews final : public imap::PoolListener {
  private:
   const Dependencies dependencies_;
   const PoolSessionListener::Dependencies of_sessions_;
-  /// By address: a session that is gone leaves its place to the next one there.
+  /// By address: a new session at the address of an old one takes its place.
   Guarded<std::map<const imap::Session*, std::unique_ptr<PoolSessionListener>>> listeners_;
 };
 

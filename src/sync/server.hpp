@@ -1,12 +1,12 @@
 #pragma once
 // The account's server: the pool of connections, what is known of the server, and whether it can be reached.
 //
-// Questions are asked by ask(): a function runs on a pool's thread with a live session, and its Result goes to a
-// Completion. The function may run again on another session after the connection was lost (imap/session_pool.hpp), so
-// it must be repeatable. Before open() and after stop() every question fails with ECANCELED, within the call.
+// ask() runs a function with a live session on a pool's thread and passes its Result to a Completion. The function may
+// run again on another session after a lost connection (imap/session_pool.hpp), so it must be repeatable. Before open()
+// and after stop() every question fails with ECANCELED, within the call.
 //
-// Threads: any, but for open(), adopt() and close(), which belong to whoever starts and ends the account. One lock, a
-// leaf.
+// Threads: any, except for open(), adopt() and close(), which belong to whoever starts and ends the account. One lock,
+// a leaf.
 
 #include <atomic>
 #include <functional>
@@ -23,10 +23,10 @@
 
 namespace imapfs::sync {
 
-/// What a question is about, and what it is worth; see imap::PoolJob.
+/// The subject and the worth of a question; see imap::PoolJob.
 struct Question {
   std::string what;          ///< for logs: "list mailboxes"
-  imap::WireName mailbox{};  ///< affinity only; empty: any session
+  imap::WireName mailbox{};  ///< preference only; empty: any session
   imap::Priority priority = imap::Priority::interactive;
   bool changes = false;
   std::vector<imap::WireName> unmakes{};
@@ -39,45 +39,44 @@ class Server {
   template <class T>
   using Asking = std::function<Result<T>(imap::Session&, const CallContext&)>;
 
-  /// `timeout`: so long who asks waits for an answer.
+  /// `timeout`: how long a question waits for its answer.
   explicit Server(SteadyClock::duration timeout) : timeout_(timeout) {}
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   /// Starts the pool. `listener` outlives this object's close().
   void open(const imap::SessionPool::Settings& pool, const imap::SessionFactory& factory, imap::PoolListener& listener);
-  /// Gives the pool a session that is open already.
+  /// Gives the pool an open session.
   void adopt(std::unique_ptr<imap::Session> session);
-  /// Nothing is asked any more. False if it was stopped before.
+  /// From now on nothing is asked. False if it was stopped before.
   bool stop() { return !stopped_.exchange(true); }
   [[nodiscard]] bool stopped() const { return stopped_; }
-  /// Ends what runs, and joins.
+  /// Ends what is running, and joins.
   void close();
 
-  /// Calls `done` exactly once: on the pool's thread, or within the call where the question is refused.
+  /// Calls `done` exactly once: on the pool's thread, or within the call if the question is refused.
   template <class T>
   void ask(Question question, Asking<T> run, Completion<T> done);
   void submit(imap::PoolJob job);
   [[nodiscard]] CallContext patience() const { return CallContext::within(timeout_); }
 
   [[nodiscard]] bool online() const { return pool_ && pool_->online(); }
-  /// Calls `then` at once while there is a connection or nobody doubts that there will be one; else when an attempt has
-  /// been made on behalf of who waits, whatever its outcome.
+  /// Calls `then` at once if the server counts as reachable; else after an attempt to connect, whatever its outcome.
   void with_connection(Job then);
   [[nodiscard]] bool somebody_waits() const { return pool_ && pool_->somebody_waits(); }
-  /// Forgets the back-off.
+  /// Resets the back-off.
   void retry_now();
-  /// A connection that is not the pool's was lost, silently or not, or has answered when it was asked.
+  /// Another connection to the server was lost, silently or not, or was asked and has answered.
   void neighbour_lost(bool silently);
   void neighbour_answers();
   [[nodiscard]] imap::PoolStatus status() const { return pool_ ? pool_->status() : imap::PoolStatus{}; }
 
   void note_traits(const imap::Session& session);
-  /// As of the last session that was opened; null before the first.
+  /// From the session that was opened last; null before the first.
   [[nodiscard]] std::shared_ptr<const imap::ServerTraits> traits() const;
   /// Whether the server is known to have the capability.
   [[nodiscard]] bool has(std::string_view capability) const;
-  /// Whether it has it, or has told nothing yet.
+  /// Whether the server has it, or nothing is known of the server yet.
   [[nodiscard]] bool may_have(std::string_view capability) const;
 
  private:

@@ -6,10 +6,9 @@ namespace imapfs::sync {
 namespace {
 
 constexpr std::size_t most_writes_waiting = 16;
-/// What a listing keeps back at most, and something beside it. A batch that is larger by itself waits until it is
-/// alone.
+/// As much as a listing keeps back at most, and a little more. A larger single batch waits until no other is waiting.
 constexpr std::size_t most_waiting_bytes = 40 << 20;
-/// Counting rows costs a scan of an index.
+/// Counting rows scans an index.
 constexpr auto measure_every = std::chrono::seconds(30);
 
 }  // namespace
@@ -47,7 +46,7 @@ void StoreWriter::apply(store::MetadataStore::Batch batch) {
   const auto bytes = batch.upserts.empty() ? 0 : batch.upserts.memory_bytes();
   const bool may_wait = bytes > 0 && !queue_.runs_here();
   backlog_.take(bytes, may_wait);
-  // A std::function must be copyable; the rows must not be copied.
+  // A std::function must be copyable, but the rows must not be copied.
   const std::shared_ptr<store::MetadataStore::Batch> shared(new store::MetadataStore::Batch(std::move(batch)),
                                                             [this, bytes](store::MetadataStore::Batch* done) {
                                                               delete done;

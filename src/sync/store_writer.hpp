@@ -1,9 +1,9 @@
 #pragma once
-// The thread "store": everything that touches SQLite happens there, in the order posted.
+// The thread "store": everything that uses SQLite runs there, in the order posted.
 //
-// The queue is short, so that a fast server is slowed down to what the disk takes: post() waits for room, apply() with
-// rows also until those before have been written but for a few megabytes (never from the store's own thread). usage()
-// and the like answer from memory.
+// The queue is short, so that a fast server is slowed down to the speed of the disk. post() waits for room. apply()
+// with rows also waits until all but a few megabytes of earlier rows have been written (never on the store's own
+// thread). snapshot() answers from memory.
 
 #include <condition_variable>
 #include <cstddef>
@@ -27,17 +27,17 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  /// Dropped after close().
+  /// Drops the job after close().
   void post(StoreJob job);
-  /// False when there is no room: for threads that must not wait.
+  /// False if there is no room: for threads that must not wait.
   [[nodiscard]] bool try_post(StoreJob job);
   void apply(store::MetadataStore::Batch batch);
-  /// The store itself, before the first post(): for start-up.
+  /// The store itself; only for the start, before the first post().
   [[nodiscard]] store::MetadataStore& direct() { return *metadata_; }
   void drain();
   void close();
 
-  /// As of the last time the thread looked.
+  /// As the thread saw it last.
   struct Snapshot {
     store::MetadataStore::Usage usage;
     bool disabled = false;
@@ -46,8 +46,8 @@ class StoreWriter {
   [[nodiscard]] Snapshot snapshot() const;
 
  private:
-  /// Bytes of rows that wait to be written. Each batch takes its own and gives them back when it goes, written or
-  /// dropped.
+  /// The bytes of rows that wait to be written. Each batch takes its own and gives them back when it is destroyed,
+  /// written or not.
   class Backlog {
    public:
     void take(std::size_t bytes, bool wait);
