@@ -10,7 +10,7 @@ MailboxRights AccountRights::of(MailboxId id) const {
   const auto tree = tree_.tree();
   const auto* const node = tree->find(id);
   if (node != nullptr && !node->may_have_children) rights.create_children = false;
-  // Without it only a plain EXPUNGE would be left, which is never sent.
+  // Without UIDPLUS only a plain EXPUNGE could remove messages, and that is never sent.
   rights.expunge = rights.expunge && server_.may_have("UIDPLUS");
   return rights;
 }

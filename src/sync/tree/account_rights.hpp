@@ -1,6 +1,6 @@
 #pragma once
-// What the server lets us do with a mailbox, from all that has told of it: MYRIGHTS and SELECT, LIST, and the server's
-// capabilities. What is not known is allowed. Any thread; no lock.
+// What the server lets us do with a mailbox, by all its sources: MYRIGHTS and SELECT, LIST, and the server's
+// capabilities. Unknown rights count as granted. Any thread; no lock.
 
 #include <string_view>
 
@@ -23,7 +23,7 @@ class AccountRights {
   const AccountTree& tree_;
 };
 
-/// EACCES; `what` is what cannot be done.
+/// EACCES; `what` names the forbidden action.
 [[nodiscard]] Error forbidden(std::string_view what);
 
 }  // namespace imapfs::sync

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t most_kept_levels = 10'000;
 
-/// Takes what lies at `path` and below out of the news.
+/// Moves what is at `path` and below from `news` to `ours`.
 void move_ours(std::vector<MailboxNode>& news, const std::optional<std::string>& path, std::vector<MailboxNode>& ours) {
   if (!path) return;
   const auto first = std::stable_partition(news.begin(), news.end(), [&](const MailboxNode& node) {
@@ -81,7 +81,7 @@ void AccountTree::adopt(const Listing& listing, const OurPaths& ours) {
   replace(listing);
   auto change = difference(*before, *tree());
   move_ours(change.removed, ours.removed, change.removed_by_us);
-  // What has made way for it went by us, too.
+  // A directory that made way for the new one was removed by us, too.
   move_ours(change.removed, ours.added, change.removed_by_us);
   move_ours(change.added, ours.added, change.added_by_us);
   change.kernel_knows_ours = !ours.kernel_is_told;
@@ -110,12 +110,12 @@ void AccountTree::replace(const Listing& listing) {
   for (const auto& mailbox : dropped) dependencies_.mailboxes.forget(mailbox);
 }
 
-/// The directories above `path` that are no mailboxes, and have none left below them, stay, whatever the server makes
-/// of them.
+/// Keeps the directories above `path` that are no mailboxes and have no mailbox below them any more, whether the server
+/// keeps them or not.
 void AccountTree::keep_levels_above(const MailboxTree& tree, const std::string& path, const Listing& left) {
   const auto end = path.rfind('/');
   const auto* node = end == std::string::npos ? nullptr : tree.find_path(std::string_view(path).substr(0, end));
-  // What is above a mailbox is there as long as that is.
+  // A directory above a mailbox exists as long as the mailbox.
   for (; node != nullptr && node->id.value != 0 && !node->selectable; node = tree.find(node->parent)) {
     const auto name = server_name_of(tree, *node);
     const bool has_mailbox = name && std::any_of(left.mailboxes.begin(), left.mailboxes.end(), [&](const auto& row) {

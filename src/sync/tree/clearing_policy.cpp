@@ -22,7 +22,7 @@ void ClearingPolicy::clear_out(MailboxId id, Completion<void> done) {
   });
 }
 
-/// With a child that others have made, rmdir is refused: then nothing is taken away.
+/// If the mailbox has a child, rmdir will be refused: then remove nothing from it.
 void ClearingPolicy::check_directory(const MailboxPointer& mailbox, const Completion<void>& done) {
   const auto id = mailbox->replica.identity().id;
   const auto tree = dependencies_.tree.tree();

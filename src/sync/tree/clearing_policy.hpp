@@ -1,6 +1,6 @@
 #pragma once
-// What a mailbox that is removed takes along: messages that its user has removed through this mount, if it holds no
-// others. They go to the trash, or for good where there is none.
+// What goes with a mailbox that is removed: messages that its user has removed through this mount, if it has no others.
+// They go to the trash, or are expunged if there is none.
 //
 // Any thread; no lock. The dependencies outlive the object.
 
@@ -28,14 +28,14 @@ class ClearingPolicy {
 
   explicit ClearingPolicy(Dependencies dependencies) : dependencies_(dependencies) {}
 
-  /// Takes away what may go with the mailbox. Completes without an Error also when nothing can; ENOTEMPTY when the
-  /// server could not take single messages.
+  /// Removes the messages that may go with the mailbox. Completes without an Error also if there are none; ENOTEMPTY if
+  /// the server can neither move nor expunge single messages.
   void clear_out(MailboxId mailbox, Completion<void> done);
 
  private:
   void check_directory(const MailboxPointer& mailbox, const Completion<void>& done);
   void clear_out_checked(const MailboxPointer& mailbox, Completion<void> done);
-  /// The trash, or null: they are expunged.
+  /// The trash, or null if they are to be expunged.
   [[nodiscard]] Result<MailboxPointer> place_for_cleared(const MailboxPointer& mailbox) const;
 
   const Dependencies dependencies_;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t mailboxes_limit = 100'000;
 
-/// Adds what LIST tells of a prefix, each mailbox once.
+/// Adds the rows of LIST for a prefix, each mailbox once.
 Result<void> add_rows(Listing& listing, std::set<imap::WireName>& known, const imap::WireName& prefix,
                       imap::Session& session, const CallContext& context) {
   auto rows = IMAPFS_TRY(session.list(prefix, context));
@@ -32,13 +32,13 @@ Result<Listing> list_mailboxes(imap::Session& session, const std::vector<imap::W
   Listing listing;
   auto namespaces = session.namespaces(context);
   if (!namespaces && namespaces.error().lost_connection()) return fail(std::move(namespaces).error());
-  // NAMESPACE is optional: what a server does not tell is in the personal namespace without a prefix.
+  // NAMESPACE is optional: without it everything is in the personal namespace without a prefix.
   if (namespaces) listing.namespaces = std::move(*namespaces);
   const bool may_be_no_answer = !has_prefix(listing.namespaces);
   std::set<imap::WireName> known;
-  // INBOX lies outside a personal prefix such as "Mail/".
+  // INBOX is outside a personal prefix such as "Mail/".
   IMAPFS_TRY(add_rows(listing, known, "", session, context));
-  // Paths depend on it: prefixes that the names still have are not gone.
+  // Paths depend on prefixes: keep known prefixes that names still have.
   if (may_be_no_answer && are_prefixes_of(known_spaces, known)) listing.namespaces = known_spaces;
   for (const auto& space : listing.namespaces) {
     if (space.wire_prefix.empty()) continue;

@@ -1,5 +1,5 @@
 #pragma once
-// The list of mailboxes as the server gives it: namespaces, and the rows of LIST of all of them.
+// The list of mailboxes as the server gives it: namespaces, and the rows of LIST for all of them.
 //
 // Free functions without state; list_mailboxes() blocks within its CallContext.
 
@@ -15,16 +15,17 @@ struct Listing {
   std::vector<imap::ListedMailbox> mailboxes;
 };
 
-/// Asks the server. What is known is of the last listing that was believed: prefixes that names still have are not
-/// gone, and a list that cannot be meant beside it is an Error (listing_check.hpp).
+/// Asks the server. `known_…` come from the last accepted listing: prefixes that names still have are kept, and a list
+/// that is implausible beside it is an Error (listing_check.hpp).
 [[nodiscard]] Result<Listing> list_mailboxes(imap::Session& session, const std::vector<imap::WireName>& known_names,
                                              const std::vector<imap::Namespace>& known_spaces,
                                              const CallContext& context);
 
-/// Whether the listing holds `name` as a mailbox, or, unless it has to be `selectable`, as a level or above another.
+/// Whether the listing contains `name` as a mailbox or, unless `selectable` is required, as a level or above another
+/// name.
 [[nodiscard]] bool lists(const Listing& listing, const ServerName& name, bool selectable);
 
-/// Names of the selectable ones.
+/// The names of the selectable mailboxes.
 [[nodiscard]] std::vector<imap::WireName> selectable_names(const Listing& listing);
 
 }  // namespace imapfs::sync

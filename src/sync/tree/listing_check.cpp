@@ -9,9 +9,9 @@
 namespace imapfs::sync {
 namespace {
 
-/// A list that was broken off somewhere misses what comes last, whatever that is: a few show it.
+/// How many missing mailboxes to ask for by name. A list that was cut off misses its end, so a few names show it.
 constexpr std::size_t asked_by_name = 3;
-/// So many go by themselves, one after the other.
+/// A list that misses no more than this many is believed: so many may have been removed one by one.
 constexpr std::size_t few = 3;
 
 tl::unexpected<Error> no_answer(std::string_view why) {
@@ -34,7 +34,7 @@ std::vector<imap::WireName> missing_of(const std::vector<imap::WireName>& known,
   return missing;
 }
 
-/// The first, the last and one in the middle.
+/// The first name, the last one and one in the middle.
 std::vector<imap::WireName> some_of(const std::vector<imap::WireName>& names) {
   if (names.size() <= asked_by_name) return names;
   return {names.front(), names[names.size() / 2], names.back()};

@@ -7,7 +7,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// To be run again, and then to look first.
+/// After a lost connection the command runs again, and then looks first.
 Result<void> outcome(Result<void> result) {
   if (!result && result.error().scope == Scope::session && result.error().errnum != EINTR)
     result.error().retry = Retry::now;
@@ -22,7 +22,7 @@ Result<std::optional<imap::ListedMailbox>> find_listed(imap::Session& session, c
   return std::optional(std::move(*found));
 }
 
-/// Some servers refuse to delete or rename what a session has selected (INUSE), this one included.
+/// Some servers refuse to delete or rename a mailbox that any session has selected (INUSE), including this session.
 Result<void> leave(imap::Session& session, const ServerName& name, const CallContext& context) {
   if (session.selected() != name.wire && !name.is_above(session.selected())) return {};
   imap::Session::SelectRequest request;
@@ -32,7 +32,7 @@ Result<void> leave(imap::Session& session, const ServerName& name, const CallCon
   return {};
 }
 
-/// What matters is done: no failure of these is one of the whole.
+/// The main command has succeeded, so a failure here does not matter.
 void set_subscribed(imap::Session& session, const imap::WireName& name, bool subscribed, const CallContext& context) {
   const auto result = session.subscribe(name, subscribed, context);
   if (!result) telemetry::debug("subscriptions: {}", telemetry::printable(result.error().what));
@@ -71,7 +71,7 @@ Result<void> MailboxRemoval::look(imap::Session& session, const CallContext& con
   }
   if (!selectable_ && !listed->selectable) return {};
   const auto status = IMAPFS_TRY_WHILE("status", session.status(name_.wire, context));
-  // A server that does not tell is not believed to have none.
+  // A missing count is not taken for 0.
   if (!status.messages)
     return fail(EIO, Scope::mailbox, Retry::never, "the server does not say how many messages it holds");
   messages_left_ = *status.messages;
@@ -95,7 +95,7 @@ Result<void> MailboxRemoval::run(imap::Session& session, const CallContext& cont
 
 namespace {
 
-/// Whether LIST shows the mailbox, or, for a directory that is none, anything of it. A name that is only kept for its
+/// Whether LIST shows the mailbox or, for a directory that is no mailbox, anything of it. A name that is kept only as a
 /// level (RFC 9051 §6.3.6) is not the mailbox.
 Result<bool> is_there(imap::Session& session, const ServerName& name, bool selectable, const CallContext& context) {
   const auto rows = IMAPFS_TRY_WHILE("list", session.list(name.wire, context));
@@ -107,7 +107,7 @@ Result<bool> is_there(imap::Session& session, const ServerName& name, bool selec
 
 }  // namespace
 
-/// Nobody else is likely to have done just this meanwhile; and if, the tree is what the user wanted.
+/// Somebody else is unlikely to have done exactly this meanwhile. If so, the tree is what the user wanted anyway.
 Result<bool> MailboxRenaming::was_carried_out(imap::Session& session, const CallContext& context) const {
   const bool has_old = IMAPFS_TRY(is_there(session, from_, selectable_, context));
   const bool has_new = IMAPFS_TRY(is_there(session, to_, selectable_, context));

@@ -1,11 +1,11 @@
 #pragma once
-// CREATE, DELETE and RENAME, carried out so that an answer that was lost does no harm.
+// CREATE, DELETE and RENAME, done so that a lost answer does no harm.
 //
-// Each object is one change. run() may be called again on another session after an Error with Retry::now: an Error of
-// scope session in mid-command means that the outcome is unknown, so the next run() looks at the server (LIST, STATUS)
-// before it says anything twice. What was found done counts as done: nobody can tell whether it was done by us, and the
+// Each object is one change. After an Error with Retry::now, run() may be called again on another session: a connection
+// lost during the command means that the outcome is unknown, so the next run() looks at the server (LIST, STATUS)
+// before it repeats anything. A change that is found done counts as done: nobody can tell whether we did it, and the
 // user has what he wanted. One thread at a time; blocks within the CallContext. Other Errors are the server's refusals,
-// or what is said at each class.
+// or stated at each class.
 
 #include <optional>
 #include <string>
@@ -15,15 +15,15 @@
 
 namespace imapfs::sync {
 
-/// What is known of the fate of a command.
+/// How far a command has come.
 class SentCommand {
  public:
-  /// run() begins: what was sent before has lost its answer.
+  /// run() begins: if the command was sent before, its answer was lost.
   void begin() { lost_ = lost_ || sent_; }
   void send() { sent_ = true; }
-  /// An Error of run() does not say whether the server has carried it out.
+  /// The command was sent: an Error of run() does not tell whether the server has carried it out.
   [[nodiscard]] bool sent() const { return sent_; }
-  /// An answer was lost on the way.
+  /// An answer was lost.
   [[nodiscard]] bool lost() const { return lost_; }
 
  private:
@@ -31,7 +31,7 @@ class SentCommand {
   bool lost_ = false;
 };
 
-/// CREATE and SUBSCRIBE. A subscription that is refused does not matter.
+/// CREATE and SUBSCRIBE. A refused subscription does not matter.
 class MailboxCreation {
  public:
   explicit MailboxCreation(ServerName name) : name_(std::move(name)) {}
@@ -44,15 +44,15 @@ class MailboxCreation {
   bool created_ = false;
 };
 
-/// DELETE and UNSUBSCRIBE of a mailbox that the server says is empty: ENOTEMPTY if it holds messages, flagged \Deleted
-/// or not, or children. A level that is no mailbox (`selectable` false) and is gone already is removed; a mailbox is
-/// ENOENT. A message that comes between the question and DELETE is lost, as with any client: IMAP has no DELETE that
-/// looks.
+/// DELETE and UNSUBSCRIBE of a mailbox that is empty by the server's word. ENOTEMPTY if it has children or messages,
+/// flagged \Deleted or not. ENOENT for a mailbox that is gone; a mere level (`selectable` false) that is gone counts as
+/// removed. A message that arrives between the check and DELETE is lost, as with any client: IMAP has no conditional
+/// DELETE.
 class MailboxRemoval {
  public:
   MailboxRemoval(ServerName name, bool selectable) : name_(std::move(name)), selectable_(selectable) {}
   Result<void> run(imap::Session& session, const CallContext& context);
-  /// What STATUS said was left when run() failed with ENOTEMPTY; 0: children.
+  /// The number of messages in STATUS when run() failed with ENOTEMPTY; 0: it has children.
   [[nodiscard]] std::uint32_t messages_left() const { return messages_left_; }
   [[nodiscard]] const SentCommand& command() const { return command_; }
 
@@ -66,14 +66,14 @@ class MailboxRemoval {
   std::uint32_t messages_left_ = 0;
 };
 
-/// RENAME. A mailbox that has the new name already, and is empty, makes way first, as rename(2) wants it.
+/// RENAME. An empty mailbox that has the new name already is removed first, as rename(2) requires.
 class MailboxRenaming {
  public:
   MailboxRenaming(ServerName from, ServerName to, bool selectable)
       : from_(std::move(from)), to_(std::move(to)), selectable_(selectable) {}
   void replace(bool target_selectable) { target_.emplace(to_, target_selectable); }
   Result<void> run(imap::Session& session, const CallContext& context);
-  /// Of RENAME itself, or of what makes way for it.
+  /// Of RENAME itself, or of the removal before it.
   [[nodiscard]] bool sent() const { return command_.sent() || (target_ && target_->command().sent()); }
   [[nodiscard]] bool lost() const { return command_.lost() || (target_ && target_->command().lost()); }
 

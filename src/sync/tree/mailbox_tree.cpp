@@ -34,7 +34,7 @@ MailboxNode node_of(const MailboxDraft& draft, const std::string& account) {
   return node;
 }
 
-/// The drafts by path: ids are given in this order, so that the same paths always get the same ids.
+/// The drafts by path. Ids are given in this order, so that the same paths always get the same ids.
 std::vector<std::size_t> in_path_order(const std::vector<MailboxDraft>& drafts) {
   std::vector<std::size_t> order(drafts.size() - 1);
   std::iota(order.begin(), order.end(), std::size_t{1});
@@ -42,7 +42,7 @@ std::vector<std::size_t> in_path_order(const std::vector<MailboxDraft>& drafts) 
   return order;
 }
 
-/// Ids that are kept and whose paths are there, each at most once.
+/// The kept ids whose paths exist, each at most once.
 std::map<std::string_view, MailboxId> kept_ids_of(const std::vector<MailboxDraft>& drafts,
                                                   const MailboxTree::KeptIds& kept) {
   std::map<std::string_view, MailboxId> ids;
@@ -94,7 +94,7 @@ std::shared_ptr<const MailboxTree> MailboxTree::build(const std::string& account
   const auto kept_ids = kept_ids_of(drafts, kept);
   std::set<MailboxId> reserved;
   for (const auto& [path, id] : kept_ids) reserved.insert(id);
-  // A parent's path sorts before its children's.
+  // In this order parents come before their children.
   for (const auto index : in_path_order(drafts)) {
     const auto& draft = drafts[index];
     const auto own = kept_ids.find(draft.path);

@@ -8,7 +8,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// Cuts the last `levels` levels off.
+/// Removes the last `levels` levels.
 bool cut_levels(std::string& name, char delimiter, std::size_t levels) {
   if (!name.empty() && name.back() == delimiter) name.pop_back();
   for (; levels > 0; --levels) {
@@ -19,7 +19,7 @@ bool cut_levels(std::string& name, char delimiter, std::size_t levels) {
   return true;
 }
 
-/// The mailbox nearest below, and how deep.
+/// The nearest mailbox at or below `directory`, and its depth below it.
 const MailboxNode* nearest_mailbox(const MailboxTree& tree, const MailboxNode& directory, std::size_t& depth) {
   std::vector<const MailboxNode*> level{&directory};
   for (depth = 0; !level.empty(); ++depth) {
@@ -34,7 +34,7 @@ const MailboxNode* nearest_mailbox(const MailboxTree& tree, const MailboxNode& d
   return nullptr;
 }
 
-/// Before the first level of a name in the root.
+/// The prefix of names in the root.
 ServerName personal_prefix(const MailboxTree& tree, const std::vector<imap::Namespace>& namespaces) {
   const auto personal = std::find_if(namespaces.begin(), namespaces.end(), [](const imap::Namespace& space) {
     return space.kind == imap::Namespace::Kind::personal;
@@ -65,7 +65,7 @@ std::optional<ServerName> server_name_of(const MailboxTree& tree, const MailboxN
   const auto* node = nearest_mailbox(tree, directory, depth);
   if (node == nullptr) return std::nullopt;
   ServerName found{node->wire_name, node->name, node->delimiter};
-  // The delimiter is an ASCII character that modified UTF-7 does not use within its base64.
+  // Cutting encoded names is safe: the delimiter is an ASCII character that does not occur in modified UTF-7's base64.
   if (depth > 0 && found.delimiter == 0) return std::nullopt;
   if (found.delimiter != 0 &&
       !(cut_levels(found.wire, found.delimiter, depth) && cut_levels(found.name, found.delimiter, depth)))

@@ -1,8 +1,8 @@
 #pragma once
 // The list of mailboxes in the index, so that an account can be mounted without a connection.
 //
-// The index keeps mailboxes only. The namespaces, without which paths could not be made offline, are kept as rows under
-// names that no mailbox can have: U+0001 and the kind, then the prefix.
+// The index has rows for mailboxes only. Paths cannot be built offline without the namespaces, so these are stored as
+// rows under names that no mailbox can have: U+0001 and the kind, then the prefix.
 
 #include <optional>
 
@@ -12,7 +12,7 @@
 
 namespace imapfs::sync {
 
-/// Begins the name of a row that is no mailbox; rows of LIST that begin with it are left out.
+/// Begins the name of a row that is no mailbox. Rows of LIST with such names are left out.
 inline constexpr char namespace_mark = '\x01';
 
 /// Nothing if no mailbox is stored. Blocks.

@@ -15,7 +15,7 @@ constexpr std::ptrdiff_t deepest_level = 100;
 constexpr std::size_t most_drafts = 250000;
 constexpr std::size_t most_path_bytes = 128 << 20;
 constexpr std::size_t most_namespaces = 64;
-/// Never produced by component_from_mailbox_level(): '~' needs no escape.
+/// component_from_mailbox_level() never produces it, because '~' needs no escape.
 constexpr std::string_view distinction = "%7E";
 constexpr std::string_view inbox = "INBOX";
 
@@ -27,7 +27,7 @@ bool equal_ignoring_case(std::string_view left, std::string_view right) {
          std::equal(left.begin(), left.end(), right.begin(), [&](char a, char b) { return lower(a) == lower(b); });
 }
 
-/// RFC 9051 §5.1: INBOX is case-insensitive; servers extend that to "Inbox." as a prefix.
+/// RFC 9051 §5.1: INBOX is case-insensitive; servers treat "Inbox." as a prefix in the same way.
 bool has_prefix(std::string_view name, std::string_view prefix) {
   if (name.size() < prefix.size()) return false;
   if (prefix.size() > inbox.size() && is_inbox(prefix.substr(0, inbox.size()))) {
@@ -39,12 +39,12 @@ bool has_prefix(std::string_view name, std::string_view prefix) {
 
 std::string hashed(std::string_view text) { return fmt::format("{}{:016x}", distinction, stable_hash(text)); }
 
-/// `component` cut on a character boundary so that `suffix` fits behind it.
+/// Cuts `component` on a character boundary so that `suffix` fits behind it.
 std::string with_suffix(std::string component, std::string_view suffix) {
   auto cut = longest_component - suffix.size();
   if (component.size() > cut) {
     while (cut > 0 && (static_cast<unsigned char>(component[cut]) & 0xc0) == 0x80) --cut;
-    // Half an escape would read as something else.
+    // Half an escape would have another meaning.
     if (cut >= 1 && component[cut - 1] == '%') {
       cut -= 1;
     } else if (cut >= 2 && component[cut - 2] == '%') {
@@ -95,11 +95,11 @@ MailboxTreeBuilder::Entry MailboxTreeBuilder::entry(const imap::ListedMailbox& m
   }
   const bool personal = has_prefix(name, personal_prefix_) && longest_other <= personal_prefix_.size();
   std::size_t stripped = personal ? personal_prefix_.size() : 0;
-  // Some servers list directories as "mail/", some write all names as "/mail".
+  // Some servers list directories as "mail/", others write all names as "/mail".
   const auto delimiter = mailbox.delimiter;
   if (delimiter != 0 && name.size() > 1 && name.back() == delimiter) name.remove_suffix(1);
   if (stripped == 0 && delimiter != 0 && name.size() > 1 && name.front() == delimiter) stripped = 1;
-  // The prefix itself ("mail" or "mail/" of "mail/") is no directory within itself.
+  // The prefix itself ("mail" or "mail/" for "mail/") is not a directory within itself.
   if (stripped >= name.size()) stripped = 0;
   return Entry{&mailbox, name, stripped, personal};
 }
@@ -114,7 +114,7 @@ std::vector<MailboxTreeBuilder::Entry> MailboxTreeBuilder::entries(
                              mailbox.name.size() + 1 >= personal_prefix_.size();
     if (!bare_prefix && !mailbox.name.empty()) rows.push_back(entry(mailbox));
   }
-  // The order in which components are given away must not depend on the order of LIST.
+  // The order in which names get their components must not depend on the order of LIST.
   const auto key = [](const Entry& row) {
     return std::make_tuple(!row.personal, row.name, !row.mailbox->selectable, std::string_view(row.mailbox->wire_name));
   };
@@ -150,7 +150,7 @@ bool MailboxTreeBuilder::place(const Entry& entry) {
 
 std::size_t MailboxTreeBuilder::level(std::size_t parent, std::string_view server_name, std::string_view text,
                                       char delimiter) {
-  // "Inbox/x" beside "INBOX": one directory.
+  // "Inbox/x" and "INBOX" share one directory.
   const std::string key(parent == 0 && is_inbox(server_name) ? inbox : server_name);
   const auto known = by_server_name_.find(key);
   if (known != by_server_name_.end()) return known->second;
@@ -166,7 +166,7 @@ void MailboxTreeBuilder::occupy(std::size_t parent, const Entry& entry, std::str
     occupant = entry.mailbox;
     drafts_[draft].delimiter = entry.mailbox->delimiter;
   } else if (entry.mailbox->selectable) {
-    // Two mailboxes whose names decode to the same text.
+    // Another mailbox has a name that decodes to the same text.
     auto component = free_component(parent, text, entry.name, entry.mailbox->wire_name);
     drafts_[create(parent, std::move(component), entry.mailbox->delimiter)].mailbox = entry.mailbox;
   }
@@ -176,7 +176,7 @@ std::string MailboxTreeBuilder::free_component(std::size_t parent, std::string_v
                                                std::string_view unique) const {
   const auto& siblings = drafts_[parent].children;
   const auto taken = [&](const std::string& component) {
-    // INBOX always exists, also when LIST left it out: "INBOX.INBOX" of a stripped prefix never takes its place.
+    // INBOX always exists, even if LIST left it out: "INBOX.INBOX" below a stripped prefix never takes its place.
     return siblings.contains(component) || (parent == 0 && component == inbox && server_name != inbox);
   };
   const auto plain = component_of(text);

@@ -1,8 +1,8 @@
 #pragma once
 // Places the rows of LIST in a tree of directories, whatever the server sends.
 //
-// A draft is found again by the server's own name up to its level, not by its component: two namespaces may both have a
-// "news", and the children of each must end up under their own.
+// A draft is found by the server's name up to its level, not by its component: two namespaces may both have a "news",
+// and the children of each must be below their own.
 
 #include <cstddef>
 #include <map>
@@ -21,31 +21,31 @@ struct MailboxDraft {
   std::string component;
   std::string path;
   char delimiter = 0;
-  const imap::ListedMailbox* mailbox = nullptr;  ///< null: no mailbox, only a level
+  const imap::ListedMailbox* mailbox = nullptr;  ///< null: only a level
   std::map<std::string, std::size_t, std::less<>> children;
 };
 
 class MailboxTreeBuilder {
  public:
-  /// Both outlive the builder.
+  /// Both arguments outlive the builder.
   MailboxTreeBuilder(const std::vector<imap::Namespace>& namespaces, const std::vector<imap::ListedMailbox>& mailboxes);
 
   /// The first draft is the root.
   [[nodiscard]] const std::vector<MailboxDraft>& drafts() const { return drafts_; }
 
  private:
-  /// A row of LIST and where its path begins.
+  /// A row of LIST, and where its path begins.
   struct Entry {
     const imap::ListedMailbox* mailbox;
     std::string_view name;  ///< INBOX in upper case, no trailing delimiter
-    std::size_t stripped;   ///< bytes of `name` that are not in the path
-    bool personal;          ///< gets its component before others do
+    std::size_t stripped;   ///< bytes at the start of `name` that are not in the path
+    bool personal;          ///< gets its component before the others
   };
 
   void read_namespaces(const std::vector<imap::Namespace>& namespaces);
   [[nodiscard]] std::vector<Entry> entries(const std::vector<imap::ListedMailbox>& mailboxes) const;
   [[nodiscard]] Entry entry(const imap::ListedMailbox& mailbox) const;
-  /// False when the row is beyond the bounds.
+  /// False if the row exceeds the limits.
   bool place(const Entry& entry);
   std::size_t level(std::size_t parent, std::string_view server_name, std::string_view text, char delimiter);
   void occupy(std::size_t parent, const Entry& entry, std::string_view text);

@@ -6,7 +6,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// Nobody has heard what became of the command.
+/// Whether no answer tells what became of the command.
 bool is_without_answer(const Error& error) {
   return error.lost_connection() || error.errnum == ETIMEDOUT || error.errnum == EINTR || error.errnum == ECANCELED;
 }
@@ -16,7 +16,7 @@ bool is_without_answer(const Error& error) {
 void TreeChangeOutcome::conclude(Answer answer) {
   const auto& result = answer.result;
   const bool unknown = !result && answer.sent && is_without_answer(result.error());
-  // Whoever asked may have been told by now that it takes too long.
+  // The user may have been told of a timeout by now.
   const bool late = SteadyClock::now() - answer.began > timeout_ / 2;
   if (result) answer.adopt(!answer.lost && !late);
   if (!unknown && !answer.lost) return answer.done(result);

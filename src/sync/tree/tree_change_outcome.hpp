@@ -1,8 +1,8 @@
 #pragma once
-// What became of a change of the tree, and whether the tree shows it.
+// Finds out what became of a change of the tree, and shows it in the tree.
 //
-// After a lost answer the tree is listed before anybody is told: if the list shows the change, it has succeeded. If
-// there is no connection for that, the tree is listed as soon as there is one. Any thread; no lock.
+// After a lost answer, lists the tree before anybody is told: if the list shows the change, it has succeeded. Without a
+// connection the tree is listed as soon as there is one. Any thread; no lock.
 
 #include <functional>
 
@@ -13,22 +13,22 @@ namespace imapfs::sync {
 
 class TreeChangeOutcome {
  public:
-  /// A change of the tree that has been answered, or not.
+  /// A change of the tree, with its answer if it got one.
   struct Answer {
     SteadyClock::time_point began;
-    bool sent = false;  ///< an Error does not say whether the server has carried it out
-    bool lost = false;  ///< an answer was lost on the way
+    bool sent = false;  ///< sent: an Error does not tell whether the server has carried it out
+    bool lost = false;  ///< an answer was lost
     Result<void> result;
-    /// Whether this list shows the change as made.
+    /// Whether this list shows the change.
     std::function<bool(const Listing&)> is_made;
-    /// Shows it in our tree.
+    /// Shows the change in our tree.
     std::function<void(bool kernel_knows)> adopt;
     Completion<void> done;
   };
 
   TreeChangeOutcome(TreeSync& tree_sync, SteadyClock::duration timeout) : tree_sync_(tree_sync), timeout_(timeout) {}
 
-  /// Called by whoever has the tree to himself, who keeps it until `done` is called.
+  /// Called by the holder of the tree, who keeps it until `done` is called.
   void conclude(Answer answer);
 
  private:

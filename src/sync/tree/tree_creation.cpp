@@ -51,7 +51,7 @@ void TreeCreation::show(const Target& target, bool kernel_knows) {
   const auto& name = target.name;
   auto listing = dependencies_.tree.listing();
   imap::ListedMailbox row;
-  // A level that LIST had as \Noselect is a mailbox now.
+  // If LIST had the name as a \Noselect level, it is a mailbox now.
   const auto known = std::find_if(listing.mailboxes.begin(), listing.mailboxes.end(),
                                   [&](const auto& other) { return other.wire_name == name.wire; });
   if (known != listing.mailboxes.end()) {

@@ -1,7 +1,7 @@
 #pragma once
-// mkdir: CREATE and SUBSCRIBE, and the tree that shows it.
+// mkdir: CREATE and SUBSCRIBE, and the tree that shows the mailbox.
 //
-// A creation whose turn has not come when its user has been told of a timeout does not begin any more. Errors: those of
+// If the user has been told of a timeout before the creation's turn comes, it does not begin. Errors: those of
 // server_name_below(), EEXIST, EACCES, and those of the session. Any thread; no lock. The dependencies outlive the
 // object.
 
@@ -31,11 +31,11 @@ class TreeCreation {
 
   explicit TreeCreation(Dependencies dependencies) : dependencies_(dependencies) {}
 
-  /// The tree shows the mailbox before `done`.
+  /// The tree shows the mailbox before `done` is called.
   void create(MailboxId parent, const std::string& component, Completion<MailboxId> done);
 
  private:
-  /// What is to be created, as of when the tree was entered.
+  /// What to create, by the tree as it was when it was entered.
   struct Target {
     MailboxId parent;
     ServerName name;

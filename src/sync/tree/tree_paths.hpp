@@ -1,5 +1,5 @@
 #pragma once
-// Where directories of the tree lie. Pure functions; any thread.
+// Paths of directories in the tree. Pure functions; any thread.
 
 #include <string>
 
@@ -7,7 +7,7 @@
 
 namespace imapfs::sync {
 
-/// Whether the directory is `ancestor` or lies below it.
+/// Whether the directory is `ancestor` or below it.
 [[nodiscard]] bool lies_within(const MailboxTree& tree, MailboxId id, MailboxId ancestor);
 
 [[nodiscard]] std::string path_below(const MailboxNode& parent, const std::string& component);

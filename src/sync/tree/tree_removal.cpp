@@ -74,7 +74,7 @@ void TreeRemoval::answered(const MailboxNode& node, const MailboxRemoval& comman
        [this, node](bool kernel_knows) { show(node, kernel_knows); }, done});
 }
 
-/// DELETE would destroy what .deleted still shows, and what can be restored must not go without a word.
+/// DELETE would destroy messages that .deleted still shows; they must not go unnoticed, because they can be restored.
 Error TreeRemoval::explain_left(const MailboxNode& node, std::uint32_t messages, Error error) const {
   if (messages == 0) return error;
   const auto mailbox = dependencies_.mailboxes.find(node.id);
@@ -90,7 +90,7 @@ void TreeRemoval::show(const MailboxNode& node, bool kernel_knows) {
   if (!node.kept)
     if (const auto forgotten = dependencies_.journal.forget_mailbox(node.name); !forgotten)
       telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
-  // `rm -r` goes on above it.
+  // So that `rm -r` can go on above it.
   dependencies_.changes.own_removals().removed(node.name, node.delimiter);
   dependencies_.changes.own_removals().forget_mailbox(node.name);
   dependencies_.tree.forget_level(node.wire_name);

@@ -1,9 +1,9 @@
 #pragma once
-// rmdir: DELETE of an empty mailbox, or of a level that is kept here only, and the tree that shows it.
+// rmdir: DELETE of an empty mailbox, or removal of a level that only we keep, and the tree without it.
 //
-// Changes in the mailbox end first; what its user has just removed from it may go with it (ClearingPolicy). A removal
-// whose turn has not come when its user has been told of a timeout does not begin any more. Errors: EBUSY, ENOTEMPTY,
-// EACCES, and those of the session. Any thread; no lock. The dependencies outlive the object.
+// Changes in the mailbox end first; messages that its user has just removed may go with it (ClearingPolicy). If the
+// user has been told of a timeout before the removal's turn comes, it does not begin. Errors: EBUSY, ENOTEMPTY, EACCES,
+// and those of the session. Any thread; no lock. The dependencies outlive the object.
 
 #include "imapfs/store/journal.hpp"
 #include "sync/changes/change_requests.hpp"
@@ -42,7 +42,7 @@ class TreeRemoval {
 
  private:
   [[nodiscard]] bool follows_removal(MailboxId mailbox) const;
-  /// The directory, if it may be removed.
+  /// Returns the directory if it may be removed.
   [[nodiscard]] Result<MailboxNode> prepare(MailboxId mailbox) const;
   void remove_prepared(const MailboxNode& node, const Completion<void>& done);
   void answered(const MailboxNode& node, const MailboxRemoval& command, const Result<void>& result,

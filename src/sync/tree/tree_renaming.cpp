@@ -12,7 +12,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// Old and new names.
+/// Pairs of old and new names.
 using Subscriptions = std::vector<std::pair<imap::WireName, imap::WireName>>;
 
 Result<void> move_subscriptions(const Subscriptions& names, imap::Session& session, const CallContext& context) {
@@ -39,7 +39,7 @@ void TreeRenaming::rename(MailboxId id, MailboxId new_parent, const std::string&
       std::move(busy), [this, in_time, wanted, done = std::move(done)](const Result<void>& drained) {
         if (!drained) return done(drained);
         dependencies_.tree_sync.change<void>(in_time, done, [this, wanted](const Completion<void>& leave) {
-          // The tree may be another one by now.
+          // The tree may have changed meanwhile.
           const auto plan_now = prepare(wanted);
           if (!plan_now) return leave(fail(plan_now.error()));
           carry_out(*plan_now, leave);
@@ -136,7 +136,7 @@ void TreeRenaming::follow(const Plan& plan, bool kernel_knows) {
       telemetry::warning("journal: {}", telemetry::printable(forgotten.error().what));
   dependencies_.changes.rename_mailbox(plan.from.name, plan.to.name, plan.from.delimiter);
   follow_subscriptions(plan);
-  // Servers differ in what they leave behind: a level under the old name, children that stay.
+  // Servers leave different things behind: a level under the old name, or children.
   dependencies_.tree_sync.ask_again();
   show(plan, kernel_knows);
 }
@@ -150,11 +150,11 @@ void TreeRenaming::show(const Plan& plan, bool kernel_knows) {
   for (auto& row : listing.mailboxes) rename_row(row, plan.from, plan.to);
   dependencies_.tree.move(plan.node, plan.new_path, plan.from, plan.to);
   dependencies_.tree.adopt(listing, {plan.node.path, plan.new_path, !kernel_knows});
-  // Accepted since the mailbox was drained.
+  // Changes may have been accepted since the mailbox was drained.
   dependencies_.changes.show_effects_in(plan.to.name, plan.to.delimiter);
 }
 
-/// In the background: nobody waits for it, and a mailbox that is not subscribed is still there.
+/// In the background: nobody waits for it, and a mailbox without subscription still exists.
 void TreeRenaming::follow_subscriptions(const Plan& plan) {
   Subscriptions names{{plan.from.wire, plan.to.wire}};
   auto listing = dependencies_.tree.listing();

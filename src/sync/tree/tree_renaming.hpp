@@ -1,10 +1,10 @@
 #pragma once
-// rename(2) of directories: RENAME with all that is below, the tree that shows it under the same ids, and what is kept
-// under names of mailboxes.
+// rename(2) of directories: RENAME with everything below, the tree with the new names and the same ids, and everything
+// stored under names of the mailboxes.
 //
-// Changes in the mailboxes end first. A rename whose turn has not come when its user has been told of a timeout does
-// not begin any more. Errors: EBUSY, EINVAL, ENOTEMPTY, EEXIST, EPERM, EACCES, and those of the session. Any thread; no
-// lock. The dependencies outlive the object.
+// Changes in the mailboxes end first. If the user has been told of a timeout before the rename's turn comes, it does
+// not begin. Errors: EBUSY, EINVAL, ENOTEMPTY, EEXIST, EPERM, EACCES, and those of the session. Any thread; no lock.
+// The dependencies outlive the object.
 
 #include <memory>
 #include <optional>
@@ -50,26 +50,26 @@ class TreeRenaming {
     MailboxId parent;
     std::string component;
   };
-  /// A rename as the tree is now.
+  /// A rename by the present tree.
   struct Plan {
     bool nothing_to_do = false;
     MailboxNode node{};
     ServerName from{};
     ServerName to{};
     std::string new_path{};
-    std::optional<MailboxNode> target{};  ///< has the new name already, and makes way
+    std::optional<MailboxNode> target{};  ///< has the new name already, and is removed first
   };
 
   [[nodiscard]] Result<Plan> prepare(const Wanted& wanted) const;
   [[nodiscard]] Result<std::optional<MailboxNode>> target_of(const Wanted& wanted, const MailboxTree& tree) const;
-  /// Of the directory and all below it.
+  /// The mailboxes of the directory and of everything below it.
   [[nodiscard]] std::vector<MailboxId> mailboxes_within(MailboxId directory) const;
   void carry_out(const Plan& plan, const Completion<void>& done);
-  /// A directory that only we keep: all that there is of it is here.
+  /// Whether only we keep the directory and everything below it.
   [[nodiscard]] static bool is_kept_only(const MailboxTree& tree, const MailboxNode& directory);
   void rename_kept(const Plan& plan, const Completion<void>& done);
   void send(const Plan& plan, const Completion<void>& done);
-  /// After RENAME. Blocks on the disk.
+  /// Updates what depends on the names, after RENAME. Blocks on the disk.
   void follow(const Plan& plan, bool kernel_knows);
   void show(const Plan& plan, bool kernel_knows);
   void follow_subscriptions(const Plan& plan);

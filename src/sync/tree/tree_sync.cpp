@@ -10,7 +10,7 @@
 namespace imapfs::sync {
 namespace {
 
-/// What is shown is worth waiting for the server for so long.
+/// The longest wait for the server before the present tree is shown.
 constexpr SteadyClock::duration longest_look = std::chrono::seconds(10);
 constexpr auto listing_retry = std::chrono::seconds(1);
 constexpr auto listing_notice = "mailbox list";
@@ -84,7 +84,7 @@ void TreeSync::list_if_outdated() {
   if (state_.lock()->outdated) relist();
 }
 
-/// A mount that nobody reads from would not ask for a connection by itself.
+/// Without reads, nothing else would ask for a connection.
 void TreeSync::list_again_soon() {
   if (std::exchange(state_.lock()->listing_is_due, true)) return;
   dependencies_.helper.post_after(listing_retry, [this] {
@@ -128,7 +128,7 @@ void TreeSync::take(const Listing& listing) {
   dependencies_.tree.adopt(listing);
 }
 
-/// What was listed before stays. A server whose list is not to be believed is asked again when the list would be old.
+/// Keeps the present tree. If the list was not believed, asks again when the list would be out of date.
 void TreeSync::keep(const Error& error) {
   if (error.lost_connection() || error.errnum != EIO) return;
   notices().set(listing_notice, error.what);
@@ -140,7 +140,7 @@ void TreeSync::keep(const Error& error) {
 void TreeSync::enter(Job job) {
   if (gate_.try_enter()) return job();
   const bool entered = gate_.join([this, job](const Result<void>&) { enter(job); });
-  // It was left in between: whoever leaves it calls those who wait.
+  // The gate was left in between; leaving it again calls those who wait.
   if (entered) leave();
 }
 

@@ -1,15 +1,15 @@
 #pragma once
-// When the list of mailboxes is asked for, and who has the tree to himself.
+// When the list of mailboxes is asked for, and who holds the tree.
 //
-// Whoever lists or changes the tree does so alone, by turns: a LIST that ran beside a change of ours would show one
-// half of it as news, and give a renamed directory a new id. What others did meanwhile is asked for afterwards.
+// Whoever lists or changes the tree holds it alone, in turns: a LIST during our own change would show half of the
+// change as news and give a renamed directory a new id. Changes of others meanwhile are asked for afterwards.
 //
 // A list is asked for when somebody looks and the last one is older than `refresh`, and when the server hints at a
-// change (hints that bring nothing cost a pause that grows: some servers hint with every command). After a change whose
-// outcome nobody knows it is tried every second until there is a connection. A list that cannot be meant is not
-// believed: what was listed before stays.
+// change (hints cost a growing pause, since some servers hint with every command). After a change with unknown outcome,
+// listing is tried every second until there is a connection. An implausible list is not believed, and the present tree
+// stays.
 //
-// Completions are called exactly once, with no lock held. Any thread, but for the start. Locks: the gate's, and one for
+// Completions are called exactly once, without a lock. Any thread, except for the start. Locks: the gate's, and one for
 // the state; both are leaves.
 
 #include <functional>
@@ -46,12 +46,12 @@ class TreeSync final : public MailboxListListener {
   TreeSync(const TreeSync&) = delete;
   TreeSync& operator=(const TreeSync&) = delete;
 
-  /// At the start, by the server's list, or by the stored one where that is not to be believed. Blocks.
+  /// At the start: builds the tree from the server's list, or from the stored one if that is not believed. Blocks.
   Result<void> start(imap::Session& session, const CallContext& context);
-  /// The same without a connection. Fails if no list is stored. Blocks.
+  /// As start(), without a connection. Fails if no list is stored. Blocks.
   Result<void> start_offline();
 
-  /// Completes when the tree is as of `refresh` ago at most, or cannot be, or takes long.
+  /// Completes when the tree is no older than `refresh`, cannot be updated, or takes too long to update.
   void freshen(Completion<void> done);
   void on_mailbox_missing() override { relist(); }
   void on_mailbox_list_changed() override;
@@ -59,36 +59,36 @@ class TreeSync final : public MailboxListListener {
   void list_if_outdated();
 
   // -- for those who change the tree --
-  /// Calls `change` when it has the tree to itself, which it has until it calls what it is given; not at all if
-  /// `in_time` has expired by then, since its user has been told of a timeout.
+  /// Calls `change` when it holds the tree; it holds it until it calls the Completion that it gets. If `in_time` has
+  /// expired by then, `change` is not called, because its user has been told of a timeout.
   template <class T>
   void change(const CallContext& in_time, Completion<T> done, std::function<void(Completion<T>)> change);
-  /// Asks for the list, and shows it before `done`.
+  /// Asks for the list, and shows it before `done` is called.
   void look(Completion<void> done);
-  /// For whoever has the tree: asks for the list, which is to be handed to take(), or kept for itself.
+  /// Asks for the list; for the holder of the tree, who passes it to take() or ignores it.
   void list(imap::Priority priority, Completion<Listing> done);
   void take(const Listing& listing);
-  /// The outcome of a change is not known: `resolve` is called with the next list, before that is shown.
+  /// The outcome of a change is unknown: calls `resolve` with the next list, before that is shown.
   void resolve_later(std::function<void(const Listing&)> resolve);
-  /// Servers differ in what they leave behind a change: another list follows it.
+  /// Servers leave different things behind after a change: lists once more.
   void ask_again() { gate_.ask_again(); }
 
  private:
   struct State {
-    /// Changes whose outcome nobody knows, for the next listing.
+    /// Changes with unknown outcome, for the next listing.
     std::vector<std::function<void(const Listing&)>> unresolved;
-    bool outdated = false;        ///< to be listed as soon as there is a connection
-    bool listing_is_due = false;  ///< a timer is set
+    bool outdated = false;        ///< must be listed as soon as there is a connection
+    bool listing_is_due = false;  ///< its timer is set
     SteadyClock::time_point checked;
-    std::optional<Pace> pace;  ///< of listings that follow hints
+    std::optional<Pace> pace;  ///< of listings that hints cause
     SteadyClock::time_point hinted;
     SteadyClock::time_point not_before;
-    bool hint_waits = false;  ///< a timer is set
+    bool hint_waits = false;  ///< its timer is set
   };
 
   void enter(Job job);
   void leave();
-  /// After a failed change the server may know more than we do.
+  /// Whether a failed change shows that the server knows more than the tree.
   static bool contradicts_tree(const Error& error);
   void relist();
   /// The gate was just entered.
