@@ -21,7 +21,6 @@ class InterruptiblePoll {
   /// Waits until one of `sockets` is ready and sets its revents. If `until` passes before the context's deadline,
   /// succeeds with nothing ready. At most 15 sockets. Errors: EINTR, ETIMEDOUT; scope request.
   Result<void> wait(std::span<pollfd> sockets, const CallContext& context, Deadline until = Deadline::max());
-  /// Waits for one socket.
   Result<void> wait(int socket, short events, const CallContext& context);
 
  private:

@@ -32,7 +32,6 @@ class SerialQueue {
   bool post(Job job);
   /// As post(), but returns false at once when the queue is full, also for a job of this queue.
   [[nodiscard]] bool try_post(Job job);
-  /// Whether the caller is a job of this queue.
   [[nodiscard]] bool runs_here() const { return std::this_thread::get_id() == id_; }
   /// Waits until everything posted before this call has run. Not from a job of the queue.
   void drain();

@@ -19,7 +19,6 @@
 namespace imapfs::telemetry {
 
 enum class Level : std::uint8_t { trace, debug, info, warning, error, off };
-/// The categories of `--trace=fuse,imap,sync,store`.
 enum class Category : std::uint8_t { fuse, imap, sync, store };
 inline constexpr std::size_t category_count = 4;
 

@@ -75,7 +75,6 @@ std::optional<Quirk> quirk_from_string(std::string_view name);
 using Quirks = std::set<Quirk>;
 using IdFields = std::map<std::string, std::string>;  ///< RFC 2971, keys in lower case
 
-/// The overrides of `-o quirks=`.
 struct QuirkOverrides {
   Quirks add;
   Quirks remove;

@@ -49,7 +49,6 @@ std::vector<Uid> expanded(const Ranges& ranges) {
   return uids;
 }
 
-/// Removes and returns the first word.
 std::string_view take_word(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   const auto word = text.substr(0, text.find(' '));

@@ -25,7 +25,6 @@ class Connectivity {
   [[nodiscard]] const Error& last_failure() const { return gate_.last_error(); }
   /// Whether an attempt may start now; if so, it counts as started. `eager`: a person waits.
   bool try_attempt(bool eager, SteadyClock::time_point now) { return gate_.try_enter(eager, now); }
-  /// The longest time for one attempt.
   [[nodiscard]] SteadyClock::duration attempt_patience() const { return attempt_patience_; }
   /// There is no connection, and attempts have failed for so long that nobody should wait any longer.
   [[nodiscard]] bool hopeless(SteadyClock::time_point now) const;

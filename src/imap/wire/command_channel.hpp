@@ -41,7 +41,6 @@ class CommandChannel {
   void begin(std::string tag, const CallContext& context);
   /// Begins a command while others wait for their answers; returns its tag.
   std::string begin_beside(const CallContext& context);
-  /// Replaces the context of the running command.
   void set_context(const CallContext& context) { context_ = context; }
   /// Data has come: moves the running command's deadline to now + `patience`, but not beyond `context`'s. Returns its
   /// context.

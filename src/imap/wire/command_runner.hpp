@@ -32,7 +32,6 @@ class CommandRunner {
   /// its size, the channel breaks: the server waits for bytes that do not exist.
   Result<Answer> run(const CommandLine& command, StreamedLiteral& literal, const UntaggedHandler& handler,
                      const CallContext& context);
-  /// The Error for a refusal of the command `name`.
   Error refusal(std::string_view name, const Answer& answer);
 
  private:

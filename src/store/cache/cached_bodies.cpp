@@ -14,7 +14,6 @@ namespace {
 /// The most files to remove while the lock is held once, for a cache far beyond its limit.
 constexpr std::size_t evictions_per_turn = 256;
 
-/// An open body on disk.
 class OpenBody final : public BodyFile {
  public:
   OpenBody(std::shared_ptr<const OwnedDescriptor> file, const StoredBody& body)

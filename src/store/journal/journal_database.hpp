@@ -21,7 +21,6 @@ class JournalDatabase {
 
   /// Runs `work`. A failure counts as a store error; damage marks the file to be set aside.
   Result<void> attempt(const char* activity, const std::function<void()>& work);
-  /// Runs `work` in one transaction.
   Result<void> transaction(const char* activity, const std::function<void()>& work);
 
   /// For use inside `work` only: throws as Database does.

@@ -34,7 +34,6 @@ class InodeOrder {
     return Uid{static_cast<std::uint32_t>(found - entries_.begin() + 1)};
   }
   [[nodiscard]] Uid at(Uid place) const { return entries_[place.value - 1].uid; }
-  /// Visits the messages after a place.
   void visit(Uid after, const std::function<bool(const AccessPattern::Message&)>& visit) const {
     for (std::size_t i = after.value; i < entries_.size(); ++i) {
       if (!visit({Uid{static_cast<std::uint32_t>(i + 1)}, entries_[i].size})) return;

@@ -27,7 +27,6 @@ class Mailboxes {
     std::shared_ptr<store::Journal> journal;  ///< null: messages have no given names
     std::shared_ptr<store::MessageCache> bodies;
   };
-  /// A mailbox as the server lists it.
   struct Listed {
     MailboxReplica::Identity identity;
     MailboxStatus status;

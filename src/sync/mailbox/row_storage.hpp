@@ -43,7 +43,6 @@ class NameArena {
 class FlagInterner {
  public:
   using Index = std::uint32_t;
-  /// Adds a use.
   Index acquire(const FlagSet& flags);
   void release(Index index);
   [[nodiscard]] const FlagSet& get(Index index) const { return *entries_[index].flags; }

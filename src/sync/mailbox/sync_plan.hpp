@@ -52,9 +52,7 @@ struct UidDifference {
 };
 [[nodiscard]] UidDifference compare_uids(const UidSet& known, const UidSet& server);
 
-/// The UIDs of `set` that are not in `without`.
 [[nodiscard]] UidSet subtract(const UidSet& set, const UidSet& without);
-/// The UIDs in both sets.
 [[nodiscard]] UidSet common(const UidSet& one, const UidSet& other);
 
 /// Removes the first `count` UIDs from `set` and returns them.

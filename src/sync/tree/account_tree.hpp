@@ -45,7 +45,6 @@ class AccountTree {
 
   [[nodiscard]] std::shared_ptr<const MailboxTree> tree() const;
   [[nodiscard]] std::vector<imap::Namespace> namespaces() const;
-  /// Wire names of the mailboxes.
   [[nodiscard]] std::vector<imap::WireName> mailbox_names() const;
   /// The tree as a listing from which it could be built again.
   [[nodiscard]] Listing listing() const;

@@ -25,7 +25,6 @@ struct Listing {
 /// name.
 [[nodiscard]] bool lists(const Listing& listing, const ServerName& name, bool selectable);
 
-/// The names of the selectable mailboxes.
 [[nodiscard]] std::vector<imap::WireName> selectable_names(const Listing& listing);
 
 }  // namespace imapfs::sync

@@ -19,7 +19,6 @@ class TreeChangeOutcome {
     bool sent = false;  ///< sent: an Error does not tell whether the server has carried it out
     bool lost = false;  ///< an answer was lost
     Result<void> result;
-    /// Whether this list shows the change.
     std::function<bool(const Listing&)> is_made;
     /// Shows the change in our tree.
     std::function<void(bool kernel_knows)> adopt;
