@@ -4,7 +4,7 @@
 // Guarantees: a caller's row changes only when the journal has taken the change. What the server refuses for good is
 // listed until it is renamed, removed or uploaded after all; what failed for a reason that may pass is to be tried
 // again, with pauses that grow. Nobody else touches the journal's staged files but the end of an append, which takes
-// row and bytes away (Account::upload).
+// row and bytes away (MessageChanger::upload).
 // Errors: the journal's. Threads: lists(), refused() and check() any (one lock, a leaf); the rest a thread that may
 // wait for the disk. It shares the journal with the account.
 

@@ -38,7 +38,7 @@ class Acceptor {
   explicit Acceptor(Dependencies dependencies);
 
   void submit(ChangeRequest request);
-  /// As Account::restore_message(). In .deleted a message may be seen before it is flagged: this waits for that.
+  /// As MessageChanger::restore(). In .deleted a message may be seen before it is flagged: this waits for that.
   void restore(const ChangeSource& source, const std::string& file_name, ChangeReply reply);
   /// What was submitted. On the thread "journal".
   void accept_submitted();

@@ -38,7 +38,7 @@ class Appends {
   };
   explicit Appends(Dependencies dependencies);
 
-  /// As Account::upload().
+  /// As MessageChanger::upload().
   void upload(const Upload& upload, Completion<Arrival> done);
   /// Changes have ended: uploads that look the same as one of them need not wait any longer.
   void resume_twins();

@@ -48,7 +48,7 @@ class ChangeWaiters {
   void drain(MailboxId mailbox, Completion<void> done);
   /// `then`: what was accepted for this message so far has ended.
   void after(const MessageLocation& message, Completion<void> then);
-  /// As Account::await_change().
+  /// As MessageChanger::await_change().
   void await(ChangeId change, Completion<Arrival> finished);
   /// Somebody wants changes to be carried out at once.
   [[nodiscard]] bool anybody_drains() const;

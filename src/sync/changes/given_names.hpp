@@ -23,7 +23,7 @@ class GivenNames {
   };
   explicit GivenNames(Dependencies dependencies);
 
-  /// As Account::give_name().
+  /// As MessageChanger::give_name().
   void give(const MessageLocation& message, const std::string& name, const MessageLocation& replaces,
             Completion<void> done);
 
