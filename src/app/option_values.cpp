@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 #include <system_error>
+#include <type_traits>
 
 #include "imapfs/base/telemetry.hpp"
 
@@ -35,6 +36,23 @@ constexpr std::pair<std::string_view, sync::RemovalPolicy> removal_policies[] = 
     {"trash", sync::RemovalPolicy::trash},
     {"expunge", sync::RemovalPolicy::expunge},
 };
+
+template <class Table>
+auto value_of(const Table& words, std::string_view text) {
+  std::optional<std::remove_cvref_t<decltype(words[0].second)>> found;
+  for (const auto& [word, value] : words) {
+    if (word == text) found.emplace(value);
+  }
+  return found;
+}
+
+template <class Table, class Value>
+std::string_view word_for(const Table& words, Value wanted) {
+  for (const auto& [word, value] : words) {
+    if (value == wanted) return word;
+  }
+  return {};
+}
 
 /// System flags that make sense on new mail: \Recent is the server's, and \Deleted would hide what was just written.
 constexpr std::string_view new_message_flags[] = {"\\seen", "\\answered", "\\flagged", "\\draft"};
@@ -132,32 +150,18 @@ Result<std::string> parse_path(std::string_view text) {
 }
 
 Result<sync::RemovalPolicy> parse_removal(std::string_view text) {
-  for (const auto& [name, policy] : removal_policies) {
-    if (name == text) return policy;
-  }
+  if (const auto policy = value_of(removal_policies, text)) return *policy;
   return fail(EINVAL, "{} is not one of auto, flag, trash and expunge", quoted(text));
 }
 
+std::string_view to_string(sync::RemovalPolicy policy) { return word_for(removal_policies, policy); }
+
 Result<imap::CompressionMode> parse_compression(std::string_view text) {
-  for (const auto& [name, mode] : compression_modes) {
-    if (name == text) return mode;
-  }
+  if (const auto mode = value_of(compression_modes, text)) return *mode;
   return fail(EINVAL, "{} is not one of auto, yes and no", quoted(text));
 }
 
-std::string_view to_string(imap::CompressionMode mode) {
-  for (const auto& [name, value] : compression_modes) {
-    if (value == mode) return name;
-  }
-  return {};
-}
-
-std::string_view to_string(sync::RemovalPolicy policy) {
-  for (const auto& [name, value] : removal_policies) {
-    if (value == policy) return name;
-  }
-  return {};
-}
+std::string_view to_string(imap::CompressionMode mode) { return word_for(compression_modes, mode); }
 
 Result<FlagSet> parse_append_flags(std::string_view text) {
   FlagSet flags;

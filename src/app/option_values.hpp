@@ -31,9 +31,10 @@ Result<std::string> parse_path(std::string_view text);
 
 /// "auto", "flag", "trash", "expunge".
 Result<sync::RemovalPolicy> parse_removal(std::string_view text);
-[[nodiscard]] Result<imap::CompressionMode> parse_compression(std::string_view text);
-std::string_view to_string(imap::CompressionMode mode);
-std::string_view to_string(sync::RemovalPolicy policy);
+[[nodiscard]] std::string_view to_string(sync::RemovalPolicy policy);
+/// "auto", "yes", "no".
+Result<imap::CompressionMode> parse_compression(std::string_view text);
+[[nodiscard]] std::string_view to_string(imap::CompressionMode mode);
 /// "\Seen", "\Seen+$Label", "\Seen $Label": flags that a client may give to a new message.
 Result<FlagSet> parse_append_flags(std::string_view text);
 

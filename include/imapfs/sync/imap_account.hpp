@@ -9,7 +9,6 @@
 #include <string>
 
 #include "imapfs/imap/session.hpp"
-#include "imapfs/imap/session_pool.hpp"
 #include "imapfs/store/message_cache.hpp"
 #include "imapfs/store/metadata_store.hpp"
 #include "imapfs/sync/account.hpp"

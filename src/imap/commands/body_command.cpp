@@ -25,6 +25,23 @@ void count_bytes(std::span<const char> bytes) {
   telemetry::counters().body_bytes_fetched.fetch_add(bytes.size(), std::memory_order_relaxed);
 }
 
+/// What a transfer of many bodies does with each piece: counts it, and grants the server as much silence again.
+class Progress {
+ public:
+  Progress(CommandChannel& channel, SteadyClock::duration silence, const CallContext& context)
+      : channel_(channel), silence_(silence), context_(context) {}
+
+  void note(std::span<const char> bytes) const {
+    count_bytes(bytes);
+    channel_.extend_deadline(silence_, context_);
+  }
+
+ private:
+  CommandChannel& channel_;
+  const SteadyClock::duration silence_;
+  const CallContext& context_;
+};
+
 class CountingSink final : public BodySink {
  public:
   explicit CountingSink(BodySink& sink) : sink_(sink) {}
@@ -52,40 +69,9 @@ class ImapSession::BodyRows : public BodyReceiver {
   virtual Result<bool> row_ended(const FetchRow& row) = 0;
 };
 
-/// The bodies one command asked for, of one message: each goes to its sink at most once, and only under its UID.
-class ImapSession::BodyFetch final : public BodyRows {
+/// Parts of the body of one message: each is taken only under its UID, and no longer than asked for.
+class ImapSession::BodyPartRows : public BodyRows {
  public:
-  struct Part {
-    std::optional<OctetRange> range;
-    CountingSink sink;
-    bool received = false;
-  };
-
-  explicit BodyFetch(Uid uid) : uid_(uid) {}
-  void add(std::optional<OctetRange> range, BodySink& sink) {
-    parts_[count_++].emplace(Part{range, CountingSink(sink)});
-  }
-
-  Result<BodySink*> receive(const BodyLabel& label, std::uint64_t length) override {
-    if (!label.section.empty()) return nullptr;
-    if (label.uid_so_far.value != 0 && label.uid_so_far != uid_) {
-      wrong_uid_ = true;
-      return nullptr;
-    }
-    for (auto& part : parts_) {
-      if (!part || part->received || part->range.has_value() != label.origin.has_value()) continue;
-      if (part->range && part->range->offset != *label.origin) continue;
-      if (part->range && length > part->range->length) {
-        too_long_ = true;
-        return nullptr;
-      }
-      part->received = true;
-      in_this_row_ = true;
-      return &part->sink;
-    }
-    return nullptr;
-  }
-
   [[nodiscard]] bool accepts(Uid uid_of_row) const override { return uid_of_row == uid_; }
 
   Result<bool> row_ended(const FetchRow& row) override {
@@ -94,39 +80,87 @@ class ImapSession::BodyFetch final : public BodyRows {
     return ours;
   }
 
-  [[nodiscard]] Result<void> outcome() const {
+ protected:
+  explicit BodyPartRows(Uid uid) : uid_(uid) {}
+
+  [[nodiscard]] Uid uid() const { return uid_; }
+  /// Whether the row may be that of the message. Where the UID follows the body, row_ended() finds out.
+  bool is_of_message(const BodyLabel& label) {
+    const bool other = label.uid_so_far.value != 0 && label.uid_so_far != uid_;
+    if (other) wrong_uid_ = true;
+    return !other;
+  }
+  /// Whether a literal of `length` bytes is taken for a part of which at most `asked` were asked for.
+  bool takes(std::uint64_t length, std::uint64_t asked) {
+    if (length > asked) too_long_ = true;
+    else in_this_row_ = true;
+    return length <= asked;
+  }
+  /// `complete`: everything that must have come has.
+  [[nodiscard]] Result<void> outcome_if(bool complete) const {
     if (wrong_uid_) {
       return fail(EIO, Scope::message, Retry::never, "the server sent a body under another UID than {}", uid_.value);
     }
     if (too_long_) return fail(EIO, Scope::message, Retry::never, "the server sent more than the range asked for");
-    if (!parts_[0] || !parts_[0]->received) {
+    if (!complete) {
       return fail(ENOENT, Scope::message, Retry::never, "the server has no body for UID {}", uid_.value);
     }
     return {};
   }
 
  private:
-  Uid uid_;
-  std::array<std::optional<Part>, 2> parts_;
-  std::size_t count_ = 0;
+  const Uid uid_;
   bool in_this_row_ = false;
   bool wrong_uid_ = false;
   bool too_long_ = false;
 };
 
+/// The bodies one command asked for, of one message: each goes to its sink at most once, and only under its UID.
+class ImapSession::BodyFetch final : public BodyPartRows {
+ public:
+  struct Part {
+    std::optional<OctetRange> range;
+    CountingSink sink;
+    bool received = false;
+  };
+
+  explicit BodyFetch(Uid uid) : BodyPartRows(uid) {}
+  void add(std::optional<OctetRange> range, BodySink& sink) {
+    parts_[count_++].emplace(Part{range, CountingSink(sink)});
+  }
+
+  Result<BodySink*> receive(const BodyLabel& label, std::uint64_t length) override {
+    if (!label.section.empty() || !is_of_message(label)) return nullptr;
+    for (auto& part : parts_) {
+      if (!part || part->received || part->range.has_value() != label.origin.has_value()) continue;
+      if (part->range && part->range->offset != *label.origin) continue;
+      if (!takes(length, part->range ? part->range->length : UINT64_MAX)) return nullptr;
+      part->received = true;
+      return &part->sink;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] Result<void> outcome() const { return outcome_if(parts_[0] && parts_[0]->received); }
+
+ private:
+  std::array<std::optional<Part>, 2> parts_;
+  std::size_t count_ = 0;
+};
+
 /// Ranges of the body of one message, each at most once, and only under its UID.
-class ImapSession::BodyRangesFetch final : public BodyRows, private BodySink {
+class ImapSession::BodyRangesFetch final : public BodyPartRows, private BodySink {
  public:
   BodyRangesFetch(Uid uid, BodyRangeSink& sink, CommandChannel& channel, SteadyClock::duration silence,
                   const CallContext& context)
-      : uid_(uid), sink_(sink), channel_(channel), silence_(silence), context_(context) {}
+      : BodyPartRows(uid), sink_(sink), progress_(channel, silence, context) {}
 
   std::optional<CommandLine> next(CommandLine line) {
     if (!outcome()) return std::nullopt;
     const auto range = sink_.next_range();
     if (!range) return std::nullopt;
     asked_.push_back({*range, false, false});
-    line.word(fmt::format("{} (UID {})", uid_.value, section_item(range)));
+    line.word(fmt::format("{} (UID {})", uid().value, section_item(range)));
     return line;
   }
   void answered(std::size_t number) {
@@ -137,43 +171,19 @@ class ImapSession::BodyRangesFetch final : public BodyRows, private BodySink {
   }
 
   Result<BodySink*> receive(const BodyLabel& label, std::uint64_t length) override {
-    if (!label.section.empty() || !label.origin) return nullptr;
-    if (label.uid_so_far.value != 0 && label.uid_so_far != uid_) {
-      wrong_uid_ = true;
-      return nullptr;
-    }
+    if (!label.section.empty() || !label.origin || !is_of_message(label)) return nullptr;
     for (auto& part : asked_) {
       if (part.received || part.answered || part.range.offset != *label.origin) continue;
-      if (length > part.range.length) {
-        too_long_ = true;
-        return nullptr;
-      }
-      part.received = in_this_row_ = true;
+      if (!takes(length, part.range.length)) return nullptr;
+      part.received = true;
       receiving_ = part.range;
       return static_cast<BodySink*>(this);
     }
     return nullptr;
   }
 
-  [[nodiscard]] bool accepts(Uid uid_of_row) const override { return uid_of_row == uid_; }
-
-  Result<bool> row_ended(const FetchRow& row) override {
-    const bool ours = std::exchange(in_this_row_, false);
-    if (ours && row.uid != uid_) wrong_uid_ = true;
-    return ours;
-  }
-
   [[nodiscard]] std::size_t ranges() const { return asked_.size(); }
-  [[nodiscard]] Result<void> outcome() const {
-    if (wrong_uid_) {
-      return fail(EIO, Scope::message, Retry::never, "the server sent a body under another UID than {}", uid_.value);
-    }
-    if (too_long_) return fail(EIO, Scope::message, Retry::never, "the server sent more than the range asked for");
-    if (missing_) {
-      return fail(ENOENT, Scope::message, Retry::never, "the server has no body for UID {}", uid_.value);
-    }
-    return {};
-  }
+  [[nodiscard]] Result<void> outcome() const { return outcome_if(!missing_); }
 
  private:
   struct Part {
@@ -184,21 +194,14 @@ class ImapSession::BodyRangesFetch final : public BodyRows, private BodySink {
 
   Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(receiving_, length)); }
   Result<void> data(std::span<const char> bytes) override {
-    count_bytes(bytes);
-    channel_.extend_deadline(silence_, context_);
+    progress_.note(bytes);
     return ends_session(sink_.data(bytes));
   }
 
-  const Uid uid_;
   BodyRangeSink& sink_;
-  CommandChannel& channel_;
-  const SteadyClock::duration silence_;
-  const CallContext& context_;
+  const Progress progress_;
   std::vector<Part> asked_;
   OctetRange receiving_;
-  bool in_this_row_ = false;
-  bool wrong_uid_ = false;
-  bool too_long_ = false;
   bool missing_ = false;
 };
 
@@ -206,7 +209,7 @@ class ImapSession::BodyRangesFetch final : public BodyRows, private BodySink {
 class ImapSession::BodySetFetch final : public BodyRows, private BodySink {
  public:
   BodySetFetch(BodySetSink& sink, CommandChannel& channel, SteadyClock::duration silence, const CallContext& context)
-      : sink_(sink), channel_(channel), silence_(silence), context_(context) {}
+      : sink_(sink), progress_(channel, silence, context) {}
 
   std::optional<CommandLine> next(CommandLine line) {
     if (named_too_late_ || states_.size() >= most_remembered) return std::nullopt;
@@ -267,15 +270,12 @@ class ImapSession::BodySetFetch final : public BodyRows, private BodySink {
 
   Result<void> begin(std::uint64_t length) override { return ends_session(sink_.begin(receiving_, length)); }
   Result<void> data(std::span<const char> bytes) override {
-    count_bytes(bytes);
-    channel_.extend_deadline(silence_, context_);
+    progress_.note(bytes);
     return ends_session(sink_.data(bytes));
   }
 
   BodySetSink& sink_;
-  CommandChannel& channel_;
-  const SteadyClock::duration silence_;
-  const CallContext& context_;
+  const Progress progress_;
   std::unordered_map<std::uint32_t, State> states_;
   std::size_t under_way_ = 0;  ///< commands
   Uid receiving_;

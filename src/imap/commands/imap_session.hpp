@@ -108,6 +108,7 @@ class ImapSession final : public Session {
   Result<CopiedMessages> copy_or_move(std::string_view name, const UidSet& uids, const WireName& destination,
                                       const CallContext& context);
   class BodyRows;
+  class BodyPartRows;
   class BodyFetch;
   class BodyRangesFetch;
   class BodySetFetch;

@@ -97,12 +97,14 @@ Prefetcher::Prefetcher(Settings settings, BodyFetcher& fetcher, std::shared_ptr<
 AccessPattern::Limits Prefetcher::limits(Order order) const {
   AccessPattern::Limits limits;
   limits.message_bytes = settings_.message_bytes;
-  limits.set_bytes = std::min(limits.set_bytes, settings_.cache_bytes / share_of_cache / sets_before_a_reader);
+  const auto share = settings_.cache_bytes / share_of_cache / sets_before_a_reader;
+  limits.set_bytes = std::min(limits.set_bytes, share);
+  limits.large_message_bytes = std::min(limits.large_message_bytes, share);
   if (order == Order::inode) limits.set_bytes = std::min(limits.set_bytes, set_bytes_by_inode);
-  limits.large_message_bytes = std::min(limits.large_message_bytes,
-                                        settings_.cache_bytes / share_of_cache / sets_before_a_reader);
-  if (settings_.connections == 1) limits.large_message_bytes = 0;
-  if (settings_.connections == 1) limits.set_bytes = std::min(limits.set_bytes, set_bytes_on_one_connection);
+  if (settings_.connections == 1) {
+    limits.set_bytes = std::min(limits.set_bytes, set_bytes_on_one_connection);
+    limits.large_message_bytes = 0;
+  }
   return limits;
 }
 
